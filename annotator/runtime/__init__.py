@@ -1,0 +1,1 @@
+"""What runs the application: the embedded database, the supervisor, the model process."""

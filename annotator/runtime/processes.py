@@ -1,0 +1,65 @@
+"""Child processes: started so that they die with us, and found again when they did not."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from annotator.runtime import child
+
+MARK = "CONCORD_SUPERVISED"  # names the data folder in the environment of every process of ours
+
+
+def spawn(
+    program: Sequence[str | Path],
+    log: IO[Any],
+    *,
+    account: str | None = None,
+    nice: int = 0,
+    dies_by: signal.Signals | None = signal.SIGTERM,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own; `dies_by` reaches it when this process dies."""
+    options = ["--nice", str(nice)]
+    if account:
+        options += ["--account", account]
+    if dies_by is not None:
+        options += ["--parent", str(os.getpid()), "--signal", dies_by.name]
+    return subprocess.Popen(  # noqa: S603 (our own programs, no shell)
+        [sys.executable, "-I", child.__file__, *options, "--", *map(str, program)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=None if environment is None else dict(environment),
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+def marked(data_dir: Path) -> Iterator[psutil.Process]:
+    """Find every live process that a supervisor of this data folder started, but not ourselves."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            other = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if other and process.environ().get(MARK) == str(data_dir):
+                yield process
+
+
+def end(processes: Iterable[psutil.Process], *, grace_seconds: float) -> None:
+    """Ask the processes to end, then make them; returns when all are gone."""
+    left = list(processes)
+    for process in left:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, left = psutil.wait_procs(left, timeout=grace_seconds)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=grace_seconds)
