@@ -1,0 +1,1 @@
+"""Verbs: every write that crosses rows."""

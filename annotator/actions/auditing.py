@@ -1,0 +1,80 @@
+"""The audit stream: which items of the secret order are kept for honest numbers, and for what."""
+
+from __future__ import annotations
+
+import math
+
+from django.db import connection
+from django.db.models import Count
+
+from annotator.models import Item, Part, Project
+
+# Shares of the audit items, whatever their number.
+SHARES: dict[Part, float] = {Part.EVALUATION: 0.6, Part.CALIBRATION: 0.25, Part.SEED: 0.15}
+LARGEST_DEFAULT = 400
+POOL_SHARE = 0.2
+# Audit evaluation answers below which no audit figure is shown.
+FEWEST_TO_SHOW = 50
+
+
+def size(project: Project) -> int:
+    """How many items are kept: as the lead set it, else a fifth of the pool, 400 at most."""
+    wanted = project.audit_size or min(LARGEST_DEFAULT, math.ceil(project.item_count * POOL_SHARE))
+    return min(wanted, project.item_count) if project.audit_share > 0 else 0
+
+
+def recut(project: Project) -> None:
+    """Set the cutoff of the secret order again, after the pool or the settings changed."""
+    count = size(project)
+    cutoff = 0.0
+    if count:
+        order = Item.objects.filter(project=project).order_by("order_key")
+        cutoff = order.values_list("order_key", flat=True)[count - 1]
+    Project.objects.filter(pk=project.pk).update(audit_cutoff=cutoff)
+    project.audit_cutoff = cutoff
+
+
+def is_turn(share: float, served: int) -> bool:
+    """Whether the item after `served` others belongs to the audit stream; the first one does."""
+    return share > 0 and math.ceil((served + 1) * share) > math.ceil(served * share)
+
+
+def draw(project: Project, item: Item) -> Part:
+    """Cut a first-time audit item into the part that is furthest behind its share."""
+    if item.part:
+        return Part(item.part)
+    counts = dict(
+        Item.objects.filter(project=project)
+        .exclude(part="")
+        .values_list("part")
+        .annotate(Count("id"))
+    )
+    drawn = sum(counts.values()) + 1
+    part = max(SHARES, key=lambda part: SHARES[part] * drawn - counts.get(part, 0))
+    Item.objects.filter(pk=item.pk, part="").update(part=part)
+    item.part = part
+    return part
+
+
+def untrainable_items() -> str:
+    """SQL condition on item `i`: an evaluation or calibration item or a content duplicate of one."""
+    return """EXISTS (
+        SELECT 1 FROM annotator_item held
+        WHERE held.project_id = i.project_id AND held.content_hash = i.content_hash
+          AND held.part IN ('evaluation', 'calibration')
+    )"""
+
+
+def answered(project: Project, part: Part) -> list[tuple[int, list[int]]]:
+    """(item number, verdict label ids) of the part's items that people have decided."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT i.number, v.labels FROM annotator_item i
+            JOIN annotator_verdict v ON v.item_id = i.id
+            WHERE i.project_id = %s AND i.part = %s AND i.answers > 0 AND v.state = 'decided'
+            ORDER BY i.order_key
+            """,
+            [project.pk, part],
+        )
+        return [(number, labels) for number, labels in cursor.fetchall()]

@@ -1,0 +1,303 @@
+"""Answer, skip, take back, change: what a person says about an item, written once and for good.
+
+Every write carries the client's UUID; a replay returns the first answer. The assignment row is the
+lock that parts a double press from itself and two tabs from one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from annotator.actions import settling
+from annotator.actions.assigning import LEASE_SECONDS
+from annotator.errors import AnnotatorError, InvalidError, NotFoundError
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Annotator,
+    Assignment,
+    AssignmentState,
+    Flag,
+    FlagState,
+    Item,
+    Label,
+    Pick,
+    Project,
+    Stream,
+)
+
+LONGEST_SECONDS = 3600.0
+LONGEST_COMMENT = 5_000
+
+
+class NothingToUndoError(AnnotatorError):
+    code = "nothing_to_undo"
+    status = 409
+
+
+def submit(
+    project: Project,
+    annotator: Annotator,
+    *,
+    uuid: UUID,
+    assignment_id: int,
+    labels: Sequence[int],
+    seconds: float | None = None,
+    comment: str = "",
+) -> Annotation:
+    """Store an answer to a leased item.
+
+    An answer after its lease is kept; when somebody else has the item by then, marked as an extra.
+    A second answer to the same assignment returns the first. Raises InvalidError for labels that
+    are not in the schema, NotFoundError for an assignment that is not this annotator's.
+    """
+    chosen = check_labels(project, labels)
+    with transaction.atomic():
+        assignment = _lock(project, annotator, assignment_id)
+        first = _replayed(annotator, uuid) or _already_answered(assignment)
+        if first is not None:
+            return first
+        extra = not _close(assignment, AssignmentState.ANSWERED)
+        annotation = Annotation.objects.create(
+            uuid=uuid,
+            project=project,
+            item_id=assignment.item_id,
+            annotator=annotator,
+            assignment=assignment,
+            stream=assignment.stream,
+            labels=chosen,
+            comment=comment[:LONGEST_COMMENT],
+            extra=extra,
+            blind=assignment.stream == Stream.AUDIT or project.blind or not assignment.suggestion,
+            seconds=_bounded(seconds),
+        )
+        if not extra:
+            _count_answer(project, assignment)
+    settling.wish(project)
+    return annotation
+
+
+def skip(
+    project: Project,
+    annotator: Annotator,
+    *,
+    uuid: UUID,
+    assignment_id: int,
+    reason: str = "",
+    seconds: float | None = None,
+) -> Annotation:
+    """Record that this person passes; the item goes to somebody else and never returns to them."""
+    with transaction.atomic():
+        assignment = _lock(project, annotator, assignment_id)
+        first = _replayed(annotator, uuid) or _already_answered(assignment)
+        if first is not None:
+            return first
+        annotation = Annotation.objects.create(
+            uuid=uuid,
+            project=project,
+            item_id=assignment.item_id,
+            annotator=annotator,
+            assignment=assignment,
+            kind=AnnotationKind.SKIP,
+            stream=assignment.stream,
+            reason=reason[:200],
+            seconds=_bounded(seconds),
+        )
+        _set_state(assignment, AssignmentState.SKIPPED)
+        Pick.objects.filter(item_id=assignment.item_id, slot=assignment.slot).update(
+            leased_until=None
+        )
+    settling.wish(project)
+    return annotation
+
+
+def retract(
+    project: Project, annotator: Annotator, *, uuid: UUID, annotation_uuid: UUID
+) -> Assignment:
+    """Take an own answer or skip back and hold its item again. Returns the renewed lease."""
+    with transaction.atomic():
+        last = _standing(annotator, annotation_uuid, replay=uuid)
+        if last.assignment_id is None:
+            raise NothingToUndoError("That answer did not come from the label page.")
+        assignment = _lock(project, annotator, last.assignment_id)
+        if _replayed(annotator, uuid) is None:
+            Annotation.objects.create(
+                uuid=uuid,
+                project=project,
+                item_id=last.item_id,
+                annotator=annotator,
+                assignment=assignment,
+                previous=last,
+                kind=AnnotationKind.RETRACTION,
+                stream=last.stream,
+            )
+            _reopen(project, assignment)
+    settling.wish(project)
+    return assignment
+
+
+def revise(
+    project: Project,
+    annotator: Annotator,
+    *,
+    uuid: UUID,
+    annotation_uuid: UUID,
+    labels: Sequence[int],
+    comment: str = "",
+) -> Annotation:
+    """Change an own earlier answer: a new annotation that follows the old one."""
+    chosen = check_labels(project, labels)
+    with transaction.atomic():
+        replay = _replayed(annotator, uuid)
+        if replay is not None:
+            return replay
+        last = _standing(annotator, annotation_uuid)
+        if last.kind != AnnotationKind.ANSWER:
+            raise InvalidError("A skipped item is taken back first, then answered.")
+        annotation = Annotation.objects.create(
+            uuid=uuid,
+            project=project,
+            item_id=last.item_id,
+            annotator=annotator,
+            assignment_id=last.assignment_id,
+            previous=last,
+            stream=last.stream,
+            labels=chosen,
+            comment=comment[:LONGEST_COMMENT],
+            extra=last.extra,
+            blind=False,
+        )
+    settling.wish(project)
+    return annotation
+
+
+def flag(project: Project, annotator: Annotator, *, item: Item, reason: str = "") -> Flag:
+    """Put an item to a reviewer; flagging it twice changes the reason."""
+    raised, _ = Flag.objects.update_or_create(
+        item=item,
+        raised_by=annotator,
+        state=FlagState.OPEN,
+        defaults={"project": project, "reason": reason[:500]},
+    )
+    return raised
+
+
+def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
+    """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
+    wanted = set(labels)
+    if not project.multi_label and len(wanted) != 1:
+        raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
+    live = Label.objects.filter(project=project, archived_at=None, pk__in=wanted)
+    known = list(live.order_by("column").values_list("pk", flat=True))
+    if len(known) != len(wanted):
+        strangers = ", ".join(str(pk) for pk in sorted(wanted - set(known)))
+        raise InvalidError(
+            f"Label {strangers} is not in this project's schema, or was archived meanwhile. "
+            "Reload the page and choose again; nothing was stored.",
+            field="labels",
+        )
+    return known
+
+
+def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignment:
+    assignment = (
+        Assignment.objects.select_for_update()
+        .filter(pk=assignment_id, annotator=annotator, project=project)
+        .first()
+    )
+    if assignment is None:
+        raise NotFoundError("That item is not yours to answer in this project.")
+    return assignment
+
+
+def _replayed(annotator: Annotator, uuid: UUID) -> Annotation | None:
+    found = Annotation.objects.filter(uuid=uuid).first()
+    if found is not None and found.annotator_id != annotator.pk:
+        raise InvalidError("That answer id is already in use. Send a fresh random UUID.")
+    return found
+
+
+def _already_answered(assignment: Assignment) -> Annotation | None:
+    if assignment.state not in {AssignmentState.ANSWERED, AssignmentState.SKIPPED}:
+        return None
+    said = Annotation.objects.filter(assignment=assignment, successor=None)
+    return said.exclude(kind=AnnotationKind.RETRACTION).order_by("-id").first()
+
+
+def _standing(
+    annotator: Annotator, annotation_uuid: UUID, replay: UUID | None = None
+) -> Annotation:
+    """The annotator's own last word with this UUID, or the one that `replay` already took back."""
+    mine = Annotation.objects.filter(annotator=annotator, uuid=annotation_uuid).first()
+    if mine is None:
+        raise NotFoundError("There is no such answer of yours in this project.")
+    later = Annotation.objects.filter(previous=mine).first()
+    if later is not None and later.uuid != replay:
+        raise NothingToUndoError("That answer was already taken back or changed.")
+    return mine
+
+
+def _close(assignment: Assignment, state: AssignmentState) -> bool:
+    """Mark an assignment answered; False when its place was given to somebody else meanwhile."""
+    if assignment.state == AssignmentState.LEASED:
+        _set_state(assignment, state)
+        return True
+    try:
+        with transaction.atomic():
+            _set_state(assignment, state)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _set_state(assignment: Assignment, state: AssignmentState) -> None:
+    Assignment.objects.filter(pk=assignment.pk).update(state=state, finished_at=Now())
+    assignment.state = state
+
+
+def _count_answer(project: Project, assignment: Assignment) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH gone AS (DELETE FROM annotator_pick WHERE item_id = %s AND slot = %s)
+            UPDATE annotator_item SET answers = answers + 1, open = (answers + 1 < %s)
+            WHERE id = %s
+            """,
+            [assignment.item_id, assignment.slot, project.overlap, assignment.item_id],
+        )
+
+
+def _reopen(project: Project, assignment: Assignment) -> None:
+    """Make the taken-back item the annotator's again, if its place is still free."""
+    counted = assignment.state == AssignmentState.ANSWERED
+    if counted:
+        Item.objects.filter(pk=assignment.item_id).update(answers=F("answers") - 1, open=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE annotator_assignment
+            SET state = 'leased', finished_at = NULL, leased_at = now(),
+                lease_until = now() + %s * interval '1 second'
+            WHERE id = %s AND (state = 'answered' OR NOT EXISTS (
+                SELECT 1 FROM annotator_assignment other
+                WHERE other.item_id = annotator_assignment.item_id
+                  AND other.slot = annotator_assignment.slot
+                  AND other.state IN ('leased', 'answered')
+                  AND other.id <> annotator_assignment.id))
+            """,
+            [LEASE_SECONDS, assignment.pk],
+        )
+    assignment.refresh_from_db()
+
+
+def _bounded(seconds: float | None) -> float | None:
+    if seconds is None or seconds != seconds:
+        return None
+    return min(max(seconds, 0.0), LONGEST_SECONDS)
+
+

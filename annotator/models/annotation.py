@@ -1,0 +1,258 @@
+"""Voices, what they said (the ledger), and what follows from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from annotator.models.item import Item
+from annotator.models.people import Can, User
+from annotator.models.project import Project
+
+if TYPE_CHECKING:
+    from annotator.models.people import Viewer
+
+
+class AnnotatorKind(models.TextChoices):
+    PERSON = "person", "Person"
+    IMPORT = "import", "Import"
+    TEACHER = "teacher", "Teacher"
+    STUDENT = "student", "Student"
+
+
+class AnnotatorQuerySet(models.QuerySet["Annotator"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class Annotator(models.Model):
+    """A voice in a project: a person, an imported file, a teacher or a student."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="annotators")
+    kind = models.CharField(max_length=16, choices=AnnotatorKind, default=AnnotatorKind.PERSON)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="voices")
+    name = models.CharField(max_length=150)
+    weight = models.FloatField(default=1.0)
+    # An import whose labels were declared true: its answer is the verdict at once.
+    truth = models.BooleanField(default=False)
+    # Items handed to this voice so far; decides whose turn the audit stream is.
+    served = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AnnotatorQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "user"],
+                name="one_voice_per_person",
+                condition=models.Q(user__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["project", "kind", "name"],
+                name="one_machine_voice_per_name",
+                condition=~models.Q(kind="person"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Stream(models.TextChoices):
+    ACTIVE = "active", "Active"
+    AUDIT = "audit", "Audit"
+    GOLD = "gold", "Gold"
+    REVIEW = "review", "Review"
+    IMPORT = "import", "Import"
+
+
+class AnnotationKind(models.TextChoices):
+    ANSWER = "answer", "Answer"
+    SKIP = "skip", "Skip"
+    RETRACTION = "retraction", "Retraction"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def by_user(self, user: Viewer) -> Self:
+        return self.filter(annotator__user_id=user.pk)
+
+    def standing(self) -> Self:
+        """Each voice's last word on an item: answers that no later row of theirs takes back."""
+        return self.filter(kind=AnnotationKind.ANSWER, successor=None)
+
+    def sealed(self, position: int) -> Self:
+        return self.filter(ledger__position__lte=position)
+
+
+class Annotation(models.Model):
+    """One voice's word on one item. A trigger refuses to change or delete it."""
+
+    uuid = models.UUIDField(unique=True)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="annotations")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="annotations")
+    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="annotations")
+    assignment = models.ForeignKey(
+        "Assignment", models.DO_NOTHING, null=True, db_constraint=False, related_name="annotations"
+    )
+    previous = models.OneToOneField(
+        "self", models.PROTECT, null=True, related_name="successor"
+    )
+    kind = models.CharField(max_length=16, choices=AnnotationKind, default=AnnotationKind.ANSWER)
+    stream = models.CharField(max_length=16, choices=Stream, default=Stream.ACTIVE)
+    labels = ArrayField(models.BigIntegerField(), default=list)
+    comment = models.TextField(blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    # Answered after its lease was given to somebody else: kept, marked, beyond the overlap.
+    extra = models.BooleanField(default=False)
+    # True when neither suggestion nor anybody's answer was on the screen.
+    blind = models.BooleanField(default=False)
+    seconds = models.FloatField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["item", "annotator"], name="annotation_item_voice"),
+            models.Index(fields=["annotator", "-id"], name="annotation_voice_latest"),
+            models.Index(fields=["project", "-id"], name="annotation_project_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uuid}"
+
+
+class LedgerBatch(models.Model):
+    """Positions `first`…`last`, sealed together; `digest` chains over the batch before it."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="ledger_batches")
+    number = models.PositiveIntegerField()
+    first = models.PositiveBigIntegerField()
+    last = models.PositiveBigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="one_batch_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.number}"
+
+
+class LedgerEntry(models.Model):
+    """An annotation's place in the ledger; a trigger writes it without a position at insertion."""
+
+    annotation = models.OneToOneField(
+        Annotation, models.CASCADE, primary_key=True, related_name="ledger"
+    )
+    project = models.ForeignKey(Project, models.CASCADE, related_name="ledger")
+    position = models.PositiveBigIntegerField(null=True)
+    digest = models.BinaryField(max_length=32, null=True)
+    redacted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "position"], name="one_annotation_per_position"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "annotation"],
+                name="ledger_unsealed",
+                condition=models.Q(position=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"position {self.position}"
+
+
+class VerdictState(models.TextChoices):
+    DECIDED = "decided", "Decided"
+    TIE = "tie", "Tie"
+
+
+class VerdictSource(models.TextChoices):
+    CONSENSUS = "consensus", "Consensus"
+    REVIEWER = "reviewer", "Reviewer"
+    TRUTH = "truth", "Imported truth"
+
+
+class VerdictQuerySet(models.QuerySet["Verdict"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def decided(self) -> Self:
+        return self.filter(state=VerdictState.DECIDED)
+
+
+class Verdict(models.Model):
+    """The label an item has now, derived from sealed annotations."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="verdict")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="verdicts")
+    labels = ArrayField(models.BigIntegerField(), default=list)
+    # {label id: share of the weight, 0..1}; for multi-label each share is its own probability.
+    soft = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, choices=VerdictState)
+    source = models.CharField(max_length=16, choices=VerdictSource)
+    voices = models.PositiveSmallIntegerField(default=0)
+    position = models.PositiveBigIntegerField()
+    decided_at = models.DateTimeField(auto_now=True)
+
+    objects = VerdictQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "state"], name="verdict_project_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"verdict on item {self.item_id}"
+
+
+class FlagState(models.TextChoices):
+    OPEN = "open", "Open"
+    SETTLED = "settled", "Settled"
+
+
+class FlagQuerySet(models.QuerySet["Flag"]):
+    def for_user(self, user: Viewer, can: Can = Can.REVIEW) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class Flag(models.Model):
+    """A question put to a reviewer about an item's label."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="flags")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="flags")
+    raised_by = models.ForeignKey(Annotator, models.CASCADE, related_name="flags")
+    reason = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=16, choices=FlagState, default=FlagState.OPEN)
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    settled_at = models.DateTimeField(null=True)
+
+    objects = FlagQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "raised_by"],
+                name="one_open_flag_per_voice",
+                condition=models.Q(state="open"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"flag on item {self.item_id}"

@@ -1,0 +1,155 @@
+"""A project and its label schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+from annotator.models.people import ROLES, Can, Membership, Role, User
+
+if TYPE_CHECKING:
+    from annotator.models.people import Viewer
+
+
+def task_type_choices() -> list[tuple[str, str]]:
+    from learning.tasks import TASKS
+
+    return TASKS.choices()
+
+
+def encoder_choices() -> list[tuple[str, str]]:
+    from learning.encoders import ENCODERS
+
+    return ENCODERS.choices()
+
+
+def strategy_choices() -> list[tuple[str, str]]:
+    from learning.selection import STRATEGIES
+
+    return STRATEGIES.choices()
+
+
+def consensus_choices() -> list[tuple[str, str]]:
+    from learning.consensus import CONSENSUS
+
+    return CONSENSUS.choices()
+
+
+class ItemKind(models.TextChoices):
+    TEXT = "text", "Text"
+    PAIR = "pair", "Two texts"
+    IMAGE = "image", "Image"
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def active(self) -> Self:
+        return self.filter(archived_at=None)
+
+    def for_user(self, user: Viewer, can: Can = Can.OPEN) -> Self:
+        """Projects in which this person has a role that allows `can`; archived ones never."""
+        return self.active().filter(memberships__user_id=user.pk, memberships__role__in=ROLES[can])
+
+    def with_role(self, user: Viewer) -> Self:
+        role = Membership.objects.filter(project=models.OuterRef("pk"), user_id=user.pk)
+        return self.annotate(role=models.Subquery(role.values("role")[:1]))
+
+
+class Project(models.Model):
+    """One labelling task: type, schema, guidelines, items, people, and how its loop runs."""
+
+    name = models.CharField(max_length=200)
+    description = models.CharField(max_length=500, blank=True)
+    task_type = models.CharField(max_length=32, choices=task_type_choices, default="single")
+    item_kind = models.CharField(max_length=16, choices=ItemKind, default=ItemKind.TEXT)
+    guidelines = models.TextField(blank=True)
+
+    overlap = models.PositiveSmallIntegerField(default=1)
+    blind = models.BooleanField(default=False)
+    digit_answers = models.BooleanField(default=True)
+    audit_share = models.FloatField(default=0.1)
+    # How many items of the secret order are kept for the audit stream; 0 lets the pool decide.
+    audit_size = models.PositiveIntegerField(default=0)
+    audit_cutoff = models.FloatField(default=0.0)
+
+    encoder = models.CharField(max_length=32, choices=encoder_choices, default="minilm")
+    encoder_params = models.JSONField(default=dict, blank=True)
+    strategy = models.CharField(max_length=32, choices=strategy_choices, default="margin")
+    consensus = models.CharField(
+        max_length=32, choices=consensus_choices, default="weighted-majority"
+    )
+    retrain_answers = models.PositiveIntegerField(default=10)
+    retrain_seconds = models.PositiveIntegerField(default=5)
+    training_paused = models.BooleanField(default=False)
+
+    item_count = models.PositiveIntegerField(default=0)
+    current_student = models.ForeignKey(
+        "StudentVersion", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # Set by a person who rolled back or promoted by hand: newer students no longer take over.
+    student_pinned = models.BooleanField(default=False)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(overlap__gte=1), name="overlap_at_least_one"),
+            models.CheckConstraint(
+                condition=models.Q(audit_share__gte=0, audit_share__lte=1),
+                name="audit_share_is_a_share",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def multi_label(self) -> bool:
+        return self.task_type == "multi"
+
+    def role_of(self, user: Viewer) -> Role | None:
+        role = self.memberships.filter(user_id=user.pk).values_list("role", flat=True).first()
+        return Role(role) if role else None
+
+    def live_labels(self) -> models.QuerySet[Label]:
+        return self.labels.filter(archived_at=None).order_by("position", "id")
+
+
+class LabelQuerySet(models.QuerySet["Label"]):
+    def for_user(self, user: Viewer, can: Can = Can.OPEN) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def live(self) -> Self:
+        return self.filter(archived_at=None)
+
+
+class Label(models.Model):
+    """An entry of the schema. `column` is its place in every target array and is never reused."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
+    column = models.PositiveIntegerField()
+    key = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    hotkey = models.CharField(max_length=1, blank=True)
+    colour = models.PositiveSmallIntegerField(default=0)
+    parent = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="children"
+    )
+    position = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LabelQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "column"], name="one_label_per_column"),
+            models.UniqueConstraint(fields=["project", "key"], name="one_label_per_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

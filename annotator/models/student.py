@@ -1,0 +1,97 @@
+"""Encodings of a project's items and the students trained on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from annotator.models.people import Can
+from annotator.models.project import Project
+
+if TYPE_CHECKING:
+    from annotator.models.people import Viewer
+
+
+class Encoding(models.Model):
+    """A matrix on disk: rows 0…`rows`-1 of the project's items under one encoder fingerprint."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="encodings")
+    encoder = models.CharField(max_length=32)
+    params = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64)
+    dimensions = models.PositiveIntegerField()
+    rows = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "fingerprint"], name="one_matrix_per_fingerprint"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.encoder} ({self.rows} rows)"
+
+
+class StudentState(models.TextChoices):
+    TRAINING = "training", "Training"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+
+
+class EstimateSource(models.TextChoices):
+    NONE = "", "Not known yet"
+    AUDIT = "audit", "Random sample"
+    FOLDS = "out-of-fold", "Out of fold"
+
+
+class StudentVersionQuerySet(models.QuerySet["StudentVersion"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def ready(self) -> Self:
+        return self.filter(state=StudentState.READY)
+
+
+class StudentVersion(models.Model):
+    """A trained student, what it learned from, and how good it is."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="students")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=32)
+    params = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, choices=StudentState, default=StudentState.TRAINING)
+    job = models.ForeignKey("Job", models.SET_NULL, null=True, related_name="+")
+    encoding = models.ForeignKey(Encoding, models.SET_NULL, null=True, related_name="+")
+    # Label ids in the order of the probability columns.
+    label_ids = ArrayField(models.BigIntegerField(), default=list)
+    position = models.PositiveBigIntegerField(default=0)
+    trained_on = models.PositiveIntegerField(default=0)
+    # Of the answers it learned from, those given by people.
+    answers = models.PositiveIntegerField(default=0)
+    folder = models.CharField(max_length=200, blank=True)
+    digest = models.CharField(max_length=64, blank=True)
+    seconds = models.FloatField(default=0.0)
+    device = models.CharField(max_length=32, default="cpu")
+
+    accuracy = models.FloatField(null=True)
+    accuracy_low = models.FloatField(null=True)
+    accuracy_high = models.FloatField(null=True)
+    evaluated_on = models.PositiveIntegerField(default=0)
+    estimate = models.CharField(max_length=16, choices=EstimateSource, default="", blank=True)
+    metrics = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    promoted_at = models.DateTimeField(null=True)
+
+    objects = StudentVersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="one_student_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} v{self.number}"
