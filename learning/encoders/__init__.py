@@ -1,0 +1,76 @@
+"""Encoders: texts or images to unit vectors, and the on-disk matrix that they live in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.registry import Entry, Registry
+from learning.storage import MANIFEST, read_json
+
+Items = Sequence[str] | Sequence[bytes]
+
+
+class Ready(Protocol):
+    """An encoder that can encode.
+
+    fingerprint: hex name of parameters and weights; equal fingerprints give equal vectors.
+    """
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def encode(self, items: Items) -> NDArray[np.float32]:
+        """(n, d) float32 rows of unit length in the order of `items`; an item without any
+        content that the encoder knows is a row of zeros.
+        """
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Encoder(Protocol):
+    """An encoder's parameters. `modality` says whether items are texts or image files' bytes."""
+
+    modality: ClassVar[Literal["text", "image"]]
+
+    def fit(self, sample: Items) -> Ready:
+        """Make it ready; only encoders without weights of their own look at the sample."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Ready:
+        """What `Ready.save` wrote into `folder`."""
+        ...
+
+
+ENCODERS: Registry[Encoder] = Registry(
+    "encoder",
+    {
+        "minilm": Entry("MiniLM (built in)", "learning.encoders.minilm:MiniLM"),
+        "sentence-transformers": Entry(
+            "Sentence-transformers model", "learning.encoders.named:SentenceTransformers"
+        ),
+        "transformers": Entry("Transformers text model", "learning.encoders.named:Transformers"),
+        "tfidf-svd": Entry("TF-IDF + SVD (no weights)", "learning.encoders.tfidf:TfidfSvd"),
+        "pixels-pca": Entry("Pixels + PCA (images)", "learning.encoders.pixels:PixelsPca"),
+        "vision": Entry("Vision model (images)", "learning.encoders.vision:Vision"),
+    },
+)
+
+
+def load(folder: Path | str) -> Ready:
+    """The encoder that `save` wrote into `folder`; raises DamagedFileError if it was changed."""
+    folder = Path(folder)
+    manifest = read_json(folder / MANIFEST)
+    return ENCODERS[str(manifest.get("encoder"))].load(folder)
+
+
+def pair(text: str, text_b: str) -> str:
+    """One string for an item of two texts, the same wherever it is encoded."""
+    return f"{text}\n{text_b}" if text_b else text

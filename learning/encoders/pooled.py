@@ -1,0 +1,126 @@
+"""Transformer encoders of text: mean over the real tokens, unit length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.encoders.fingerprint import fingerprint
+from learning.errors import ModelUnavailableError, ShapeError
+from learning.storage import finish_folder, sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from learning.encoders import Items
+
+BATCH_TOKENS = 4096  # padded tokens in a batch: keeps the memory flat whatever the lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledText:
+    """A loaded tokenizer and transformer. `parts` is what the fingerprint is made of."""
+
+    tokenizer: Any
+    model: Any
+    tokens: int
+    parts: dict[str, Any]
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex name of parameters and weights."""
+        return fingerprint(self.parts)
+
+    def encode(self, items: Items) -> NDArray[np.float32]:
+        """(n, d) unit rows in the order of the texts; batches hold texts of similar length."""
+        import torch
+
+        texts = list(items)
+        if any(not isinstance(text, str) for text in texts):
+            raise ShapeError("A text encoder encodes strings.")
+        result = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        if not texts:
+            return result
+        ids = self.tokenizer(texts, truncation=True, max_length=self.tokens)["input_ids"]
+        with torch.inference_mode():
+            for batch in length_batches([len(row) for row in ids], BATCH_TOKENS):
+                padded = self.tokenizer.pad(
+                    {"input_ids": [ids[row] for row in batch]}, return_tensors="pt"
+                )
+                result[batch] = self._vectors(padded).cpu().numpy()
+        return result
+
+    def _vectors(self, padded: Any) -> torch.Tensor:
+        import torch
+
+        padded = {name: value.to(self.model.device) for name, value in padded.items()}
+        hidden = self.model(**padded).last_hidden_state.float()  # (b, t, d)
+        mask = padded["attention_mask"][:, :, None].float()  # (b, t, 1)
+        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)  # (b, d)
+        return torch.nn.functional.normalize(mean, dim=1)
+
+    def save(self, folder: Path) -> None:
+        """Write which model this is; the weights stay where they came from."""
+        folder.mkdir(parents=True, exist_ok=True)
+        finish_folder(folder, {**self.parts, "fingerprint": self.fingerprint})
+
+
+def length_batches(lengths: list[int], budget: int) -> list[NDArray[np.int64]]:
+    """Row numbers in batches of similar length, longest first, at most `budget` padded tokens each.
+
+    One item longer than the budget is a batch of its own.
+    """
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, budget // max(1, lengths[order[start]]))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def load_pooled(
+    source: str, revision: str | None, tokens: int, parts: dict[str, Any]
+) -> PooledText:
+    """Load tokenizer and model from a folder or by name; no code from the model's repository runs.
+
+    Raises ModelUnavailableError when it cannot be found, read or named exactly.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    local = Path(source).is_dir()
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
+    if revision is not None:
+        options["revision"] = revision
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
+    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    commit = weights_name(Path(source)) if local else getattr(model.config, "_commit_hash", None)
+    if not commit:
+        raise ModelUnavailableError(
+            f"The model {source} does not say which revision it is; name one."
+        )
+    return PooledText(
+        tokenizer=tokenizer, model=model, tokens=tokens, parts={**parts, "weights": commit}
+    )
+
+
+def weights_name(folder: Path) -> str:
+    """sha256 over the safetensors files of a model folder."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelUnavailableError(f"{folder} holds no safetensors weights.")
+    return "+".join(sha256_of(path) for path in files)

@@ -1,0 +1,44 @@
+"""Refusals of the learning library: each message is a sentence fit for a person."""
+
+
+class LearningError(Exception):
+    """Base of every refusal that this library raises on purpose."""
+
+
+class UnknownPluginError(LearningError, KeyError):
+    """A registry was asked for a name that it does not hold."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would print the sentence in quotes
+
+
+class ParameterError(LearningError, ValueError):
+    """A plugin was given a parameter that it does not have, or a value that it cannot take."""
+
+
+class ShapeError(LearningError, ValueError):
+    """Arrays do not fit together, or hold values outside their range."""
+
+
+class NotEnoughDataError(LearningError):
+    """There are too few labels, items or rows for what was asked."""
+
+
+class NeedsStudentError(LearningError):
+    """A strategy needs a student's probabilities and got none."""
+
+
+class ModelUnavailableError(LearningError):
+    """Weights are not installed, not reachable, or are not the ones that were expected."""
+
+
+class DamagedFileError(LearningError):
+    """A stored file is missing, cut short, or differs from the hash in its manifest."""
+
+
+class CheckpointMismatchError(LearningError):
+    """A checkpoint belongs to other data or other parameters than the fit that would resume it."""
+
+
+class UnreadableItemError(LearningError):
+    """An item cannot be read as what it should be, an image for example."""

@@ -1,0 +1,126 @@
+"""k-means in numpy, on a sample that fits in memory and a matrix that need not."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.types import Floats, row_blocks
+
+SEEDING_ROWS = 6_000
+
+
+def kmeans(
+    points: NDArray[np.float32], k: int, rounds: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(n, d) points -> (k, d) centres, k <= n, by Lloyd's rounds after k-means++ seeding.
+
+    Stops early when no point changes its group. A group that loses all points restarts at the
+    point farthest from its centre. Source: Lloyd 1982; Arthur, Vassilvitskii 2007.
+    """
+    centres = _seed(points, k, rng)
+    squares = np.einsum("nd,nd->n", points, points)
+    before = np.full(len(points), -1)
+    for _ in range(rounds):
+        group, distance = assign(points, centres, squares)
+        if np.array_equal(group, before):
+            break
+        before = group
+        centres = _means(points, group, distance, k)
+    return centres
+
+
+def assign(
+    points: NDArray[np.float32], centres: NDArray[np.float32], squares: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(n,) the nearest centre of each point and (n,) the squared distance to it."""
+    group = np.empty(len(points), dtype=np.int64)
+    nearest = np.empty(len(points), dtype=np.float32)
+    lengths = np.einsum("kd,kd->k", centres, centres)
+    for block in row_blocks(len(points)):
+        half = points[block] @ centres.T - lengths / 2  # (b, k), largest where nearest
+        group[block] = half.argmax(axis=1)
+        best = np.take_along_axis(half, group[block][:, None], axis=1)[:, 0]
+        nearest[block] = np.maximum(squares[block] - 2 * best, 0)
+    return group, nearest
+
+
+def _means(
+    points: NDArray[np.float32], group: NDArray[np.int64], distance: NDArray[np.float32], k: int
+) -> NDArray[np.float32]:
+    size = np.bincount(group, minlength=k)
+    order = np.argsort(group, kind="stable")
+    full = np.flatnonzero(size)
+    starts = np.concatenate([[0], np.cumsum(size[full])[:-1]])
+    centres = np.empty((k, points.shape[1]), dtype=np.float32)
+    centres[full] = np.add.reduceat(points[order], starts, axis=0) / size[full][:, None]
+    empty = np.flatnonzero(size == 0)
+    centres[empty] = points[np.argsort(-distance, kind="stable")[: len(empty)]]
+    return centres
+
+
+def _seed(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """k-means++ on at most max(SEEDING_ROWS, 4 k) of the points."""
+    size = min(len(points), max(SEEDING_ROWS, 4 * k))
+    if size < len(points):
+        points = points[np.sort(rng.choice(len(points), size=size, replace=False))]
+    squares = np.einsum("nd,nd->n", points, points)
+    chosen = np.empty(k, dtype=np.int64)
+    chosen[0] = rng.integers(len(points))
+    distance = np.full(len(points), np.inf, dtype=np.float32)
+    for place in range(1, k):
+        last = points[chosen[place - 1]]
+        fresh = squares - 2 * (points @ last) + last @ last
+        distance = np.minimum(distance, np.maximum(fresh, 0))
+        distance[chosen[:place]] = 0
+        total = np.cumsum(distance, dtype=np.float64)
+        if total[-1] <= 0:  # only copies of chosen points are left
+            rest = np.setdiff1d(np.arange(len(points)), chosen[:place])
+            chosen[place:] = rng.choice(rest, size=k - place, replace=False)
+            break
+        chosen[place] = min(np.searchsorted(total, rng.random() * total[-1], "right"), size - 1)
+    return points[chosen].copy()
+
+
+def nearest_rows(
+    encodings: Floats, candidates: NDArray[np.int64], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each centre a distinct candidate row near it, and how many candidates are in its group.
+
+    The matrix is read block by block. Where two centres want the same item, the nearer one has
+    it and the other takes its next best.
+    """
+    k, keep = len(centres), 4
+    lengths = np.einsum("kd,kd->k", centres, centres)
+    best = np.full((k, 0), 0, dtype=np.float32)
+    rows = np.full((k, 0), 0, dtype=np.int64)
+    sizes = np.zeros(k, dtype=np.int64)
+    for block in row_blocks(len(candidates)):
+        these = candidates[block]
+        points = np.asarray(encodings[these], dtype=np.float32)
+        squares = np.einsum("nd,nd->n", points, points)
+        distance = squares[:, None] - 2 * (points @ centres.T) + lengths  # (b, k)
+        sizes += np.bincount(distance.argmin(axis=1), minlength=k)
+        best = np.concatenate([best, distance.T], axis=1)
+        rows = np.concatenate([rows, np.broadcast_to(these, (k, len(these)))], axis=1)
+        if best.shape[1] > keep:
+            near = np.argpartition(best, keep - 1, axis=1)[:, :keep]
+            best = np.take_along_axis(best, near, axis=1)
+            rows = np.take_along_axis(rows, near, axis=1)
+    return _distinct(best, rows, candidates), sizes
+
+
+def _distinct(
+    best: NDArray[np.float32], rows: NDArray[np.int64], candidates: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    k = len(best)
+    result = np.full(k, -1, dtype=np.int64)
+    taken: set[int] = set()
+    for place in np.argsort(best, axis=None, kind="stable"):
+        centre, option = divmod(int(place), best.shape[1])
+        row = int(rows[centre, option])
+        if result[centre] < 0 and row not in taken:
+            result[centre] = row
+            taken.add(row)
+    left = iter(candidates[~np.isin(candidates, list(taken))])
+    for centre in np.flatnonzero(result < 0):
+        result[centre] = next(left)
+    return result

@@ -1,0 +1,79 @@
+"""Students: small models that learn from soft or hard labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import DamagedFileError
+from learning.registry import Entry, Registry
+from learning.storage import MANIFEST, read_json
+from learning.types import Floats, Report, TrainingData
+
+
+class Fitted(Protocol):
+    """A student that has learnt. `labels` is how many columns it predicts."""
+
+    @property
+    def labels(self) -> int: ...
+
+    @property
+    def multi_label(self) -> bool: ...
+
+    def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) encodings or n texts, as `Student.needs` says -> (n, k) probabilities.
+
+        Single-label rows sum to 1; a column that was never known has probability 0.
+        """
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+class Student(Protocol):
+    """A student's parameters, and what it learns from."""
+
+    needs: ClassVar[Literal["encodings", "texts"]]
+
+    def fit(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> Fitted:
+        """Learn from `data`.
+
+        start: an earlier fitted student of the same kind to begin from; it may know fewer labels.
+        checkpoint: a folder in which a long fit keeps its state, so that the same call after a
+            kill goes on where it stopped; short fits leave it alone.
+        report: called now and then with (done, total); what it raises ends the fit.
+        """
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted: ...
+
+
+STUDENTS: Registry[Student] = Registry(
+    "student",
+    {
+        "head": Entry("Head on frozen encodings", "learning.students.head:Head"),
+        "finetune": Entry("Fine-tuned transformer", "learning.students.finetune:Finetune"),
+    },
+)
+
+
+def load(folder: Path | str) -> Fitted:
+    """The student that `save` wrote into `folder`.
+
+    Raises DamagedFileError when a file is missing or was changed since.
+    """
+    folder = Path(folder)
+    name = read_json(folder / MANIFEST).get("student")
+    if name not in STUDENTS:
+        raise DamagedFileError(f"{folder} does not say which student it holds.")
+    return STUDENTS[str(name)].load(folder)

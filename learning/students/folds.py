@@ -1,0 +1,74 @@
+"""Out-of-fold probabilities: every item predicted by a student that has not seen it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import NotEnoughDataError
+from learning.students import Student
+from learning.types import Floats, Ints, Report, TrainingData, no_report, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """probabilities: (n, k) float32; fold: (n,) int64, which fold predicted the row."""
+
+    probabilities: NDArray[np.float32]
+    fold: NDArray[np.int64]
+
+
+def out_of_fold(
+    student: Student,
+    data: TrainingData,
+    rng: np.random.Generator,
+    folds: int = 5,
+    groups: Ints | None = None,
+    report: Report = no_report,
+) -> OutOfFold:
+    """Cross-fitted probabilities for the rows of `data`.
+
+    groups: (n,) ints; rows with equal numbers (duplicates by content) share a fold. Fewer groups
+    than folds means as many folds as groups. Raises NotEnoughDataError below two groups.
+    """
+    fold = assign_folds(np.arange(data.rows) if groups is None else groups, folds, rng)
+    used = int(fold.max(initial=-1)) + 1
+    if used < 2:
+        raise NotEnoughDataError("Out-of-fold probabilities need two items that differ.")
+    require(len(fold) == data.rows, "Each row needs one group.")
+    probabilities = np.empty((data.rows, data.labels), dtype=np.float32)
+    for number in range(used):
+        report(number, used)
+        learn, ask = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        beat = partial(_beat, report, number, used)
+        fitted = student.fit(data.subset(learn), rng, beat)
+        probabilities[ask] = fitted.predict(_items(student, data.subset(ask)))
+    report(used, used)
+    return OutOfFold(probabilities=probabilities, fold=fold)
+
+
+def _beat(report: Report, number: int, used: int, _done: int, _total: int) -> None:
+    report(number, used)  # a cancel passes through while a fold is being fitted
+
+
+def _items(student: Student, data: TrainingData) -> Floats | list[str]:
+    items = data.encodings if student.needs == "encodings" else data.texts
+    if items is None:
+        raise NotEnoughDataError(f"The data has no {student.needs} to predict from.")
+    return items
+
+
+def assign_folds(groups: Ints, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n,) fold numbers 0 … folds - 1: whole groups, large ones first, to the smallest fold."""
+    require(folds >= 2, "There must be at least two folds.")
+    _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
+    shuffled = rng.permutation(len(size))
+    order = shuffled[np.argsort(-size[shuffled], kind="stable")]
+    load = np.zeros(min(folds, max(len(size), 1)), dtype=np.int64)
+    home = np.empty(len(size), dtype=np.int64)
+    for group in order:
+        target = int(load.argmin())
+        home[group] = target
+        load[target] += size[group]
+    return home[place]

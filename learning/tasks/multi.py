@@ -1,0 +1,69 @@
+"""Multi-label: an answer names any number of labels, none included."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning import metrics
+from learning.errors import ShapeError
+from learning.tasks.columns import Columns
+from learning.types import Bools, Floats, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multi:
+    """Any number of labels per item, compared by Jaccard distance. Source: Jaccard 1912."""
+
+    multi_label: ClassVar[bool] = True
+    headline: ClassVar[str] = "micro_f1"
+    students: ClassVar[tuple[str, ...]] = ("head", "finetune")
+    strategies: ClassVar[tuple[str, ...]] = ("margin", "random", "representatives")
+    consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
+
+    def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
+        """(n, k) ones and zeros; archived labels are left out of the answers."""
+        for answer in answers:
+            if len(set(answer)) != len(answer):
+                raise ShapeError("A multi-label answer names each label once at most.")
+        return columns.hot(answers)
+
+    def usable(self, targets: Floats) -> Bools:
+        """(n,) bool, all True: an answer without labels says something too."""
+        return np.ones(len(targets), dtype=np.bool_)
+
+    def known(self, rows: int, columns: Columns) -> Bools:
+        """(rows, k) bool for TrainingData: archived columns are not known and get no probability."""
+        return np.tile(columns.active, (rows, 1))
+
+    def decode(self, probabilities: Floats, columns: Columns) -> list[list[int]]:
+        """The labels of each row with probability 0.5 or more that are not archived."""
+        chosen = (probabilities >= 0.5) & columns.active  # (n, k)
+        return [[columns.label_ids[column] for column in np.flatnonzero(row)] for row in chosen]
+
+    def correct(self, truth: Floats, predicted: Floats) -> Bools:
+        """(n,) bool: exactly the true labels are predicted."""
+        return np.asarray(((truth >= 0.5) == (predicted >= 0.5)).all(axis=1), dtype=np.bool_)
+
+    def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]:
+        """exact_match, micro_f1, macro_f1, hamming_loss and calibration_error."""
+        require(truth.shape == predicted.shape, "Truth and prediction differ in shape.")
+        t, p = truth >= 0.5, predicted >= 0.5
+        micro, macro = metrics.micro_macro_f1(t, p)
+        confidence = np.maximum(predicted, 1 - predicted)
+        return {
+            "n": float(len(t)),
+            "exact_match": float(np.mean((t == p).all(axis=1))),
+            "micro_f1": micro,
+            "macro_f1": macro,
+            "hamming_loss": float(np.mean(t != p)),
+            "calibration_error": metrics.calibration_error(confidence.ravel(), (t == p).ravel()),
+        }
+
+    def distance(self, a: Sequence[int], b: Sequence[int]) -> float:
+        """Disagreement of two answers: 1 - |common| / |either|; two empty answers agree (0)."""
+        one, two = set(a), set(b)
+        either = len(one | two)
+        return 1 - len(one & two) / either if either else 0.0

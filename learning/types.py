@@ -1,0 +1,260 @@
+"""The records that pass between parts; shapes and ranges are checked here, once.
+
+Letters in shapes: n items, k label columns, d dimensions, m picks, v votes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import ShapeError
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+Bools = NDArray[np.bool_]
+
+Report = Callable[[int, int], None]
+"""`report(done, total)`: called now and then; what it raises (a cancel) passes through."""
+
+BLOCK_ROWS = 8192
+
+
+def no_report(done: int, total: int) -> None:
+    """Takes progress and drops it, for callers that show none."""
+
+
+def row_blocks(rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Slices that cover 0 … rows - 1 in order, `size` rows each, so that nothing is copied whole."""
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+def require(met: bool, sentence: str) -> None:  # noqa: FBT001 - reads as an assertion
+    """Raise ShapeError with `sentence` unless the condition is met."""
+    if not met:
+        raise ShapeError(sentence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """What a strategy may look at. Row i is the item with number i; memmaps are fine everywhere.
+
+    eligible: (n,) bool, the item may be picked now.
+    labelled: (n,) bool, the item has a label already; such rows are never picked.
+    probabilities: (n, k) float32 of the student, or None before there is one; (n, t) with
+        `columns` when only the t most likely labels of each item are kept.
+    columns: (n, t) int32, the label column behind each entry of `probabilities`.
+    encodings: (n, d) unit rows, float16 or float32, or None.
+    margins: (n,) float32, 0 undecided … 1 sure, or None to derive them from `probabilities`.
+    label_names: names by column, used in reasons.
+    """
+
+    eligible: Bools
+    labelled: Bools
+    probabilities: Floats | None = None
+    columns: Ints | None = None
+    encodings: Floats | None = None
+    margins: Floats | None = None
+    label_names: tuple[str, ...] = ()
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        n = len(self.eligible)
+        for name in ("eligible", "labelled"):
+            mask = getattr(self, name)
+            require(
+                mask.shape == (n,) and mask.dtype == np.bool_,
+                f"{name} must be a boolean array of shape ({n},), not {mask.dtype} {mask.shape}.",
+            )
+        for name, dimensions in (("probabilities", 2), ("columns", 2), ("encodings", 2)):
+            _check_rows(name, getattr(self, name), n, dimensions)
+        _check_rows("margins", self.margins, n, 1)
+        if self.columns is not None:
+            require(
+                self.probabilities is not None and self.columns.shape == self.probabilities.shape,
+                "columns must have the shape of probabilities.",
+            )
+        elif self.probabilities is not None and self.label_names:
+            require(
+                self.probabilities.shape[1] == len(self.label_names),
+                "There must be one label name for each column of probabilities.",
+            )
+
+    @property
+    def rows(self) -> int:
+        """How many items the pool has."""
+        return len(self.eligible)
+
+    def candidates(self) -> NDArray[np.int64]:
+        """(c,) row numbers that may be picked: eligible and not labelled, ascending."""
+        return np.flatnonzero(self.eligible & ~self.labelled).astype(np.int64)
+
+
+def _check_rows(name: str, values: NDArray[Any] | None, rows: int, dimensions: int) -> None:
+    if values is None:
+        return
+    require(
+        values.ndim == dimensions and len(values) == rows,
+        f"{name} must have {rows} rows and {dimensions} dimensions, not shape {values.shape}.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a strategy picked, best first.
+
+    rows: (m,) int64, distinct.
+    probabilities: (m,) float64 in (0, 1], how likely the row was to be drawn from this pool;
+        1 where the strategy chose it outright and chance had no part.
+    reasons: m sentences for the annotator, with their numbers.
+    """
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    reasons: list[str]
+
+    def __post_init__(self) -> None:
+        m = len(self.rows)
+        require(self.rows.shape == (m,), "Picked rows must be one flat array.")
+        require(len(np.unique(self.rows)) == m, "A selection must not pick a row twice.")
+        require(self.probabilities.shape == (m,), "Each pick needs one draw probability.")
+        require(
+            bool(np.all((self.probabilities > 0) & (self.probabilities <= 1))),
+            "Draw probabilities must lie above 0 and not above 1.",
+        )
+        require(len(self.reasons) == m, "Each pick needs one reason.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What a student learns from.
+
+    encodings: (n, d) or None; texts: n strings or None; at least one of the two.
+    targets: (n, k) in 0 … 1, soft or hard; single-label rows sum to 1.
+    weights: (n,) above 0, or None for all 1.
+    known: (n, k) bool, False where nothing is known about that label on that item: a label
+        that was added after the answer, or one that is archived. None means all known.
+    """
+
+    targets: Floats
+    encodings: Floats | None = None
+    texts: list[str] | None = None
+    weights: Floats | None = None
+    known: Bools | None = None
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.targets.ndim == 2, "targets must be a table of items by labels.")
+        n = len(self.targets)
+        require(
+            self.encodings is not None or self.texts is not None,
+            "Training data needs encodings or texts.",
+        )
+        _check_rows("encodings", self.encodings, n, 2)
+        _check_rows("weights", self.weights, n, 1)
+        require(
+            self.texts is None or len(self.texts) == n, f"There must be {n} texts, one per item."
+        )
+        require(
+            self.known is None
+            or (self.known.shape == self.targets.shape and self.known.dtype == np.bool_),
+            "known must be a boolean table of the shape of targets.",
+        )
+        self._check_values()
+
+    def _check_values(self) -> None:
+        targets = np.asarray(self.targets, dtype=np.float64)
+        require(
+            bool(np.all(np.isfinite(targets) & (targets >= 0) & (targets <= 1 + 1e-4))),
+            "targets must lie between 0 and 1.",
+        )
+        if self.weights is not None:
+            require(bool(np.all(self.weights > 0)), "weights must be above 0.")
+        if self.known is not None:
+            require(
+                not np.any(targets[~self.known]), "A target must be 0 where the label is not known."
+            )
+        if not self.multi_label and len(targets):
+            wrong = np.flatnonzero(np.abs(targets.sum(axis=1) - 1) > 1e-3)
+            require(
+                len(wrong) == 0,
+                f"Single-label targets must sum to 1 in each row; row {wrong[:1]} does not.",
+            )
+
+    @property
+    def rows(self) -> int:
+        """How many items there are."""
+        return len(self.targets)
+
+    @property
+    def labels(self) -> int:
+        """How many label columns there are."""
+        return int(self.targets.shape[1])
+
+    def subset(self, rows: NDArray[np.int64]) -> "TrainingData":
+        """The same data with these rows only, in this order."""
+        return TrainingData(
+            targets=self.targets[rows],
+            encodings=None if self.encodings is None else self.encodings[rows],
+            texts=None if self.texts is None else [self.texts[row] for row in rows],
+            weights=None if self.weights is None else self.weights[rows],
+            known=None if self.known is None else self.known[rows],
+            multi_label=self.multi_label,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """Answers of several annotators on items 0 … items - 1.
+
+    item: (v,) int64; annotator: (v,) int64, any numbers.
+    answers: (v, k), one-hot for a single label, several or no ones for multi-label.
+    weights: (v,) above 0, how much each vote counts, or None for all 1.
+    """
+
+    items: int
+    item: Ints
+    annotator: Ints
+    answers: Floats | Bools
+    weights: Floats | None = None
+    multi_label: bool = False
+
+    def __post_init__(self) -> None:
+        v = len(self.item)
+        require(self.item.shape == (v,), "item must be one flat array.")
+        require(self.annotator.shape == (v,), "Each vote needs one annotator.")
+        require(
+            self.answers.ndim == 2 and len(self.answers) == v,
+            "answers must be a table with one row per vote.",
+        )
+        if v:
+            require(
+                int(self.item.min()) >= 0 and int(self.item.max()) < self.items,
+                f"Items of votes must lie between 0 and {self.items - 1}.",
+            )
+        if self.weights is not None:
+            require(
+                self.weights.shape == (v,) and bool(np.all(self.weights > 0)),
+                "weights must be above 0, one per vote.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consensus:
+    """What the votes say about each item.
+
+    answers: (n, k) bool, the verdict; all False where there is no vote.
+    shares: (n, k) float32 in 0 … 1, the share of the votes' weight on each label.
+    tied: (n,) bool, the votes do not decide: a reviewer should.
+    votes: (n,) int64, how many votes the item has.
+    skill: annotator -> share of their votes that equal an untied verdict, 0 … 1.
+    """
+
+    answers: Bools
+    shares: NDArray[np.float32]
+    tied: Bools
+    votes: NDArray[np.int64]
+    skill: dict[int, float]
