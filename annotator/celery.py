@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
+from django.conf import settings
 
 from annotator.runtime import child
 
@@ -13,6 +14,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator.settings")
 app = Celery("annotator")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["annotator"])
+if settings.BROKER_URL.startswith("filesystem:"):
+    (settings.BROKER_FOLDER / "messages").mkdir(parents=True, exist_ok=True)
+    (settings.BROKER_FOLDER / "control").mkdir(exist_ok=True)
 
 
 @setup_logging.connect

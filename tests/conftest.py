@@ -1,0 +1,129 @@
+"""A PostgreSQL for the tests, the services that some need, and the cast.
+
+`DATABASE_URL` names a server of yours; without it an embedded one runs in a temporary folder for
+the length of the run. Set before Django reads its settings, so this file imports nothing of it.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import pytest
+
+from annotator.runtime.postgres import Postgres, socket_url
+
+SERVICES = ("redis", "rabbitmq", "browser")
+OURS = ("HOST", "PORT", "PUBLIC_URL", "SECRET_KEY", "BROKER_URL", "DEBUG", "DEMO", "CONCORD_ROLE")
+
+data_dir = Path(tempfile.mkdtemp(prefix="concord-tests-"))
+data_dir.chmod(0o711)  # as root, the account that runs PostgreSQL must pass through
+embedded = None
+
+for name in OURS:
+    os.environ.pop(name, None)
+os.environ["DATA_DIR"] = str(data_dir)
+os.environ["DJANGO_SETTINGS_MODULE"] = "annotator.settings"
+os.environ["HF_HUB_OFFLINE"] = "1"
+if not os.environ.get("DATABASE_URL"):
+    embedded = Postgres(data_dir, ["fsync=off", "full_page_writes=off", "max_connections=100"])
+    embedded.start(dies_with_us=True)
+    os.environ["DATABASE_URL"] = socket_url(data_dir)
+
+
+def pytest_configure() -> None:
+    from django.conf import settings
+
+    settings.STORAGES["staticfiles"] = {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_unconfigure() -> None:
+    if embedded is not None:
+        embedded.stop()
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip and say why; fail instead where the machine promises every service."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(f"REQUIRE_SERVICES=1, but {what}", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    import redis
+
+    url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/15")
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=2).ping()
+    except redis.RedisError as error:
+        missing(f"no Redis answers at {url} ({error})")
+    return url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    url = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 5672), timeout=2).close()
+    except OSError as error:
+        missing(f"no RabbitMQ answers at {parts.hostname}:{parts.port or 5672} ({error})")
+    return url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium to drive."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        missing("no Chromium was found; install it or set CHROMIUM to its path")
+    return found
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """Folder of real datasets, in the format that docs/datasets.md describes."""
+    folder = os.environ.get("DATASETS")
+    if not folder:
+        pytest.skip("DATASETS is not set: no real data to read")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        pytest.fail(f"DATASETS={folder} is not a folder", pytrace=False)
+    return path
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Make a folder with a short path which any account may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cast(db):
+    """Lea leads, Ana labels, Ben reviews, and Cleo is a stranger."""
+    from tests.factories import make_cast
+
+    return make_cast()
+
+
+@pytest.fixture
+def project(cast):
+    """Lea's project with three labels and twelve items."""
+    from tests.factories import make_items, make_project
+
+    made = make_project(cast)
+    make_items(made, 12)
+    return made
