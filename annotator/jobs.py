@@ -67,9 +67,10 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "import": Kind(action="annotator.actions.importing:run_import", queue="io"),
     "index": Kind(action="annotator.actions.indexing:run_index", queue="io"),
-    "encode": Kind(action="annotator.actions.encoding:run_encode", queue="train"),
+    "encode": Kind(action="annotator.actions.encoding:run_encode", queue="io"),
     "settle": Kind(action="annotator.actions.settling:run_settle", queue="fast"),
     "train": Kind(action="annotator.actions.training:run_train", queue="fast"),
+    "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
     "finetune": Kind(action="annotator.actions.training:run_finetune", queue="train"),
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),

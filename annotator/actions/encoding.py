@@ -1,0 +1,99 @@
+"""Turn items into rows of the matrix, batch by batch, resuming where a killed worker stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from annotator import jobs
+from annotator.actions.media import read_image
+from annotator.models import Encoding, Item, ItemKind, Project
+
+# Rows encoded between two marks: long enough that sorting by length pays, short enough to resume.
+CHUNK = 1_024
+# Items an encoder without weights of its own is fitted on.
+SAMPLE = 20_000
+
+
+def wish_encoding(project: Project) -> None:
+    """Ask that the items which have no row yet be encoded; safe to ask twice."""
+    with transaction.atomic():
+        jobs.enqueue("encode", project=project, key=f"encode:{project.pk}")
+
+
+def matrix_folder(project_id: int) -> Path:
+    return Path(settings.DATA_DIR) / "matrices" / str(project_id)
+
+
+def current_encoding(project: Project) -> Encoding | None:
+    """The newest matrix of the encoder that the project names."""
+    named = Encoding.objects.filter(
+        project=project, encoder=project.encoder, params=project.encoder_params
+    )
+    return named.order_by("-id").first()
+
+
+def open_matrix(encoding: Encoding) -> Any:
+    from learning.encoders.matrix import Matrix
+
+    path = matrix_folder(encoding.project_id) / f"{encoding.fingerprint}.f16"
+    return Matrix(path, encoding.dimensions)
+
+
+def run_encode(run: jobs.Run) -> dict[str, Any]:
+    """Encode every item that has no row yet; then let the queue be chosen anew."""
+    project = run.project
+    total = project.item_count
+    run.progress(0, max(total, 1), "Loading the encoder")
+    ready = _ready_encoder(project)
+    encoding, _ = Encoding.objects.get_or_create(
+        project=project,
+        fingerprint=ready.fingerprint,
+        defaults={
+            "encoder": project.encoder,
+            "params": project.encoder_params,
+            "dimensions": ready.dimensions,
+        },
+    )
+    matrix = open_matrix(encoding)
+    while matrix.rows < total:
+        start = matrix.rows
+        run.progress(start, total, "Encoding")
+        matrix.write(start, ready.encode(_contents(project, start, CHUNK)))
+        with run.fence():
+            Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
+    run.progress(total, max(total, 1), "Encoded")
+    with run.fence():
+        Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
+        jobs.enqueue("train", project=project, key=f"train:{project.pk}")
+        if Project.objects.filter(pk=project.pk, item_count__gt=total).exists():
+            wish_encoding(project)
+    return {"rows": total, "fingerprint": ready.fingerprint}
+
+
+def _ready_encoder(project: Project) -> Any:
+    """The project's encoder: as saved when it was fitted on these items, else made ready now."""
+    from learning import encoders
+
+    known = current_encoding(project)
+    if known is not None:
+        folder = matrix_folder(project.pk) / known.fingerprint
+        if folder.is_dir():
+            return encoders.load(folder)
+    encoder = encoders.ENCODERS[project.encoder](**project.encoder_params)
+    ready = encoder.fit(_contents(project, 0, SAMPLE))
+    ready.save(matrix_folder(project.pk) / ready.fingerprint)
+    return ready
+
+
+def _contents(project: Project, start: int, count: int) -> list[str] | list[bytes]:
+    from learning.encoders import pair
+
+    items = Item.objects.filter(project=project, number__gte=start, number__lt=start + count)
+    ordered = items.order_by("number")
+    if project.item_kind == ItemKind.IMAGE:
+        return [read_image(project.pk, name) for name in ordered.values_list("image", flat=True)]
+    return [pair(text, text_b) for text, text_b in ordered.values_list("text", "text_b")]

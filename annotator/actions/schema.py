@@ -1,0 +1,156 @@
+"""The label schema: add, rename, reorder, archive at any time; no answer is ever lost."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Label, Project
+
+if TYPE_CHECKING:
+    from learning.tasks import Columns
+
+COLOURS = 12
+LONGEST_NAME = 200
+HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
+
+
+def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
+    """The project's labels as array columns; archived ones are masked unless asked for."""
+    from learning.tasks import Columns
+
+    labels = list(Label.objects.filter(project=project).order_by("column"))
+    archived = () if with_archived else (x.pk for x in labels if x.archived_at is not None)
+    return Columns(
+        label_ids=tuple(label.pk for label in labels), archived=frozenset(archived)
+    )
+
+
+def add_label(
+    project: Project,
+    name: str,
+    *,
+    key: str = "",
+    description: str = "",
+    hotkey: str = "",
+    parent: Label | None = None,
+) -> Label:
+    """Add a label at the end of the schema. Raises ConflictError when the name is taken."""
+    return add_labels(project, [(name, key, description, hotkey)], parent=parent)[0]
+
+
+def add_labels(
+    project: Project,
+    entries: Sequence[tuple[str, str, str, str]],
+    *,
+    parent: Label | None = None,
+) -> list[Label]:
+    """Add labels given as (name, key, description, hotkey); empty keys are made from the names."""
+    with transaction.atomic():
+        # Parts two people who add a label at once: columns are given out one by one.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        known = list(Label.objects.filter(project=project))
+        names = {label.name.casefold() for label in known if label.archived_at is None}
+        keys = {label.key for label in known}
+        hotkeys = {label.hotkey for label in known if label.archived_at is None}
+        column = max((label.column for label in known), default=-1) + 1
+        position = max((label.position for label in known), default=-1) + 1
+        fresh: list[Label] = []
+        for offset, (name, key, description, hotkey) in enumerate(entries):
+            clean = _checked_name(name, names)
+            names.add(clean.casefold())
+            chosen = hotkey if hotkey and hotkey not in hotkeys else _free_hotkey(hotkeys)
+            hotkeys.add(chosen)
+            fresh.append(
+                Label(
+                    project=project,
+                    column=column + offset,
+                    key=_free_key(key or slug(clean), keys),
+                    name=clean,
+                    description=description.strip(),
+                    hotkey=chosen,
+                    colour=(column + offset) % COLOURS,
+                    parent=parent,
+                    position=position + offset,
+                )
+            )
+            keys.add(fresh[-1].key)
+        return Label.objects.bulk_create(fresh)
+
+
+def slug(name: str) -> str:
+    """A key made from a name: lower case ASCII where that is possible, else the name itself."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    return (short or re.sub(r"\s+", "-", name.strip()))[:90]
+
+
+def _checked_name(name: str, taken: set[str]) -> str:
+    clean = " ".join(name.split())
+    if not clean:
+        raise InvalidError("A label needs a name.", field="name")
+    if len(clean) > LONGEST_NAME:
+        raise InvalidError(f"A label's name has {LONGEST_NAME} characters at most.", field="name")
+    if clean.casefold() in taken:
+        raise ConflictError(f"There is a label named “{clean}” already.", field="name")
+    return clean
+
+
+def _free_key(wanted: str, taken: set[str]) -> str:
+    key, number = wanted[:90], 2
+    while key in taken:
+        key = f"{wanted[:90]}-{number}"
+        number += 1
+    return key
+
+
+def _free_hotkey(taken: set[str]) -> str:
+    return next((key for key in HOTKEYS if key not in taken), "")
+
+
+def change_label(
+    label: Label, *, name: str, description: str, hotkey: str, colour: int | None = None
+) -> Label:
+    """Rename or describe a label. Answers refer to its id, so none is touched."""
+    others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(pk=label.pk)
+    label.name = _checked_name(name, {other.name.casefold() for other in others})
+    if hotkey and others.filter(hotkey=hotkey).exists():
+        raise ConflictError(f"The key “{hotkey}” belongs to another label.", field="hotkey")
+    label.description, label.hotkey = description.strip(), hotkey[:1]
+    if colour is not None:
+        label.colour = colour % COLOURS
+    label.save(update_fields=["name", "description", "hotkey", "colour"])
+    return label
+
+
+def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
+    """Show the labels in this order; labels not named follow in their former order."""
+    with transaction.atomic():
+        labels = {label.pk: label for label in Label.objects.select_for_update().filter(project=project)}
+        named = [labels.pop(pk) for pk in label_ids if pk in labels]
+        rest = sorted(labels.values(), key=lambda label: (label.position, label.pk))
+        for position, label in enumerate([*named, *rest]):
+            label.position = position
+        Label.objects.bulk_update([*named, *rest], ["position"])
+
+
+def archive_label(label: Label) -> None:
+    """Take a label off the screen. Its answers stay in the ledger and in exports of the ledger."""
+    Label.objects.filter(pk=label.pk, archived_at=None).update(archived_at=Now())
+
+
+def restore_label(label: Label) -> None:
+    """Put an archived label back at the end of the schema."""
+    last = Label.objects.filter(project_id=label.project_id).aggregate(last=Max("position"))["last"]
+    if Label.objects.filter(
+        project_id=label.project_id, archived_at=None, name__iexact=label.name
+    ).exists():
+        raise ConflictError(f"There is another label named “{label.name}” by now.", field="name")
+    Label.objects.filter(pk=label.pk).update(archived_at=None, position=last + 1)

@@ -1,0 +1,100 @@
+"""What follows an answer, away from the person who gave it: seal, decide, train."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions import sealing, verdicts
+from annotator.models import AnnotationKind, Job, JobState, LedgerEntry, Project
+
+SETTLE_AFTER_SECONDS = 0.3
+# A process that asked for settling this recently need not ask again: the waiting job sees all.
+_ASK_AGAIN_SECONDS = 0.25
+_asked: dict[int, float] = {}
+
+
+def wish(project: Project) -> None:
+    """Ask that a project's new answers be settled soon; a burst of answers asks once.
+
+    The unsealed ledger entry is the durable wish: what this forgets, the sweeper finds.
+    """
+    now = time.monotonic()
+    if now - _asked.get(project.pk, -1.0) < _ASK_AGAIN_SECONDS:
+        return
+    _asked[project.pk] = now
+    project_id = project.pk
+    transaction.on_commit(lambda: _enqueue(project_id))
+
+
+def _enqueue(project_id: int) -> None:
+    with transaction.atomic():
+        jobs.enqueue(
+            "settle",
+            project=Project(pk=project_id),
+            key=f"settle:{project_id}",
+            due_in_seconds=SETTLE_AFTER_SECONDS,
+        )
+
+
+def find_unsettled() -> int:
+    """Ask again for every project with unsealed answers. Returns how many; the sweeper's errand."""
+    waiting = LedgerEntry.objects.filter(position=None, project__archived_at=None)
+    found = list(waiting.values_list("project_id", flat=True).distinct())
+    for project_id in found:
+        _enqueue(project_id)
+    return len(found)
+
+
+def run_settle(run: jobs.Run) -> dict[str, Any]:
+    """Seal what was committed, derive verdicts, and ask for training when it is due."""
+    project = run.project
+    position, items = sealing.seal(project)
+    run.check()
+    decided = verdicts.decide(project, items)
+    wish_training(project)
+    return {"position": position, "verdicts": decided}
+
+
+def wish_training(project: Project) -> None:
+    """Ask for a student when k answers came since the last one, or t seconds after the first."""
+    if project.training_paused:
+        return
+    new = _answers_since_student(project)
+    if not new:
+        return
+    due_now = new >= project.retrain_answers
+    wait = 0.0 if due_now else float(project.retrain_seconds)
+    with transaction.atomic():
+        job = jobs.enqueue(
+            "train", project=project, key=f"train:{project.pk}", due_in_seconds=wait
+        )
+        if job is None and due_now:
+            _bring_forward(f"train:{project.pk}")
+
+
+def _answers_since_student(project: Project) -> int:
+    student = project.current_student
+    after = student.position if student else 0
+    fresh = LedgerEntry.objects.filter(project=project, position__gt=after)
+    return fresh.exclude(annotation__kind=AnnotationKind.SKIP).count()
+
+
+def _bring_forward(key: str) -> None:
+    waiting = Job.objects.filter(key=key, state=JobState.QUEUED, due_at__gt=Now())
+    for job in waiting.select_for_update(skip_locked=True):
+        Job.objects.filter(pk=job.pk).update(due_at=Now(), rung_at=Now())
+        jobs.ring(job.pk, job.queue)
+
+
+def settle_now(project: Project) -> int:
+    """Seal and decide within the caller's own time, before a snapshot. Returns the position."""
+    position, items = sealing.seal(project)
+    verdicts.decide(project, items)
+    return position
+
+

@@ -1,0 +1,372 @@
+"""Train a student from the verdicts, publish it whole or not at all, and refill the queue."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions import auditing, evaluating, queueing
+from annotator.actions.encoding import current_encoding, open_matrix, wish_encoding
+from annotator.actions.schema import columns_of
+from annotator.actions.sealing import position as sealed_position
+from annotator.errors import ConflictError, NotFoundError
+from annotator.models import (
+    Encoding,
+    EstimateSource,
+    Item,
+    Project,
+    StudentState,
+    StudentVersion,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.students import Fitted
+    from learning.tasks import Columns
+    from learning.types import TrainingData
+
+# Old heads keep their figures for the curve; their files go, but for the newest few.
+KEPT_FILES = 5
+PREDICTION_STEPS = 100
+
+_TRAINABLE = f"""
+SELECT i.number, v.labels, v.soft::text, i.answers, i.content_hash
+FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
+WHERE v.project_id = %s AND i.number < %s AND v.state = 'decided'
+  AND NOT {auditing.untrainable_items()}
+ORDER BY i.number
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a student is about to learn: item numbers beside the arrays made of their verdicts."""
+
+    numbers: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    data: TrainingData
+    columns: Columns
+    answers: int
+    position: int
+
+
+def students_folder(project_id: int) -> Path:
+    return Path(settings.DATA_DIR) / "students" / str(project_id)
+
+
+def run_train(run: jobs.Run) -> dict[str, Any]:
+    """Train the quick student and refill the queue; without enough labels only refill it."""
+    project = run.project
+    encoding = current_encoding(project)
+    if encoding is None or encoding.rows == 0:
+        wish_encoding(project)
+        return {"trained": False, "why": "The items are not encoded yet."}
+    lesson = gather(project, encoding)
+    if lesson is None:
+        chosen = _refill(run, project, encoding, None)
+        return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
+    version, predictions = _learn(run, project, encoding, lesson, kind="head")
+    knowledge = queueing.Knowledge(
+        encodings=open_matrix(encoding).view(),
+        predictions=predictions,
+        label_ids=lesson.columns.label_ids,
+    )
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        _refill(run, project, encoding, knowledge)
+    forget_old_files(project)
+    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def run_finetune(run: jobs.Run) -> dict[str, Any]:
+    """Fine-tune a transformer; it takes over only if it wins on the audit sample."""
+    project = run.project
+    encoding = current_encoding(project)
+    lesson = gather(project, encoding, texts=True) if encoding else None
+    if encoding is None or lesson is None:
+        raise ConflictError(
+            "A fine-tuned student needs encoded items and answers with two different labels."
+        )
+    version, _ = _learn(
+        run, project, encoding, lesson, kind="finetune", params=run.params.get("student", {})
+    )
+    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:
+    """The training set as of now, or None while it has fewer than two different labels.
+
+    Evaluation and calibration items and their content duplicates are never in it.
+    """
+    import numpy as np
+
+    from learning.encoders import pair
+    from learning.tasks import TASKS
+    from learning.types import TrainingData
+
+    position = sealed_position(project)
+    with connection.cursor() as cursor:
+        cursor.execute(_TRAINABLE, [project.pk, encoding.rows])
+        rows = cursor.fetchall()
+    task, columns = TASKS[project.task_type](), columns_of(project)
+    targets = _soft_targets(project, rows, columns)
+    usable = task.usable(targets)
+    rows = [row for row, kept in zip(rows, usable, strict=True) if kept]
+    targets = targets[usable]
+    if len(rows) < 2 or (targets > 0).any(axis=0).sum() < (1 if project.multi_label else 2):
+        return None
+    numbers = np.array([row[0] for row in rows], dtype=np.int64)
+    contents: list[str] | None = None
+    if texts:
+        items = Item.objects.filter(project=project, number__in=numbers.tolist())
+        contents = [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
+    groups = np.array([int.from_bytes(bytes(row[4])[:7]) for row in rows], dtype=np.int64)
+    return Lesson(
+        numbers=numbers,
+        groups=groups,
+        data=TrainingData(
+            targets=targets,
+            encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
+            texts=contents,
+            known=task.known(len(rows), columns),
+            multi_label=project.multi_label,
+        ),
+        columns=columns,
+        answers=sum(row[3] for row in rows),
+        position=position,
+    )
+
+
+def _soft_targets(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.float32]:
+    """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1."""
+    import json
+
+    import numpy as np
+
+    targets = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    for row, (_, _, soft, *_rest) in enumerate(rows):
+        for label, share in json.loads(soft).items():
+            targets[row, columns.column(int(label))] = share
+    targets[:, ~columns.active] = 0
+    if not project.multi_label:
+        total = targets.sum(axis=1, keepdims=True)
+        np.divide(targets, total, out=targets, where=total > 0)
+    return np.clip(targets, 0, 1)
+
+
+def _learn(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    *,
+    kind: str,
+    params: dict[str, Any] | None = None,
+) -> tuple[StudentVersion, Any]:
+    import numpy as np
+
+    from learning.students import STUDENTS
+    from learning.students.predictions import write_predictions
+
+    started = time.monotonic()
+    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    student = STUDENTS[kind](**(params or {}))
+    folder = students_folder(project.pk) / f"{kind}-{secrets.token_hex(6)}"
+    fitted = student.fit(
+        lesson.data,
+        rng,
+        lambda done, total: run.progress(done, total, "Training"),
+        start=_former(project, kind, lesson.columns),
+        checkpoint=_checkpoint(run, kind),
+    )
+    fitted.save(folder)
+    items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
+    predictions = write_predictions(
+        folder / "pool", fitted, items, lambda done, total: run.progress(done, total, "Predicting")
+    )
+    figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
+    version = _publish(run, project, encoding, lesson, folder, kind, params or {}, figures, started)
+    return version, predictions
+
+
+def _checkpoint(run: jobs.Run, kind: str) -> Path | None:
+    if kind == "head":
+        return None
+    return students_folder(run.job.project_id or 0) / f".checkpoint-{run.job.pk}"
+
+
+def _former(project: Project, kind: str, columns: Columns) -> Fitted | None:
+    """The present student of the same kind to begin from, if its columns are still ours."""
+    from learning import students
+    from learning.errors import DamagedFileError
+
+    former = project.current_student
+    if former is None or former.kind != kind or kind != "head":
+        return None
+    if tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
+        return None
+    try:
+        return students.load(students_folder(project.pk) / former.folder)
+    except DamagedFileError:
+        return None  # a cold start gives the same student, only slower
+
+
+def _publish(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    folder: Path,
+    kind: str,
+    params: dict[str, Any],
+    figures: evaluating.Figures,
+    started: float,
+) -> StudentVersion:
+    from learning.storage import MANIFEST, sha256_of
+
+    with run.fence():
+        # Parts a head and a transformer that finish at the same moment: numbers and promotion.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        last = StudentVersion.objects.filter(project=project).aggregate(n=Max("number"))["n"]
+        version = StudentVersion.objects.create(
+            project=project,
+            number=(last or 0) + 1,
+            kind=kind,
+            params=params,
+            state=StudentState.READY,
+            job=run.job,
+            encoding=encoding,
+            label_ids=list(lesson.columns.label_ids),
+            position=lesson.position,
+            trained_on=len(lesson.numbers),
+            answers=lesson.answers,
+            folder=folder.name,
+            digest=sha256_of(folder / MANIFEST),
+            seconds=round(time.monotonic() - started, 3),
+            device=figures.device,
+            accuracy=figures.accuracy,
+            accuracy_low=figures.low,
+            accuracy_high=figures.high,
+            evaluated_on=figures.evaluated_on,
+            estimate=figures.source,
+            metrics=figures.metrics,
+        )
+        if takes_over(locked, version):
+            _promote(locked, version)
+    return version
+
+
+def takes_over(project: Project, version: StudentVersion) -> bool:
+    """Whether a fresh student becomes the current one by itself.
+
+    A newer one of the same kind does; one of another kind only with a better audit figure. A
+    student that a person promoted stays until a person decides again.
+    """
+    current = project.current_student
+    if project.student_pinned and current is not None:
+        return False
+    if current is None or current.kind == version.kind:
+        return True
+    both_audited = version.estimate == current.estimate == EstimateSource.AUDIT
+    return both_audited and (version.accuracy or 0) > (current.accuracy or 0)
+
+
+def _promote(project: Project, version: StudentVersion) -> None:
+    StudentVersion.objects.filter(pk=version.pk).update(promoted_at=Now())
+    Project.objects.filter(pk=project.pk).update(current_student=version)
+
+
+def promote(project: Project, version: StudentVersion) -> None:
+    """Make a student the current one by a person's decision, forwards or back."""
+    if version.project_id != project.pk or version.state != StudentState.READY:
+        raise NotFoundError("There is no such student in this project.")
+    if not (students_folder(project.pk) / version.folder / "manifest.json").is_file():
+        raise ConflictError(
+            f"The files of student {version.number} were removed to save space. "
+            "Train again, or promote one of the newest versions."
+        )
+    _promote(project, version)
+    Project.objects.filter(pk=project.pk).update(student_pinned=True)
+    jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+
+
+def unpin(project: Project) -> None:
+    """Let newer students take over again."""
+    Project.objects.filter(pk=project.pk).update(student_pinned=False)
+
+
+def run_refill(run: jobs.Run) -> dict[str, Any]:
+    """Choose the queue anew with the current student's word, after a promotion by hand."""
+    project = run.project
+    encoding = current_encoding(project)
+    if encoding is None or encoding.rows == 0:
+        return {"picks": 0}
+    return {"picks": _refill(run, project, encoding, knowledge_of(project, encoding))}
+
+
+def knowledge_of(project: Project, encoding: Encoding) -> queueing.Knowledge | None:
+    """The current student's predictions beside the matrix, or None while there is no student."""
+    from learning.students.predictions import read_predictions
+
+    current = project.current_student
+    if current is None:
+        return None
+    return queueing.Knowledge(
+        encodings=open_matrix(encoding).view(),
+        predictions=read_predictions(students_folder(project.pk) / current.folder / "pool"),
+        label_ids=tuple(current.label_ids),
+    )
+
+
+def _refill(
+    run: jobs.Run, project: Project, encoding: Encoding, knowledge: queueing.Knowledge | None
+) -> int:
+    import numpy as np
+
+    known = knowledge or queueing.Knowledge(encodings=open_matrix(encoding).view())
+    rng = np.random.default_rng(secrets.randbits(64))
+    selection = queueing.choose(project, known, rng)
+    return queueing.replace_queue(project, selection, known, run)
+
+
+def forget_old_files(project: Project) -> None:
+    """Remove the files of heads that are neither current nor among the newest; rows stay."""
+    current = project.current_student_id
+    kept = StudentVersion.objects.filter(project=project, kind="head").order_by("-number")
+    newest = set(kept.values_list("folder", flat=True)[:KEPT_FILES])
+    for version in StudentVersion.objects.filter(project=project, kind="head").exclude(folder=""):
+        if version.folder not in newest and version.pk != current:
+            shutil.rmtree(students_folder(project.pk) / version.folder, ignore_errors=True)
+            StudentVersion.objects.filter(pk=version.pk).update(folder="")
+
+
+class _Texts:
+    """The project's texts as a sequence that is read block by block."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.rows = Project.objects.values_list("item_count", flat=True).get(pk=project.pk)
+
+    def __len__(self) -> int:
+        return int(self.rows)
+
+    def __getitem__(self, block: slice) -> list[str]:
+        from learning.encoders import pair
+
+        items = Item.objects.filter(
+            project=self.project, number__gte=block.start, number__lt=block.stop
+        )
+        return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
+
+
