@@ -98,6 +98,7 @@ def load_pooled(
     import torch
     from transformers import AutoModel, AutoTokenizer
 
+    quiet_transformers()
     local = Path(source).is_dir()
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
     if revision is not None:
@@ -116,6 +117,13 @@ def load_pooled(
     return PooledText(
         tokenizer=tokenizer, model=model, tokens=tokens, parts={**parts, "weights": commit}
     )
+
+
+def quiet_transformers() -> None:
+    """No progress bars on the error stream: progress goes through `report`."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def weights_name(folder: Path) -> str:
