@@ -166,7 +166,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Jobs: the broker carries only job ids, so it may lose or double anything
-BROKER_URL = env.text("BROKER_URL", "filesystem://")
+BROKER_URL = env.text("BROKER_URL", "filesystem://localhost/")
 BROKER_FOLDER = DATA_DIR / "broker"
 CELERY_BROKER_URL = BROKER_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = (

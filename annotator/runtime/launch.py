@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from annotator import environment
 from annotator.runtime import child, processes
 from annotator.runtime.errors import StartError
 from annotator.runtime.postgres import Postgres
 
 # These need no database, or bring their own
-WITHOUT_DATABASE = {"up", "help", "version", "check", "collectstatic", "runtime_check"}
+WITHOUT_DATABASE = {"up", "help", "version", "check", "collectstatic"}
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def prepared(argv: Sequence[str]) -> Iterator[None]:
                 yield
         else:
             yield
-    except StartError as error:
+    except (StartError, ImproperlyConfigured) as error:
         sys.exit(f"concord: {error}")
 
 

@@ -6,7 +6,6 @@ every process that needs the server; who leaves last, and is not the supervisor,
 """
 
 import fcntl
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -14,7 +13,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,12 +22,11 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from annotator.runtime import processes
+from annotator.runtime import processes, sockets
 from annotator.runtime.errors import StartError
 
 MAJOR = 18
 NAME = "concord"  # the database and its superuser
-LONGEST_SOCKET_PATH = 103  # bytes: macOS allows 103, Linux 107
 ACCOUNTS = ("concord", "postgres", "nobody")  # who runs it when root starts it, first that exists
 START_SECONDS = 300  # recovery after a crash may take long
 TUNING = {
@@ -57,11 +54,7 @@ TUNING = {
 
 def socket_folder(data_dir: Path) -> Path:
     """Return where the socket lies: in the data folder, or under a short path if that is long."""
-    folder = data_dir / "postgres" / "socket"
-    if len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
-        return folder
-    digest = hashlib.blake2b(os.fsencode(data_dir), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"concord-{digest}"
+    return sockets.folder(data_dir / "postgres" / "socket", ".s.PGSQL.5432")
 
 
 def socket_url(data_dir: Path) -> str:
@@ -185,9 +178,33 @@ class Postgres:
             try:
                 yield
             finally:
-                with suppress(BlockingIOError):  # somebody else still uses it
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._alone(lock):
                     self.stop()
+
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Run the server as our own child for the body.
+
+        One that a killed supervisor left is stopped first; one that a command is using right now
+        is adopted. Either way it stops with us.
+        """
+        with self._lock("users", fcntl.LOCK_SH) as lock:
+            if self._alone(lock):
+                self.stop()
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            self.start(dies_with_us=True)
+            try:
+                yield
+            finally:
+                self.stop()
+
+    def _alone(self, lock: int) -> bool:
+        """Tell whether no other process uses the server, by making our shared lock exclusive."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     @contextmanager
     def _lock(self, name: str, kind: int) -> Iterator[int]:

@@ -25,6 +25,7 @@ def spawn(
     dies_by: signal.Signals | None = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own; `dies_by` reaches it when this process dies."""
     options = ["--nice", str(nice)]
@@ -39,6 +40,7 @@ def spawn(
         stderr=log,
         env=None if environment is None else dict(environment),
         cwd=folder,
+        pass_fds=pass_fds,
         start_new_session=True,
     )
 

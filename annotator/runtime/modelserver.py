@@ -1,0 +1,189 @@
+"""The warm model process: encodes what a person typed, over a unix socket, one JSON line each way.
+
+Models are loaded by a thread of their own, so a first question is answered "starting" at once. It
+holds no truth and no database connection: killed, it is started again and loads what it is asked.
+"""
+
+import base64
+import json
+import logging
+import os
+import socketserver
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator import environment
+from annotator.runtime import sockets
+from learning.errors import LearningError
+
+logger = logging.getLogger(__name__)
+
+MODELS_KEPT = 4
+MOST_TEXTS = 64
+LONGEST_REQUEST = 4 * 1024 * 1024  # bytes
+
+
+class RefusedError(Exception):
+    """The question cannot be answered; the message says why."""
+
+
+class StartingError(Exception):
+    """The model is being loaded."""
+
+
+@dataclass
+class Models:
+    """Loaded models, least recently used first out; each is loaded once, in the background."""
+
+    keep: int = MODELS_KEPT
+    _loaded: OrderedDict[Hashable, Future[Any]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "loader"))
+
+    def get(self, key: Hashable, load: Callable[[], Any], *, wait_seconds: float = 0.5) -> Any:
+        """Return the model, or raise StartingError while it loads; a failed load may be retried."""
+        with self._lock:  # parts the threads of two questions for the same new model
+            future = self._loaded.get(key)
+            if future is None:
+                future = self._loaded[key] = self._loader.submit(load)
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > self.keep:
+                self._loaded.popitem(last=False)
+        try:
+            return future.result(timeout=wait_seconds)
+        except TimeoutError as error:
+            if not future.done():
+                raise StartingError from error
+            raise
+        except (LearningError, OSError, ValueError, ImportError, RuntimeError) as error:
+            with self._lock:
+                self._loaded.pop(key, None)
+            logger.exception("a model could not be loaded")
+            raise RefusedError(f"The model could not be loaded: {error}") from error
+
+
+class Answerer:
+    """Turns a request into an answer; knows the library, not the wire."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Serve only what lies below `data_dir`, besides encoders by name."""
+        self.data_dir = data_dir.resolve()
+        self.models = Models()
+        self._busy = threading.Lock()  # parts two questions: a model runs one at a time
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request with its status: ok, starting or refused."""
+        try:
+            if request.get("do") == "ping":
+                return {"status": "ok"}
+            return {"status": "ok", **self._values(request)}
+        except StartingError:
+            return {"status": "starting"}
+        except (RefusedError, LearningError) as error:
+            return {"status": "refused", "detail": str(error)}
+
+    def _values(self, request: dict[str, Any]) -> dict[str, Any]:
+        texts = request.get("texts")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise RefusedError("texts must be a list of strings.")
+        if not 0 < len(texts) <= MOST_TEXTS:
+            raise RefusedError(f"Between 1 and {MOST_TEXTS} texts at a time; more is a job.")
+        if request.get("do") == "predict":
+            matrix = self._predict(request, texts)
+        elif request.get("do") == "encode":
+            matrix = self._encode(request, texts)
+        else:
+            raise RefusedError("Ask to encode, predict or ping.")
+        values = np.ascontiguousarray(matrix, dtype="<f4")
+        rows, columns = values.shape
+        packed = base64.b64encode(values.tobytes()).decode()
+        return {"rows": rows, "columns": columns, "values": packed}
+
+    def _encode(self, request: dict[str, Any], texts: list[str]) -> NDArray[np.float32]:
+        ready = self._encoder(request)
+        with self._busy:
+            matrix: NDArray[np.float32] = ready.encode(texts)
+        return matrix
+
+    def _encoder(self, request: dict[str, Any]) -> Any:
+        from learning import encoders
+
+        if request.get("folder"):
+            folder = self._inside(request["folder"])
+            return self.models.get(("folder", str(folder)), lambda: encoders.load(folder))
+        name, params = str(request.get("encoder")), dict(request.get("params") or {})
+        key = ("name", name, json.dumps(params, sort_keys=True))
+        return self.models.get(key, lambda: encoders.ENCODERS.create(name, params).fit([]))
+
+    def _predict(self, request: dict[str, Any], texts: list[str]) -> NDArray[np.float32]:
+        from learning import students
+        from learning.storage import MANIFEST, read_json
+
+        folder = self._inside(str(request.get("student")))
+        student = self.models.get(("student", str(folder)), lambda: students.load(folder))
+        kind = students.STUDENTS[read_json(folder / MANIFEST)["student"]]
+        items: Any = texts if kind.needs == "texts" else self._encode(request, texts)
+        with self._busy:
+            probabilities: NDArray[np.float32] = student.predict(items)
+        return probabilities
+
+    def _inside(self, name: str) -> Path:
+        folder = (self.data_dir / name).resolve()
+        if not folder.is_relative_to(self.data_dir) or not folder.is_dir():
+            raise RefusedError("There is no such model in the data folder.")
+        return folder
+
+
+class Handler(socketserver.StreamRequestHandler):
+    """One connection: requests until the other side closes."""
+
+    server: "Server"
+
+    def handle(self) -> None:
+        """Answer line after line."""
+        while line := self.rfile.readline(LONGEST_REQUEST):
+            try:
+                request = json.loads(line)
+                answer = self.server.answerer.answer(request)
+            except (ValueError, AttributeError):
+                answer = {"status": "refused", "detail": "One JSON object per line, please."}
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Listens on the socket; every connection has a thread."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, path: Path, answerer: Answerer) -> None:
+        """Take the place of a socket that a killed process left."""
+        self.answerer = answerer
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        super().__init__(str(path), Handler)
+        path.chmod(0o600)
+
+
+def main() -> None:
+    """Serve until killed; warm the encoders that MODEL_PRELOAD names."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    logging.basicConfig(level=logging.INFO)
+    data_dir = environment.data_folder()
+    answerer = Answerer(data_dir)
+    with Server(sockets.model(data_dir), answerer) as server:
+        for name in environment.names("MODEL_PRELOAD"):
+            answerer.answer({"do": "encode", "encoder": name, "texts": [name]})
+        server.serve_forever(poll_interval=0.2)
+
+
+if __name__ == "__main__":
+    main()
