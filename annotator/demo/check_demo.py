@@ -1,3 +1,4 @@
+# ruff: noqa: T201
 """Check the demo corpus: shape, ids, counts, lengths and near-duplicates.
 
 Run from anywhere: python annotator/demo/check_demo.py [--learn]
@@ -6,7 +7,7 @@ With --learn it also reports the 5-fold accuracy of TF-IDF + logistic regression
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 import statistics
@@ -37,7 +38,7 @@ def main() -> int:
             problems.append(f"{row['id']}: label {row['label']}")
         if row["channel"] not in CHANNELS:
             problems.append(f"{row['id']}: channel {row['channel']}")
-        if datetime.date.fromisoformat(row["date"]).year != 2026:
+        if dt.date.fromisoformat(row["date"]).year != 2026:
             problems.append(f"{row['id']}: date {row['date']}")
         if not row["text"].strip():
             problems.append(f"{row['id']}: empty text")
@@ -58,30 +59,40 @@ def main() -> int:
     print("channels", dict(Counter(row["channel"] for row in rows)))
     lengths = sorted(len(row["text"].split()) for row in rows)
     tenths = [lengths[len(lengths) * k // 10] for k in range(1, 10)]
-    print("words: min", lengths[0], "max", lengths[-1], "mean",
-          round(statistics.mean(lengths), 1), "deciles", tenths)
+    print(
+        "words: min",
+        lengths[0],
+        "max",
+        lengths[-1],
+        "mean",
+        round(statistics.mean(lengths), 1),
+        "deciles",
+        tenths,
+    )
     print("more than 60 words:", sum(n > 60 for n in lengths))
     for value, i, j in pairs[:5]:
         print(f"Jaccard {value:.2f} {rows[i]['id']} {rows[j]['id']}")
         print("   ", repr(rows[i]["text"][:80]), "|", repr(rows[j]["text"][:80]))
 
-    path = HERE / "prelabelled.json"
-    if path.exists():
-        imported = json.loads(path.read_text("utf-8"))
-        truth = {row["id"]: row["label"] for row in rows}
-        answers = imported["answers"]
-        wrong = sorted(i for i, label in answers.items() if truth[i] != label)
-        if wrong != sorted(imported["wrong"]):
-            problems.append("prelabelled.json: 'wrong' does not match the answers")
-        if not set(answers.values()) <= keys:
-            problems.append("prelabelled.json: unknown label")
-        print("imported answers", len(answers), "wrong", len(wrong))
-
+    problems += imported_problems({row["id"]: row["label"] for row in rows}, keys)
     if "--learn" in sys.argv[1:]:
         learn([row["text"] for row in rows], [row["label"] for row in rows])
     for problem in problems:
         print("PROBLEM", problem)
     return 1 if problems else 0
+
+
+def imported_problems(truth: dict[str, str], keys: set[str]) -> list[str]:
+    imported = json.loads((HERE / "prelabelled.json").read_text("utf-8"))
+    answers = imported["answers"]
+    problems = []
+    wrong = sorted(i for i, label in answers.items() if truth[i] != label)
+    if wrong != sorted(imported["wrong"]):
+        problems.append("prelabelled.json: 'wrong' does not match the answers")
+    if not set(answers.values()) <= keys:
+        problems.append("prelabelled.json: unknown label")
+    print("imported answers", len(answers), "wrong", len(wrong))
+    return problems
 
 
 def learn(texts: list[str], labels: list[str]) -> None:
