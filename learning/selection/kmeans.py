@@ -81,17 +81,17 @@ def _seed(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDAr
 
 
 def nearest_rows(
-    encodings: Floats, candidates: NDArray[np.int64], centres: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each centre a distinct candidate row near it, and how many candidates are in its group.
+    encodings: Floats, candidates: NDArray[np.int64], centres: NDArray[np.float32], keep: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """(k, keep) the candidate rows nearest to each centre with (k, keep) their squared distances,
+    nearest first, and (k,) how many candidates are in each centre's group.
 
-    The matrix is read block by block. Where two centres want the same item, the nearer one has
-    it and the other takes its next best.
+    The matrix is read block by block. Needs keep <= len(candidates).
     """
-    k, keep = len(centres), 4
+    k = len(centres)
     lengths = np.einsum("kd,kd->k", centres, centres)
-    best = np.full((k, 0), 0, dtype=np.float32)
-    rows = np.full((k, 0), 0, dtype=np.int64)
+    best = np.empty((k, 0), dtype=np.float32)
+    rows = np.empty((k, 0), dtype=np.int64)
     sizes = np.zeros(k, dtype=np.int64)
     for block in row_blocks(len(candidates)):
         these = candidates[block]
@@ -105,22 +105,6 @@ def nearest_rows(
             near = np.argpartition(best, keep - 1, axis=1)[:, :keep]
             best = np.take_along_axis(best, near, axis=1)
             rows = np.take_along_axis(rows, near, axis=1)
-    return _distinct(best, rows, candidates), sizes
-
-
-def _distinct(
-    best: NDArray[np.float32], rows: NDArray[np.int64], candidates: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    k = len(best)
-    result = np.full(k, -1, dtype=np.int64)
-    taken: set[int] = set()
-    for place in np.argsort(best, axis=None, kind="stable"):
-        centre, option = divmod(int(place), best.shape[1])
-        row = int(rows[centre, option])
-        if result[centre] < 0 and row not in taken:
-            result[centre] = row
-            taken.add(row)
-    left = iter(candidates[~np.isin(candidates, list(taken))])
-    for centre in np.flatnonzero(result < 0):
-        result[centre] = next(left)
-    return result
+    order = np.argsort(best, axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    return np.take_along_axis(rows, order, axis=1), best, sizes

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.selection.kmeans import kmeans, nearest_rows
@@ -16,14 +17,16 @@ class Representatives:
     sample: centres are fitted on at most this many randomly drawn candidates; the nearest items
         and the sizes of the groups are then found among all of them.
     rounds: k-means rounds at most.
+    groups: centres at most; when more items are wanted, each group gives its next nearest ones.
     """
 
     sample: int = 20_000
     rounds: int = 12
+    groups: int = 500
 
     def __post_init__(self) -> None:
-        if self.sample < 1 or self.rounds < 1:
-            raise ParameterError("Representatives need a sample and a number of rounds above 0.")
+        if min(self.sample, self.rounds, self.groups) < 1:
+            raise ParameterError("Representatives need sample, rounds and groups above 0.")
 
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
         """min(n, candidates) rows, those of the largest groups first.
@@ -37,23 +40,62 @@ class Representatives:
         if take == 0:
             empty = np.empty(0)
             return Selection(rows=empty.astype(np.int64), probabilities=empty, reasons=[])
-        size = min(len(candidates), max(self.sample, 20 * take))
+        groups = min(take, self.groups)
+        size = min(len(candidates), max(self.sample, 20 * groups))
         drawn = np.sort(rng.choice(candidates, size=size, replace=False))
-        points = np.asarray(pool.encodings[drawn], dtype=np.float32)
-        centres = kmeans(points, take, self.rounds, rng)
-        rows, sizes = nearest_rows(pool.encodings, candidates, centres)
-        order = np.argsort(-sizes, kind="stable")
+        centres = kmeans(
+            np.asarray(pool.encodings[drawn], dtype=np.float32), groups, self.rounds, rng
+        )
+        keep = min(len(candidates), 2 * -(-take // groups) + 2)
+        near, distance, sizes = nearest_rows(pool.encodings, candidates, centres, keep)
+        rows, group = _take_turns(near, distance, sizes, candidates, take)
         return Selection(
-            rows=rows[order],
+            rows=rows,
             probabilities=np.ones(take),
-            reasons=[_reason(sizes[place], len(candidates)) for place in order],
+            reasons=[_reason(int(place), sizes, len(candidates)) for place in group],
         )
 
 
-def _reason(size: int, candidates: int) -> str:
+def _take_turns(
+    near: NDArray[np.int64],
+    distance: NDArray[np.float32],
+    sizes: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    take: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(take,) distinct rows and (take,) the group each stands for, -1 for none.
+
+    In each turn every group gives its nearest item that is still free, the largest group first;
+    but an item that is nearer to another group of the same turn is left to that one.
+    """
+    k, keep = near.shape
+    rows: list[int] = []
+    groups: list[int] = []
+    taken: set[int] = set()
+    nexts = np.zeros(k, dtype=np.int64)
+    while len(rows) < take and bool((nexts < keep).any()):
+        turn: dict[int, int] = {}  # group -> row
+        waiting = [group for group in range(k) if nexts[group] < keep]
+        waiting.sort(key=lambda group: float(distance[group, nexts[group]]))
+        for group in waiting:
+            while nexts[group] < keep and int(near[group, nexts[group]]) in taken:
+                nexts[group] += 1
+            if nexts[group] < keep:
+                turn[group] = int(near[group, nexts[group]])
+                taken.add(turn[group])
+        for group in sorted(turn, key=lambda group: (-int(sizes[group]), group)):
+            rows.append(turn[group])
+            groups.append(group)
+    rest = candidates[~np.isin(candidates, rows)][: max(0, take - len(rows))]
+    rows, groups = [*rows, *rest.tolist()][:take], [*groups, *[-1] * len(rest)][:take]
+    return np.array(rows, dtype=np.int64), np.array(groups, dtype=np.int64)
+
+
+def _reason(group: int, sizes: NDArray[np.int64], candidates: int) -> str:
+    if group < 0:
+        return "one of the few items that are left"
+    size = int(sizes[group])
     if size <= 1:
         return "unlike the other waiting items: it stands for itself"
-    return (
-        f"typical of a group of {size:,} similar items "
-        f"({100 * size / candidates:.1f} % of those waiting)"
-    )
+    share = 100 * size / candidates
+    return f"typical of a group of {size:,} similar items ({share:.1f} % of those waiting)"
