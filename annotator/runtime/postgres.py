@@ -327,10 +327,11 @@ class Postgres:
     def _launch(self, account: pwd.struct_passwd | None, dies_by: signal.Signals | None) -> None:
         settings = [f"{name}={value}" for name, value in TUNING.items()] + self.extra_settings
         settings.append(f"unix_socket_directories={self.sockets}")
-        program = [binary("postgres"), "-D", self.cluster]
+        program: list[str | Path] = [binary("postgres"), "-D", self.cluster]
+        program += [part for setting in settings for part in ("-c", setting)]
         with self.log_path.open("ab") as log:
             self.process = processes.spawn(
-                [*program, *(part for setting in settings for part in ("-c", setting))],
+                program,
                 log,
                 account=account.pw_name if account else None,
                 dies_by=dies_by,

@@ -1,0 +1,35 @@
+#!/bin/sh
+# The gates, each with its name and seconds: test.sh all|fast [what pytest shall run]
+set -eu
+depth=$1
+shift
+bin=${VENV:-.venv}/bin
+DATA_DIR=$(mktemp -d) # the tools load the settings, which make a key there
+chmod 711 "$DATA_DIR"
+export DATA_DIR
+trap 'rm -rf "$DATA_DIR"' EXIT
+failed=""
+
+gate() {
+    name=$1
+    shift
+    started=$(date +%s)
+    if "$@"; then state=ok; else state=FAILED failed="$failed $name"; fi
+    echo "── $name: $state ($(($(date +%s) - started)) s)"
+}
+
+fast="not slow and not browser and not dataset"
+gate lint "$bin/ruff" check --quiet .
+gate format "$bin/ruff" format --quiet --check .
+gate types "$bin/mypy"
+gate layers "$bin/lint-imports" --no-cache
+gate migrations "$bin/python" manage.py makemigrations --check --dry-run
+if [ "$depth" = fast ]; then
+    gate tests "$bin/python" -m pytest -q -m "$fast" "$@"
+else
+    gate tests "$bin/python" -m pytest -q "$@"
+fi
+if [ -n "$failed" ]; then
+    echo "Failed:$failed" >&2
+    exit 1
+fi
