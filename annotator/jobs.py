@@ -123,7 +123,8 @@ def _insert_unless_waiting(job: Job) -> bool:
 def ring(job_id: int, queue: str, due_in_seconds: float = 0.0) -> None:
     """Tell a worker that a job waits. A broken broker is logged only: the sweeper rings again."""
     try:
-        current_app.tasks["annotator.run_job"].apply_async(
+        current_app.send_task(
+            "annotator.run_job",
             kwargs={"job_id": job_id},
             queue=queue,
             countdown=due_in_seconds or None,
@@ -251,9 +252,7 @@ class Run:
             yield
 
     def _mine(self) -> Any:
-        return Job.objects.filter(
-            pk=self.job.pk, attempt=self.job.attempt, state=JobState.RUNNING
-        )
+        return Job.objects.filter(pk=self.job.pk, attempt=self.job.attempt, state=JobState.RUNNING)
 
     def _beat(self, **values: object) -> None:
         mine = self._mine().update(
@@ -318,7 +317,9 @@ def execute(job_id: int) -> None:
     logger.info("job %s %s done in %.2f s", job.pk, job.kind, time.monotonic() - started)
 
 
-def finish(job: Job, state: JobState, *, error: str = "", result: dict[str, Any] | None = None) -> None:
+def finish(
+    job: Job, state: JobState, *, error: str = "", result: dict[str, Any] | None = None
+) -> None:
     """End this attempt of a job, then ring for its waiting twin if there is one."""
     Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING).update(
         state=state, error=error, result=result or {}, finished_at=Now(), lease_until=None

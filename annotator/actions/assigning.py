@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator.actions import auditing
@@ -56,12 +56,12 @@ WITH place AS (
       AND (p.leased_until IS NULL OR p.leased_until < now())
       AND (%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s)
       AND NOT {_MET}
-    ORDER BY p.rank LIMIT 1 FOR UPDATE OF p SKIP LOCKED
+    ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED
 )
 UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
 FROM place WHERE p.id = place.id
 RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion::text
-"""
+"""  # noqa: S608 - only our own constants are put in
 
 _FROM_POOL = f"""
 SELECT i.id, free.s, '', NULL, '[]'
@@ -69,8 +69,8 @@ FROM annotator_item i CROSS JOIN LATERAL {_FREE_SLOT} free(s)
 WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND {{which}}
   AND (%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s)
   AND NOT {_MET}
-ORDER BY i.order_key LIMIT 1 FOR UPDATE OF i SKIP LOCKED
-"""
+ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
+"""  # noqa: S608 - only our own constants are put in
 _FROM_AUDIT = _FROM_POOL.format(which="i.order_key <= %(cutoff)s")
 _FROM_ANYWHERE = _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s")
 
@@ -236,6 +236,15 @@ def _expire(item_id: int, slot: int) -> int:
     ).update(state=AssignmentState.EXPIRED, finished_at=Now())
 
 
+def lock_with_item(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    """Lock assignments, each item before its assignment.
+
+    The order that serving keeps too: whoever wants an item that is being served or answered waits
+    (or, serving, looks further) before holding anything that the other may want.
+    """
+    return assignments.select_related("item").select_for_update(of=("item", "self"), no_key=True)
+
+
 def renew(annotator: Annotator, assignment_ids: Iterable[int]) -> int:
     """Keep leases alive while their page is used, 15 minutes at most. Returns how many live on."""
     with transaction.atomic(), connection.cursor() as cursor:
@@ -247,6 +256,7 @@ def renew(annotator: Annotator, assignment_ids: Iterable[int]) -> int:
                 SET lease_until = least(
                     now() + %s * interval '1 second', leased_at + %s * interval '1 second')
                 WHERE annotator_id = %s AND id = ANY(%s) AND state = 'leased'
+                  AND lease_until >= now()
                 RETURNING item_id, slot, lease_until
             ), moved AS (
                 UPDATE annotator_pick p SET leased_until = kept.lease_until
@@ -264,10 +274,12 @@ def release(annotator: Annotator, assignment_ids: Iterable[int]) -> int:
     """Give leases back unanswered: the page was left. They are servable again at once."""
     with transaction.atomic():
         _commit_without_waiting()
-        mine = Assignment.objects.filter(
-            annotator=annotator, pk__in=list(assignment_ids), state=AssignmentState.LEASED
-        ).select_for_update()
-        places = list(mine.values_list("pk", "item_id", "slot"))
+        mine = lock_with_item(
+            Assignment.objects.filter(
+                annotator=annotator, pk__in=list(assignment_ids), state=AssignmentState.LEASED
+            )
+        )
+        places = [(one.pk, one.item_id, one.slot) for one in mine]
         Assignment.objects.filter(pk__in=[pk for pk, _, _ in places]).update(
             state=AssignmentState.RELEASED, finished_at=Now()
         )
@@ -280,5 +292,3 @@ def release_all(annotator: Annotator) -> int:
     """Return every lease of somebody who left the project; their answers stay."""
     live = Assignment.objects.filter(annotator=annotator, state=AssignmentState.LEASED)
     return release(annotator, list(live.values_list("pk", flat=True)))
-
-

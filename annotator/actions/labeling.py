@@ -6,6 +6,7 @@ lock that parts a double press from itself and two tabs from one another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from annotator.actions import settling
-from annotator.actions.assigning import LEASE_SECONDS
+from annotator.actions.assigning import LEASE_SECONDS, lock_with_item
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -205,11 +206,8 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
 
 
 def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignment:
-    assignment = (
-        Assignment.objects.select_for_update()
-        .filter(pk=assignment_id, annotator=annotator, project=project)
-        .first()
-    )
+    mine = Assignment.objects.filter(pk=assignment_id, annotator=annotator, project=project)
+    assignment = lock_with_item(mine).first()
     if assignment is None:
         raise NotFoundError("That item is not yours to answer in this project.")
     return assignment
@@ -296,8 +294,6 @@ def _reopen(project: Project, assignment: Assignment) -> None:
 
 
 def _bounded(seconds: float | None) -> float | None:
-    if seconds is None or seconds != seconds:
+    if seconds is None or math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), LONGEST_SECONDS)
-
-

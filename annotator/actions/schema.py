@@ -28,9 +28,7 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
 
     labels = list(Label.objects.filter(project=project).order_by("column"))
     archived = () if with_archived else (x.pk for x in labels if x.archived_at is not None)
-    return Columns(
-        label_ids=tuple(label.pk for label in labels), archived=frozenset(archived)
-    )
+    return Columns(label_ids=tuple(label.pk for label in labels), archived=frozenset(archived))
 
 
 def add_label(
@@ -119,7 +117,9 @@ def change_label(
     label: Label, *, name: str, description: str, hotkey: str, colour: int | None = None
 ) -> Label:
     """Rename or describe a label. Answers refer to its id, so none is touched."""
-    others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(pk=label.pk)
+    others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(
+        pk=label.pk
+    )
     label.name = _checked_name(name, {other.name.casefold() for other in others})
     if hotkey and others.filter(hotkey=hotkey).exists():
         raise ConflictError(f"The key “{hotkey}” belongs to another label.", field="hotkey")
@@ -133,7 +133,9 @@ def change_label(
 def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
     """Show the labels in this order; labels not named follow in their former order."""
     with transaction.atomic():
-        labels = {label.pk: label for label in Label.objects.select_for_update().filter(project=project)}
+        labels = {
+            label.pk: label for label in Label.objects.select_for_update().filter(project=project)
+        }
         named = [labels.pop(pk) for pk in label_ids if pk in labels]
         rest = sorted(labels.values(), key=lambda label: (label.position, label.pk))
         for position, label in enumerate([*named, *rest]):

@@ -123,7 +123,9 @@ def _digests(project: Project, batch: LedgerBatch, breaks: list[str]) -> list[by
     with connection.cursor() as cursor:
         cursor.execute(CONTENT, [project.pk, batch.first, batch.last])
         rows = cursor.fetchall()
-    for row in rows:
-        if row[2] is None and digest_of(list(row[3:])) != bytes(row[1]):
-            breaks.append(f"The annotation at position {row[0]} was changed after it was sealed.")
+    breaks.extend(
+        f"The annotation at position {row[0]} was changed after it was sealed."
+        for row in rows
+        if row[2] is None and digest_of(list(row[3:])) != bytes(row[1])
+    )
     return [bytes(row[1]) for row in rows]

@@ -70,9 +70,7 @@ def wish_training(project: Project) -> None:
     due_now = new >= project.retrain_answers
     wait = 0.0 if due_now else float(project.retrain_seconds)
     with transaction.atomic():
-        job = jobs.enqueue(
-            "train", project=project, key=f"train:{project.pk}", due_in_seconds=wait
-        )
+        job = jobs.enqueue("train", project=project, key=f"train:{project.pk}", due_in_seconds=wait)
         if job is None and due_now:
             _bring_forward(f"train:{project.pk}")
 
@@ -96,5 +94,3 @@ def settle_now(project: Project) -> int:
     position, items = sealing.seal(project)
     verdicts.decide(project, items)
     return position
-
-

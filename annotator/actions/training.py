@@ -47,7 +47,7 @@ FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
 WHERE v.project_id = %s AND i.number < %s AND v.state = 'decided'
   AND NOT {auditing.untrainable_items()}
 ORDER BY i.number
-"""
+"""  # noqa: S608 - only our own condition is put in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,5 +368,3 @@ class _Texts:
             project=self.project, number__gte=block.start, number__lt=block.stop
         )
         return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
-
-

@@ -101,9 +101,7 @@ class Annotation(models.Model):
     assignment = models.ForeignKey(
         "Assignment", models.DO_NOTHING, null=True, db_constraint=False, related_name="annotations"
     )
-    previous = models.OneToOneField(
-        "self", models.PROTECT, null=True, related_name="successor"
-    )
+    previous = models.OneToOneField("self", models.PROTECT, null=True, related_name="successor")
     kind = models.CharField(max_length=16, choices=AnnotationKind, default=AnnotationKind.ANSWER)
     stream = models.CharField(max_length=16, choices=Stream, default=Stream.ACTIVE)
     labels = ArrayField(models.BigIntegerField(), default=list)

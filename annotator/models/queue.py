@@ -64,9 +64,7 @@ class Assignment(models.Model):
     annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="assignments")
     # Which of the item's wanted answers this lease is for.
     slot = models.PositiveSmallIntegerField(default=0)
-    state = models.CharField(
-        max_length=16, choices=AssignmentState, default=AssignmentState.LEASED
-    )
+    state = models.CharField(max_length=16, choices=AssignmentState, default=AssignmentState.LEASED)
     stream = models.CharField(max_length=16, choices=Stream, default=Stream.ACTIVE)
     reason = models.CharField(max_length=300, blank=True)
     probability = models.FloatField(null=True)

@@ -1,0 +1,170 @@
+"""Make, change, delete a project."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions import assigning, auditing, settling
+from annotator.actions.encoding import wish_encoding
+from annotator.errors import InvalidError
+from annotator.models import (
+    Assignment,
+    AssignmentState,
+    ItemKind,
+    Job,
+    JobState,
+    Membership,
+    Pick,
+    Project,
+    Role,
+    User,
+)
+
+PURGE_AFTER_DAYS = 7
+IMAGE_ENCODER = "pixels-pca"
+ENCODERS_BY_KIND = {
+    ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
+    ItemKind.PAIR: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
+    ItemKind.IMAGE: {"pixels-pca", "vision"},
+}
+SETTINGS = {
+    "name",
+    "description",
+    "guidelines",
+    "overlap",
+    "blind",
+    "digit_answers",
+    "audit_share",
+    "audit_size",
+    "encoder",
+    "encoder_params",
+    "strategy",
+    "consensus",
+    "retrain_answers",
+    "retrain_seconds",
+    "training_paused",
+}
+
+
+def create_project(
+    owner: User,
+    name: str,
+    *,
+    task_type: str = "single",
+    item_kind: str = ItemKind.TEXT,
+    **settings: Any,
+) -> Project:
+    """Make a project with its first owner. Raises InvalidError with the field that is wrong."""
+    kind = _kind(item_kind)
+    if kind == ItemKind.IMAGE:
+        settings.setdefault("encoder", IMAGE_ENCODER)
+    project = Project(created_by=owner, task_type=task_type, item_kind=kind)
+    _assign(project, {"name": name, **settings})
+    with transaction.atomic():
+        project.save()
+        Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+        assigning.voice_of(project, owner)
+    return project
+
+
+def change_project(project: Project, **settings: Any) -> Project:
+    """Change settings. What follows from them (audit items, matrix, queue) is brought along."""
+    before = {name: getattr(project, name) for name in settings}
+    _assign(project, settings)
+    changed = {name for name in settings if getattr(project, name) != before[name]}
+    if not changed:
+        return project
+    with transaction.atomic():
+        project.save(update_fields=sorted(changed))
+        if changed & {"audit_share", "audit_size"}:
+            auditing.recut(project)
+        if changed & {"encoder", "encoder_params"}:
+            wish_encoding(project)
+        if "overlap" in changed:
+            _reopen_by_overlap(project)
+        if changed & {"strategy", "audit_share", "audit_size", "overlap"}:
+            jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+        if "training_paused" in changed and not project.training_paused:
+            settling.wish_training(project)
+    return project
+
+
+def _assign(project: Project, settings: dict[str, Any]) -> None:
+    unknown = set(settings) - SETTINGS
+    if unknown:
+        raise InvalidError(f"There is no setting {', '.join(sorted(unknown))}.")
+    for name, value in settings.items():
+        setattr(project, name, value)
+    project.name = " ".join(project.name.split())
+    _check(project)
+
+
+def _check(project: Project) -> None:
+    from django.core.exceptions import ValidationError
+
+    if not project.name:
+        raise InvalidError("A project needs a name.", field="name")
+    if project.encoder not in ENCODERS_BY_KIND[ItemKind(project.item_kind)]:
+        raise InvalidError(
+            f"The encoder {project.encoder} does not read {project.get_item_kind_display()} items.",
+            field="encoder",
+        )
+    if not 0 <= project.audit_share <= 1:
+        raise InvalidError("The audit share lies between 0 and 1.", field="audit_share")
+    if not 1 <= project.overlap <= 100:
+        raise InvalidError("Ask 1 to 100 people per item.", field="overlap")
+    if project.retrain_answers < 1:
+        raise InvalidError("Retrain after one answer at least.", field="retrain_answers")
+    try:
+        project.clean_fields(exclude=["current_student", "created_by"])
+    except ValidationError as error:
+        field, problems = next(iter(error.message_dict.items()))
+        raise InvalidError(" ".join(problems), field=field) from error
+
+
+def _kind(item_kind: str) -> ItemKind:
+    if item_kind not in ItemKind.values:
+        raise InvalidError(f"“{item_kind}” is not a kind of item.", field="item_kind")
+    return ItemKind(item_kind)
+
+
+def _reopen_by_overlap(project: Project) -> None:
+    """Items with fewer answers than are wanted now are open again; the others are closed."""
+    items = project.items.filter(answers__gt=0)
+    items.filter(answers__lt=project.overlap).update(open=True)
+    items.filter(answers__gte=project.overlap).update(open=False)
+
+
+def delete_project(project: Project) -> None:
+    """Take a project off every screen at once; its rows and files are purged a week later."""
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=Now())
+        for job in Job.objects.filter(
+            project=project, state__in=[JobState.QUEUED, JobState.RUNNING]
+        ):
+            jobs.request_cancel(job)
+        Pick.objects.filter(project=project).delete()
+        Assignment.objects.filter(project=project, state=AssignmentState.LEASED).update(
+            state=AssignmentState.RELEASED, finished_at=Now()
+        )
+        jobs.enqueue(
+            "purge",
+            params={"project": project.pk},
+            key=f"purge:{project.pk}",
+            due_in_seconds=timedelta(days=PURGE_AFTER_DAYS).total_seconds(),
+        )
+
+
+def restore_project(project: Project) -> None:
+    """Bring a deleted project back while it has not been purged."""
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk).update(archived_at=None)
+        Job.objects.filter(key=f"purge:{project.pk}", state=JobState.QUEUED).update(
+            state=JobState.CANCELLED, finished_at=Now()
+        )
+        jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")

@@ -1,0 +1,223 @@
+"""One person, one item, one answer: what is stored, what a replay does, what undo brings back."""
+
+import uuid
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from annotator.actions import assigning, labeling, sealing, verdicts
+from annotator.errors import InvalidError, NotFoundError
+from annotator.models import (
+    Annotation,
+    Assignment,
+    AssignmentState,
+    Item,
+    LedgerEntry,
+    Verdict,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ana(project, cast):
+    return assigning.voice_of(project, cast.ana)
+
+
+@pytest.fixture
+def ben(project, cast):
+    return assigning.voice_of(project, cast.ben)
+
+
+def label(project, name="Billing"):
+    return project.labels.get(name=name).pk
+
+
+def answer(project, voice, assignment, name="Billing", **extra):
+    return labeling.submit(
+        project,
+        voice,
+        uuid=extra.pop("uuid", None) or uuid.uuid4(),
+        assignment_id=assignment.pk,
+        labels=[label(project, name)],
+        seconds=2.5,
+        **extra,
+    )
+
+
+def test_an_answer_closes_its_item_and_assignment(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    said = answer(project, ana, lease)
+    lease.refresh_from_db()
+    lease.item.refresh_from_db()
+    assert lease.state == AssignmentState.ANSWERED
+    assert (lease.item.answers, lease.item.open) == (1, False)
+    assert said.labels == [label(project)]
+    assert said.stream == lease.stream
+
+
+def test_a_replay_returns_the_first_answer(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    key = uuid.uuid4()
+    first = answer(project, ana, lease, uuid=key)
+    again = answer(project, ana, lease, "Login", uuid=key)
+    assert again.pk == first.pk
+    assert Annotation.objects.count() == 1
+
+
+def test_a_second_tab_records_nothing_new(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    first = answer(project, ana, lease)
+    assert answer(project, ana, lease, "Login").pk == first.pk
+    assert Item.objects.get(pk=lease.item_id).answers == 1
+
+
+def test_somebody_elses_lease_is_not_found(project, ana, ben):
+    lease = assigning.lease(project, ana, 1)[0]
+    with pytest.raises(NotFoundError):
+        answer(project, ben, lease)
+
+
+def test_somebody_elses_answer_id_is_refused(project, ana, ben):
+    key = uuid.uuid4()
+    answer(project, ana, assigning.lease(project, ana, 1)[0], uuid=key)
+    with pytest.raises(InvalidError):
+        answer(project, ben, assigning.lease(project, ben, 1)[0], uuid=key)
+
+
+@pytest.mark.parametrize("chosen", [[], ["Billing", "Login"]])
+def test_single_label_wants_exactly_one(project, ana, chosen):
+    lease = assigning.lease(project, ana, 1)[0]
+    with pytest.raises(InvalidError, match="exactly one"):
+        labeling.submit(
+            project,
+            ana,
+            uuid=uuid.uuid4(),
+            assignment_id=lease.pk,
+            labels=[label(project, name) for name in chosen],
+        )
+
+
+def test_multi_label_takes_none_and_many(project, ana):
+    project.task_type = "multi"
+    project.save()
+    none, many = assigning.lease(project, ana, 2)
+    for lease, names in ((none, []), (many, ["Login", "Billing"])):
+        labeling.submit(
+            project,
+            ana,
+            uuid=uuid.uuid4(),
+            assignment_id=lease.pk,
+            labels=[label(project, name) for name in names],
+        )
+    assert [a.labels for a in Annotation.objects.order_by("id")] == [
+        [],
+        [label(project, "Billing"), label(project, "Login")],
+    ]
+
+
+def test_an_archived_label_is_refused_and_nothing_is_stored(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    project.labels.filter(name="Billing").update(archived_at=timezone.now())
+    with pytest.raises(InvalidError, match="archived"):
+        answer(project, ana, lease)
+    assert not Annotation.objects.exists()
+
+
+def test_an_answer_after_its_lease_counts_while_nobody_else_has_the_item(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    Assignment.objects.filter(pk=lease.pk).update(state=AssignmentState.EXPIRED)
+    assert answer(project, ana, lease).extra is False
+    assert Item.objects.get(pk=lease.item_id).answers == 1
+
+
+def test_an_answer_after_its_place_was_given_away_is_kept_as_an_extra(project, ana, ben):
+    lease = assigning.lease(project, ana, 1)[0]
+    long_ago = timezone.now() - timezone.timedelta(minutes=10)
+    Assignment.objects.filter(pk=lease.pk).update(lease_until=long_ago)
+    taken = [x for x in assigning.lease(project, ben, 3) if x.item_id == lease.item_id]
+    assert taken, "the item whose lease ran out is served again"
+    late = answer(project, ana, lease)
+    answer(project, ben, taken[0])
+    assert late.extra is True
+    assert Item.objects.get(pk=lease.item_id).answers == 1
+
+
+def test_undo_holds_the_item_again_and_keeps_both_words(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    said = answer(project, ana, lease)
+    held = labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    item = Item.objects.get(pk=lease.item_id)
+    assert (held.pk, held.state, item.answers, item.open) == (lease.pk, "leased", 0, True)
+    answer(project, ana, held, "Login")
+    assert [a.kind for a in Annotation.objects.order_by("id")] == ["answer", "retraction", "answer"]
+
+
+def test_undo_twice_with_one_id_takes_one_answer_back(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    said, key = answer(project, ana, lease), uuid.uuid4()
+    for _ in range(2):
+        labeling.retract(project, ana, uuid=key, annotation_uuid=said.uuid)
+    assert Annotation.objects.count() == 2
+    assert Item.objects.get(pk=lease.item_id).answers == 0
+
+
+def test_undo_of_a_taken_back_answer_is_refused(project, ana):
+    said = answer(project, ana, assigning.lease(project, ana, 1)[0])
+    labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    with pytest.raises(labeling.NothingToUndoError):
+        labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+
+
+def test_a_skipped_item_goes_to_somebody_else_and_never_back(project, ana, ben):
+    lease = assigning.lease(project, ana, 1)[0]
+    labeling.skip(project, ana, uuid=uuid.uuid4(), assignment_id=lease.pk, reason="unclear")
+    while found := assigning.lease(project, ana, 1):
+        assert found[0].item_id != lease.item_id
+        answer(project, ana, found[0])
+    assert [x.item_id for x in assigning.lease(project, ben, 1)] == [lease.item_id]
+
+
+def test_a_change_of_mind_is_a_new_annotation(project, ana):
+    said = answer(project, ana, assigning.lease(project, ana, 1)[0])
+    labeling.revise(
+        project,
+        ana,
+        uuid=uuid.uuid4(),
+        annotation_uuid=said.uuid,
+        labels=[label(project, "Login")],
+    )
+    _, items = sealing.seal(project)
+    verdicts.decide(project, items)
+    assert Verdict.objects.get().labels == [label(project, "Login")]
+    assert Annotation.objects.count() == 2
+
+
+@pytest.mark.parametrize("deed", ["update", "delete"])
+def test_the_database_refuses_to_change_an_annotation(project, ana, deed):
+    answer(project, ana, assigning.lease(project, ana, 1)[0])
+    statement = {
+        "update": "UPDATE annotator_annotation SET labels = '{}'",
+        "delete": "DELETE FROM annotator_annotation",
+    }[deed]
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        connection.cursor().execute(statement)
+    assert Annotation.objects.get().labels
+
+
+def test_every_annotation_waits_in_the_ledger_from_its_first_moment(project, ana):
+    said = answer(project, ana, assigning.lease(project, ana, 1)[0])
+    assert LedgerEntry.objects.get().annotation_id == said.pk
+    assert LedgerEntry.objects.get().position is None
+
+
+def test_redaction_blanks_the_words_and_keeps_hash_and_position(project, ana):
+    said = answer(project, ana, assigning.lease(project, ana, 1)[0], comment="call me: 555")
+    sealing.seal(project)
+    before = LedgerEntry.objects.get()
+    connection.cursor().execute("SELECT annotator_redact('test', %s)", [said.pk])
+    after = LedgerEntry.objects.get()
+    assert Annotation.objects.get().comment == ""
+    assert (after.position, bytes(after.digest)) == (before.position, bytes(before.digest))
+    assert sealing.verify(project) == []
