@@ -30,7 +30,9 @@ def every(listener: int) -> list[Service]:
     """List the services; the web server takes over the listening socket of that number."""
     return [
         _web(listener),
-        _worker("worker", ["-Q", "io,llm,fast", "-P", "prefork", "-c", _worker_processes()]),
+        # Of its own, so that neither an import nor an encoding keeps a student waiting.
+        _worker("fast", ["-Q", "fast", "-P", "solo"], nice=5),
+        _worker("worker", ["-Q", "io,llm", "-P", "prefork", "-c", _worker_processes()], nice=5),
         _worker("train", ["-Q", "train", "-P", "solo"], nice=10),
         Service(
             name="model",
@@ -90,4 +92,4 @@ def _worker(name: str, options: list[str], *, nice: int = 0) -> Service:
 
 
 def _worker_processes() -> str:
-    return environment.text("WORKER_PROCESSES", "2")
+    return environment.text("WORKER_PROCESSES", "1")

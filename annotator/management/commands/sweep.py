@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from annotator import jobs
+from annotator.actions import sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         while not stop.is_set():
             close_old_connections()
             try:
-                jobs.sweep()
+                sweeping.sweep()
             except DatabaseError as error:
                 logger.warning("the database is away, sweeping again soon: %s", error)
             if options["once"]:
