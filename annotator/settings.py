@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "annotator.runtime.middleware.DatabaseGoneMiddleware",
+    "annotator.web.errors.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "annotator.urls"

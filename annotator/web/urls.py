@@ -1,5 +1,17 @@
 """Addresses of the pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from annotator.web import answers, home, label
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("projects/<int:project_id>/", home.project, name="project"),
+    path("projects/<int:project_id>/label", label.label, name="label"),
+    path("projects/<int:project_id>/label/answer", label.answer, name="label_answer"),
+    path("projects/<int:project_id>/label/renew", label.renew, name="label_renew"),
+    path("projects/<int:project_id>/label/release", label.release, name="label_release"),
+    path("projects/<int:project_id>/label/mine", answers.mine, name="label_mine"),
+    path("projects/<int:project_id>/label/mine/<uuid:uuid>", answers.change, name="label_change"),
+    path("projects/<int:project_id>/images/<str:name>", label.image, name="item_image"),
+]

@@ -1,0 +1,138 @@
+"""How icons, numbers and item text are written on a page."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+
+register = template.Library()
+
+# Characters that change what a reader sees and have no shape of their own.
+CONTROLS = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+SHORT_NAMES = {
+    "\u00ad": "SHY",
+    "\u061c": "ALM",
+    "\u200b": "ZWSP",
+    "\u200c": "ZWNJ",
+    "\u200d": "ZWJ",
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u2028": "LSEP",
+    "\u2029": "PSEP",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2060": "WJ",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+    "\ufeff": "BOM",
+}
+JOINERS = "\u200c\u200d"
+# Scripts in which a joiner between two letters is spelling, and the symbols that emoji are made of.
+JOINING = re.compile(
+    "[\u0600-\u08ff\u0900-\u0dff\u1780-\u17ff\u2600-\u27bf\u2190-\u21ff\u2b00-\u2bff\ufe0f"
+    "\U0001f000-\U0001faff]"
+)
+
+
+@register.simple_tag
+def icon(name: str) -> str:
+    """An icon of the sprite, drawn in the colour of the text beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("icons.svg"),
+        name,
+    )
+
+
+def _is_spelling(text: str, at: int) -> bool:
+    """True when the control at `at` belongs to how a word or an emoji is written."""
+    if text[at] in JOINERS and 0 < at < len(text) - 1:
+        return bool(JOINING.match(text[at - 1]) and JOINING.match(text[at + 1]))
+    return False
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str, str]]:
+    """Cut `text` into (plain text, short name of the control after it, its full name)."""
+    start = 0
+    for found in CONTROLS.finditer(text):
+        if _is_spelling(text, found.start()):
+            continue
+        character = found.group()
+        short = SHORT_NAMES.get(character, f"U+{ord(character):04X}")
+        yield text[start : found.start()], short, unicodedata.name(character, "control character")
+        start = found.end()
+    yield text[start:], "", ""
+
+
+@register.filter
+def visible(text: str) -> str:
+    """The text with direction marks, zero-width and control characters shown as small marks."""
+    if not CONTROLS.search(text):
+        return text
+    parts = [
+        format_html(
+            '{}<span class="control-mark" title="{}">{}</span>', plain, name.capitalize(), short
+        )
+        if short
+        else plain
+        for plain, short, name in _pieces(text)
+    ]
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """0.8734 as "87 %"; a dash when it is not known."""
+    return "–" if share is None else f"{share * 100:.0f}\u202f%"
+
+
+@register.filter
+def thousands(number: int | float | None) -> str:
+    """12345 as "12,345"; a dash when it is not known."""
+    return "–" if number is None else f"{number:,.0f}"
+
+
+@register.filter
+def amount(number: int, words: str) -> str:
+    """A number with its noun: `3|amount:"item,items"` is "3 items"."""
+    singular, _, plural = words.partition(",")
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+@register.filter
+def duration(seconds: float | timedelta | None) -> str:
+    """A length of time in its two largest units: "2 h 5 min", "40 s"."""
+    if seconds is None:
+        return "–"
+    left = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    parts = []
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}\u202f{name}")
+    return " ".join(parts[:2]) or "0\u202fs"
+
+
+@register.filter
+def file_size(size_bytes: int) -> str:
+    """12_345_678 as "12.3 MB"."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f}\u202f{unit}" if unit == "bytes" else f"{size:.1f}\u202f{unit}"
+        size /= 1000
+    raise AssertionError("unreachable: the last unit always returns")

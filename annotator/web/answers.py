@@ -1,0 +1,81 @@
+"""My answers: each annotator reads and changes their own."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from annotator.actions import assigning, labeling
+from annotator.errors import InvalidError, NotFoundError
+from annotator.models import Annotation, AnnotationKind, Can, Label, Project
+from annotator.web.label import label_views
+from annotator.web.pages import page, person, project_for
+
+PER_PAGE = 50
+
+
+@require_GET
+@never_cache
+@login_required
+def mine(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The person's standing answers and skips, latest first."""
+    project = project_for(request, project_id, Can.LABEL)
+    said = (
+        Annotation.objects.filter(project=project, successor=None)
+        .by_user(person(request))
+        .exclude(kind=AnnotationKind.RETRACTION)
+        .select_related("item")
+        .order_by("-id")
+    )
+    answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
+    names = _names(project)
+    for each in answers:
+        each.chosen = [names[pk] for pk in each.labels if pk in names]
+    return page(request, "label/mine.html", project, "label", {"answers": answers})
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+@login_required
+def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
+    """One own answer, to read and to change; a change is a new annotation after the old one."""
+    project = project_for(request, project_id, Can.LABEL)
+    said = Annotation.objects.filter(project=project, uuid=uuid, kind=AnnotationKind.ANSWER)
+    answer = said.by_user(person(request)).select_related("item").first()
+    if answer is None:
+        raise NotFoundError("There is no such answer of yours in this project.")
+    if request.method == "POST":
+        _revise(request, project, answer)
+        messages.success(request, f"Changed the answer to #{answer.item}.")
+        return redirect("label_mine", project_id=project.pk)
+    context = {"answer": answer, "labels": label_views(project), "fresh_uuid": uuid4()}
+    return page(request, "label/change.html", project, "label", context)
+
+
+def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
+    chosen = request.POST.getlist("labels")
+    if not all(each.isascii() and each.isdigit() for each in chosen):
+        raise InvalidError("A label is given by its number.", field="labels")
+    try:
+        fresh = UUID(request.POST.get("uuid", ""))
+    except ValueError as error:
+        raise InvalidError("The form is too old. Reload it and choose again.") from error
+    labeling.revise(
+        project,
+        assigning.voice_of(project, person(request)),
+        uuid=fresh,
+        annotation_uuid=answer.uuid,
+        labels=[int(each) for each in chosen],
+        comment=request.POST.get("comment", ""),
+    )
+
+
+def _names(project: Project) -> dict[int, Label]:
+    return {each.pk: each for each in Label.objects.filter(project=project)}

@@ -1,0 +1,39 @@
+"""The numbers in the header of the label page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from annotator.models import Annotation, AnnotationKind, Annotator, EstimateSource, Project
+
+SHORTEST_MINUTES = 5.0
+
+
+def of_student(project: Project) -> dict[str, Any]:
+    """The current student's accuracy with its interval, in words; costs no query."""
+    student = project.current_student
+    if student is None or student.accuracy is None:
+        return {"student": "no student yet" if student is None else "student: too early to say"}
+    share = f"{student.accuracy * 100:.0f}\u202f%"
+    if student.accuracy_low is not None and student.accuracy_high is not None:
+        share += f" ({student.accuracy_low * 100:.0f}–{student.accuracy_high * 100:.0f})"
+    out_of_fold = student.estimate != EstimateSource.AUDIT
+    return {"student": f"student {share}{', out of fold' if out_of_fold else ''}"}
+
+
+def of_voice(project: Project, voice: Annotator) -> dict[str, Any]:
+    """How many answers this person gave, and how many an hour in the last hour."""
+    mine = Annotation.objects.filter(annotator=voice, kind=AnnotationKind.ANSWER, successor=None)
+    now = timezone.now()
+    recent = mine.filter(created_at__gte=now - timedelta(hours=1)).aggregate(
+        count=Count("pk"), first=Min("created_at")
+    )
+    rate = None
+    if recent["first"] is not None:
+        minutes = max((now - recent["first"]).total_seconds() / 60, SHORTEST_MINUTES)
+        rate = round(recent["count"] / minutes * 60)
+    return {"answers": f"{mine.count():,}", "rate": rate, **of_student(project)}

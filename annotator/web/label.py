@@ -1,0 +1,300 @@
+"""The label page: one item, keys for everything, the next items already there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator.actions import assigning, labeling, media
+from annotator.errors import InvalidError, NotFoundError
+from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
+from annotator.web import figures
+from annotator.web.markdown import to_html
+from annotator.web.pages import page, person, project_for
+
+SLOTS = 10
+FACTS = 4
+LONGEST_FACT = 60
+SKIP_REASONS = (
+    "I cannot tell",
+    "No label fits",
+    "The item is broken or empty",
+    "Wrong language",
+    "I should not judge this one",
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """An item as the page shows it."""
+
+    assignment: int
+    item_id: int
+    stream: str
+    text: str
+    text_b: str
+    image_url: str
+    name: str
+    facts: list[tuple[str, str]]
+    suggestion: str
+    why: str
+    blind: bool
+    fallback: bool
+    flagged: bool
+
+
+@require_GET
+@never_cache
+@login_required
+def label(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The page with this person's leased items, topped up to three."""
+    project = project_for(request, project_id, Can.LABEL)
+    voice = assigning.voice_of(project, person(request))
+    labels = label_views(project)
+    context = {
+        "annotator": voice,
+        "cards": [card_of(project, each) for each in _topped_up(project, voice)],
+        "labels": labels,
+        "label_data": labels,
+        "label_count": len(labels),
+        "slots": labels[:SLOTS],
+        "has_search": len(labels) > SLOTS,
+        "numbers": figures.of_voice(project, voice),
+        "nothing": _nothing(project, voice),
+        "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
+        "skip_reasons": SKIP_REASONS,
+    }
+    return page(request, "label/label.html", project, "label", context)
+
+
+@require_POST
+@login_required
+def answer(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Store what the person said about an item and return what fills the gap in their page."""
+    project = project_for(request, project_id, Can.LABEL)
+    voice = assigning.voice_of(project, person(request))
+    kept = _store(request, project, voice)
+    fresh = [kept] if kept else assigning.lease(project, voice, 1)
+    return _pieces(request, project, voice, fresh)
+
+
+@require_POST
+@login_required
+def renew(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Keep the page's leases alive, say which are lost, and fill the page up again."""
+    project = project_for(request, project_id, Can.LABEL)
+    voice = assigning.voice_of(project, person(request))
+    shown = _ids(request.POST.get("held", ""))
+    assigning.renew(voice, shown)
+    live = _topped_up(project, voice)
+    fresh = [each for each in live if each.pk not in shown]
+    lost = set(shown) - {each.pk for each in live}
+    return _pieces(request, project, voice, fresh, lost=sorted(lost), whole=True)
+
+
+@require_POST
+@login_required
+def release(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Take back the leases of a page that was left."""
+    project = project_for(request, project_id, Can.LABEL)
+    voice = assigning.voice_of(project, person(request))
+    assigning.release(voice, _ids(request.POST.get("held", "")))
+    return HttpResponse(status=204)
+
+
+@require_GET
+@login_required
+def image(request: HttpRequest, project_id: int, name: str) -> FileResponse:
+    """An image of the project, with the type that its verified name says."""
+    project = project_for(request, project_id, Can.OPEN)
+    path = media.image_path(project.pk, name)
+    response = FileResponse(path.open("rb"), content_type=media.TYPES[path.suffix[1:]])
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response
+
+
+def _store(request: HttpRequest, project: Project, voice: Annotator) -> Assignment | None:
+    """Do what the form asks for; a retraction gives the lease that lives again."""
+    form = request.POST
+    kind, uuid = form.get("kind", ""), _uuid(form.get("uuid", ""))
+    if kind == "retract":
+        said = _uuid(form.get("annotation", ""))
+        return labeling.retract(project, voice, uuid=uuid, annotation_uuid=said)
+    assignment_id = _number(form.get("assignment", ""))
+    seconds = _seconds(form.get("seconds", ""))
+    if kind == "answer":
+        labeling.submit(
+            project,
+            voice,
+            uuid=uuid,
+            assignment_id=assignment_id,
+            labels=[_number(each) for each in form.getlist("labels")],
+            seconds=seconds,
+            comment=form.get("comment", ""),
+        )
+    elif kind == "skip":
+        labeling.skip(
+            project,
+            voice,
+            uuid=uuid,
+            assignment_id=assignment_id,
+            reason=form.get("reason", ""),
+            seconds=seconds,
+        )
+    elif kind == "flag":
+        item = _held_item(voice, assignment_id)
+        labeling.flag(project, voice, item=item, reason=form.get("comment", ""))
+    else:
+        raise InvalidError("An answer is an answer, a skip, a flag or a retraction.", field="kind")
+    return None
+
+
+def _held_item(voice: Annotator, assignment_id: int) -> Item:
+    item = Item.objects.filter(assignments__pk=assignment_id, assignments__annotator=voice).first()
+    if item is None:
+        raise NotFoundError("That item is not yours in this project.")
+    return item
+
+
+def _topped_up(project: Project, voice: Annotator) -> list[Assignment]:
+    """The person's live leases, and new ones up to what a page holds."""
+    live = assigning.held(voice)
+    missing = assigning.HELD_AT_MOST - len(live)
+    return live + (assigning.lease(project, voice, missing) if missing > 0 else [])
+
+
+def _pieces(
+    request: HttpRequest,
+    project: Project,
+    voice: Annotator,
+    fresh: Iterable[Assignment],
+    *,
+    lost: Iterable[int] = (),
+    whole: bool = False,
+) -> HttpResponse:
+    """Cards and figures, as pieces for the page that is open."""
+    cards = [card_of(project, each) for each in fresh]
+    context = {
+        "project": project,
+        "cards": cards,
+        "lost": lost,
+        "numbers": figures.of_voice(project, voice) if whole else figures.of_student(project),
+        "nothing": None if cards else _nothing(project, voice),
+    }
+    return render(request, "label/pieces.html", context)
+
+
+def card_of(project: Project, assignment: Assignment) -> Card:
+    """What the page may show of a lease: nothing that hints where the item is labelled blind."""
+    item = assignment.item
+    blind = project.blind or assignment.stream == Stream.AUDIT
+    image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
+    return Card(
+        assignment=assignment.pk,
+        item_id=item.pk,
+        stream=assignment.stream,
+        text=item.text,
+        text_b=item.text_b,
+        image_url=image_url,
+        name=f"#{item.external_id or item.number}",
+        facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
+        suggestion="[]" if blind else json.dumps(assignment.suggestion),
+        why=_why(project, assignment),
+        blind=blind,
+        fallback=assignment.fallback,
+        flagged=False,
+    )
+
+
+def _why(project: Project, assignment: Assignment) -> str:
+    """The reason of the draw; reasons name labels, so a blind project hears only the stream."""
+    if project.blind and assignment.stream == Stream.ACTIVE:
+        return "Chosen because an answer to it should teach the student much."
+    if not assignment.reason:
+        return "Next in the order of the project."
+    return f"{assignment.reason.rstrip('.')}."
+
+
+def label_views(project: Project) -> list[dict[str, Any]]:
+    """The labels as the page needs them, each with the digit or letter that is its own."""
+    labels = list(project.live_labels().select_related("parent"))
+    few = len(labels) <= SLOTS
+    return [
+        {
+            "id": each.pk,
+            "name": f"{each.parent.name} › {each.name}" if each.parent else each.name,
+            "description": each.description,
+            "hue": each.colour % 12,
+            "key": _own_key(each, place, few=few),
+            "digit": _own_key(each, place, few=few) if few else str((place + 1) % 10),
+        }
+        for place, each in enumerate(labels)
+    ]
+
+
+def _own_key(label: Label, place: int, *, few: bool) -> str:
+    """The key that means this label for ever. With many labels plain digits follow the rows, so a
+    label's own digit takes shift; without any key it is typed as a number in the search."""
+    if few:
+        return label.hotkey or str((place + 1) % 10)
+    if label.hotkey.isdigit():
+        return f"⇧{label.hotkey}"
+    return label.hotkey or str(place + 1)
+
+
+def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
+    """What an empty page says, and why it is empty."""
+    if not project.item_count:
+        return {
+            "title": "No items yet",
+            "text": "Items appear here as soon as a file has been imported.",
+        }
+    if not project.labels.filter(archived_at=None).exists():
+        return {
+            "title": "No labels yet",
+            "text": "A manager adds labels under Settings; then items can be answered.",
+        }
+    return {
+        "title": "Nothing left for you here",
+        "text": "You have met every item that still wants an answer, or your share is done. "
+        "Items that others hold come back when they are left.",
+    }
+
+
+def _fact(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
+
+
+def _ids(text: str) -> list[int]:
+    return [_number(part) for part in text.split(",") if part]
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidError(f"“{text[:40]}” is not a number.")
+    return int(text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidError(f"“{text[:40]}” is not a UUID.", field="uuid") from error
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise InvalidError(f"“{text[:40]}” is not a number of seconds.") from error

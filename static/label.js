@@ -1,0 +1,431 @@
+// The label page: which item is shown, what a key does to it, and what the page says about it.
+// The next items are already here, so a key never waits for the server.
+
+import { Answers } from "./label/answers.js";
+import { Keys } from "./label/keys.js";
+import { headers, newUuid, Outbox } from "./label/outbox.js";
+import { Panels } from "./label/panels.js";
+
+const HELD = 3; // the item on screen and two ahead
+const RENEW_SECONDS = 60;
+const USED_SECONDS = 120;
+const HINT_SECONDS = 3;
+const BOUNCE_MS = 50; // the same key again within this time is one press
+const HISTORY = 50;
+
+const byId = (id) => document.getElementById(id);
+const desk = byId("main");
+const prefix = `concord.${desk.dataset.project}.${desk.dataset.annotator}`;
+const multi = Boolean(desk.dataset.multi);
+
+const queue = [...document.querySelectorAll("#stage > .item")];
+const history = [];
+let shownAt = 0;
+let hiddenMs = 0;
+let hiddenSince = 0;
+let lastUsed = performance.now();
+let lastRenewed = performance.now();
+let lastAt = 0;
+let lastPress = { key: "", at: -Infinity };
+let armedNone = false;
+let hintTimer = 0;
+let rate = { count: 0, since: performance.now() };
+
+const current = () => queue[0];
+const suggestionOf = (card) => (card.dataset.blind === undefined ? JSON.parse(card.dataset.suggestion) : []);
+const say = (sentence) => (byId("said").textContent = sentence);
+
+function chosenNames(ids) {
+  return ids.length ? ids.map((id) => answers.name(id)).join(", ") : "none";
+}
+
+// ---- showing
+
+function show() {
+  const card = current();
+  const hadFocus = document.activeElement?.closest(".answers");
+  byId("nothing").hidden = Boolean(card);
+  byId("rows").inert = !card;
+  panels.show(card);
+  answers.show(card ? suggestionOf(card) : [], card?.labels ?? null);
+  if (card) {
+    card.hidden = false;
+    byId("stage").scrollTop = 0;
+    keepHeight(card);
+  } else tellNothing();
+  shownAt = performance.now();
+  hiddenMs = 0;
+  armedNone = false;
+  if (hadFocus && !hadFocus.contains(byId("remark-text"))) byId("stage").focus({ preventScroll: true });
+  paintState();
+}
+
+/** The place of the answers may sink with a longer item, and never rises again: nothing jumps. */
+function keepHeight(card) {
+  const gaps = parseFloat(getComputedStyle(card).rowGap) || 0;
+  const padding = parseFloat(getComputedStyle(card).paddingBottom) || 0;
+  const parts = [...card.children].filter((part) => part.offsetHeight);
+  const height = parts.reduce((sum, part) => sum + part.offsetHeight + gaps, padding - gaps);
+  const before = parseFloat(desk.style.getPropertyValue("--reading")) || 144;
+  const most = innerHeight * 0.46;
+  desk.style.setProperty("--reading", `${Math.min(most, Math.max(before, height))}px`);
+}
+
+function tellNothing() {
+  if (!outbox.offline) return;
+  byId("nothing").querySelector("[data-nothing-title]").textContent = "No connection";
+  byId("nothing").querySelector("[data-nothing-text]").textContent =
+    "Your answers are kept here and sent as soon as the server answers; then the next items come.";
+}
+
+function announce() {
+  const text = current()?.querySelector(".item-text")?.textContent ?? "";
+  say(current() ? `Next item. ${text.slice(0, 400)}` : "No more items.");
+}
+
+// ---- what a person does
+
+function seconds() {
+  const hidden = hiddenMs + (hiddenSince ? performance.now() - hiddenSince : 0);
+  return Math.max(0, (performance.now() - shownAt - hidden) / 1000).toFixed(2);
+}
+
+function post(op) {
+  lastAt = Math.max(Date.now(), lastAt + 1);
+  outbox.add({ ...op, at: lastAt });
+}
+
+/** Leave the item on screen with an answer or a skip. */
+function finish(kind, labels, reason) {
+  const card = queue.shift();
+  const op = {
+    kind, labels, reason, uuid: uuidFor(card), item: card.dataset.item, seconds: seconds(),
+    assignment: card.dataset.assignment, after: card.after, comment: card.comment || undefined,
+  };
+  card.hidden = true;
+  card.remove();
+  card.labels = kind === "answer" ? labels : null;
+  history.push({ card, op });
+  history.splice(0, history.length - HISTORY);
+  channel?.postMessage({ item: card.dataset.item });
+  if (kind === "answer") countAnswer(1);
+  answers.used(labels);
+  show();
+  if (labels.length) answers.flash(labels);
+  hintUndo(kind === "answer" ? chosenNames(labels) : "skip");
+  post(op);
+  announce();
+}
+
+/** One UUID per lease, shared by every tab of this browser, so that two tabs record one answer. */
+function uuidFor(card) {
+  const key = `${prefix}.uuid`;
+  const lease = card.dataset.assignment;
+  if (!lease) return newUuid();
+  try {
+    const known = JSON.parse(localStorage.getItem(key) ?? "[]");
+    const uuid = known.find(([each]) => each === lease)?.[1] ?? newUuid();
+    const rest = known.filter(([each]) => each !== lease).slice(-HISTORY);
+    localStorage.setItem(key, JSON.stringify([...rest, [lease, uuid]]));
+    return uuid;
+  } catch {
+    return newUuid();
+  }
+}
+
+function choose(id, event) {
+  if (!current()) return;
+  // The second half of a double click belongs to the item before.
+  if (event?.detail > 1 && performance.now() - shownAt < 350) return;
+  armedNone = false;
+  if (multi || !keys.digitAnswers(Boolean(desk.dataset.digitAnswers))) answers.toggle(id);
+  else finish("answer", [id]);
+}
+
+function accept() {
+  if (!current()) return;
+  const labels = answers.acceptable;
+  if (labels?.length || (labels && answers.touched) || (multi && armedNone)) finish("answer", labels ?? []);
+  else if (multi) {
+    armedNone = true;
+    say("Nothing is chosen. Press enter again to answer: none of them.");
+    paintState();
+  } else say("Choose a label first.");
+}
+
+function skip(reason = "") {
+  if (current()) finish("skip", [], reason);
+}
+
+function undo() {
+  const last = history.pop();
+  if (!last) return say("There is nothing to take back here.");
+  const uuid = newUuid();
+  const { card, op } = last;
+  if (current()) current().hidden = true;
+  card.dataset.assignment = "";
+  card.after = uuid;
+  card.comment = op.comment;
+  queue.unshift(card);
+  byId("stage").prepend(card);
+  if (op.kind === "answer") countAnswer(-1);
+  if (queue.length > HELD) release([queue.pop()]);
+  show();
+  hintUndo("");
+  post({ kind: "retract", uuid, annotation: op.uuid, item: card.dataset.item });
+  say(`Taken back: ${op.kind === "answer" ? chosenNames(op.labels) : "skip"}.`);
+}
+
+function flag() {
+  const card = current();
+  if (!card?.dataset.assignment || card.dataset.flagged) return;
+  card.dataset.flagged = "1";
+  panels.flagged(card);
+  post({
+    kind: "flag", uuid: newUuid(), item: card.dataset.item,
+    assignment: card.dataset.assignment, comment: card.comment || undefined,
+  });
+  say("Flagged for a reviewer.");
+}
+
+function hintUndo(word) {
+  const button = document.querySelector("[data-does=undo]");
+  button.disabled = !history.length;
+  button.classList.toggle("fresh", Boolean(word));
+  button.querySelector("[data-undo-word]").textContent = word ? `undo ${word}` : "undo";
+  clearTimeout(hintTimer);
+  if (word) hintTimer = setTimeout(() => hintUndo(""), HINT_SECONDS * 1000);
+}
+
+// ---- what the server says
+
+/** Take cards, numbers and the words for an empty queue out of a piece of HTML. */
+function take(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const wasEmpty = !current();
+  let named;
+  for (const card of page.querySelectorAll(".item")) named = addCard(document.adoptNode(card)) ?? named;
+  for (const lost of page.querySelectorAll("[data-lost]")) dropCard(lost.dataset.lost);
+  const nothing = page.getElementById("nothing");
+  if (nothing) byId("nothing").replaceWith(document.adoptNode(nothing));
+  page.querySelectorAll("[data-number]").forEach((number) => {
+    const place = document.querySelector(`.numbers [data-number=${number.dataset.number}]`);
+    if (place) place.textContent = number.textContent;
+  });
+  if (wasEmpty) {
+    show();
+    if (current()) announce();
+  } else paintState();
+  return named;
+}
+
+function addCard(card) {
+  const here = queue.find((each) => each.dataset.item === card.dataset.item);
+  if (here) {
+    here.dataset.assignment = card.dataset.assignment;
+    return card.dataset.assignment;
+  }
+  if (outbox.holds(card.dataset.assignment)) return undefined;
+  card.hidden = true;
+  byId("stage").insertBefore(card, byId("nothing"));
+  queue.push(card);
+  const picture = card.querySelector("img");
+  if (picture) picture.decode?.().catch(() => undefined); // ready before it is shown
+  return card.dataset.assignment;
+}
+
+/** A lease that ran out before its item was shown; the item on screen stays. */
+function dropCard(assignment) {
+  const place = queue.findIndex((card) => card.dataset.assignment === assignment);
+  if (place > 0) queue.splice(place, 1)[0].remove();
+}
+
+function refused(op, sentence) {
+  const notice = document.createElement("div");
+  notice.className = "notice danger";
+  const text = document.createElement("div");
+  const what = op.kind === "answer" ? `Not stored: ${chosenNames(op.labels)}.` : "Not done.";
+  const strong = document.createElement("strong");
+  strong.textContent = `${what} `;
+  text.append(strong, sentence);
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "button";
+  close.textContent = "Understood";
+  close.addEventListener("click", () => notice.remove());
+  notice.append(document.createElement("span"), text, close);
+  byId("refused").append(notice);
+  if (queue.length < HELD) renew();
+}
+
+async function renew() {
+  lastRenewed = performance.now();
+  const form = new URLSearchParams({ held: held().join(",") });
+  try {
+    const response = await fetch(desk.dataset.renewUrl, {
+      method: "POST", body: form, headers: headers(), redirect: "manual",
+    });
+    if (response.ok) take(await response.text());
+  } catch {
+    // No connection: the outbox says so, and the next minute tries again.
+  }
+}
+
+function release(cards) {
+  const leases = cards.map((card) => card.dataset.assignment).filter(Boolean);
+  cards.forEach((card) => card.remove());
+  if (!leases.length) return;
+  fetch(desk.dataset.releaseUrl, {
+    method: "POST", keepalive: true, headers: headers(), body: new URLSearchParams({ held: leases.join(",") }),
+  }).catch(() => undefined); // the leases run out by themselves
+}
+
+function held() {
+  return queue.map((card) => card.dataset.assignment).filter(Boolean);
+}
+
+// ---- what the page says
+
+function countAnswer(by) {
+  const place = document.querySelector("[data-number=answers]");
+  place.textContent = (Number(place.textContent.replace(/\D/g, "")) + by).toLocaleString("en");
+  rate.count += by;
+  const minutes = (performance.now() - rate.since) / 60_000;
+  if (rate.count >= 5 && minutes > 0.2)
+    document.querySelector("[data-number=rate]").textContent = String(Math.round((rate.count / minutes) * 60));
+}
+
+function stateWords() {
+  const kept = `${outbox.count} ${outbox.count === 1 ? "answer" : "answers"} kept here`;
+  if (outbox.signedOut) return ["refused", `signed out: ${kept}`];
+  if (outbox.offline) return ["offline", `offline: ${kept}`];
+  if (outbox.count) return ["saving", "saving…"];
+  return history.length ? ["saved", "saved"] : ["ready", "ready"];
+}
+
+function paintState() {
+  const [state, words] = stateWords();
+  const place = byId("state").querySelector("[data-state]");
+  place.dataset.state = state;
+  if (place.textContent !== words) place.textContent = words;
+  byId("state").querySelector("[data-ahead]").textContent = `${Math.max(0, queue.length - 1)} ahead`;
+  if (outbox.signedOut && !byId("signed-out")) askToSignIn();
+  const button = document.querySelector("[data-does=accept]");
+  const labels = current() ? answers.acceptable : null;
+  button.disabled = !current() || (labels === null && !multi);
+  const verb = multi ? "submit" : "accept";
+  const names = labels?.length || answers.touched ? chosenNames(labels ?? []) : "";
+  button.querySelector("[data-accept-word]").textContent = armedNone ? "again: none of them" : `${verb} ${names}`;
+}
+
+function askToSignIn() {
+  const link = document.createElement("a");
+  link.id = "signed-out";
+  link.className = "notice warn";
+  link.href = location.pathname;
+  link.textContent = "You are signed out. Sign in again: the answers kept here are sent then.";
+  byId("refused").append(link);
+}
+
+// ---- wiring
+
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(prefix) : null;
+
+const outbox = new Outbox({
+  url: desk.dataset.answerUrl,
+  prefix: `${prefix}.answer`,
+  held,
+  onStored: (op, html) => take(html),
+  onRefused: refused,
+  onState: () => (current() ? paintState() : show()),
+});
+
+const keys = new Keys({
+  run: (name, key) => does[name]?.(key),
+  digit: (digit) => {
+    const now = performance.now();
+    const isBounce = lastPress.key === digit && now - lastPress.at < BOUNCE_MS;
+    lastPress = { key: digit, at: now };
+    const id = answers.atDigit(digit);
+    if (id !== null && !isBounce) choose(id);
+  },
+  isPaused: (event) =>
+    Boolean(document.querySelector("dialog[open]")) ||
+    Boolean(event.target.closest?.("input, textarea, select, [contenteditable]")),
+});
+
+const answers = new Answers({
+  labels: JSON.parse(byId("label-data").textContent),
+  multi, prefix, onChoose: choose, onChange: () => paintState(),
+});
+
+const panels = new Panels({
+  keys,
+  digitAnswers: Boolean(desk.dataset.digitAnswers),
+  onSkip: skip,
+  onSwipe: (direction) => (direction === "right" ? accept() : skip()),
+});
+
+const does = {
+  accept, skip: () => skip(), undo, flag,
+  "skip-why": () => current() && panels.reasons(),
+  search: () => answers.openSearch(),
+  next: () => answers.move(1),
+  previous: () => answers.move(-1),
+  comment: () => panels.comment(),
+  guidelines: () => panels.guidelines(),
+  why: () => panels.why(),
+  zoom: () => panels.zoom(),
+  keys: () => panels.keymap(),
+  more: () => panels.more(),
+  again: () => renew(),
+  letter: (key) => {
+    const label = answers.withKey(key);
+    if (label) choose(label.id);
+    else if (key === "Escape") panels.escape();
+  },
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-does]");
+  if (button && !button.disabled) {
+    if (event.detail > 0) button.blur();
+    does[button.dataset.does]();
+  }
+  if (event.target.closest("[data-zoom]")) panels.zoom();
+});
+document.addEventListener("keydown", (event) => {
+  lastUsed = performance.now();
+  if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) {
+    document.activeElement?.blur();
+    panels.escape();
+  }
+});
+document.addEventListener("pointerdown", () => (lastUsed = performance.now()));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hiddenSince = performance.now();
+  else {
+    hiddenMs += hiddenSince ? performance.now() - hiddenSince : 0;
+    hiddenSince = 0;
+    if (performance.now() - lastRenewed > RENEW_SECONDS * 1000) renew();
+  }
+});
+setInterval(() => {
+  const isUsed = performance.now() - lastUsed < USED_SECONDS * 1000;
+  if (!document.hidden && isUsed && queue.length) renew();
+}, RENEW_SECONDS * 1000);
+
+// Answered in another tab: this tab's copy of the item is done with.
+channel?.addEventListener("message", ({ data }) => {
+  const place = queue.findIndex((card) => card.dataset.item === data.item);
+  if (place < 0) return;
+  queue.splice(place, 1)[0].remove();
+  if (place === 0) show();
+  if (queue.length < HELD) renew();
+});
+
+addEventListener("pagehide", () => release([...queue]));
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+show();
+if (outbox.count) outbox.flush();

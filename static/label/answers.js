@@ -1,0 +1,300 @@
+// The rows under the item: which labels stand where, what is suggested, what is chosen, search.
+
+const SLOTS = 10;
+const SUGGESTED = 5;
+const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
+const TAKEN_AT = 0.5;
+
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** Labels whose name, key or description fits what was typed, best first. */
+export function search(labels, typed) {
+  const wanted = plain(typed.trim());
+  const words = wanted.split(/\s+/).filter(Boolean);
+  const rank = (label) => {
+    if (label.key.toLowerCase() === wanted || label.plain === wanted) return 0;
+    if (label.plain.startsWith(wanted)) return 1;
+    if (words.every((word) => label.plain.split(/[\s_/-]+/).some((w) => w.startsWith(word)))) return 2;
+    if (words.every((word) => label.plain.includes(word))) return 3;
+    if (words.every((word) => `${label.plain} ${plain(label.description)}`.includes(word))) return 4;
+    return -1;
+  };
+  return labels
+    .map((label) => [rank(label), label])
+    .filter(([place]) => place >= 0)
+    .sort(([a], [b]) => a - b)
+    .map(([, label]) => label);
+}
+
+export class Answers {
+  #labels = [];
+  #byId = new Map();
+  #slots = [];
+  #recent = [];
+  #suggestion = new Map();
+  #picked = new Set();
+  #touched = false;
+  #cursor = 0;
+  #foundLabels = [];
+
+  constructor({ labels, multi, prefix, onChoose, onChange }) {
+    this.#labels = labels.map((label) => ({ ...label, plain: plain(label.name) }));
+    this.#byId = new Map(this.#labels.map((label) => [label.id, label]));
+    Object.assign(this, { multi, prefix, onChoose, onChange });
+    this.few = labels.length <= SLOTS;
+    this.rows = document.getElementById("rows");
+    this.found = document.getElementById("found");
+    this.input = document.getElementById("find");
+    this.#recent = this.#loadRecent();
+    this.rows.addEventListener("click", (event) => this.#clicked(event));
+    if (this.input) this.#listen();
+  }
+
+  name(id) {
+    return this.#byId.get(id)?.name ?? "a label that is gone";
+  }
+
+  /** The label with this constant key (letters; digits follow the rows). */
+  withKey(key) {
+    return this.#labels.find((label) => label.key === key);
+  }
+
+  get touched() {
+    return this.#touched;
+  }
+
+  /** What enter would answer: an array of label ids, or null when there is nothing to accept. */
+  get acceptable() {
+    if (this.multi) return this.#touched || this.#picked.size ? [...this.#picked] : null;
+    if (this.#picked.size) return [...this.#picked];
+    const [likeliest] = this.#suggestion.keys();
+    return likeliest === undefined ? null : [likeliest];
+  }
+
+  /** Set the rows for an item; `suggestion` is [[label id, probability], …], `labels` an earlier answer. */
+  show(suggestion, labels = null) {
+    const known = suggestion.filter(([id]) => this.#byId.has(id));
+    this.#suggestion = new Map(known.sort((a, b) => b[1] - a[1]));
+    const taken = known.filter(([, share]) => share >= TAKEN_AT).map(([id]) => id);
+    this.#picked = new Set(labels ?? (this.multi ? taken : []));
+    this.#touched = labels !== null;
+    this.closeSearch();
+    this.#arrange();
+    this.#paint();
+  }
+
+  atDigit(digit) {
+    const id = this.#slots[DIGITS.indexOf(digit)];
+    return id === undefined ? null : id;
+  }
+
+  toggle(id) {
+    this.#touched = true;
+    if (!this.multi) this.#picked = new Set([id]);
+    else if (!this.#picked.delete(id)) this.#picked.add(id);
+    this.#paint();
+  }
+
+  flash(ids) {
+    this.rows.querySelectorAll(".answer").forEach((row) => {
+      row.classList.remove("flash");
+      if (!ids.includes(Number(row.dataset.label))) return;
+      void row.offsetWidth; // restarts the animation
+      row.classList.add("flash");
+    });
+  }
+
+  move(step) {
+    const rows = [...this.rows.querySelectorAll(".answer:not([data-label=''])")];
+    const at = rows.indexOf(document.activeElement);
+    const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : (at + step + rows.length) % rows.length;
+    rows[next]?.focus();
+  }
+
+  /** Remember that these labels were used; a recent label keeps its row until it is the oldest. */
+  used(ids) {
+    if (this.few) return;
+    const now = Date.now();
+    for (const id of ids) {
+      const own = this.#recent.find((slot) => slot.id === id);
+      const oldest = this.#recent.reduce((a, b) => (b.at < a.at ? b : a));
+      Object.assign(own ?? oldest, { id, at: now });
+    }
+    try {
+      localStorage.setItem(`${this.prefix}.recent`, JSON.stringify(this.#recent));
+    } catch {
+      // remembered for this page only
+    }
+  }
+
+  openSearch() {
+    this.input?.focus();
+  }
+
+  closeSearch() {
+    if (!this.input) return;
+    this.input.value = "";
+    this.found.hidden = true;
+    this.input.setAttribute("aria-expanded", "false");
+    this.input.removeAttribute("aria-activedescendant");
+    this.input.blur();
+  }
+
+  #loadRecent() {
+    let kept = [];
+    try {
+      kept = JSON.parse(localStorage.getItem(`${this.prefix}.recent`) ?? "[]");
+    } catch {
+      kept = [];
+    }
+    const slots = kept.filter((slot) => this.#byId.has(slot.id)).slice(0, SLOTS);
+    const present = new Set(slots.map((slot) => slot.id));
+    for (const label of this.#labels) {
+      if (slots.length >= SLOTS) break;
+      if (!present.has(label.id)) slots.push({ id: label.id, at: 0 });
+    }
+    return slots;
+  }
+
+  /** Few labels: fixed for ever. Many: suggestions first, then recents, each in its own place. */
+  #arrange() {
+    if (this.few) {
+      this.#slots = this.#labels.map((label) => label.id);
+      return;
+    }
+    const recent = this.#recent.map((slot) => slot.id);
+    const likely = [...this.#suggestion.keys()].slice(0, SUGGESTED);
+    const first = likely.length ? likely : recent.slice(SLOTS - SUGGESTED);
+    this.#slots = [...first];
+    this.#slots.length = SUGGESTED;
+    this.#slots.push(...recent.slice(0, SLOTS - SUGGESTED));
+  }
+
+  #paint() {
+    const [likeliest] = this.#suggestion.keys();
+    const rows = this.rows.querySelectorAll(".answer");
+    rows.forEach((row, place) => {
+      const label = this.#byId.get(this.#slots[place]);
+      this.#fill(row, label, DIGITS[place]);
+      if (!label) return;
+      const isSuggested = this.multi
+        ? !this.#touched && this.#picked.has(label.id)
+        : label.id === likeliest && !this.#touched;
+      row.classList.toggle("suggested", isSuggested);
+      const isPicked = this.#picked.has(label.id) && this.#touched;
+      row.classList.toggle("picked", isPicked);
+      if (this.multi) row.setAttribute("aria-pressed", String(this.#picked.has(label.id)));
+    });
+    this.#listChosen();
+    this.onChange();
+  }
+
+  #fill(row, label, digit) {
+    row.dataset.label = label?.id ?? "";
+    if (!label) return;
+    row.className = `answer hue-${label.hue}`;
+    const share = this.#suggestion.get(label.id);
+    row.querySelector("kbd").textContent = digit ?? label.key;
+    row.querySelector(".name").textContent = label.name;
+    row.querySelector(".about").textContent = label.description;
+    row.querySelector(".chance > span").style.width = share === undefined ? "0" : `${share * 100}%`;
+    row.querySelector(".share").textContent = share === undefined ? "" : `${Math.round(share * 100)} %`;
+    row.title = label.description ? `${label.name}: ${label.description}` : label.name;
+    if (digit) row.setAttribute("aria-keyshortcuts", digit);
+  }
+
+  #listChosen() {
+    const line = document.getElementById("chosen");
+    if (!line) return;
+    const tags = [...this.#picked].map((id) => {
+      const tag = document.createElement("span");
+      tag.className = `tag hue-${this.#byId.get(id)?.hue ?? 8}`;
+      const dot = document.createElement("span");
+      dot.className = "dot";
+      tag.append(dot, this.name(id));
+      return tag;
+    });
+    const word = this.#touched || !tags.length ? "Chosen:" : "Suggested:";
+    line.replaceChildren(word, ...(tags.length ? tags : [" none"]));
+  }
+
+  #clicked(event) {
+    const row = event.target.closest(".answer");
+    if (!row?.dataset.label) return;
+    // A mouse leaves no focus behind, so that space goes on skipping.
+    if (event.detail > 0) row.blur();
+    this.onChoose(Number(row.dataset.label), event);
+  }
+
+  #listen() {
+    this.input.addEventListener("focus", () => this.#find());
+    this.input.addEventListener("input", () => this.#find());
+    this.input.addEventListener("blur", () => setTimeout(() => this.#leave(), 150));
+    this.input.addEventListener("keydown", (event) => this.#steer(event));
+    this.found.addEventListener("pointerdown", (event) => event.preventDefault());
+    this.found.addEventListener("click", (event) => {
+      const row = event.target.closest(".answer");
+      if (row) this.#take(Number(row.dataset.label), event);
+    });
+  }
+
+  #leave() {
+    if (document.activeElement !== this.input) this.closeSearch();
+  }
+
+  #find() {
+    this.#cursor = 0;
+    this.#foundLabels = search(this.#labels, this.input.value);
+    const template = document.getElementById("row-template");
+    const rows = this.#foundLabels.map((label, place) => {
+      const row = template.content.firstElementChild.firstElementChild.cloneNode(true);
+      const option = document.createElement("li");
+      this.#fill(row, label);
+      option.replaceChildren(...row.childNodes);
+      option.className = `${row.className}${this.#picked.has(label.id) ? " picked" : ""}`;
+      option.dataset.label = label.id;
+      option.id = `found-${place}`;
+      option.setAttribute("role", "option");
+      return option;
+    });
+    if (!rows.length) {
+      const none = document.createElement("li");
+      none.className = "none";
+      none.textContent = "No label fits. Escape goes back.";
+      rows.push(none);
+    }
+    this.found.replaceChildren(...rows);
+    this.found.hidden = false;
+    this.input.setAttribute("aria-expanded", "true");
+    this.#point();
+  }
+
+  #point() {
+    [...this.found.children].forEach((row, place) => {
+      if (row.className === "none") return;
+      row.setAttribute("aria-selected", String(place === this.#cursor));
+      if (place === this.#cursor) row.scrollIntoView({ block: "nearest" });
+    });
+    this.input.setAttribute("aria-activedescendant", `found-${this.#cursor}`);
+  }
+
+  #steer(event) {
+    const last = this.#foundLabels.length - 1;
+    if (event.key === "Escape") this.closeSearch();
+    else if (event.key === "ArrowDown") this.#cursor = Math.min(last, this.#cursor + 1);
+    else if (event.key === "ArrowUp") this.#cursor = Math.max(0, this.#cursor - 1);
+    else if (event.key === "Enter" && last >= 0) this.#take(this.#foundLabels[this.#cursor].id, event);
+    else return;
+    event.preventDefault();
+    if (event.key.startsWith("Arrow")) this.#point();
+  }
+
+  #take(id, event) {
+    if (!this.multi) this.closeSearch();
+    else {
+      this.input.select();
+    }
+    this.onChoose(id, event);
+    if (this.multi) this.#find();
+  }
+}

@@ -1,0 +1,210 @@
+// What lies around the item: guidelines, why, comment, zoom, the list of keys, skip reasons, swipes.
+
+import { ACTIONS, chordOf, written } from "./keys.js";
+
+const byId = (id) => document.getElementById(id);
+const SWIPE_PX = 90;
+
+export class Panels {
+  #card = null;
+
+  constructor({ keys, digitAnswers, onSkip, onSwipe }) {
+    Object.assign(this, { keys, digitAnswers, onSkip, onSwipe });
+    this.remark = byId("remark-text");
+    this.remark.addEventListener("input", () => {
+      if (this.#card) this.#card.comment = this.remark.value;
+    });
+    this.remark.addEventListener("keydown", (event) => {
+      const isDone = event.key === "Escape" || (event.key === "Enter" && !event.shiftKey);
+      if (!isDone) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.remark.blur();
+      if (!this.remark.value) this.#open("remark", "comment", false);
+    });
+    byId("reasons").addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) this.#skip(button.value);
+    });
+    byId("skip-reasons").addEventListener("keydown", (event) => {
+      const button = byId("reasons").querySelectorAll("button")[Number(chordOf(event)) - 1];
+      if (button) this.#skip(button.value);
+    });
+    byId("more").addEventListener("click", (event) => {
+      if (event.target.closest("[data-does]")) byId("more").close();
+    });
+    this.#listenKeymap();
+    this.#listenSwipes();
+  }
+
+  /** Follow a new item: its reason, its comment, its zoom. */
+  show(card) {
+    this.#card = card;
+    byId("why").textContent = card?.dataset.why ?? "";
+    this.remark.value = card?.comment ?? "";
+    this.#open("remark", "comment", Boolean(card?.comment));
+    this.flagged(card);
+    const picture = card?.querySelector(".picture img");
+    if (!picture) return;
+    const judge = () =>
+      picture.parentElement.classList.toggle("tiny", picture.naturalWidth > 0 && picture.naturalWidth <= 96);
+    picture.complete ? judge() : picture.addEventListener("load", judge, { once: true });
+  }
+
+  flagged(card) {
+    const isFlagged = Boolean(card?.dataset.flagged);
+    document.querySelectorAll(".aid[data-does=flag]").forEach((button) => {
+      button.setAttribute("aria-pressed", String(isFlagged));
+      button.querySelector("[data-flag-word]").textContent = isFlagged ? "flagged" : "flag";
+    });
+  }
+
+  guidelines() {
+    const open = this.#open("guidelines", "guidelines", byId("guidelines").hidden);
+    document.body.classList.toggle("guided", open);
+  }
+
+  why() {
+    this.#open("why", "why", byId("why").hidden);
+  }
+
+  comment() {
+    this.#open("remark", "comment", true);
+    this.remark.focus();
+  }
+
+  zoom() {
+    this.#card?.querySelector(".picture")?.classList.toggle("zoomed");
+  }
+
+  keymap() {
+    byId("keys").showModal();
+  }
+
+  more() {
+    byId("more").showModal();
+  }
+
+  reasons() {
+    byId("skip-reasons").showModal();
+  }
+
+  /** Close whatever is open beside the item; true when something was. */
+  escape() {
+    if (byId("guidelines").hidden && byId("why").hidden) return false;
+    if (!byId("guidelines").hidden) this.guidelines();
+    if (!byId("why").hidden) this.why();
+    return true;
+  }
+
+  #skip(reason) {
+    byId("skip-reasons").close();
+    this.onSkip(reason);
+  }
+
+  #open(id, action, open) {
+    byId(id).hidden = !open;
+    document
+      .querySelectorAll(`[data-does=${action}][aria-expanded]`)
+      .forEach((button) => button.setAttribute("aria-expanded", String(open)));
+    return open;
+  }
+
+  #listenKeymap() {
+    const table = byId("keymap");
+    this.#drawKeymap();
+    table.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      button.textContent = "press a key";
+      button.classList.add("waiting");
+      const heard = (pressed) => {
+        if (["Shift", "Control", "Alt", "Meta"].includes(pressed.key)) return;
+        pressed.preventDefault();
+        pressed.stopPropagation();
+        button.removeEventListener("keydown", heard);
+        this.#changed(button.dataset.action, chordOf(pressed));
+      };
+      button.addEventListener("keydown", heard);
+      button.addEventListener("blur", () => this.#drawKeymap(), { once: true });
+    });
+    byId("keys-on").checked = !this.keys.off;
+    byId("keys-on").addEventListener("change", (event) => this.keys.set({ off: !event.target.checked }));
+    const digits = byId("digit-answers");
+    if (digits) digits.checked = this.keys.digitAnswers(this.digitAnswers);
+    digits?.addEventListener("change", () => this.keys.set({ digitAnswers: digits.checked }));
+    byId("keys-reset").addEventListener("click", () => {
+      this.keys.reset();
+      byId("keys-on").checked = true;
+      if (digits) digits.checked = this.digitAnswers;
+      this.#drawKeymap();
+      byId("keys-note").textContent = "All keys are as usual.";
+    });
+  }
+
+  #changed(name, chord) {
+    const note = byId("keys-note");
+    const owner = this.keys.taken(chord);
+    if (chord === "Escape" || chord === "Tab") note.textContent = "Unchanged.";
+    else if (owner && owner.name !== name)
+      note.textContent = `${written(chord)} already does “${owner.words}”.`;
+    else {
+      this.keys.change(name, chord);
+      note.textContent = "Changed.";
+    }
+    this.#drawKeymap();
+    byId("keymap").querySelector(`[data-action="${name}"]`).focus();
+  }
+
+  #drawKeymap() {
+    const rows = ACTIONS.map((action) => {
+      const row = document.createElement("tr");
+      const words = document.createElement("td");
+      words.textContent = action.words;
+      const cell = document.createElement("td");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.action = action.name;
+      button.textContent = this.keys.keysOf(action).map(written).join("  or  ");
+      button.setAttribute("aria-label", `${action.words}: ${button.textContent}. Change.`);
+      cell.append(button);
+      row.append(words, cell);
+      return row;
+    });
+    const digits = document.createElement("tr");
+    const words = document.createElement("td");
+    words.textContent = "Pick the answer at this place";
+    const cell = document.createElement("td");
+    cell.textContent = "1 … 9, 0";
+    digits.append(words, cell);
+    byId("keymap").replaceChildren(digits, ...rows);
+  }
+
+  /** Touch: right accepts, left skips; the item follows the finger. */
+  #listenSwipes() {
+    const stage = byId("stage");
+    let start = null;
+    const distance = (event) => (start ? event.clientX - start.x : 0);
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "touch" && this.#card && !event.target.closest(".zoomed"))
+        start = { x: event.clientX, y: event.clientY };
+    });
+    stage.addEventListener("pointermove", (event) => {
+      if (!start) return;
+      if (Math.abs(event.clientY - start.y) > Math.abs(distance(event))) return;
+      this.#card.classList.add("swiping");
+      this.#card.style.transform = `translateX(${distance(event)}px)`;
+      this.#card.style.opacity = String(1 - Math.min(0.6, Math.abs(distance(event)) / 400));
+    });
+    const end = (event) => {
+      if (!start) return;
+      const moved = event.type === "pointerup" ? distance(event) : 0;
+      const card = this.#card;
+      start = null;
+      card.style.transform = card.style.opacity = "";
+      if (Math.abs(moved) >= SWIPE_PX) this.onSwipe(moved > 0 ? "right" : "left");
+    };
+    stage.addEventListener("pointerup", end);
+    stage.addEventListener("pointercancel", end);
+  }
+}
