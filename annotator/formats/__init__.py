@@ -1,0 +1,52 @@
+"""Importers and exporters: bytes to records and back, with no database and no web."""
+
+from annotator.formats.records import (
+    LIMITS,
+    FormatError,
+    Given,
+    Limits,
+    Problem,
+    Reader,
+    Record,
+    Rows,
+)
+from annotator.formats.writing import Field, Writer
+from learning.registry import Entry, Registry
+
+FORMATS: Registry[Reader] = Registry(
+    "format",
+    {
+        "csv": Entry("CSV", "annotator.formats.delimited:Csv"),
+        "tsv": Entry("TSV", "annotator.formats.delimited:Tsv"),
+        "jsonl": Entry("JSONL", "annotator.formats.json_lines:JsonLines"),
+        "json": Entry("JSON list", "annotator.formats.json_list:JsonList"),
+        "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
+        "images": Entry("Zip of images", "annotator.formats.images:ZipOfImages"),
+        "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
+        "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
+    },
+)
+
+WRITERS: Registry[Writer] = Registry(
+    "export format",
+    {
+        "jsonl": Entry("JSONL", "annotator.formats.json_lines:JsonLines"),
+        "csv": Entry("CSV", "annotator.formats.delimited:Csv"),
+        "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
+    },
+)
+
+__all__ = [
+    "FORMATS",
+    "LIMITS",
+    "WRITERS",
+    "Field",
+    "FormatError",
+    "Given",
+    "Limits",
+    "Problem",
+    "Reader",
+    "Record",
+    "Rows",
+    "Writer",
+]

@@ -1,0 +1,186 @@
+"""CSV and TSV: any delimiter, quotes and line ends, found out from the file unless told."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from annotator.formats.dialect import Dialect, dialect_of
+from annotator.formats.records import (
+    LIMITS,
+    FormatError,
+    Limits,
+    Problem,
+    Record,
+    RowError,
+    Rows,
+    fault_in_text,
+)
+from annotator.formats.text import BoundedLines, RowTooLongError, head_of, text_of
+from annotator.formats.writing import Field, cell
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv:
+    """Rows of cells below a line of column names. Source: RFC 4180, read more widely.
+
+    Row numbers are a spreadsheet's: the names are row 1. An empty `delimiter`, `quote` or `encoding`
+    is found out from the file; `formula_safe` puts an apostrophe before a written text that a
+    spreadsheet would run as a formula.
+    """
+
+    delimiter: str = ""
+    quote: str = ""
+    encoding: str = ""
+    header: bool = True
+    formula_safe: bool = True
+    limits: Limits = LIMITS
+
+    def read(self, stream: BinaryIO) -> Rows:
+        """Yield a record for every row that isn't blank, and the problems of the bad ones."""
+        dialect = dialect_of(head_of(stream, self.encoding), self.delimiter, self.quote)
+        with text_of(stream, self.encoding) as text:
+            yield from self._rows(BoundedLines(text, self.limits), dialect)
+
+    def _rows(self, lines: BoundedLines, dialect: Dialect) -> Rows:
+        names: list[str] | None = None
+        for row, cells in _parsed(lines, dialect, self.limits):
+            if isinstance(cells, Problem):
+                if names is None:
+                    raise FormatError(f"The line of column names can't be read: {cells.message}")
+                yield cells
+            elif not cells:
+                continue
+            elif names is None:
+                names, problems = _names(cells, self.limits, header=self.header)
+                yield from problems
+                if not self.header:
+                    yield from _record(row, cells, names, self.limits)
+            else:
+                yield from _record(row, cells, names, self.limits)
+
+    def write(
+        self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
+    ) -> int:
+        """Write the names and every record with CRLF line ends; give the number of records."""
+        text = io.TextIOWrapper(
+            stream,
+            encoding=self.encoding or "utf-8",
+            errors="strict",
+            newline="",
+            write_through=False,
+        )
+        try:
+            quote = self.quote or '"'
+            rows = csv.writer(text, delimiter=self.delimiter or ",", quotechar=quote)
+            rows.writerow([self._guarded(field.name) for field in fields])
+            return self._write_rows(rows, records, fields)
+        finally:
+            text.flush()
+            text.detach()
+
+    def _write_rows(
+        self, rows: Any, records: Iterable[Mapping[str, Any]], fields: Sequence[Field]
+    ) -> int:
+        names = [(field.name, field.is_text) for field in fields]
+        count = 0
+        for record in records:
+            rows.writerow(
+                [
+                    self._guarded(cell(record[name])) if is_text else cell(record[name])
+                    for name, is_text in names
+                ]
+            )
+            count += 1
+        return count
+
+    def _guarded(self, text: str) -> str:
+        return f"'{text}" if self.formula_safe and text.startswith(FORMULA_STARTS) else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tsv(Csv):
+    """Rows of cells between tabs. Source: the IANA type text/tab-separated-values, with quotes."""
+
+    delimiter: str = "\t"
+
+
+def _parsed(
+    lines: BoundedLines, dialect: Dialect, limits: Limits
+) -> Iterator[tuple[int, list[str] | Problem]]:
+    csv.field_size_limit(limits.row_characters)  # one for the process; rows are held shorter anyway
+    rows = dialect.reader(lines)
+    row = 0
+    while True:
+        row += 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except RowTooLongError:
+            yield row, Problem(row, "", _too_long(limits))
+        except csv.Error as error:
+            yield row, Problem(row, "", f"{_sentence(error)}.")
+        else:
+            yield row, cells
+        lines.next_row()
+
+
+def _too_long(limits: Limits) -> str:
+    most = limits.row_characters
+    return f"The row is longer than {most:,} characters; perhaps a quotation mark is never closed."
+
+
+def _sentence(error: csv.Error) -> str:
+    text = str(error)
+    if text == "unexpected end of data":
+        return "A quotation mark is opened and never closed"
+    if "expected after" in text:
+        return "Text stands between a closing quotation mark and the next delimiter"
+    return text[:1].upper() + text[1:]
+
+
+def _names(cells: list[str], limits: Limits, *, header: bool) -> tuple[list[str], list[Problem]]:
+    """Give every column a name of its own; a name that comes twice is a problem of row 1."""
+    if len(cells) > limits.columns:
+        raise FormatError(
+            f"The file has {len(cells):,} columns; at most {limits.columns:,} are taken. "
+            "Is the delimiter right?"
+        )
+    names: list[str] = []
+    problems: list[Problem] = []
+    for position, cell_text in enumerate(cells, start=1):
+        name = cell_text.strip() if header else ""
+        if fault := fault_in_text(name, limits):
+            raise FormatError(f"The name of column {position} can't be read: {fault}")
+        if name in names:
+            problems.append(Problem(1, name, f"The column name {name!r} comes twice."))
+            name = ""
+        names.append(name or f"column {position}")
+    return names, problems
+
+
+def _record(
+    row: int, cells: list[str], names: list[str], limits: Limits
+) -> Iterator[Record | Problem]:
+    if len(cells) != len(names):
+        extra = cells[len(names) :]
+        if len(cells) < len(names) or any(extra):
+            column = names[len(cells)] if len(cells) < len(names) else ""
+            told = f"The row has {len(cells):,} cells where {len(names):,} are expected."
+            yield Problem(row, column, told)
+            return
+        cells = cells[: len(names)]
+    joined = "".join(cells)
+    if not joined.isascii() or "\0" in joined or len(joined) > limits.field_characters:
+        pairs = zip(names, cells, strict=True)
+        faults = [(name, fault) for name, text in pairs if (fault := fault_in_text(text, limits))]
+        if faults:
+            yield from RowError(faults).problems(row)
+            return
+    yield Record(row, dict(zip(names, cells, strict=True)))

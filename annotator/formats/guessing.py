@@ -1,0 +1,152 @@
+"""What each column probably is, by its name first and by its values where the name says nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotator.formats.mapping import Mapping
+from annotator.formats.records import Record
+
+_TEXT_NAMES = (
+    "text", "text_a", "texta", "sentence", "sentence1", "sentence_a", "premise", "content", "body",
+    "message", "utterance", "comment", "review", "document", "description", "question", "query",
+    "tweet", "prompt", "input", "left",
+)  # fmt: skip
+_SECOND_NAMES = (
+    "text_b", "textb", "text2", "sentence2", "sentence_b", "hypothesis", "response", "answer",
+    "reply", "doc", "passage", "right",
+)  # fmt: skip
+_LABEL_NAMES = (
+    "label", "labels", "category", "categories", "class", "intent", "sentiment", "topic", "target",
+    "tag", "tags", "gold", "gold_label", "emotion",
+)  # fmt: skip
+_ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "external_id", "item_id", "key", "index", "ref")
+_FIRST_OF_PAIRS = {
+    "text_b": ("text_a", "text"), "textb": ("texta", "text"), "text2": ("text1", "text"),
+    "sentence2": ("sentence1",), "sentence_b": ("sentence_a",), "hypothesis": ("premise",),
+    "response": ("prompt",), "right": ("left",), "answer": ("question",),
+    "reply": ("message",), "doc": ("query",), "passage": ("query",),
+}  # fmt: skip
+_SEPARATORS = ("|", ";", "#", ",")
+MOST_GUESSED_LABELS = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the preview shows it."""
+
+    name: str
+    examples: tuple[str, ...]
+    filled: int
+    distinct: int
+    mean_characters: float
+
+
+def columns_of(records: Sequence[Record], examples: int = 3) -> list[Column]:
+    """Describe every column that occurs, in the order of first sight."""
+    names = dict.fromkeys(name for record in records for name in record.fields)
+    return [_column(name, records, examples) for name in names]
+
+
+def _column(name: str, records: Sequence[Record], examples: int) -> Column:
+    values = [shown(record.fields.get(name)) for record in records]
+    filled = [value for value in values if value]
+    distinct = dict.fromkeys(filled)
+    return Column(
+        name=name,
+        examples=tuple(value[:200] for value in list(distinct)[:examples]),
+        filled=len(filled),
+        distinct=len(distinct),
+        mean_characters=sum(map(len, filled)) / len(filled) if filled else 0.0,
+    )
+
+
+def shown(value: Any) -> str:
+    """Give a value as a short text for a person."""
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else str(value)
+
+
+def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
+    """Propose a mapping; what it leaves over becomes metadata."""
+    if any(record.image is not None for record in records):
+        return _image_mapping(records)
+    names = {column.name.strip().casefold(): column.name for column in columns}
+    second = next((names[name] for name in _SECOND_NAMES if name in names), "")
+    text = _first_text(names, second)
+    if not text or text == second:
+        second = ""
+        text = text or _longest(columns)
+    label = next((names[n] for n in _LABEL_NAMES if n in names and names[n] != text), "")
+    if not label and not any(record.given for record in records):
+        label = _repeating(columns, {text, second}, len(records))
+    identity = next((names[name] for name in _ID_NAMES if name in names), "")
+    used = {text, second, label, identity}
+    return Mapping(
+        text=text,
+        text_b=second,
+        label=label,
+        id=identity,
+        metadata=tuple(column.name for column in columns if column.name not in used),
+        separator=_separator(label, records),
+    )
+
+
+def _image_mapping(records: Sequence[Record]) -> Mapping:
+    """Take folders for labels when there are at least two, each with several images."""
+    folders = Counter(str(record.fields.get("folder") or "") for record in records)
+    folders.pop("", None)
+    telling = len(folders) > 1 and len(records) >= 2 * len(folders)
+    return Mapping(
+        image="image",
+        id="image",
+        label="folder" if telling else "",
+        metadata=("name",) if telling else ("name", "folder"),
+    )
+
+
+def _first_text(names: dict[str, str], second: str) -> str:
+    """Name the text column; beside a second text only its natural partner counts first."""
+    for name in _FIRST_OF_PAIRS.get(second.strip().casefold(), ()):
+        if name in names:
+            return names[name]
+    return next((names[name] for name in _TEXT_NAMES if name in names), "")
+
+
+def _longest(columns: Sequence[Column]) -> str:
+    return max(columns, key=lambda column: column.mean_characters).name if columns else ""
+
+
+def _repeating(columns: Sequence[Column], used: set[str], rows: int) -> str:
+    """Name the column of short values that come again and again, if one does."""
+    likely = [
+        column
+        for column in columns
+        if column.name not in used
+        and 1 < column.distinct <= min(MOST_GUESSED_LABELS, rows / 4)
+        and column.mean_characters <= 40
+        and not all(example.replace(".", "").isdigit() for example in column.examples)
+    ]
+    return min(likely, key=lambda column: column.distinct).name if likely else ""
+
+
+def _separator(label: str, records: Sequence[Record]) -> str:
+    """Name the mark that splits cells into labels which also stand alone in other cells."""
+    cells = Counter(
+        value for record in records if isinstance(value := record.fields.get(label), str) and value
+    )
+    for mark in _SEPARATORS:
+        joined = [cell for cell in cells if mark in cell]
+        if not joined:
+            continue
+        parts = [part.strip() for cell in joined for part in cell.split(mark)]
+        alone = sum(part in cells for part in parts)
+        if alone >= 0.5 * len(parts):
+            return mark
+    return ""

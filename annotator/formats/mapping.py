@@ -1,0 +1,144 @@
+"""Which column is what: from a record to a thing to label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from annotator.formats.records import Given, Record, RowError
+
+LONGEST_LABEL = 200
+LONGEST_ID = 500
+LABELS_PER_ROW = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapping:
+    """The importer's choice: a column's name for each part of an item, '' for none.
+
+    `separator` splits one cell into several labels; '' takes a cell as one label.
+    """
+
+    text: str = ""
+    text_b: str = ""
+    label: str = ""
+    id: str = ""
+    image: str = ""
+    metadata: tuple[str, ...] = ()
+    separator: str = ""
+
+    @classmethod
+    def from_json(cls, values: AnyMapping[str, Any]) -> Mapping:
+        """Make a mapping of a stored one; unknown names are a KeyError."""
+        known = {name: values[name] for name in values}
+        known["metadata"] = tuple(known.get("metadata") or ())
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise KeyError(str(error)) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the mapping as JSON has it."""
+        return {**asdict(self), "metadata": list(self.metadata)}
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What becomes an item: its content, its own id, what else is known of it, and its labels."""
+
+    row: int
+    text: str
+    text_b: str = ""
+    external_id: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+    given: tuple[Given, ...] = ()
+    image: bytes | None = None
+
+
+def mapped(record: Record, mapping: Mapping) -> Mapped:
+    """Make an item of a record; raise RowError naming every column that stands in the way."""
+    fields = record.fields
+    faults: list[tuple[str, str]] = []
+    text = text_b = ""
+    if mapping.text:
+        text = _text(fields, mapping.text, faults)
+    if mapping.text_b:
+        text_b = _text(fields, mapping.text_b, faults)
+    if mapping.image and record.image is None:
+        faults.append((mapping.image, "There is no image in this row."))
+    identity = _identity(fields, mapping.id, faults) if mapping.id else ""
+    given = _given(fields, mapping, faults) if mapping.label else record.given
+    for one in record.given:
+        _check_names(one.labels, mapping.label or "label", faults)
+    if faults:
+        raise RowError(faults)
+    meta = {name: fields[name] for name in mapping.metadata if fields.get(name) not in (None, "")}
+    image = record.image if mapping.image else None
+    return Mapped(record.row, text, text_b, identity, meta, given, image)
+
+
+def _text(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) -> str:
+    value = fields.get(column)
+    if isinstance(value, str):
+        if value and not value.isspace():
+            return value
+        value = None
+    if value is None:
+        told = "The text is empty." if column in fields else "The row has no such column."
+        faults.append((column, told))
+        return ""
+    if isinstance(value, dict | list):
+        faults.append((column, "A text was expected, and a list or an object stands here."))
+        return ""
+    return _plain(value)
+
+
+def _identity(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) -> str:
+    value = fields.get(column)
+    if value is None or isinstance(value, dict | list):
+        return ""
+    identity = _plain(value)
+    if len(identity) > LONGEST_ID:
+        faults.append((column, f"The id has {len(identity):,} characters; at most {LONGEST_ID}."))
+    return identity
+
+
+def _given(
+    fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
+) -> tuple[Given, ...]:
+    """Read the label column: a name, several in one cell, or a list of names."""
+    value = fields.get(mapping.label)
+    if isinstance(value, str):
+        parts: list[Any] = value.split(mapping.separator) if mapping.separator else [value]
+    elif isinstance(value, list):
+        parts = value
+    else:
+        parts = [value]
+    if any(isinstance(part, dict | list) for part in parts):
+        told = "Names of labels were expected; spans and objects label no whole item."
+        faults.append((mapping.label, told))
+        return ()
+    names = (_plain(part).strip() for part in parts if part is not None)
+    labels = tuple(dict.fromkeys(name for name in names if name))
+    _check_names(labels, mapping.label, faults)
+    return (Given(labels=labels),) if labels else ()
+
+
+def _check_names(labels: tuple[str, ...], column: str, faults: list[tuple[str, str]]) -> None:
+    if len(labels) > LABELS_PER_ROW:
+        faults.append((column, f"The row has {len(labels):,} labels; at most {LABELS_PER_ROW:,}."))
+    longest = max((len(label) for label in labels), default=0)
+    if longest > LONGEST_LABEL:
+        told = f"The label has {longest:,} characters; at most {LONGEST_LABEL}. Is it the right column?"
+        faults.append((column, told))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,161 @@
+"""Parquet, read by a child process with a ceiling on memory and time."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from annotator.formats.json_text import record_of
+from annotator.formats.records import (
+    LIMITS,
+    FormatError,
+    Limits,
+    Problem,
+    RowError,
+    Rows,
+)
+from annotator.formats.writing import Field, compact
+
+GROUP_ROWS = 20_000
+_CHILD = Path(__file__).with_name("parquet_child.py")
+_REFUSED, _FINISHED = "!", "."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parquet:
+    """Columns in row groups; the row number counts from 1. Source: parquet.apache.org.
+
+    A hostile file can make the library take memory without end or fall over, so a child process
+    reads it and hands the rows over as lines of JSON. Times become ISO 8601 texts, decimals texts.
+    """
+
+    limits: Limits = LIMITS
+
+    def read(self, stream: BinaryIO) -> Rows:
+        """Yield a record for every row, and the problems of the bad ones."""
+        with _file_of(stream) as file, _child(file, self.limits) as child:
+            if child.stdout is None:
+                raise RuntimeError("The child was started without a pipe.")
+            told = ""
+            for row, line in enumerate(child.stdout, start=1):
+                if line[0] != "{":
+                    told = line
+                    break
+                yield from _record(row, line, self.limits)
+            _check_end(told, child)
+
+    def write(
+        self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
+    ) -> int:
+        """Write groups of 20,000 rows, compressed with zstd; give the number of records."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pa.schema([(field.name, _arrow_type(field.kind)) for field in fields])
+        count = 0
+        with pq.ParquetWriter(stream, schema, compression="zstd", store_schema=False) as writer:
+            for group in _groups(records, GROUP_ROWS):
+                columns = [
+                    pa.array([_value(field, record[field.name]) for record in group], type=kind)
+                    for field, kind in zip(fields, schema.types, strict=True)
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema), GROUP_ROWS)
+                count += len(group)
+        return count
+
+
+def _record(row: int, line: str, limits: Limits) -> Rows:
+    try:
+        content = json.loads(line)
+        if "\ue000fault" in content:
+            column, message = content["\ue000fault"]
+            yield Problem(row, column, message)
+            return
+        yield record_of(row, content, limits)
+    except RowError as error:
+        yield from error.problems(row)
+
+
+def _check_end(told: str, child: subprocess.Popen[str]) -> None:
+    """Tell a finished file from one that the child refused or was killed over."""
+    if told.startswith(_FINISHED):
+        return
+    if told.startswith(_REFUSED):
+        raise FormatError(told[1:].strip())
+    child.wait()
+    raise FormatError(
+        "The Parquet file could not be read within the memory and time that one file is given."
+    )
+
+
+@contextmanager
+def _file_of(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a real file, because a child process can only be handed one."""
+    try:
+        stream.fileno()
+    except (OSError, AttributeError, io.UnsupportedOperation):
+        with tempfile.TemporaryFile() as file:
+            shutil.copyfileobj(stream, file)
+            file.seek(0)
+            yield file
+    else:
+        yield stream
+
+
+@contextmanager
+def _child(file: BinaryIO, limits: Limits) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-I", str(_CHILD), json.dumps(asdict(limits))]
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+        command,
+        stdin=file.fileno(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="surrogateescape",
+        env={"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        if child.stdout is not None:
+            child.stdout.close()
+        child.wait()
+
+
+def _groups(records: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    group: list[Mapping[str, Any]] = []
+    for record in records:
+        group.append(record)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _arrow_type(kind: str) -> Any:
+    import pyarrow as pa
+
+    return {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "flag": pa.bool_(),
+        "texts": pa.list_(pa.string()),
+        "numbers": pa.list_(pa.float64()),
+        "json": pa.string(),
+    }[kind]
+
+
+def _value(field: Field, value: Any) -> Any:
+    return compact(value) if field.kind == "json" and value is not None else value

@@ -1,0 +1,116 @@
+"""Which format a file is in, from its first bytes; its name is only asked where they leave a choice."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import zipfile
+from typing import Any, BinaryIO
+
+from annotator.formats.dialect import dialect_of
+from annotator.formats.json_text import DECODER
+from annotator.formats.records import FormatError
+from annotator.formats.text import HEAD_CHARACTERS, head_of
+
+_OTHERS = (
+    (b"%PDF", "This is a PDF."),
+    (b"\x89PNG", "This is a single image; put images into a zip file."),
+    (b"\xff\xd8\xff", "This is a single image; put images into a zip file."),
+    (b"GIF8", "This is a single image; put images into a zip file."),
+    (b"\xd0\xcf\x11\xe0", "This is an old Office file; save the table as CSV."),
+    (b"\x7fELF", "This is a program."),
+    (b"SQLite format 3", "This is an SQLite database; save the table as CSV."),
+    (b"Rar!", "This is a RAR archive; make it a zip file."),
+    (b"7z\xbc\xaf", "This is a 7z archive; make it a zip file."),
+    (b"\x28\xb5\x2f\xfd", "This is compressed with zstd; unpack it or use gzip."),
+)
+_TAKEN = (
+    "CSV, TSV, JSON, JSONL, Parquet, zips of images, Label Studio and doccano exports are taken."
+)
+_CONTROL_SHARE = 0.02
+
+
+def format_of(stream: BinaryIO, name: str = "") -> str:
+    """Name the format in FORMATS that a seekable stream holds; raise FormatError when none does."""
+    start = stream.tell()
+    magic = stream.read(16)
+    stream.seek(start)
+    if not magic:
+        raise FormatError("The file is empty.")
+    if magic.startswith(b"PAR1"):
+        return "parquet"
+    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip_format(stream)
+    for beginning, told in _OTHERS:
+        if magic.startswith(beginning):
+            raise FormatError(f"{told} {_TAKEN}")
+    head = head_of(stream).lstrip("\ufeff")
+    if not head.strip():
+        raise FormatError("The file holds nothing but white space.")
+    _check_text(head)
+    return _text_format(head, name.lower().removesuffix(".gz"))
+
+
+def _zip_format(stream: BinaryIO) -> str:
+    start = stream.tell()
+    head = stream.read(4096)
+    stream.seek(start)
+    if b"[Content_Types].xml" in head or b"xl/" in head or b"word/" in head:
+        raise FormatError(f"This is an Office file; save the table as CSV. {_TAKEN}")
+    if not zipfile.is_zipfile(stream):
+        raise FormatError("The zip file is damaged or cut short.")
+    stream.seek(start)
+    return "images"
+
+
+def _check_text(head: str) -> None:
+    """Refuse what is no text. Bytes of another encoding are no sign of that, control characters are."""
+    sample = head[:4096]
+    controls = sum(
+        unicodedata.category(character) == "Cc" and character not in "\t\n\r\f\v\x85"
+        for character in sample
+    )
+    if controls > max(2, len(sample) * _CONTROL_SHARE):
+        raise FormatError(f"This is not a text file that can be read. {_TAKEN}")
+
+
+def _text_format(head: str, name: str) -> str:
+    body = head.lstrip()
+    if body[:9].lower().startswith(("<!doctype", "<html", "<?xml")):
+        raise FormatError(f"This is a web page or XML. {_TAKEN}")
+    if body.startswith("["):
+        return _list_format(body)
+    if body.startswith("{"):
+        return _lines_format(body)
+    dialect = dialect_of(head)
+    return "tsv" if dialect.delimiter == "\t" or name.endswith(".tsv") else "csv"
+
+
+def _list_format(body: str) -> str:
+    first = _first_value(body[1:].lstrip())
+    is_task = isinstance(first, dict) and isinstance(first.get("data"), dict)
+    if is_task or (first is None and body[1:].lstrip().startswith("{") and '"data"' in body[:2000]):
+        return "label-studio"
+    return "json"
+
+
+def _lines_format(body: str) -> str:
+    line = body.split("\n", 1)[0]
+    first = _first_value(line)
+    if first is None and len(line) < HEAD_CHARACTERS and _first_value(body) is not None:
+        raise FormatError(
+            "This JSON file is one object over several lines. A list of objects, or one object on "
+            "each line, is expected."
+        )
+    labels = first.get("label") if isinstance(first, dict) else None
+    if isinstance(labels, list) and "text" in first and all(isinstance(one, str) for one in labels):
+        return "doccano"
+    return "jsonl"
+
+
+def _first_value(text: str) -> Any:
+    """Decode the value that the text begins with, or give None when it can't be."""
+    try:
+        return DECODER.raw_decode(text)[0]
+    except (json.JSONDecodeError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,48 @@
+"""What writers share: typed fields, and one way to put any value into a cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, Protocol
+
+Kind = Literal["text", "integer", "number", "flag", "texts", "numbers", "json"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column that is written: its name and the type that all of its values have (or are None)."""
+
+    name: str
+    kind: Kind = "text"
+
+    @property
+    def is_text(self) -> bool:
+        """Say whether the values can begin with any character, as only texts can."""
+        return self.kind == "text"
+
+
+class Writer(Protocol):
+    """Records in, bytes out; the same records and fields give the same bytes."""
+
+    def write(
+        self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
+    ) -> int:
+        """Write every record with every field and give the number of records."""
+
+
+def compact(value: Any) -> str:
+    """Give the one JSON text of a value: keys sorted, no spaces, characters as they are."""
+    return json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def cell(value: Any) -> str:
+    """Give the text that stands for a value in a cell: nothing for None, JSON for all but text."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return compact(value)

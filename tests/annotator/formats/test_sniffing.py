@@ -1,0 +1,177 @@
+"""Which format it is, what the columns are, and what an importer sees of it."""
+
+import gzip
+import io
+import json
+
+import pytest
+
+from annotator.formats import FORMATS, FormatError, Record
+from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.preview import preview
+from annotator.formats.records import RowError
+from annotator.formats.sniffing import format_of
+from tests.annotator.formats.test_images import packed, picture
+
+LS = json.dumps([{"data": {"text": "a"}, "annotations": []}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        (b"text,label\na,b\n", "csv"),
+        (b"text;label\na;b\n", "csv"),
+        (b"text\tlabel\na\tb\n", "tsv"),
+        (b"a single column\nof lines\n", "csv"),
+        (b'[{"text": "a"}]', "json"),
+        (b'\n [\n {"text": "a"}]', "json"),
+        (b'{"text": "a"}\n{"text": "b"}', "jsonl"),
+        (b'{"text": "a"}', "jsonl"),
+        (b'{"text": "a", "label": ["x"]}\n', "doccano"),
+        (b'{"text": "a", "label": "x"}\n', "jsonl"),
+        (LS, "label-studio"),
+        ("text,label\nä,b\n".encode("utf-16"), "csv"),
+        ('{"text": "a"}\n'.encode("utf-8-sig"), "jsonl"),
+        (gzip.compress(b'{"text": "a"}\n'), "jsonl"),
+        (packed(a=picture()), "images"),
+    ],
+)
+def test_finds_the_format(data, format):
+    stream = io.BytesIO(data)
+    assert format_of(stream, "file.txt") == format
+    assert stream.tell() == 0
+    assert list(FORMATS.create(format).read(stream))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "empty"),
+        (b"  \n\n ", "white space"),
+        (b"%PDF-1.7 ...", "PDF"),
+        (picture(), "zip"),
+        (packed(**{"[Content_Types].xml": b"<a/>", "xl/workbook.xml": b"<b/>"}), "Office"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"\x7fELF" + bytes(range(256)), "program"),
+        (bytes(range(1, 256)) * 20, "not a text file"),
+        (b'{\n  "items": [\n {"text": "a"}\n ]\n}', "one object over several lines"),
+        (gzip.compress(b"text\na")[:-6] + b"xxxxxx", "damaged"),
+    ],
+)
+def test_refuses_with_a_sentence(data, told):
+    with pytest.raises(FormatError, match=told) as refusal:
+        list(FORMATS.create(format_of(io.BytesIO(data), "x")).read(io.BytesIO(data)))
+    assert str(refusal.value)[0].isupper()
+
+
+class TestPreview:
+    def test_shows_columns_guess_and_labels(self):
+        rows = "".join(
+            f'{n},"Text number {n}, long enough",{"xyz"[n % 3]},web\n' for n in range(90)
+        )
+        found = preview(io.BytesIO(b"id,text,intent,source\n" + rows.encode()), "a.csv", n=5)
+        assert found.format == "csv"
+        assert [column.name for column in found.columns] == ["id", "text", "intent", "source"]
+        assert found.columns[1].examples[0] == "Text number 0, long enough"
+        assert found.mapping == Mapping(text="text", label="intent", id="id", metadata=("source",))
+        assert found.labels == [("x", 30), ("y", 30), ("z", 30)]
+        assert (len(found.rows), found.sampled, found.complete) == (5, 90, True)
+
+    def test_guesses_by_values_where_names_say_nothing(self):
+        rows = "".join(f"{n};{'ab'[n % 2]};a rather long remark, number {n}\n" for n in range(40))
+        found = preview(io.BytesIO(b"one;two;three\n" + rows.encode()))
+        assert (found.mapping.text, found.mapping.label) == ("three", "two")
+
+    def test_guesses_two_texts(self):
+        found = preview(io.BytesIO(b"premise,hypothesis,label\na,b,yes\nc,d,no\n"))
+        assert (found.mapping.text, found.mapping.text_b) == ("premise", "hypothesis")
+
+    def test_guesses_a_separator(self):
+        data = b"text,labels\na,x\nb,y\nc,x|y\nd,y|x\n"
+        found = preview(io.BytesIO(data))
+        assert found.mapping.separator == "|"
+        assert found.labels == [("x", 3), ("y", 3)]
+
+    def test_counts_labels_of_other_tools(self):
+        task = {"data": {"text": "a"}, "annotations": [{"result": [
+            {"from_name": "t", "type": "choices", "value": {"choices": ["yes"]}}]}]}  # fmt: skip
+        found = preview(io.BytesIO(json.dumps([task] * 3).encode()))
+        assert found.labels == [("yes", 3)]
+        assert found.mapping.text == "text"
+
+    def test_takes_folders_of_images_for_labels(self):
+        data = packed(**{f"{kind}__{n}": picture() for kind in "ab" for n in range(3)})
+        found = preview(io.BytesIO(data), "x.zip")
+        assert (found.mapping.image, found.mapping.label) == ("image", "folder")
+        assert found.labels == [("a", 3), ("b", 3)]
+
+    def test_shows_problems_and_offers_another_encoding(self):
+        found = preview(io.BytesIO("text,label\nGrüße,a\nok,b\n".encode("windows-1252")))
+        assert [(problem.row, problem.column) for problem in found.problems] == [(2, "text")]
+        assert "windows-1252" in found.notes[0]
+        again = preview(
+            io.BytesIO("text,label\nGrüße,a\n".encode("windows-1252")),
+            options={"encoding": "windows-1252"},
+        )
+        assert (again.problems, again.notes) == ([], [])
+        assert again.rows[0].fields["text"] == "Grüße"
+
+    def test_counts_with_a_mapping_that_was_chosen(self):
+        data = b"text,label,second\na,x,p\nb,x,q\n"
+        found = preview(io.BytesIO(data), mapping=Mapping(text="text", label="second"))
+        assert found.labels == [("p", 1), ("q", 1)]
+
+    def test_refuses_a_file_with_names_only(self):
+        with pytest.raises(FormatError, match="no rows"):
+            preview(io.BytesIO(b"text,label\n"))
+
+
+class TestMapped:
+    def _made(self, fields, **mapping):
+        return mapped(Record(3, fields), Mapping(**mapping))
+
+    def test_everything_in_its_place(self):
+        fields = {"t": "a", "u": "b", "l": " x ", "i": 7.0, "m": 1, "n": None}
+        item = self._made(fields, text="t", text_b="u", label="l", id="i", metadata=("m", "n"))
+        assert (item.text, item.text_b, item.external_id, item.meta) == ("a", "b", "7", {"m": 1})
+        assert item.given[0].labels == ("x",)
+
+    @pytest.mark.parametrize(
+        ("value", "separator", "labels"),
+        [
+            ("a|b|a", "|", ("a", "b")),
+            ("a|b", "", ("a|b",)),
+            (["a", 2, True], "", ("a", "2", "true")),
+            (3, "", ("3",)),
+            (3.0, "", ("3",)),
+            (False, "", ("false",)),
+        ],
+    )
+    def test_labels_of_every_type(self, value, separator, labels):
+        item = self._made({"t": "a", "l": value}, text="t", label="l", separator=separator)
+        assert item.given[0].labels == labels
+
+    @pytest.mark.parametrize("value", [None, "", "  ", [], "|"])
+    def test_no_label(self, value):
+        assert self._made({"t": "a", "l": value}, text="t", label="l", separator="|").given == ()
+
+    @pytest.mark.parametrize(
+        ("fields", "columns"),
+        [
+            ({"t": "", "l": "x"}, ["t"]),
+            ({"t": " \n", "l": "x"}, ["t"]),
+            ({"l": "x"}, ["t"]),
+            ({"t": ["a"], "l": "x"}, ["t"]),
+            ({"t": "a", "l": "x" * 201}, ["l"]),
+            ({"t": "a", "l": [[0, 1, "PER"]]}, ["l"]),
+            ({"t": "", "l": [{}]}, ["t", "l"]),
+        ],
+    )
+    def test_names_every_column_in_the_way(self, fields, columns):
+        with pytest.raises(RowError) as refusal:
+            self._made(fields, text="t", label="l")
+        assert [column for column, _ in refusal.value.faults] == columns
+
+    def test_survives_storage(self):
+        mapping = Mapping(text="t", metadata=("a", "b"), separator="|")
+        assert Mapping.from_json(json.loads(json.dumps(mapping.to_json()))) == mapping
