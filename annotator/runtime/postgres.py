@@ -110,13 +110,17 @@ class Postgres:
 
     def running(self) -> psutil.Process | None:
         """Return the live server named in postmaster.pid, or nothing."""
+        if self.process is not None:
+            self.process.poll()  # reap it if it ended, or it stays as a zombie
+        number = self._recorded_number()
+        if number is None:
+            return None
         try:
-            number = int((self.cluster / "postmaster.pid").read_text().split()[0])
             process = psutil.Process(number)
             if process.status() == psutil.STATUS_ZOMBIE or process.name() != "postgres":
                 return None
             return process if Path(process.cwd()) == self.cluster.resolve() else None
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        except (OSError, psutil.NoSuchProcess):
             return None
         except psutil.AccessDenied as error:
             raise StartError(
@@ -163,8 +167,8 @@ class Postgres:
     def _gone(self, server: psutil.Process, patience_seconds: float) -> bool:
         deadline = time.monotonic() + patience_seconds
         while time.monotonic() < deadline:
-            if self.process is not None and self.process.pid == server.pid:
-                self.process.poll()  # reap it, or it stays as a zombie
+            if self.process is not None:
+                self.process.poll()  # reap it if it ended, or it stays as a zombie
             if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE:
                 return True
             time.sleep(0.02)
@@ -321,8 +325,15 @@ class Postgres:
         deadline = time.monotonic() + 15
         while self._leftovers() and time.monotonic() < deadline:
             time.sleep(0.1)  # backends of a killed server end by themselves
-        if not self._leftovers():
+        number = self._recorded_number()
+        if number is not None and psutil.pid_exists(number) and not self._leftovers():
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+
+    def _recorded_number(self) -> int | None:
+        try:
+            return int((self.cluster / "postmaster.pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
 
     def _launch(self, account: pwd.struct_passwd | None, dies_by: signal.Signals | None) -> None:
         settings = [f"{name}={value}" for name, value in TUNING.items()] + self.extra_settings
