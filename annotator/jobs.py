@@ -75,6 +75,7 @@ KINDS: dict[str, Kind] = {
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),
     "purge": Kind(action="annotator.actions.purging:run_purge", queue="io"),
+    "probe": Kind(action="annotator.actions.probing:run_probe", queue="fast"),
 }
 
 

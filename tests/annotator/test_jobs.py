@@ -1,0 +1,173 @@
+"""Jobs: the row is the truth, whatever becomes of messages and workers."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions import projects
+from annotator.models import Job, JobState
+
+
+def probe(steps=0, **fields):
+    with transaction.atomic():
+        return jobs.enqueue("probe", params={"steps": steps}, **fields)
+
+
+def age(job, **fields):
+    past = timezone.now() - timedelta(minutes=5)
+    Job.objects.filter(pk=job.pk).update(**dict.fromkeys(fields.pop("columns"), past), **fields)
+    job.refresh_from_db()
+
+
+@pytest.fixture
+def bells(monkeypatch):
+    rung = []
+    monkeypatch.setattr(jobs, "ring", lambda job_id, queue, due_in_seconds=0: rung.append(job_id))
+    return rung
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBell:
+    def test_rings_after_commit_only(self, bells):
+        with transaction.atomic():
+            job = jobs.enqueue("probe")
+            assert bells == []
+        assert bells == [job.pk]
+
+    def test_a_rolled_back_wish_leaves_nothing(self, bells):
+        with pytest.raises(RuntimeError), transaction.atomic():
+            jobs.enqueue("probe")
+            raise RuntimeError
+        assert (bells, Job.objects.count()) == ([], 0)
+
+    def test_a_burst_of_wishes_with_one_key_costs_one_job(self, bells):
+        assert probe(key="k") is not None
+        assert probe(key="k") is None
+        assert (len(bells), Job.objects.count()) == (1, 1)
+
+    def test_a_broker_that_is_away_breaks_no_request(self, settings):
+        from celery import current_app
+        from kombu.exceptions import OperationalError
+
+        def refuse(*args, **kwargs):
+            raise OperationalError("no broker")
+
+        current_app_send, current_app.send_task = current_app.send_task, refuse
+        try:
+            job = probe()
+        finally:
+            current_app.send_task = current_app_send
+        assert Job.objects.get(pk=job.pk).state == JobState.QUEUED
+
+    def test_a_lost_message_is_rung_again(self, bells):
+        job = probe()
+        bells.clear()
+        assert jobs.sweep() == 0, "it was rung a moment ago"
+        age(job, columns=["rung_at"])
+        assert (jobs.sweep(), bells) == (1, [job.pk])
+
+
+@pytest.mark.django_db(transaction=True)
+class TestClaim:
+    def test_a_doubled_message_does_the_work_once(self, bells):
+        job = probe(1)
+        jobs.execute(job.pk)
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.attempt, job.result["steps"]) == (JobState.DONE, 1, 1)
+
+    def test_a_job_that_is_not_due_is_left_alone(self, bells):
+        job = probe(due_in_seconds=60)
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert job.state == JobState.QUEUED
+
+    def test_an_orphan_is_taken_over_and_its_former_worker_is_fenced(self, bells):
+        job = probe()
+        sleeper = jobs.Run(jobs.claim(job.pk))
+        age(job, columns=["lease_until"])
+        heir = jobs.Run(jobs.claim(job.pk))
+        assert heir.job.attempt == 2
+        with pytest.raises(jobs.FencedError), sleeper.fence():
+            pytest.fail("the sleeper must not write")
+        with pytest.raises(jobs.FencedError):
+            sleeper.progress(1, 1)
+        with heir.fence():
+            pass
+
+    def test_a_worker_that_dies_each_time_is_given_up(self, bells):
+        job = probe()
+        for _ in range(jobs.MAX_ATTEMPTS):
+            assert jobs.claim(job.pk) is not None
+            age(job, columns=["lease_until"])
+        assert jobs.claim(job.pk) is None
+        job.refresh_from_db()
+        assert job.state == JobState.FAILED
+        assert "died 5 times" in job.error
+
+    def test_twins_run_one_after_the_other(self, bells):
+        first = probe(key="k")
+        running = jobs.claim(first.pk)
+        second = probe(key="k")
+        assert jobs.claim(second.pk) is None
+        bells.clear()
+        jobs.finish(running, JobState.DONE)
+        assert bells == [second.pk]
+        assert jobs.claim(second.pk) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+class TestEnd:
+    def test_cancelling_a_waiting_job_ends_it_at_once(self, bells):
+        job = probe()
+        jobs.request_cancel(job)
+        job.refresh_from_db()
+        assert job.state == JobState.CANCELLED
+        assert jobs.claim(job.pk) is None
+
+    def test_a_running_job_stops_at_its_next_report(self, bells):
+        job = probe()
+        run = jobs.Run(jobs.claim(job.pk))
+        jobs.request_cancel(job)
+        with pytest.raises(jobs.CancelledError):
+            run.progress(1, 1)
+
+    def test_deleting_a_project_cancels_its_jobs(self, project, bells):
+        with transaction.atomic():
+            job = jobs.enqueue("probe", project=project)
+        running = jobs.Run(jobs.claim(job.pk))
+        projects.delete_project(project)
+        with pytest.raises(jobs.CancelledError):
+            running.progress(1, 1)
+        with pytest.raises(jobs.CancelledError):
+            _ = running.project
+
+    def test_a_refusal_becomes_the_jobs_sentence(self, bells):
+        with transaction.atomic():
+            job = jobs.enqueue("finetune", project=None)
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert job.state == JobState.CANCELLED
+        assert "deleted" in job.error
+
+    def test_time_left_follows_the_pace(self):
+        now = timezone.now()
+        job = Job(started_at=now - timedelta(seconds=10), heartbeat_at=now, done=1, total=4)
+        assert job.seconds_left == pytest.approx(30, abs=0.1)
+
+    def test_the_heartbeat_keeps_a_lease_alive(self, bells, monkeypatch):
+        monkeypatch.setattr(jobs, "HEARTBEAT_SECONDS", 0.05)
+        job = probe()
+        run = jobs.Run(jobs.claim(job.pk))
+        age(job, columns=["lease_until"])
+        with jobs.heartbeat(run):
+            for _ in range(100):
+                job.refresh_from_db()
+                if job.lease_until > timezone.now():
+                    break
+                time.sleep(0.05)
+        assert job.lease_until > timezone.now()
