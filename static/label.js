@@ -3,7 +3,7 @@
 
 import { Answers } from "./label/answers.js";
 import { Keys } from "./label/keys.js";
-import { headers, newUuid, Outbox } from "./label/outbox.js";
+import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
 import { Panels } from "./label/panels.js";
 
 const HELD = 3; // the item on screen and two ahead
@@ -67,8 +67,17 @@ function keepHeight(card) {
   const parts = [...card.children].filter((part) => part.offsetHeight);
   const height = parts.reduce((sum, part) => sum + part.offsetHeight + gaps, padding - gaps);
   const before = parseFloat(desk.style.getPropertyValue("--reading")) || 144;
-  const most = innerHeight * 0.46;
-  desk.style.setProperty("--reading", `${Math.min(most, Math.max(before, height))}px`);
+  const room = mostHeight();
+  desk.style.setProperty("--most", `${room}px`);
+  desk.style.setProperty("--reading", `${Math.min(room, Math.max(before, height))}px`);
+}
+
+/** As much as leaves every answer and the actions on the screen, and never less than four lines. */
+function mostHeight() {
+  const style = getComputedStyle(desk);
+  const around = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+  const below = byId("rows").closest(".answers").offsetHeight + document.querySelector(".bar").offsetHeight;
+  return Math.max(136, Math.min(innerHeight * 0.46, desk.clientHeight - around - below - 16));
 }
 
 function tellNothing() {
@@ -99,7 +108,7 @@ function post(op) {
 function finish(kind, labels, reason) {
   const card = queue.shift();
   const op = {
-    kind, labels, reason, uuid: uuidFor(card), item: card.dataset.item, seconds: seconds(),
+    kind, labels, reason, uuid: uuids.of(card.dataset.assignment), item: card.dataset.item, seconds: seconds(),
     assignment: card.dataset.assignment, after: card.after, comment: card.comment || undefined,
   };
   card.hidden = true;
@@ -115,22 +124,6 @@ function finish(kind, labels, reason) {
   hintUndo(kind === "answer" ? chosenNames(labels) : "skip");
   post(op);
   announce();
-}
-
-/** One UUID per lease, shared by every tab of this browser, so that two tabs record one answer. */
-function uuidFor(card) {
-  const key = `${prefix}.uuid`;
-  const lease = card.dataset.assignment;
-  if (!lease) return newUuid();
-  try {
-    const known = JSON.parse(localStorage.getItem(key) ?? "[]");
-    const uuid = known.find(([each]) => each === lease)?.[1] ?? newUuid();
-    const rest = known.filter(([each]) => each !== lease).slice(-HISTORY);
-    localStorage.setItem(key, JSON.stringify([...rest, [lease, uuid]]));
-    return uuid;
-  } catch {
-    return newUuid();
-  }
 }
 
 function choose(id, event) {
@@ -163,6 +156,7 @@ function undo() {
   const uuid = newUuid();
   const { card, op } = last;
   if (current()) current().hidden = true;
+  uuids.forget(op.assignment);
   card.dataset.assignment = "";
   card.after = uuid;
   card.comment = op.comment;
@@ -211,6 +205,7 @@ function take(html) {
   page.querySelectorAll("[data-number]").forEach((number) => {
     const place = document.querySelector(`.numbers [data-number=${number.dataset.number}]`);
     if (place) place.textContent = number.textContent;
+    if (place && number.dataset.number === "rate") place.parentElement.hidden = !number.textContent;
   });
   if (wasEmpty) {
     show();
@@ -260,24 +255,14 @@ function refused(op, sentence) {
 
 async function renew() {
   lastRenewed = performance.now();
-  const form = new URLSearchParams({ held: held().join(",") });
-  try {
-    const response = await fetch(desk.dataset.renewUrl, {
-      method: "POST", body: form, headers: headers(), redirect: "manual",
-    });
-    if (response.ok) take(await response.text());
-  } catch {
-    // No connection: the outbox says so, and the next minute tries again.
-  }
+  const html = await postLeases(desk.dataset.renewUrl, held());
+  if (html !== undefined) take(html);
 }
 
 function release(cards) {
   const leases = cards.map((card) => card.dataset.assignment).filter(Boolean);
   cards.forEach((card) => card.remove());
-  if (!leases.length) return;
-  fetch(desk.dataset.releaseUrl, {
-    method: "POST", keepalive: true, headers: headers(), body: new URLSearchParams({ held: leases.join(",") }),
-  }).catch(() => undefined); // the leases run out by themselves
+  if (leases.length) postLeases(desk.dataset.releaseUrl, leases);
 }
 
 function held() {
@@ -291,12 +276,14 @@ function countAnswer(by) {
   place.textContent = (Number(place.textContent.replace(/\D/g, "")) + by).toLocaleString("en");
   rate.count += by;
   const minutes = (performance.now() - rate.since) / 60_000;
-  if (rate.count >= 5 && minutes > 0.2)
-    document.querySelector("[data-number=rate]").textContent = String(Math.round((rate.count / minutes) * 60));
+  if (rate.count < 5 || minutes < 0.2) return;
+  const speed = document.querySelector("[data-number=rate]");
+  speed.textContent = String(Math.round((rate.count / minutes) * 60));
+  speed.parentElement.hidden = false;
 }
 
 function stateWords() {
-  const kept = `${outbox.count} ${outbox.count === 1 ? "answer" : "answers"} kept here`;
+  const kept = `${outbox.answers} ${outbox.answers === 1 ? "answer" : "answers"} kept here`;
   if (outbox.signedOut) return ["refused", `signed out: ${kept}`];
   if (outbox.offline) return ["offline", `offline: ${kept}`];
   if (outbox.count) return ["saving", "saving…"];
@@ -330,6 +317,8 @@ function askToSignIn() {
 // ---- wiring
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(prefix) : null;
+
+const uuids = new LeaseUuids(`${prefix}.uuid`);
 
 const outbox = new Outbox({
   url: desk.dataset.answerUrl,
@@ -379,10 +368,9 @@ const does = {
   keys: () => panels.keymap(),
   more: () => panels.more(),
   again: () => renew(),
-  letter: (key) => {
+  label: (key) => {
     const label = answers.withKey(key);
     if (label) choose(label.id);
-    else if (key === "Escape") panels.escape();
   },
 };
 
@@ -425,6 +413,7 @@ channel?.addEventListener("message", ({ data }) => {
 });
 
 addEventListener("pagehide", () => release([...queue]));
+addEventListener("resize", () => current() && keepHeight(current()));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 show();

@@ -84,7 +84,8 @@ def answer(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.LABEL)
     voice = assigning.voice_of(project, person(request))
     kept = _store(request, project, voice)
-    fresh = [kept] if kept else assigning.lease(project, voice, 1)
+    missing = assigning.HELD_AT_MOST - len(_ids(request.POST.get("held", "")))
+    fresh = [kept] if kept else assigning.lease(project, voice, missing)
     return _pieces(request, project, voice, fresh)
 
 

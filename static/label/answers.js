@@ -83,9 +83,10 @@ export class Answers {
     this.#paint();
   }
 
+  /** Few labels: the label whose own digit it is. Many: the row that shows it. */
   atDigit(digit) {
-    const id = this.#slots[DIGITS.indexOf(digit)];
-    return id === undefined ? null : id;
+    if (this.few) return this.withKey(digit)?.id ?? null;
+    return this.#slots[DIGITS.indexOf(digit)] ?? null;
   }
 
   toggle(id) {
@@ -175,7 +176,7 @@ export class Answers {
     const rows = this.rows.querySelectorAll(".answer");
     rows.forEach((row, place) => {
       const label = this.#byId.get(this.#slots[place]);
-      this.#fill(row, label, DIGITS[place]);
+      this.#fill(row, label, this.few ? label?.key : DIGITS[place]);
       if (!label) return;
       const isSuggested = this.multi
         ? !this.#touched && this.#picked.has(label.id)

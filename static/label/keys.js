@@ -12,7 +12,7 @@ export const ACTIONS = [
   { name: "comment", words: "Comment", keys: ["c"] },
   { name: "guidelines", words: "Guidelines", keys: ["h"] },
   { name: "why", words: "Why this item", keys: ["w"] },
-  { name: "zoom", words: "Zoom the image", keys: ["z"] },
+  { name: "zoom", words: "Zoom the image", keys: ["+"] },
   { name: "keys", words: "This list", keys: ["?"] },
 ];
 
@@ -39,6 +39,13 @@ export function chordOf(event) {
   if (event.ctrlKey || event.metaKey) return `Ctrl+${key}`;
   const shifted = event.shiftKey && (key.length > 1 || /^[a-z]$/.test(key));
   return shifted ? `Shift+${key}` : key;
+}
+
+/** How a label's own key is named: a letter, or a digit with shift where plain digits follow rows. */
+function ownKey(event, chord) {
+  const digit = /^Digit([0-9])$/.exec(event.code);
+  const isShifted = event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey;
+  return digit && isShifted ? `⇧${digit[1]}` : chord;
 }
 
 function load() {
@@ -127,15 +134,9 @@ export class Keys {
       return;
     }
     const action = this.chords.get(chord);
-    if (action ? this.#mayRun(action, event) : false) {
+    if (action) {
       event.preventDefault();
-      this.run(action);
-    } else if (!action && chord.length === 1 && !event.repeat) {
-      this.run("letter", chord);
-    }
-  }
-
-  #mayRun(action, event) {
-    return !event.repeat || action === "next" || action === "previous";
+      if (!event.repeat || action === "next" || action === "previous") this.run(action);
+    } else if (!event.repeat) this.run("label", ownKey(event, chord));
   }
 }

@@ -1,6 +1,7 @@
 // Answers on their way to the server. Each is kept in localStorage, under its own key, until the
 // server has said that it is stored; sending it twice is harmless because it carries its UUID.
 
+const UUIDS_KEPT = 50;
 const RETRY_SECONDS = [1, 2, 4, 8, 15];
 
 export function newUuid() {
@@ -23,6 +24,55 @@ export function headers() {
   return { "X-CSRFToken": token, "X-Requested-With": "fetch" };
 }
 
+/** Renew or release leases; the answer's HTML, or undefined without a connection. */
+export async function postLeases(url, leases) {
+  try {
+    const response = await fetch(url, {
+      method: "POST", keepalive: true, headers: headers(), redirect: "manual",
+      body: new URLSearchParams({ held: leases.join(",") }),
+    });
+    return response.ok ? await response.text() : undefined;
+  } catch {
+    return undefined; // the outbox tells that we are offline; leases run out by themselves
+  }
+}
+
+/** One UUID per lease, shared by every tab of this browser, so that two tabs record one answer. */
+export class LeaseUuids {
+  constructor(key) {
+    this.key = key;
+  }
+
+  of(lease) {
+    if (!lease) return newUuid();
+    const known = this.#load();
+    const uuid = known.find(([each]) => each === lease)?.[1] ?? newUuid();
+    this.#save([...known.filter(([each]) => each !== lease), [lease, uuid]]);
+    return uuid;
+  }
+
+  /** The answer was taken back: the next one to the same lease is another answer. */
+  forget(lease) {
+    this.#save(this.#load().filter(([each]) => each !== lease));
+  }
+
+  #load() {
+    try {
+      return JSON.parse(localStorage.getItem(this.key) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  #save(known) {
+    try {
+      localStorage.setItem(this.key, JSON.stringify(known.slice(-UUIDS_KEPT)));
+    } catch {
+      // the server refuses a second answer to one lease anyway
+    }
+  }
+}
+
 export class Outbox {
   #waiting = [];
   #busy = false;
@@ -43,6 +93,11 @@ export class Outbox {
 
   get count() {
     return this.#waiting.length;
+  }
+
+  /** How many of them are answers, skips or flags; taking one back is not one more. */
+  get answers() {
+    return this.#waiting.filter((op) => op.kind !== "retract").length;
   }
 
   get offline() {
