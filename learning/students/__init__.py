@@ -54,6 +54,12 @@ class Student(Protocol):
         """
         ...
 
+    def settle(self, fitted: Any) -> "Student":
+        """The same student with what `fitted` chose from the data as its parameters, so that
+        further fits on parts of the data need not choose again.
+        """
+        ...
+
     @classmethod
     def load(cls, folder: Path) -> Fitted: ...
 

@@ -72,6 +72,10 @@ class Finetune:
 
         return Training.begin(self, data, rng, start, checkpoint).run(report)
 
+    def settle(self, fitted: "FittedTransformer") -> "Finetune":
+        """Itself: it chooses nothing from the data."""
+        return self
+
     @classmethod
     def load(cls, folder: Path) -> "FittedTransformer":
         """The student that `FittedTransformer.save` wrote into `folder`."""

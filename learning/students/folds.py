@@ -43,6 +43,7 @@ def out_of_fold(
         learn, ask = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         beat = partial(_beat, report, number, used)
         fitted = student.fit(data.subset(learn), rng, beat)
+        student = student.settle(fitted)  # what the first fold chose serves the others
         probabilities[ask] = fitted.predict(_items(student, data.subset(ask)))
     report(used, used)
     return OutOfFold(probabilities=probabilities, fold=fold)

@@ -1,7 +1,8 @@
 """The student that is there within a second: a linear head on frozen encodings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
+from learning.students.regression import Problem, sigmoid, softmax
+from learning.students.strength import TEMPERATURES, Choice, Rows, choose
 from learning.types import Floats, Report, TrainingData, require, row_blocks
-
-FREE_BIAS = np.float32(1e-3)  # the bias is all but unpenalised; a label never seen stays finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,19 +22,21 @@ class Head:
     """Softmax or one-vs-rest regression on frozen encodings, warm-started.
     Source: Cox 1958; fitted by L-BFGS, Nocedal 1980.
 
-    strength: C, the weight of the labels against the L2 penalty; larger trusts labels more.
+    strength: C, the weight of the labels against the L2 penalty; larger trusts labels more. None
+        chooses it, with a temperature for the probabilities, on held-out rows.
     evaluations: looks at the data at most.
     tolerance: ends when the gradient has shrunk to this share.
     """
 
     needs: ClassVar[Literal["encodings", "texts"]] = "encodings"
 
-    strength: float = 30.0
+    strength: float | None = None
     evaluations: int = 200
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.strength <= 0 or self.evaluations < 1 or self.tolerance <= 0:
+        given = 1.0 if self.strength is None else self.strength
+        if given <= 0 or self.evaluations < 1 or self.tolerance <= 0:
             raise ParameterError("A head needs strength, evaluations and tolerance above 0.")
 
     def fit(
@@ -46,30 +49,70 @@ class Head:
     ) -> "FittedHead":
         """Minimise C · Σ weight · cross-entropy + |W|² / 2 by L-BFGS in float32.
 
-        Convex, so neither the generator nor `start` changes the answer beyond the tolerance;
-        `start` only makes it faster. Raises NotEnoughDataError for no rows.
+        Convex: at a given strength neither the generator nor `start` changes the answer beyond
+        the tolerance; `start` makes it faster. The generator draws the rows on which a strength
+        is chosen; the choice of `start` is kept until there are a quarter more rows.
+        Raises NotEnoughDataError for no rows.
         """
         if data.encodings is None:
             raise ShapeError("A head learns from encodings; the data has none.")
         if data.rows == 0:
             raise NotEnoughDataError("A head needs at least one labelled item.")
-        problem = _Problem.of(data, self.strength)
+        former = start if isinstance(start, FittedHead) else None
+        problem = Problem.of(data)
         report(0, self.evaluations)
-        found = minimise(
-            problem.loss,
-            problem.begin(start),
-            evaluations=self.evaluations,
-            tolerance=self.tolerance,
-            after_step=lambda used: report(used, self.evaluations),
-        )
+        choice = self._choice(problem, rng, report, former)
+        point = self._solve(problem, choice.strength, problem.begin(former), self.tolerance, report)
         report(self.evaluations, self.evaluations)
-        table = found.point.reshape(problem.d + 1, problem.k)
+        table = point.reshape(problem.d + 1, problem.k)
         return FittedHead(
             weights=table[:-1].copy(),
             bias=table[-1].copy(),
             active=problem.active,
             multi_label=data.multi_label,
+            choice=choice,
         )
+
+    def settle(self, fitted: "FittedHead") -> "Head":
+        """The same head with the strength that `fitted` chose."""
+        return replace(self, strength=fitted.choice.strength)
+
+    def _choice(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        report: Report,
+        former: "FittedHead | None",
+    ) -> Choice:
+        if self.strength is not None:
+            return Choice(strength=self.strength)
+        if former is not None and former.choice.holds_for(len(problem.x)):
+            return former.choice
+        points: dict[int, NDArray[np.float32]] = {}
+
+        def cost(learn: Rows, ask: Rows, strength: float) -> NDArray[np.float64]:
+            part, begin = problem.subset(learn), points.get(int(ask[0]), problem.begin(former))
+            point = self._solve(part, strength, begin, 10 * self.tolerance, report)
+            points[int(ask[0])] = point  # the next strength begins where this one ended
+            return problem.subset(ask).costs(point, TEMPERATURES)
+
+        return choose(len(problem.x), cost, rng)
+
+    def _solve(
+        self,
+        problem: Problem,
+        strength: float,
+        begin: NDArray[np.float32],
+        tolerance: float,
+        report: Report,
+    ) -> NDArray[np.float32]:
+        return minimise(
+            partial(problem.loss, strength),
+            begin,
+            evaluations=self.evaluations,
+            tolerance=tolerance,
+            after_step=lambda used: report(used, self.evaluations),
+        ).point
 
     @classmethod
     def load(cls, folder: Path) -> "FittedHead":
@@ -80,6 +123,7 @@ class Head:
             bias=arrays["bias"],
             active=arrays["active"].astype(np.bool_),
             multi_label=bool(manifest["multi_label"]),
+            choice=Choice(**manifest["choice"]),
         )
 
 
@@ -87,13 +131,15 @@ class Head:
 class FittedHead:
     """A linear map and its label columns.
 
-    weights: (d, k) float32; bias: (k,) float32; active: (k,) bool, False where no probability goes.
+    weights: (d, k) float32; bias: (k,) float32; active: (k,) bool, False where no probability goes;
+    choice: strength and temperature of the fit.
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     active: NDArray[np.bool_]
     multi_label: bool
+    choice: Choice
 
     @property
     def labels(self) -> int:
@@ -111,11 +157,12 @@ class FittedHead:
         result = np.empty((len(items), self.labels), dtype=np.float32)
         for block in row_blocks(len(items)):
             logits = np.asarray(items[block], dtype=np.float32) @ self.weights + self.bias
+            logits *= np.float32(self.choice.temperature)
             if self.multi_label:
-                result[block] = _sigmoid(logits) * self.active
+                result[block] = sigmoid(logits) * self.active
             else:
                 logits[:, ~self.active] = -np.inf
-                result[block] = _softmax(logits)
+                result[block] = softmax(logits)
         return result
 
     def save(self, folder: Path) -> None:
@@ -125,107 +172,9 @@ class FittedHead:
             "bias": self.bias,
             "active": self.active.astype(np.uint8),
         }
-        save_folder(folder, arrays, {"student": "head", "multi_label": self.multi_label})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Problem:
-    """One fit: x (n, d), y (n, k), row weights times C (n, 1), masks."""
-
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    hidden: NDArray[np.bool_] | None
-    active: NDArray[np.bool_]
-    multi_label: bool
-
-    @classmethod
-    def of(cls, data: TrainingData, strength: float) -> "_Problem":
-        known = data.known
-        active = np.ones(data.labels, dtype=np.bool_)
-        if known is not None:
-            active = np.asarray(known.any(axis=0), dtype=np.bool_)
-        if not active.any():
-            raise NotEnoughDataError("Every label is archived: there is nothing to learn.")
-        weights = np.ones(data.rows) if data.weights is None else data.weights
-        return cls(
-            x=np.asarray(data.encodings, dtype=np.float32),
-            y=np.asarray(data.targets, dtype=np.float32),
-            scale=(strength * np.asarray(weights, dtype=np.float32))[:, None],
-            hidden=None if known is None or known.all() else ~known,
-            active=active,
-            multi_label=data.multi_label,
-        )
-
-    @property
-    def d(self) -> int:
-        return int(self.x.shape[1])
-
-    @property
-    def k(self) -> int:
-        return int(self.y.shape[1])
-
-    def begin(self, start: "FittedHead | None") -> NDArray[np.float32]:
-        """The former head's map, with zeros for labels added since; all zeros without one."""
-        table = np.zeros((self.d + 1, self.k), dtype=np.float32)
-        if start is not None and len(start.weights) == self.d and start.labels <= self.k:
-            table[:-1, : start.labels] = start.weights
-            table[-1, : start.labels] = start.bias
-        return table.ravel()
-
-    def loss(self, point: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
-        table = point.reshape(self.d + 1, self.k)
-        weights, bias = table[:-1], table[-1]
-        logits = self.x @ weights + bias  # (n, k)
-        cost, error = self._binary(logits) if self.multi_label else self._softmax(logits)
-        error *= self.scale
-        gradient = np.empty_like(table)
-        np.matmul(self.x.T, error, out=gradient[:-1])
-        gradient[:-1] += weights
-        gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
-        penalty = 0.5 * (_square(weights) + float(FREE_BIAS) * _square(bias))
-        return float((cost * self.scale[:, 0]).sum(dtype=np.float64)) + penalty, gradient.ravel()
-
-    def _softmax(
-        self, logits: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n,) cross-entropy and (n, k) its gradient by the logits."""
-        if self.hidden is not None:
-            logits[self.hidden] = -np.inf
-        logits -= logits.max(axis=1, keepdims=True)
-        p = np.exp(logits)
-        total = p.sum(axis=1, keepdims=True)
-        p /= total
-        if self.hidden is not None:
-            logits[self.hidden] = 0  # their targets are 0 and must not meet an infinity
-        cost = np.log(total[:, 0]) - np.einsum("nk,nk->n", self.y, logits)
-        p -= self.y
-        return cost, p
-
-    def _binary(
-        self, logits: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n,) summed binary cross-entropy and (n, k) its gradient by the logits."""
-        cost = np.maximum(logits, 0) - logits * self.y + np.log1p(np.exp(-np.abs(logits)))
-        error = _sigmoid(logits) - self.y
-        if self.hidden is not None:
-            cost[self.hidden] = 0
-            error[self.hidden] = 0
-        return cost.sum(axis=1), error
-
-
-def _square(values: NDArray[np.float32]) -> float:
-    flat = values.ravel()
-    return float(flat @ flat)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * logits))
-    return result
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+        manifest = {
+            "student": "head",
+            "multi_label": self.multi_label,
+            "choice": asdict(self.choice),
+        }
+        save_folder(folder, arrays, manifest)

@@ -1,0 +1,143 @@
+"""The objective of a linear head: cross-entropy with soft targets, weights and unknown labels."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import NotEnoughDataError
+from learning.types import TrainingData
+
+if TYPE_CHECKING:
+    from learning.students.head import FittedHead
+
+FREE_BIAS = np.float32(1e-3)  # the bias is all but unpenalised; a label never seen stays finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One fit: x (n, d), y (n, k), weight (n,), hidden (n, k) where a label is not known."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    hidden: NDArray[np.bool_] | None
+    active: NDArray[np.bool_]
+    multi_label: bool
+
+    @classmethod
+    def of(cls, data: TrainingData) -> "Problem":
+        known = data.known
+        active = np.ones(data.labels, dtype=np.bool_)
+        if known is not None:
+            active = np.asarray(known.any(axis=0), dtype=np.bool_)
+        if not active.any():
+            raise NotEnoughDataError("Every label is archived: there is nothing to learn.")
+        weights = np.ones(data.rows) if data.weights is None else data.weights
+        return cls(
+            x=np.asarray(data.encodings, dtype=np.float32),
+            y=np.asarray(data.targets, dtype=np.float32),
+            weight=np.asarray(weights, dtype=np.float32),
+            hidden=None if known is None or known.all() else ~known,
+            active=active,
+            multi_label=data.multi_label,
+        )
+
+    @property
+    def d(self) -> int:
+        return int(self.x.shape[1])
+
+    @property
+    def k(self) -> int:
+        return int(self.y.shape[1])
+
+    def begin(self, start: "FittedHead | None") -> NDArray[np.float32]:
+        """The former head's map, with zeros for labels added since; all zeros without one."""
+        table = np.zeros((self.d + 1, self.k), dtype=np.float32)
+        if start is not None and len(start.weights) == self.d and start.labels <= self.k:
+            table[:-1, : start.labels] = start.weights
+            table[-1, : start.labels] = start.bias
+        return table.ravel()
+
+    def subset(self, rows: NDArray[np.int64]) -> "Problem":
+        """The same problem on these rows only."""
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            weight=self.weight[rows],
+            hidden=None if self.hidden is None else self.hidden[rows],
+        )
+
+    def costs(
+        self, point: NDArray[np.float32], temperatures: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(t,) the summed cross-entropy of `point` with its logits times each temperature."""
+        table = point.reshape(self.d + 1, self.k)
+        logits = self.x @ table[:-1] + table[-1]
+        each = self._binary if self.multi_label else self._softmax
+        return np.array(
+            [float(each(np.float32(t) * logits)[0] @ self.weight) for t in temperatures]
+        )
+
+    def loss(
+        self, strength: float, point: NDArray[np.float32]
+    ) -> tuple[float, NDArray[np.float32]]:
+        """Value and gradient of C · Σ weight · cross-entropy + |W|² / 2 at a flat `point`."""
+        table = point.reshape(self.d + 1, self.k)
+        weights, bias = table[:-1], table[-1]
+        logits = self.x @ weights + bias  # (n, k)
+        cost, error = self._binary(logits) if self.multi_label else self._softmax(logits)
+        scale = np.float32(strength) * self.weight  # (n,)
+        error *= scale[:, None]
+        gradient = np.empty_like(table)
+        np.matmul(self.x.T, error, out=gradient[:-1])
+        gradient[:-1] += weights
+        gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
+        penalty = 0.5 * (_square(weights) + float(FREE_BIAS) * _square(bias))
+        return float((cost * scale).sum(dtype=np.float64)) + penalty, gradient.ravel()
+
+    def _softmax(
+        self, logits: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n,) cross-entropy and (n, k) its gradient by the logits."""
+        if self.hidden is not None:
+            logits[self.hidden] = -np.inf
+        logits -= logits.max(axis=1, keepdims=True)
+        p = np.exp(logits)
+        total = p.sum(axis=1, keepdims=True)
+        p /= total
+        if self.hidden is not None:
+            logits[self.hidden] = 0  # their targets are 0 and must not meet an infinity
+        cost = np.log(total[:, 0]) - np.einsum("nk,nk->n", self.y, logits)
+        p -= self.y
+        return cost, p
+
+    def _binary(
+        self, logits: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(n,) summed binary cross-entropy and (n, k) its gradient by the logits."""
+        cost = np.maximum(logits, 0) - logits * self.y + np.log1p(np.exp(-np.abs(logits)))
+        error = sigmoid(logits) - self.y
+        if self.hidden is not None:
+            cost[self.hidden] = 0
+            error[self.hidden] = 0
+        return cost.sum(axis=1), error
+
+
+def _square(values: NDArray[np.float32]) -> float:
+    flat = values.ravel()
+    return float(flat @ flat)
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * logits))
+    return result
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
