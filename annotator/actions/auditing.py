@@ -19,8 +19,9 @@ FEWEST_TO_SHOW = 50
 
 def size(project: Project) -> int:
     """How many items are kept: as the lead set it, else a fifth of the pool, 400 at most."""
-    wanted = project.audit_size or min(LARGEST_DEFAULT, math.ceil(project.item_count * POOL_SHARE))
-    return min(wanted, project.item_count) if project.audit_share > 0 else 0
+    pool = project.present_count
+    wanted = project.audit_size or min(LARGEST_DEFAULT, math.ceil(pool * POOL_SHARE))
+    return min(wanted, pool) if project.audit_share > 0 else 0
 
 
 def recut(project: Project) -> None:
@@ -28,7 +29,7 @@ def recut(project: Project) -> None:
     count = size(project)
     cutoff = 0.0
     if count:
-        order = Item.objects.filter(project=project).order_by("order_key")
+        order = Item.objects.filter(project=project).present().order_by("order_key")
         cutoff = order.values_list("order_key", flat=True)[count - 1]
     Project.objects.filter(pk=project.pk).update(audit_cutoff=cutoff)
     project.audit_cutoff = cutoff

@@ -71,6 +71,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
         return self.filter(project__in=Project.objects.for_user(user, can))
 
+    def present(self) -> Self:
+        """Items that no undone import took away; those keep their number, so that matrices fit."""
+        return self.filter(removed_at=None)
+
     def met_by(self, user: Viewer) -> Self:
         """Items this person holds or has answered, which is all an annotator may open by address."""
         return self.filter(assignments__annotator__user_id=user.pk).distinct()
@@ -96,6 +100,8 @@ class Item(models.Model):
     # Answers by people that stand now (not retracted, not extras).
     answers = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Set when its import was undone: off every screen, closed, last in the secret order.
+    removed_at = models.DateTimeField(null=True)
 
     objects = ItemQuerySet.as_manager()
 

@@ -82,7 +82,9 @@ class Project(models.Model):
     retrain_seconds = models.PositiveIntegerField(default=5)
     training_paused = models.BooleanField(default=False)
 
+    # Numbers given out so far, those of undone imports included: the rows of every matrix.
     item_count = models.PositiveIntegerField(default=0)
+    removed_count = models.PositiveIntegerField(default=0)
     current_student = models.ForeignKey(
         "StudentVersion", models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -109,6 +111,11 @@ class Project(models.Model):
     @property
     def multi_label(self) -> bool:
         return self.task_type == "multi"
+
+    @property
+    def present_count(self) -> int:
+        """Items that are here to be labelled and searched."""
+        return self.item_count - self.removed_count
 
     def role_of(self, user: Viewer) -> Role | None:
         role = self.memberships.filter(user_id=user.pk).values_list("role", flat=True).first()
