@@ -1,0 +1,89 @@
+"""Starts the whole system as a person would, and looks at its processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from annotator.runtime import processes, services
+
+READY_SECONDS = 120
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    """Return ours, without the tests' database, and with no model to warm and no demo."""
+    clean = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", processes.MARK}}
+    quiet = {"DATA_DIR": str(data_dir), "PORT": "0", "MODEL_PRELOAD": "", "DEMO": "0"}
+    return {**clean, **quiet, **variables}
+
+
+class System:
+    """One supervisor and all below it."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "annotator.runtime.supervisor"],
+            cwd=services.CODE,
+            env=environment(data_dir, **variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+
+    @property
+    def url(self) -> str:
+        return self.line.split()[3].rstrip("/")
+
+    def get(self, path: str) -> int:
+        """Return the status with which the path is answered, 0 for no answer."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def alive(self) -> list[psutil.Process]:
+        """List every process below this supervisor or left by it, itself not counted."""
+        return [one for one in processes.marked(self.data_dir) if one.pid != self.process.pid]
+
+    def named(self, *words: str) -> list[psutil.Process]:
+        """List those whose command line holds all the words."""
+        found = []
+        for one in self.alive():
+            try:
+                line = " ".join(one.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(one)
+        return found
+
+    def logs(self) -> str:
+        return (self.data_dir / "logs" / "supervisor.log").read_text()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> bool:
+    """Wait for the condition; a bound on hanging and no claim about speed."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return bool(condition())
