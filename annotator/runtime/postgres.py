@@ -169,7 +169,7 @@ class Postgres:
         while time.monotonic() < deadline:
             if self.process is not None:
                 self.process.poll()  # reap it if it ended, or it stays as a zombie
-            if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE:
+            if processes.gone(server):
                 return True
             time.sleep(0.02)
         return False

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -49,7 +50,7 @@ def marked(data_dir: Path) -> Iterator[psutil.Process]:
     """Find every live process that a supervisor of this data folder started, but not ourselves."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            other = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            other = process.pid != os.getpid() and not gone(process)
             if other and process.environ().get(MARK) == str(data_dir):
                 yield process
 
@@ -57,11 +58,18 @@ def marked(data_dir: Path) -> Iterator[psutil.Process]:
 def end(processes: Iterable[psutil.Process], *, grace_seconds: float) -> None:
     """Ask the processes to end, then make them; returns when all are gone."""
     left = list(processes)
-    for process in left:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, left = psutil.wait_procs(left, timeout=grace_seconds)
-    for process in left:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=grace_seconds)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in left:
+            with suppress(psutil.Error):
+                process.send_signal(number)
+        deadline = time.monotonic() + grace_seconds
+        while (left := [one for one in left if not gone(one)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def gone(process: psutil.Process) -> bool:
+    """Tell whether it has ended, also when nobody has reaped it yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
