@@ -130,9 +130,14 @@ def duration(seconds: float | timedelta | None) -> str:
 @register.filter
 def file_size(size_bytes: int) -> str:
     """12_345_678 as "12.3 MB"."""
-    size = float(size_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f}\u202f{unit}" if unit == "bytes" else f"{size:.1f}\u202f{unit}"
-        size /= 1000
-    raise AssertionError("unreachable: the last unit always returns")
+    if size_bytes < 1000:
+        return f"{size_bytes}\u202fbytes"
+    power = next(power for power in (1, 2, 3) if size_bytes < 1000 ** (power + 1) or power == 3)
+    return f"{size_bytes / 1000**power:.1f}\u202f{('kB', 'MB', 'GB')[power - 1]}"
+
+
+@register.filter
+def drawn(svg: str, attribute: str) -> str:
+    """One attribute of a one-path drawing that a library made, to be drawn again by a template."""
+    found = re.search(rf'\s{re.escape(attribute)}="([^"]*)"', svg)
+    return found.group(1) if found else ""

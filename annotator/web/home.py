@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.models import Annotation, AnnotationKind, Can, Flag, FlagState, Project, User, Verdict
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Can,
+    Flag,
+    FlagState,
+    Item,
+    Job,
+    JobState,
+    Project,
+    User,
+    Verdict,
+    VerdictState,
+)
 from annotator.web import figures
-from annotator.web.pages import allowed, person, project_for
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something that waits for this person."""
-
-    text: str
-    url: str
-    project: str
+from annotator.web.pages import allowed, person, project_for, screens_of
 
 
 @require_GET
@@ -31,7 +34,7 @@ class Need:
 def home(request: HttpRequest) -> HttpResponse:
     """The projects of this person; an empty installation asks for its owner first."""
     if not request.user.is_authenticated:
-        return redirect("welcome" if not User.objects.exists() else "account_login")
+        return redirect("account_login" if User.objects.exists() else "welcome")
     me = person(request)
     projects = list(
         Project.objects.for_user(me, Can.OPEN)
@@ -39,42 +42,59 @@ def home(request: HttpRequest) -> HttpResponse:
         .select_related("current_student")
         .order_by("-pk")
     )
-    cards = [_card(each, me) for each in projects]
-    return render(request, "home.html", {"cards": cards, "needs": _needs(projects)})
+    counts = _counts(projects, me)
+    cards = [_card(each, counts) for each in projects]
+    needs = [need for card in cards for need in card["needs"]]
+    return render(request, "home.html", {"cards": cards, "needs": needs})
 
 
 @require_GET
 @login_required
 def project(request: HttpRequest, project_id: int) -> HttpResponse:
-    """A project's front door: the screen that its visitor came for."""
+    """A project's front door: the first screen that its visitor may open."""
     found = project_for(request, project_id, Can.OPEN)
-    return redirect("label" if allowed(found, Can.LABEL) else "home", **_arguments(found))
+    screens = screens_of(found, "")
+    return redirect(screens[0]["url"] if screens else "home")
 
 
-def _arguments(project: Project) -> dict[str, Any]:
-    return {"project_id": project.pk} if allowed(project, Can.LABEL) else {}
+def _counts(projects: list[Project], me: User) -> dict[str, dict[int, int]]:
+    """Counts per project, each in one query for all of them."""
+    answers = Annotation.objects.filter(kind=AnnotationKind.ANSWER, successor=None)
+    reviewed = [each for each in projects if allowed(each, Can.REVIEW)]
+    seen = [each for each in projects if allowed(each, Can.SEE)]
+    rows = {
+        "mine": answers.filter(project__in=projects, annotator__user=me),
+        "decided": Verdict.objects.filter(project__in=seen, state=VerdictState.DECIDED),
+        "ties": Verdict.objects.filter(project__in=reviewed, state=VerdictState.TIE),
+        "flags": Flag.objects.filter(project__in=reviewed, state=FlagState.OPEN),
+        "failed": Job.objects.filter(project__in=reviewed, state=JobState.FAILED),
+        "open": Item.objects.filter(project__in=projects, open=True),
+    }
+    return {
+        name: dict(query.order_by().values_list("project").annotate(count=Count("pk")))
+        for name, query in rows.items()
+    }
 
 
-def _card(project: Project, me: User) -> dict[str, Any]:
+def _card(project: Project, counts: dict[str, dict[int, int]]) -> dict[str, Any]:
     """A project as Home shows it; others' figures only to those who may see them."""
-    mine = Annotation.objects.filter(
-        project=project, kind=AnnotationKind.ANSWER, successor=None, annotator__user=me
-    )
-    card: dict[str, Any] = {"project": project, "role": project.role, "mine": mine.count()}  # type: ignore[attr-defined]
-    if allowed(project, Can.SEE):
-        decided = Verdict.objects.filter(project=project).aggregate(done=Count("pk"))["done"]
-        card |= {"decided": decided, "student": figures.of_student(project)["student"]}
-    return card
+    of = {name: counted.get(project.pk, 0) for name, counted in counts.items()}
+    sees = allowed(project, Can.SEE)
+    return {
+        "project": project,
+        "sees": sees,
+        "student": figures.of_student(project)["student"] if sees else "",
+        "screens": screens_of(project, ""),
+        "needs": _needs(project, of),
+        **of,
+    }
 
 
-def _needs(projects: list[Project]) -> list[dict[str, Any]]:
-    """Open flags and ties, per project in which this person may settle them."""
-    mine = [each for each in projects if allowed(each, Can.REVIEW)]
-    flags = dict(
-        Flag.objects.filter(project__in=mine, state=FlagState.OPEN)
-        .values_list("project")
-        .annotate(count=Count("pk", filter=Q(state=FlagState.OPEN)))
-    )
+def _needs(project: Project, of: dict[str, int]) -> list[dict[str, Any]]:
+    """What waits for this person in a project, in words."""
+    kinds = (("flags", "flag", "is open"), ("ties", "tie", "waits for a reviewer"))
     return [
-        {"project": each, "flags": flags[each.pk]} for each in mine if flags.get(each.pk)
+        {"project": project, "count": of[name], "noun": noun, "verb": verb}
+        for name, noun, verb in kinds
+        if of[name]
     ]

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from annotator.web import answers, home, label
+from annotator.web import answers, entrance, home, label
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("welcome", entrance.welcome, name="welcome"),
     path("projects/<int:project_id>/", home.project, name="project"),
     path("projects/<int:project_id>/label", label.label, name="label"),
     path("projects/<int:project_id>/label/answer", label.answer, name="label_answer"),

@@ -23,7 +23,8 @@ const SYMBOLS = {
 
 /** How a chord is written on a button: "Shift+Space" is "⇧ ␣". */
 export function written(chord) {
-  return chord.split("+").map((part) => SYMBOLS[part] ?? part).join(" ");
+  const parts = chord.endsWith("+") ? [...chord.split("+").filter(Boolean), "+"] : chord.split("+");
+  return parts.map((part) => SYMBOLS[part] ?? part).join(" ");
 }
 
 /** The chord of a key event: digits by position, letters by what they write, else by position. */

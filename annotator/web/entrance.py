@@ -1,0 +1,76 @@
+"""Getting in: the first visit makes the owner; invitations and reset links make or mend accounts."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from annotator.actions import people
+from annotator.errors import AnnotatorError
+from annotator.models import User
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+class AccountForm(forms.Form):
+    """A new account: a name, a password twice."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    email = forms.EmailField(
+        label="E-mail",
+        required=False,
+        help_text="Only another name to sign in with; nothing is sent.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label="Password",
+        help_text="At least 8 characters, not a common one.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="Password again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def clean_again(self) -> str:
+        """Refuse two different passwords."""
+        again: str = self.cleaned_data["again"]
+        if again != self.cleaned_data.get("password"):
+            raise forms.ValidationError("The two passwords differ.")
+        return again
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+@never_cache
+def welcome(request: HttpRequest) -> HttpResponse:
+    """Make the owner of a fresh installation; afterwards this page leads to sign-in."""
+    if User.objects.exists():
+        return redirect("home" if request.user.is_authenticated else "account_login")
+    form = AccountForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            owner = people.first_owner(data["username"], data["password"], data["email"])
+        except AnnotatorError as error:
+            refuse(form, error)
+        else:
+            login(request, owner, backend=BACKEND)
+            messages.success(request, "Welcome. Make a project of a file, or look around first.")
+            return redirect("home")
+    return render(request, "entrance/welcome.html", {"form": form})
+
+
+def refuse(form: forms.Form, error: AnnotatorError) -> None:
+    """Put a refusal beside the field it is about, or on top of the form."""
+    field = error.data.get("field")
+    form.add_error(field if isinstance(field, str) and field in form.fields else None, error.detail)

@@ -1,0 +1,121 @@
+"""Background work as a page shows it: state, progress, time left, cancel; polled while it runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator import jobs
+from annotator.errors import ForbiddenError, NotFoundError
+from annotator.models import Can, Job, JobState, Project
+from annotator.web.pages import allowed, person, project_for
+
+NAMES = {
+    "import": "Import",
+    "index": "Search index",
+    "encode": "Encoding the items",
+    "settle": "Settling answers",
+    "train": "Training the student",
+    "refill": "Choosing what comes next",
+    "finetune": "Fine-tuning a transformer",
+    "bulk": "Labelling many items",
+    "export": "Writing a snapshot",
+    "purge": "Removing a deleted project",
+}
+# Short work that comes after every burst of answers: shown while it runs or when it failed.
+QUICK = ("settle", "refill", "train")
+SHOWN = 8
+# Pages that list jobs of some kinds only, by the name in the address.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "all": tuple(NAMES),
+    "imports": ("import", "index", "encode"),
+    "exports": ("export",),
+    "students": ("finetune",),
+    "bulk": ("bulk",),
+}
+
+
+def listed(project: Project, kinds: Sequence[str]) -> list[Job]:
+    """Live jobs, then the latest that are over; one query."""
+    found = list(
+        Job.objects.filter(project=project, kind__in=kinds)
+        .select_related("started_by")
+        .order_by("-id")[:60]
+    )
+    live = [job for job in found if not job.is_over]
+    over = [
+        job for job in found if job.is_over and (job.kind not in QUICK or job.state == "failed")
+    ]
+    return live + over[:SHOWN]
+
+
+def context_for(project: Project, group: str) -> dict[str, Any]:
+    """What the list of jobs needs, on a page or polled alone."""
+    rows = [_row(job) for job in listed(project, GROUPS[group])]
+    live = any(row["live"] for row in rows)
+    return {
+        "project": project,
+        "job_rows": rows,
+        "job_group": group,
+        "may_cancel": allowed(project, Can.MANAGE),
+        "poll_seconds": 2 if live else 15,
+    }
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "name": NAMES.get(job.kind, job.kind),
+        "live": not job.is_over,
+        "waiting": job.state == JobState.QUEUED,
+        "seconds_left": job.seconds_left if job.state == JobState.RUNNING else None,
+        "tone": {"done": "success", "failed": "danger", "cancelled": "warn"}.get(job.state, ""),
+    }
+
+
+@require_GET
+@login_required
+def poll(request: HttpRequest, project_id: int, group: str) -> HttpResponse:
+    """The list of jobs again, or 304 when nothing in it moved."""
+    project = project_for(request, project_id, Can.SEE)
+    if group not in GROUPS:
+        raise NotFoundError("There is no such list of jobs.")
+    response = render(request, "jobs/list.html", context_for(project, group))
+    return fresh_or_unchanged(request, response)
+
+
+def fresh_or_unchanged(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Give a polled part a tag by its content; 304 to a browser that has the same."""
+    tag = f'"{hashlib.blake2b(response.content, digest_size=12).hexdigest()}"'
+    if request.headers.get("If-None-Match", "").removeprefix("W/") == tag:
+        unchanged: HttpResponse = HttpResponseNotModified()
+        unchanged["ETag"], unchanged["Cache-Control"] = tag, "private, no-cache"
+        return unchanged
+    response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
+    return response
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, project_id: int, job_id: int) -> HttpResponse:
+    """Ask a job to stop; whoever started it may, and whoever manages the project."""
+    project = project_for(request, project_id, Can.SEE)
+    me = person(request)
+    job = Job.objects.for_user(me, Can.SEE).filter(pk=job_id, project=project).first()
+    if job is None:
+        raise NotFoundError("There is no such job in this project.")
+    if job.started_by_id != me.pk and not allowed(project, Can.MANAGE):
+        raise ForbiddenError("A manager, or whoever started a job, cancels it.")
+    jobs.request_cancel(job)
+    group = request.POST.get("group", "all")
+    if request.headers.get("HX-Request"):
+        group = group if group in GROUPS else "all"
+        return render(request, "jobs/list.html", context_for(project, group))
+    return redirect(f"{reverse('progress', args=[project.pk])}#jobs")
