@@ -93,9 +93,9 @@ def _take_turns(
 
 def _reason(group: int, sizes: NDArray[np.int64], candidates: int) -> str:
     if group < 0:
-        return "one of the few items that are left"
+        return f"no group needs it, but it is among the {candidates:,} items that wait"
     size = int(sizes[group])
     if size <= 1:
-        return "unlike the other waiting items: it stands for itself"
+        return f"unlike the other {candidates - 1:,} waiting items: it stands for itself"
     share = 100 * size / candidates
     return f"typical of a group of {size:,} similar items ({share:.1f} % of those waiting)"

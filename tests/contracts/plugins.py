@@ -1,0 +1,91 @@
+"""What contract tests need to make any plugin: parameters for those without defaults, models."""
+
+from pathlib import Path
+
+import numpy as np
+
+from learning.consensus import CONSENSUS
+from learning.encoders import ENCODERS
+from learning.registry import Registry
+from learning.selection import STRATEGIES
+from learning.students import STUDENTS
+from learning.tasks import TASKS
+from learning.types import Pool, TrainingData
+
+REGISTRIES: dict[str, Registry] = {
+    "Encoders": ENCODERS,
+    "Students": STUDENTS,
+    "Selection strategies": STRATEGIES,
+    "Consensus methods": CONSENSUS,
+    "Task types": TASKS,
+}
+EVERY = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+
+
+def example_parameters(name: str, models: Path) -> dict:
+    """Parameters that make a plugin small and offline."""
+    return {
+        "sentence-transformers": {"name": str(models / "minilm")},
+        "transformers": {"name": str(models / "text")},
+        "vision": {"name": str(models / "vision")},
+        "finetune": {
+            "model": str(models / "text"),
+            "epochs": 12,
+            "batch": 8,
+            "learning_rate": 1e-3,
+        },
+        "tfidf-svd": {"components": 16, "features": 4096},
+    }.get(name, {})
+
+
+def three_groups(rows: int, dimensions: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, d) unit rows in three groups, and (n,) which."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(3, dimensions))
+    group = np.arange(rows) % 3
+    points = centres[group] + 0.5 * rng.normal(size=(rows, dimensions))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points.astype(np.float32), group
+
+
+WORDS = ("refund money back please", "parcel is late again", "password does not work")
+
+
+def three_topics(rows: int) -> tuple[list[str], np.ndarray]:
+    """Texts about three things, and which."""
+    group = np.arange(rows) % 3
+    return [f"{WORDS[g]} {i}" for i, g in enumerate(group)], group
+
+
+def a_pool(rows: int = 90, dimensions: int = 8) -> Pool:
+    """A pool with a student's word, some rows labelled and some not eligible."""
+    points, group = three_groups(rows, dimensions)
+    probabilities = np.full((rows, 3), 0.1, dtype=np.float32)
+    probabilities[np.arange(rows), group] = np.linspace(0.4, 0.8, rows)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    labelled = np.zeros(rows, dtype=bool)
+    labelled[::5] = True
+    eligible = np.ones(rows, dtype=bool)
+    eligible[1::7] = False
+    return Pool(
+        eligible=eligible,
+        labelled=labelled,
+        probabilities=probabilities,
+        encodings=points.astype(np.float16),
+        label_names=("Refund", "Billing", "Login"),
+    )
+
+
+def lesson(rows: int = 60, *, multi_label: bool = False) -> TrainingData:
+    """Texts and encodings of three topics, with a fourth label that is not known anywhere."""
+    texts, group = three_topics(rows)
+    points, _ = three_groups(rows, 8)
+    targets = np.zeros((rows, 4), dtype=np.float32)
+    targets[np.arange(rows), group] = 1
+    if multi_label:
+        targets[::6, :3] = 1
+    known = np.ones((rows, 4), dtype=bool)
+    known[:, 3] = False
+    return TrainingData(
+        targets=targets, encodings=points, texts=texts, known=known, multi_label=multi_label
+    )

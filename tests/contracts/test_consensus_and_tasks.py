@@ -1,0 +1,94 @@
+"""What every consensus method and every task type promises."""
+
+import numpy as np
+import pytest
+
+from learning.consensus import CONSENSUS
+from learning.errors import ShapeError
+from learning.tasks import TASKS, Columns
+from learning.types import Votes
+
+each_method = pytest.mark.parametrize("name", CONSENSUS)
+each_task = pytest.mark.parametrize("name", TASKS)
+
+
+def votes(*, multi_label: bool) -> Votes:
+    return Votes(
+        items=4,
+        item=np.array([0, 0, 0, 1, 1, 2]),
+        annotator=np.array([7, 8, 9, 7, 8, 7]),
+        answers=np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2, 2]],
+        multi_label=multi_label,
+    )
+
+
+@each_method
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_verdicts_ties_and_silence(name: str, multi_label: bool) -> None:
+    given = votes(multi_label=multi_label)
+    one, two = (CONSENSUS.create(name).aggregate(given) for _ in range(2))
+    np.testing.assert_array_equal(one.shares, two.shares)
+    assert one.answers.shape == one.shares.shape == (4, 3)
+    assert one.answers[0].tolist() == [True, False, False]
+    assert one.answers[2].tolist() == [False, False, True]
+    assert one.tied.tolist() == [False, True, False, False]
+    assert not one.answers[3].any(), "no vote, no verdict"
+    assert one.votes.tolist() == [3, 2, 1, 0]
+    assert one.skill[9] == 0
+    assert one.skill[7] == 1
+    assert all(0 <= skill <= 1 for skill in one.skill.values())
+
+
+@each_task
+def test_encodes_and_decodes_with_stable_columns(name: str) -> None:
+    task = TASKS.create(name)
+    columns = Columns(label_ids=(40, 7, 19), archived=frozenset({7}))
+    table = task.encode([[19], [40]], columns)
+    assert table.tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert task.decode(table, columns) == [[19], [40]]
+    assert task.usable(table).all()
+    assert task.known(2, columns).tolist() == [[True, False, True]] * 2
+
+
+@each_task
+def test_an_archived_label_is_never_decided(name: str) -> None:
+    task, columns = TASKS.create(name), Columns(label_ids=(1, 2), archived=frozenset({1}))
+    decided = task.decode(np.array([[0.9, 0.6]], dtype=np.float32), columns)
+    assert decided == [[2]]
+    assert task.encode([[1]], columns).tolist() == [[0, 0]]
+
+
+@each_task
+def test_refuses_a_label_without_a_column(name: str) -> None:
+    with pytest.raises(ShapeError, match="99"):
+        TASKS.create(name).encode([[99]], Columns(label_ids=(1, 2)))
+
+
+@each_task
+def test_metrics_are_best_when_right_and_name_the_headline(name: str) -> None:
+    task = TASKS.create(name)
+    truth = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
+    right, wrong = task.metrics(truth, truth), task.metrics(truth, np.roll(truth, 1, axis=1))
+    assert right[task.headline] == 1
+    assert wrong[task.headline] == 0
+    assert right["n"] == 4
+    assert task.correct(truth, truth).all()
+    assert not task.correct(truth, np.roll(truth, 1, axis=1)).any()
+
+
+@each_task
+def test_distance_is_a_distance(name: str) -> None:
+    task = TASKS.create(name)
+    assert task.distance([1], [1]) == 0
+    assert task.distance([1], [2]) == task.distance([2], [1]) == 1
+
+
+@each_task
+def test_names_plugins_that_exist(name: str) -> None:
+    from learning.selection import STRATEGIES
+    from learning.students import STUDENTS
+
+    task = TASKS[name]
+    assert set(task.students) <= set(STUDENTS)
+    assert set(task.strategies) <= set(STRATEGIES)
+    assert set(task.consensus) <= set(CONSENSUS)
