@@ -12,3 +12,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("annotator.web.urls")),
 ]
+
+handler500 = "annotator.runtime.middleware.server_error"

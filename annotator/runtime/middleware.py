@@ -1,10 +1,12 @@
 """What every response carries, and what a lost database looks like from outside."""
 
+import sys
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views import defaults
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -36,10 +38,11 @@ def security_headers(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+RETRY_AFTER_SECONDS = 3
+
+
 class DatabaseGoneMiddleware:
     """Answer 503 and when to come back while PostgreSQL is away, instead of an error page."""
-
-    retry_after_seconds = 3
 
     def __init__(self, get_response: GetResponse) -> None:
         """Keep the rest of the chain."""
@@ -51,13 +54,29 @@ class DatabaseGoneMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn a lost or overloaded database into 503; leave everything else alone."""
-        if not isinstance(exception, OperationalError | InterfaceError):
-            return None
-        detail = "The database is not answering. Your work is kept on this page; try again shortly."
-        response: HttpResponse
-        if request.path.startswith("/api/"):
-            response = JsonResponse({"code": "database_unavailable", "detail": detail}, status=503)
-        else:
-            response = render(request, "unavailable.html", {"detail": detail}, status=503)
-        response["Retry-After"] = str(self.retry_after_seconds)
-        return response
+        return database_gone(request) if is_database_gone(exception) else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer for what no page caught; sessions meet a lost database outside of any page."""
+    if is_database_gone(sys.exc_info()[1]):
+        return database_gone(request)
+    return defaults.server_error(request)
+
+
+def is_database_gone(error: BaseException | None) -> bool:
+    """Tell a database that is away or too slow from a wrong question to it."""
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def database_gone(request: HttpRequest) -> HttpResponse:
+    """Say that the database is away, without asking it anything."""
+    detail = "The database is not answering. Your work is kept on this page; try again shortly."
+    response: HttpResponse
+    if request.path.startswith("/api/"):
+        response = JsonResponse({"code": "database_unavailable", "detail": detail}, status=503)
+    else:
+        page = render_to_string("unavailable.html", {"detail": detail})
+        response = HttpResponse(page, status=503)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
