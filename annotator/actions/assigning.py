@@ -8,24 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator.actions import auditing
+from annotator.errors import NotFoundError
 from annotator.models import (
     Annotator,
     AnnotatorKind,
     Assignment,
     AssignmentState,
+    Can,
     Item,
-    Membership,
     Pick,
     Project,
     User,
 )
+from annotator.models.statements import run_prepared
+
+if TYPE_CHECKING:
+    from annotator.models.people import Viewer
 
 LEASE_SECONDS = 180
 LEASE_AT_MOST_SECONDS = 900
@@ -33,58 +38,74 @@ LEASE_AT_MOST_SECONDS = 900
 HELD_AT_MOST = 3
 TRIES = 5
 
-_MET = """EXISTS (
+_SEAT: LiteralString = """
+SELECT v.served, m.quota, m.batch_id,
+       -- A lease lost in a crash costs nobody anything: do not wait for the disk.
+       set_config('synchronous_commit', 'off', true)
+FROM annotator_annotator v
+LEFT JOIN annotator_membership m ON m.project_id = v.project_id AND m.user_id = v.user_id
+-- Parts two tabs of one person: their requests take turns at this row.
+WHERE v.id = %(annotator)s FOR NO KEY UPDATE OF v
+"""
+
+# Counted by a statement of its own: one that had to wait for the row would count the past.
+_LIVE: LiteralString = """
+SELECT count(*) FROM annotator_assignment
+WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
+"""
+
+_MET: LiteralString = """EXISTS (
     SELECT 1 FROM annotator_assignment met
     WHERE met.item_id = i.id AND met.annotator_id = %(annotator)s
       AND met.state IN ('leased', 'answered', 'skipped')
 )"""
 
-_FREE_SLOT = """(
-    SELECT s FROM generate_series(0, %(overlap)s - 1) s
-    WHERE NOT EXISTS (
-        SELECT 1 FROM annotator_assignment taken
-        WHERE taken.item_id = i.id AND taken.slot = s
-          AND (taken.state = 'answered' OR taken.state = 'leased' AND taken.lease_until >= now())
-    )
-    ORDER BY s LIMIT 1
-)"""
+_IN_BATCH: LiteralString = "(%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s::bigint)"
 
-_FROM_QUEUE = f"""
+_FROM_QUEUE: LiteralString = f"""
 WITH place AS (
     SELECT p.id FROM annotator_pick p JOIN annotator_item i ON i.id = p.item_id
     WHERE p.project_id = %(project)s
       AND (p.leased_until IS NULL OR p.leased_until < now())
-      AND (%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s)
-      AND NOT {_MET}
+      AND {_IN_BATCH} AND NOT {_MET}
     ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED
-)
-UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
-FROM place WHERE p.id = place.id
-RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion::text
-"""  # noqa: S608 - only our own constants are put in
+), found AS (
+    UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
+    FROM place WHERE p.id = place.id
+    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion
+)"""  # noqa: S608 - only our own constants are put in
 
-_FROM_POOL = f"""
-SELECT i.id, free.s, '', NULL, '[]'
-FROM annotator_item i CROSS JOIN LATERAL {_FREE_SLOT} free(s)
-WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND {{which}}
-  AND (%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s)
-  AND NOT {_MET}
-ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
-"""  # noqa: S608 - only our own constants are put in
-_FROM_AUDIT = _FROM_POOL.format(which="i.order_key <= %(cutoff)s")
-_FROM_ANYWHERE = _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s")
+_FROM_POOL: LiteralString = f"""
+WITH found AS (
+    SELECT i.id AS item_id, free.s AS slot, '' AS reason,
+           NULL::float8 AS probability, '[]'::jsonb AS suggestion
+    FROM annotator_item i CROSS JOIN LATERAL (
+        SELECT s FROM generate_series(0, %(overlap)s - 1) s
+        WHERE NOT EXISTS (
+            SELECT 1 FROM annotator_assignment taken
+            WHERE taken.item_id = i.id AND taken.slot = s
+              AND (taken.state = 'answered'
+                   OR taken.state = 'leased' AND taken.lease_until >= now()))
+        ORDER BY s LIMIT 1
+    ) free(s)
+    WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND i.removed_at IS NULL
+      AND {{which}} AND {_IN_BATCH} AND NOT {_MET}
+    ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
+)"""  # noqa: S608 - only our own constants are put in
 
-_INSERT = """
-INSERT INTO annotator_assignment (
-    project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
-    fallback, leased_at, lease_until
+_LEASE: LiteralString = """, fresh AS (
+    INSERT INTO annotator_assignment (
+        project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
+        fallback, leased_at, lease_until)
+    SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s,
+           coalesce(nullif(reason, ''), %(reason)s), probability, suggestion, %(fallback)s, now(),
+           now() + %(seconds)s * interval '1 second'
+    FROM found ON CONFLICT DO NOTHING RETURNING id
+), counted AS (
+    UPDATE annotator_annotator SET served = served + 1
+    WHERE id = %(annotator)s AND EXISTS (SELECT 1 FROM fresh)
 )
-VALUES (
-    %(project)s, %(item)s, %(annotator)s, %(slot)s, 'leased', %(stream)s, %(reason)s,
-    %(probability)s, %(suggestion)s::jsonb, %(fallback)s, now(),
-    now() + %(seconds)s * interval '1 second'
-)
-ON CONFLICT DO NOTHING RETURNING id
+SELECT found.item_id, found.slot, fresh.id FROM found LEFT JOIN fresh ON true
 """
 
 
@@ -92,16 +113,23 @@ ON CONFLICT DO NOTHING RETURNING id
 class _Source:
     """Where an item may come from, and how the lease then reads."""
 
-    sql: str
+    sql: LiteralString
     stream: str
     fallback: bool = False
     reason: str = ""
 
 
-_AUDIT = _Source(_FROM_AUDIT, "audit", reason="Drawn at random, so that the figures stay honest")
-_QUEUE = _Source(_FROM_QUEUE, "active")
+_AUDIT = _Source(
+    _FROM_POOL.format(which="i.order_key <= %(cutoff)s") + _LEASE,
+    "audit",
+    reason="Drawn at random, so that the figures stay honest",
+)
+_QUEUE = _Source(_FROM_QUEUE + _LEASE, "active")
 _ANYWHERE = _Source(
-    _FROM_ANYWHERE, "active", fallback=True, reason="Any open item: the queue is being prepared"
+    _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s") + _LEASE,
+    "active",
+    fallback=True,
+    reason="Any open item: the queue is being prepared",
 )
 
 
@@ -114,6 +142,23 @@ def voice_of(project: Project, user: User) -> Annotator:
             user=user,
             defaults={"kind": AnnotatorKind.PERSON, "name": str(user)},
         )
+    return voice
+
+
+def seat(user: Viewer, project_id: int) -> Annotator:
+    """The person's voice with its project, in one query: what every request of the loop begins with.
+
+    Raises NotFoundError for a project in which this person may not label or has no voice yet.
+    """
+    voice = (
+        Annotator.objects.filter(project__in=Project.objects.for_user(user, Can.LABEL))
+        .filter(project_id=project_id, user_id=user.pk)
+        .select_related("project")
+        .defer("project__guidelines", "project__description")
+        .first()
+    )
+    if voice is None:
+        raise NotFoundError("There is no such project, or you have no part in it.")
     return voice
 
 
@@ -133,58 +178,36 @@ def lease(project: Project, annotator: Annotator, count: int) -> list[Assignment
 
     An empty answer means that nothing is left which this person has not met.
     """
+    values = {
+        "project": project.pk,
+        "annotator": annotator.pk,
+        "overlap": project.overlap,
+        "cutoff": project.audit_cutoff,
+        "seconds": LEASE_SECONDS,
+    }
     with transaction.atomic():
-        _commit_without_waiting()
-        # Parts two tabs of one person: their requests take turns at this row.
-        voice = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
-        membership = Membership.objects.filter(project=project, user_id=voice.user_id).first()
-        room = min(count, HELD_AT_MOST - _live(voice), _quota_left(voice, membership))
-        values = _values(project, voice, membership)
+        served, quota, batch, _ = run_prepared(_SEAT, values)[0]
+        live = run_prepared(_LIVE, values)[0][0]
+        room = min(count, HELD_AT_MOST - live)
+        if quota is not None:
+            room = min(room, quota - _used(annotator))
         taken: list[int] = []
         while len(taken) < room:
-            found = _serve(project, values, voice.served + len(taken))
+            found = _serve(project, values | {"batch": batch}, served + len(taken))
             if found is None:
                 break
             taken.append(found)
         if not taken:
             return []
-        Annotator.objects.filter(pk=voice.pk).update(served=F("served") + len(taken))
         return list(Assignment.objects.filter(pk__in=taken).select_related("item").order_by("id"))
 
 
-def _values(
-    project: Project, annotator: Annotator, membership: Membership | None
-) -> dict[str, Any]:
-    """What the serving statements ask for, the same for every item of one request."""
-    return {
-        "project": project.pk,
-        "annotator": annotator.pk,
-        "batch": membership.batch_id if membership else None,
-        "overlap": project.overlap,
-        "cutoff": project.audit_cutoff,
-        "seconds": LEASE_SECONDS,
-    }
-
-
-def _commit_without_waiting() -> None:
-    """A lease lost in a crash costs nobody anything: do not wait for the disk."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
-
-
-def _live(annotator: Annotator) -> int:
-    return Assignment.objects.filter(
-        annotator=annotator, state=AssignmentState.LEASED, lease_until__gte=Now()
-    ).count()
-
-
-def _quota_left(annotator: Annotator, membership: Membership | None) -> int:
-    if membership is None or membership.quota is None:
-        return HELD_AT_MOST
+def _used(annotator: Annotator) -> int:
+    """How much of a quota is spent: answers, and items that are held now."""
     used = Assignment.objects.filter(annotator=annotator).filter(
         Q(state=AssignmentState.ANSWERED) | Q(state=AssignmentState.LEASED, lease_until__gte=Now())
     )
-    return max(membership.quota - used.count(), 0)
+    return used.count()
 
 
 def _serve(project: Project, values: dict[str, Any], served: int) -> int | None:
@@ -200,40 +223,41 @@ def _serve(project: Project, values: dict[str, Any], served: int) -> int | None:
 
 
 def _take(project: Project, request: dict[str, Any], source: _Source) -> int | None:
-    values = request | {"stream": source.stream, "fallback": source.fallback}
-    with connection.cursor() as cursor:
-        for _ in range(TRIES):
-            cursor.execute(source.sql, values)
-            row = cursor.fetchone()
-            if row is None:
-                return None
-            values["item"], values["slot"], reason, values["probability"], suggestion = row
-            values["reason"], values["suggestion"] = reason or source.reason, suggestion
-            assignment = _insert(cursor, values)
-            if assignment is not None:
-                if source is _AUDIT:
-                    auditing.draw(project, Item.objects.only("id", "part").get(pk=values["item"]))
-                return assignment
+    values = request | {
+        "stream": source.stream,
+        "fallback": source.fallback,
+        "reason": source.reason,
+    }
+    for _ in range(TRIES):
+        rows = run_prepared(source.sql, values)
+        if not rows:
+            return None
+        item_id, slot, assignment_id = rows[0]
+        if assignment_id is None:
+            _clear(item_id, slot)
+            continue
+        if source is _AUDIT:
+            auditing.draw(project, Item.objects.only("id", "part").get(pk=item_id))
+        return int(assignment_id)
     return None
 
 
-def _insert(cursor: Any, values: dict[str, Any]) -> int | None:
-    cursor.execute(_INSERT, values)
-    row = cursor.fetchone()
-    if row is None:
-        # The slot is held by a lease that ran out, or the pick is older than an answer.
-        if _expire(values["item"], values["slot"]):
-            cursor.execute(_INSERT, values)
-            row = cursor.fetchone()
-        else:
-            Pick.objects.filter(item_id=values["item"], slot=values["slot"]).delete()
-    return row[0] if row else None
-
-
-def _expire(item_id: int, slot: int) -> int:
-    return Assignment.objects.filter(
+def _clear(item_id: int, slot: int) -> None:
+    """Make way in a place whose lease ran out, or drop a pick that is older than its answer."""
+    ran_out = Assignment.objects.filter(
         item_id=item_id, slot=slot, state=AssignmentState.LEASED, lease_until__lt=Now()
     ).update(state=AssignmentState.EXPIRED, finished_at=Now())
+    picks = Pick.objects.filter(item_id=item_id, slot=slot)
+    if ran_out:
+        picks.update(leased_until=None)
+    else:
+        picks.delete()
+
+
+def _commit_without_waiting() -> None:
+    """Let this transaction commit before the disk has it: for leases, never for answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def lock_with_item(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -15,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from annotator.actions import settling
-from annotator.actions.assigning import LEASE_SECONDS, lock_with_item
+from annotator.actions.assigning import LEASE_SECONDS
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -31,9 +32,39 @@ from annotator.models import (
     Project,
     Stream,
 )
+from annotator.models.statements import run_prepared
 
 LONGEST_SECONDS = 3600.0
 LONGEST_COMMENT = 5_000
+
+
+_LOCK: LiteralString = """
+SELECT a.id, a.item_id, a.slot, a.state, a.stream, a.suggestion
+FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
+WHERE a.id = %(assignment)s AND a.annotator_id = %(annotator)s AND a.project_id = %(project)s
+FOR NO KEY UPDATE OF i, a
+"""
+
+_INSERT: LiteralString = """
+INSERT INTO annotator_annotation (
+    uuid, project_id, item_id, annotator_id, assignment_id, kind, stream, labels, comment, reason,
+    extra, blind, seconds)
+VALUES (
+    %(uuid)s, %(project)s, %(item)s, %(annotator)s, %(assignment)s, %(kind)s, %(stream)s,
+    %(labels)s, %(comment)s, '', %(extra)s, %(blind)s, %(seconds)s)
+ON CONFLICT (uuid) DO NOTHING RETURNING id, created_at
+"""
+
+_ANSWERED: LiteralString = """
+WITH done AS (
+    UPDATE annotator_assignment SET state = 'answered', finished_at = now()
+    WHERE id = %(assignment)s RETURNING item_id, slot
+), gone AS (
+    DELETE FROM annotator_pick p USING done WHERE p.item_id = done.item_id AND p.slot = done.slot
+)
+UPDATE annotator_item i SET answers = answers + 1, open = (answers + 1 < %(overlap)s)
+FROM done WHERE i.id = done.item_id
+"""
 
 
 class NothingToUndoError(AnnotatorError):
@@ -60,25 +91,32 @@ def submit(
     chosen = check_labels(project, labels)
     with transaction.atomic():
         assignment = _lock(project, annotator, assignment_id)
-        first = _replayed(annotator, uuid) or _already_answered(assignment)
+        first = _already_answered(assignment)
         if first is not None:
             return first
-        extra = not _close(assignment, AssignmentState.ANSWERED)
-        annotation = Annotation.objects.create(
-            uuid=uuid,
-            project=project,
-            item_id=assignment.item_id,
-            annotator=annotator,
-            assignment=assignment,
-            stream=assignment.stream,
-            labels=chosen,
-            comment=comment[:LONGEST_COMMENT],
-            extra=extra,
-            blind=assignment.stream == Stream.AUDIT or project.blind or not assignment.suggestion,
-            seconds=_bounded(seconds),
+        late = assignment.state != AssignmentState.LEASED
+        extra = late and not _win_back(assignment)
+        annotation = _insert(
+            Annotation(
+                uuid=uuid,
+                project=project,
+                item_id=assignment.item_id,
+                annotator=annotator,
+                assignment=assignment,
+                stream=assignment.stream,
+                labels=chosen,
+                comment=comment[:LONGEST_COMMENT],
+                extra=extra,
+                blind=assignment.stream == Stream.AUDIT
+                or project.blind
+                or not assignment.suggestion,
+                seconds=_bounded(seconds),
+            )
         )
+        if annotation is None:
+            return _replayed(annotator, uuid)
         if not extra:
-            _count_answer(project, assignment)
+            run_prepared(_ANSWERED, {"assignment": assignment.pk, "overlap": project.overlap})
     settling.wish(project)
     return annotation
 
@@ -95,7 +133,7 @@ def skip(
     """Record that this person passes; the item goes to somebody else and never returns to them."""
     with transaction.atomic():
         assignment = _lock(project, annotator, assignment_id)
-        first = _replayed(annotator, uuid) or _already_answered(assignment)
+        first = _find_replay(annotator, uuid) or _already_answered(assignment)
         if first is not None:
             return first
         annotation = Annotation.objects.create(
@@ -126,7 +164,7 @@ def retract(
         if last.assignment_id is None:
             raise NothingToUndoError("That answer did not come from the label page.")
         assignment = _lock(project, annotator, last.assignment_id)
-        if _replayed(annotator, uuid) is None:
+        if _find_replay(annotator, uuid) is None:
             Annotation.objects.create(
                 uuid=uuid,
                 project=project,
@@ -154,7 +192,7 @@ def revise(
     """Change an own earlier answer: a new annotation that follows the old one."""
     chosen = check_labels(project, labels)
     with transaction.atomic():
-        replay = _replayed(annotator, uuid)
+        replay = _find_replay(annotator, uuid)
         if replay is not None:
             return replay
         last = _standing(annotator, annotation_uuid)
@@ -206,17 +244,53 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
 
 
 def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignment:
-    mine = Assignment.objects.filter(pk=assignment_id, annotator=annotator, project=project)
-    assignment = lock_with_item(mine).first()
-    if assignment is None:
+    """The annotator's own assignment, its item locked before it: the order that serving keeps."""
+    values = {"assignment": assignment_id, "annotator": annotator.pk, "project": project.pk}
+    rows = run_prepared(_LOCK, values)
+    if not rows:
         raise NotFoundError("That item is not yours to answer in this project.")
-    return assignment
+    names = ("id", "item_id", "slot", "state", "stream", "suggestion")
+    return Assignment(
+        project=project, annotator=annotator, **dict(zip(names, rows[0], strict=True))
+    )
 
 
-def _replayed(annotator: Annotator, uuid: UUID) -> Annotation | None:
+def _insert(annotation: Annotation) -> Annotation | None:
+    """Append to the ledger; None when this UUID is in it already."""
+    rows = run_prepared(
+        _INSERT,
+        {
+            "uuid": annotation.uuid,
+            "project": annotation.project_id,
+            "item": annotation.item_id,
+            "annotator": annotation.annotator_id,
+            "assignment": annotation.assignment_id,
+            "kind": annotation.kind,
+            "stream": annotation.stream,
+            "labels": annotation.labels,
+            "comment": annotation.comment,
+            "extra": annotation.extra,
+            "blind": annotation.blind,
+            "seconds": annotation.seconds,
+        },
+    )
+    if not rows:
+        return None
+    annotation.pk, annotation.created_at = rows[0]
+    return annotation
+
+
+def _find_replay(annotator: Annotator, uuid: UUID) -> Annotation | None:
     found = Annotation.objects.filter(uuid=uuid).first()
     if found is not None and found.annotator_id != annotator.pk:
         raise InvalidError("That answer id is already in use. Send a fresh random UUID.")
+    return found
+
+
+def _replayed(annotator: Annotator, uuid: UUID) -> Annotation:
+    found = _find_replay(annotator, uuid)
+    if found is None:
+        raise NotFoundError("That answer is not in this project.")
     return found
 
 
@@ -240,14 +314,11 @@ def _standing(
     return mine
 
 
-def _close(assignment: Assignment, state: AssignmentState) -> bool:
-    """Mark an assignment answered; False when its place was given to somebody else meanwhile."""
-    if assignment.state == AssignmentState.LEASED:
-        _set_state(assignment, state)
-        return True
+def _win_back(assignment: Assignment) -> bool:
+    """Take the place of a lease that ran out again; False when somebody else has it by now."""
     try:
         with transaction.atomic():
-            _set_state(assignment, state)
+            _set_state(assignment, AssignmentState.ANSWERED)
     except IntegrityError:
         return False
     return True
@@ -256,18 +327,6 @@ def _close(assignment: Assignment, state: AssignmentState) -> bool:
 def _set_state(assignment: Assignment, state: AssignmentState) -> None:
     Assignment.objects.filter(pk=assignment.pk).update(state=state, finished_at=Now())
     assignment.state = state
-
-
-def _count_answer(project: Project, assignment: Assignment) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH gone AS (DELETE FROM annotator_pick WHERE item_id = %s AND slot = %s)
-            UPDATE annotator_item SET answers = answers + 1, open = (answers + 1 < %s)
-            WHERE id = %s
-            """,
-            [assignment.item_id, assignment.slot, project.overlap, assignment.item_id],
-        )
 
 
 def _reopen(project: Project, assignment: Assignment) -> None:

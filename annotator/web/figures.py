@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, Min
 from django.utils import timezone
 
-from annotator.models import Annotation, AnnotationKind, Annotator, EstimateSource, Project
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Annotator,
+    EstimateSource,
+    Project,
+    StudentVersion,
+)
 
 SHORTEST_MINUTES = 5.0
 
 
 def of_student(project: Project) -> dict[str, Any]:
-    """The current student's accuracy with its interval, in words; costs no query."""
-    student = project.current_student
-    if student is None or student.accuracy is None:
-        return {"student": "no student yet" if student is None else "student: too early to say"}
+    """The current student's accuracy with its interval, in words."""
+    if project.current_student_id is None:
+        return {"student": "no student yet"}
+    return {"student": _student_words(project.current_student_id)}
+
+
+@lru_cache(maxsize=256)
+def _student_words(student_id: int) -> str:
+    """Kept in memory, since a version's figures never change and every answer shows them."""
+    student = StudentVersion.objects.get(pk=student_id)
+    if student.accuracy is None:
+        return "student: too early to say"
     share = f"{student.accuracy * 100:.0f}\u202f%"
     if student.accuracy_low is not None and student.accuracy_high is not None:
         share += f" ({student.accuracy_low * 100:.0f}–{student.accuracy_high * 100:.0f})"
     out_of_fold = student.estimate != EstimateSource.AUDIT
-    return {"student": f"student {share}{', out of fold' if out_of_fold else ''}"}
+    return f"student {share}{', out of fold' if out_of_fold else ''}"
 
 
 def of_voice(project: Project, voice: Annotator) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
 @login_required
 def answer(request: HttpRequest, project_id: int) -> HttpResponse:
     """Store what the person said about an item and return what fills the gap in their page."""
-    project = project_for(request, project_id, Can.LABEL)
-    voice = assigning.voice_of(project, person(request))
+    voice = assigning.seat(request.user, project_id)
+    project = voice.project
     kept = _store(request, project, voice)
     missing = assigning.HELD_AT_MOST - len(_ids(request.POST.get("held", "")))
     fresh = [kept] if kept else assigning.lease(project, voice, missing)

@@ -1,0 +1,22 @@
+"""SQL of the label loop, run as prepared statements: planned once per connection, not per answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+import psycopg
+from django.db import connection
+
+# Prepare what is asked for here and nothing by count, so that Django's own queries stay as they are.
+_NEVER_BY_COUNT = 1_000_000_000
+
+
+def run_prepared(sql: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a statement in the present transaction; returns its rows. Errors are Django's own."""
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.prepare_threshold = _NEVER_BY_COUNT
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        cursor.execute(sql, values, prepare=True)
+        return cursor.fetchall() if cursor.description else []
