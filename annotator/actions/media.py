@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from annotator.errors import NotFoundError
+from annotator.models import Item
 
 _NAME = re.compile(r"^[0-9a-f]{32}\.(png|jpg|webp|gif)$")
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
@@ -42,3 +43,16 @@ def image_path(project_id: int, name: str) -> Path:
 
 def read_image(project_id: int, name: str) -> bytes:
     return image_path(project_id, name).read_bytes()
+
+
+def sweep_images(project_id: int) -> int:
+    """Remove the images that no item refers to; only while nothing is being imported."""
+    folder = media_folder(project_id)
+    if not folder.is_dir():
+        return 0
+    items = Item.objects.filter(project_id=project_id)
+    used = set(items.values_list("image", flat=True).iterator(chunk_size=10_000))
+    orphans = [path for path in folder.iterdir() if path.name not in used]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return len(orphans)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from annotator.models.item import Item
-from annotator.models.people import Can, User
+from annotator.models.people import ROLES, Can, User
 from annotator.models.project import Project
 
 if TYPE_CHECKING:
@@ -26,6 +26,15 @@ class AnnotatorKind(models.TextChoices):
 class AnnotatorQuerySet(models.QuerySet["Annotator"]):
     def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
         return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def for_member(self, user: Viewer, can: Can) -> Self:
+        """This person's own voice where their role allows `can`."""
+        return self.filter(
+            user_id=user.pk,
+            project__archived_at=None,
+            project__memberships__user_id=user.pk,
+            project__memberships__role__in=ROLES[can],
+        )
 
 
 class Annotator(models.Model):
@@ -95,9 +104,14 @@ class Annotation(models.Model):
     """One voice's word on one item. A trigger refuses to change or delete it."""
 
     uuid = models.UUIDField(unique=True)
-    project = models.ForeignKey(Project, models.CASCADE, related_name="annotations")
-    item = models.ForeignKey(Item, models.CASCADE, related_name="annotations")
-    annotator = models.ForeignKey(Annotator, models.PROTECT, related_name="annotations")
+    # No index of their own: those below begin with the same columns. The project is the item's.
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="annotations", db_index=False, db_constraint=False
+    )
+    item = models.ForeignKey(Item, models.CASCADE, related_name="annotations", db_index=False)
+    annotator = models.ForeignKey(
+        Annotator, models.PROTECT, related_name="annotations", db_index=False
+    )
     assignment = models.ForeignKey(
         "Assignment", models.DO_NOTHING, null=True, db_constraint=False, related_name="annotations"
     )
@@ -149,10 +163,13 @@ class LedgerBatch(models.Model):
 class LedgerEntry(models.Model):
     """An annotation's place in the ledger; a trigger writes it without a position at insertion."""
 
+    # Without constraints: only the trigger writes here, from the very row, and that row stays.
     annotation = models.OneToOneField(
-        Annotation, models.CASCADE, primary_key=True, related_name="ledger"
+        Annotation, models.CASCADE, primary_key=True, related_name="ledger", db_constraint=False
     )
-    project = models.ForeignKey(Project, models.CASCADE, related_name="ledger")
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="ledger", db_index=False, db_constraint=False
+    )
     position = models.PositiveBigIntegerField(null=True)
     digest = models.BinaryField(max_length=32, null=True)
     redacted_at = models.DateTimeField(null=True)

@@ -83,9 +83,15 @@ class ItemQuerySet(models.QuerySet["Item"]):
 class Item(models.Model):
     """One thing to label. `number` is its row in every matrix of the project."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="items")
+    # Here and below: no index of its own where another one begins with the same column.
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="items", db_index=False
+    )
     number = models.PositiveIntegerField()
-    batch = models.ForeignKey(ImportBatch, models.SET_NULL, null=True, related_name="items")
+    # Checked by the import's own transaction; a check per row would cost it a tenth of its time.
+    batch = models.ForeignKey(
+        ImportBatch, models.SET_NULL, null=True, related_name="items", db_constraint=False
+    )
     external_id = models.TextField(blank=True)
     text = models.TextField(blank=True)
     text_b = models.TextField(blank=True)

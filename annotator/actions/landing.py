@@ -1,0 +1,264 @@
+"""The one transaction in which staged rows become items, answers and suggestions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions import auditing, schema, settling
+from annotator.actions.encoding import wish_encoding
+from annotator.actions.indexing import wish_index
+from annotator.actions.staging import Stage
+from annotator.models import Annotator, AnnotatorKind, BatchState, ImportBatch, Project
+
+EXAMPLES = 20
+# All import voices of an item together stay below a person's single answer.
+VOTES_WEIGHT = 0.5
+
+_TWINS = """
+CREATE TEMPORARY TABLE staged_twin ON COMMIT DROP AS
+SELECT row, first_row, twin FROM (
+    SELECT s.row, min(s.row) OVER (PARTITION BY s.content_hash) AS first_row,
+           (SELECT min(i.number) FROM annotator_item i
+            WHERE i.project_id = %(project)s AND i.content_hash = s.content_hash
+              AND i.removed_at IS NULL) AS twin
+    FROM staged_item s
+) found WHERE twin IS NOT NULL OR row <> first_row
+"""
+_KEPT = """
+CREATE TEMPORARY TABLE staged_kept ON COMMIT DROP AS
+SELECT s.row, %(first)s + row_number() OVER (ORDER BY s.row) - 1 AS number,
+       nextval(pg_get_serial_sequence('annotator_item', 'id')) AS item_id
+FROM staged_item s
+WHERE %(keep)s OR NOT EXISTS (SELECT 1 FROM staged_twin t WHERE t.row = s.row)
+ORDER BY s.row
+"""
+_ITEMS = """
+INSERT INTO annotator_item (
+    id, project_id, number, batch_id, external_id, text, text_b, image, meta, content_hash,
+    order_key, part, open, answers, created_at
+)
+SELECT k.item_id, %(project)s, k.number, %(batch)s, s.external_id, s.text, s.text_b, s.image,
+       s.meta, s.content_hash, random(), '', true_label.row IS NULL, 0, now()
+FROM staged_item s
+JOIN staged_kept k ON k.row = s.row
+LEFT JOIN (SELECT DISTINCT row FROM staged_answer WHERE %(truth)s AND NOT prediction) true_label
+    ON true_label.row = s.row
+ORDER BY k.number
+"""
+_SETS = """
+CREATE TEMPORARY TABLE staged_ids ON COMMIT DROP AS
+SELECT s.id, coalesce(array_agg(l.label_id ORDER BY l.label_id)
+                      FILTER (WHERE l.label_id IS NOT NULL), '{}')::bigint[] AS labels
+FROM staged_set s
+LEFT JOIN LATERAL unnest(s.labels) AS part(number) ON true
+LEFT JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS l(number, label_id)
+    ON l.number = part.number
+GROUP BY s.id
+"""
+_ANNOTATIONS = """
+INSERT INTO annotator_annotation (
+    uuid, project_id, item_id, annotator_id, kind, stream, labels, comment, reason, extra, blind,
+    created_at
+)
+SELECT gen_random_uuid(), %(project)s, k.item_id, v.annotator_id, 'answer', 'import', l.labels,
+       '', '', false, false, now()
+FROM staged_answer a
+JOIN staged_kept k ON k.row = a.row
+JOIN staged_ids l ON l.id = a.labels
+JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_id)
+    ON v.voice = a.voice
+WHERE NOT a.prediction
+ORDER BY k.number, a.voice
+"""
+_SUGGESTIONS = """
+INSERT INTO annotator_suggestion (project_id, item_id, annotator_id, label_id, probability)
+SELECT %(project)s, k.item_id, v.annotator_id, label.id, a.score
+FROM staged_answer a
+JOIN staged_kept k ON k.row = a.row
+JOIN staged_ids l ON l.id = a.labels
+JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_id)
+    ON v.voice = a.voice
+CROSS JOIN LATERAL unnest(l.labels) AS label(id)
+WHERE a.prediction OR %(all)s
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """What the transaction did."""
+
+    items: int
+    answers: int
+    suggestions: int
+    duplicates: dict[str, Any]
+    new_labels: list[str]
+
+
+def land(run: jobs.Run, batch: ImportBatch, stage: Stage, report: dict[str, Any]) -> Landed:
+    """Commit the staged rows in one transaction that only the job's present owner can commit.
+
+    Follow-up work (audit cut, encoding, text index, sealing) is asked for in the same transaction.
+    """
+    with run.fence(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        project = _locked_project(run)
+        cursor.execute("ANALYZE staged_item, staged_answer, staged_set")
+        first = project.item_count
+        duplicates = _find_twins(cursor, project, keep=batch.options["duplicates"] == "keep")
+        items = _insert_items(cursor, project, batch, first)
+        new_labels = _create_labels(project, stage)
+        answers, suggestions = _insert_labels(cursor, project, batch, stage)
+        Project.objects.filter(pk=project.pk).update(item_count=first + items)
+        project.item_count = first + items
+        landed = Landed(
+            items=items,
+            answers=answers,
+            suggestions=suggestions,
+            duplicates=duplicates,
+            new_labels=new_labels,
+        )
+        _finish(batch, first, landed, report)
+        _follow_up(project, landed)
+    return landed
+
+
+def _locked_project(run: jobs.Run) -> Project:
+    """Lock the row that parts two imports: numbers are dense, and both look for duplicates."""
+    project = (
+        Project.objects.active().select_for_update(no_key=True).filter(pk=run.project.pk).first()
+    )
+    if project is None:
+        raise jobs.CancelledError("The project was deleted while its import ran.")
+    return project
+
+
+def _find_twins(cursor: Any, project: Project, *, keep: bool) -> dict[str, Any]:
+    """Note every row that repeats an earlier one of the file or an item of the project."""
+    cursor.execute(_TWINS, {"project": project.pk})
+    cursor.execute("SELECT count(*), count(twin) FROM staged_twin")
+    total, in_project = cursor.fetchone()
+    cursor.execute(
+        """
+        SELECT t.row, t.first_row, t.twin, left(coalesce(nullif(s.text, ''), s.external_id), 120)
+        FROM staged_twin t JOIN staged_item s ON s.row = t.row ORDER BY t.row LIMIT %s
+        """,
+        [EXAMPLES],
+    )
+    examples = [
+        {
+            "row": row,
+            "same_as_row": None if twin is not None else first,
+            "same_as_item": twin,
+            "text": text,
+        }
+        for row, first, twin, text in cursor.fetchall()
+    ]
+    return {
+        "in_file": total - in_project,
+        "in_project": in_project,
+        "kept": keep,
+        "examples": examples,
+    }
+
+
+def _insert_items(cursor: Any, project: Project, batch: ImportBatch, first: int) -> int:
+    values = {
+        "project": project.pk,
+        "batch": batch.pk,
+        "first": first,
+        "keep": batch.options["duplicates"] == "keep",
+        "truth": batch.options["labels"] == "truth",
+    }
+    cursor.execute(_KEPT, values)
+    cursor.execute("ANALYZE staged_kept")
+    cursor.execute(_ITEMS, values)
+    return int(cursor.rowcount)
+
+
+def _create_labels(project: Project, stage: Stage) -> list[str]:
+    """Add the file's new labels to the schema, the most frequent first."""
+    book = stage.book
+    places = [place for place, pk in enumerate(book.ids) if pk is None]
+    places.sort(key=lambda place: (-book.counts[place], place))
+    names = [book.names[place] for place in places]
+    if names:
+        made = schema.add_labels(project, [(name, "", "", "") for name in names])
+        for place, label in zip(places, made, strict=True):
+            book.ids[place] = label.pk
+    return names
+
+
+def _insert_labels(
+    cursor: Any, project: Project, batch: ImportBatch, stage: Stage
+) -> tuple[int, int]:
+    if not stage.voices:
+        return 0, 0
+    mode = batch.options["labels"]
+    annotators = _voices(project, batch, stage)
+    values = {
+        "project": project.pk,
+        "numbers": list(range(len(stage.book.ids))),
+        "labels": stage.book.ids,
+        "voices": list(annotators),
+        "annotators": [annotator.pk for annotator in annotators.values()],
+        "all": mode == "suggestions",
+    }
+    cursor.execute(_SETS, values)
+    answers = 0
+    if mode != "suggestions":
+        cursor.execute(_ANNOTATIONS, values)
+        answers = int(cursor.rowcount)
+    cursor.execute(_SUGGESTIONS, values)
+    suggestions = int(cursor.rowcount)
+    return answers, suggestions
+
+
+def _voices(project: Project, batch: ImportBatch, stage: Stage) -> dict[int, Annotator]:
+    """Make an import annotator for each voice of the file: {its number: annotator}."""
+    base = (batch.options.get("voice") or batch.file_name)[:100]
+    if Annotator.objects.filter(
+        project=project, kind=AnnotatorKind.IMPORT, name__startswith=base
+    ).exists():
+        base = f"{base} ({batch.pk})"
+    found: dict[int, Annotator] = {}
+    for voice, number in stage.voices.items():
+        found[number] = Annotator.objects.create(
+            project=project,
+            kind=AnnotatorKind.IMPORT,
+            name=(f"{base} · {voice}" if voice else base)[:150],
+            weight=VOTES_WEIGHT / len(stage.voices),
+            truth=batch.options["labels"] == "truth",
+        )
+    return found
+
+
+def _finish(batch: ImportBatch, first: int, landed: Landed, report: dict[str, Any]) -> None:
+    report |= {
+        "duplicates": landed.duplicates,
+        "answers": landed.answers,
+        "suggestions": landed.suggestions,
+        "new_labels": landed.new_labels[:1_000],
+    }
+    ImportBatch.objects.filter(pk=batch.pk).update(
+        state=BatchState.DONE,
+        report=report,
+        rows_read=report["rows"],
+        items_added=landed.items,
+        first_number=first,
+        finished_at=Now(),
+    )
+
+
+def _follow_up(project: Project, landed: Landed) -> None:
+    auditing.recut(project)
+    if landed.items:
+        wish_encoding(project)
+        wish_index(project)
+    if landed.answers:
+        settling.wish(project)
