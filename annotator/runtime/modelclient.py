@@ -63,6 +63,11 @@ def predict(
     return _matrix(_ask({"do": "predict", "student": student, **wish}, timeout_seconds))
 
 
+def ping(timeout_seconds: float = 5.0) -> None:
+    """Return when the model process answers; raises ModelAwayError when it does not."""
+    _ask({"do": "ping"}, timeout_seconds)
+
+
 def _ask(request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

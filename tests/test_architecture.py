@@ -1,0 +1,154 @@
+"""What keeps the code readable and safe, checked by reading it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("annotator", "learning")
+LONGEST_FUNCTION = 40
+LONGEST_FILE = 400
+HEAVY = ("torch", "transformers", "sklearn", "scipy", "sentence_transformers")
+
+# The one place that turns sanitised Markdown into HTML
+SANITISER = "annotator/web/markdown.py"
+
+# Longer than the rule, each with its reason
+LONG_FILES: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {}
+
+FORBIDDEN_CALLS = {
+    "mark_safe": "item text is data; build HTML with format_html or a template",
+    "SafeString": "item text is data; build HTML with format_html or a template",
+    "eval": "code is never data",
+    "exec": "code is never data",
+    "__import__": "import by path through a registry",
+}
+FORBIDDEN_MODULES = {
+    "pickle": "safetensors and JSON instead",
+    "cPickle": "safetensors and JSON instead",
+    "cloudpickle": "safetensors and JSON instead",
+    "dill": "safetensors and JSON instead",
+    "joblib": "safetensors and JSON instead",
+    "shelve": "it pickles",
+    "marshal": "safetensors and JSON instead",
+}
+FORBIDDEN_METHODS = {("torch", "load"), ("yaml", "load"), ("np", "load")}
+
+
+def sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                yield path
+
+
+def parsed() -> Iterator[tuple[str, ast.Module]]:
+    for path in sources():
+        yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def test_files_are_short():
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in sources()
+        if (lines := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert set(long) == set(LONG_FILES), long
+
+
+def test_functions_are_short():
+    long = {}
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if lines > LONGEST_FUNCTION:
+                    long[f"{name}:{node.name}"] = lines
+    assert set(long) == set(LONG_FUNCTIONS), long
+
+
+def test_nothing_dangerous_is_called_or_imported():
+    found = []
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            found += [
+                f"{name}:{node.lineno} {why}"
+                for why in dangers(node)
+                if name != SANITISER or not why.startswith("SafeString")
+            ]
+    assert not found, "\n".join(found)
+
+
+def dangers(node: ast.AST) -> Iterator[str]:
+    """Yield what is wrong with one node of the tree."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        modules = [alias.name for alias in node.names]
+        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for module in modules:
+            if reason := FORBIDDEN_MODULES.get(module.split(".")[0]):
+                yield f"{module}: {reason}"
+    elif isinstance(node, ast.Call):
+        called = node.func
+        if isinstance(called, ast.Name) and called.id in FORBIDDEN_CALLS:
+            yield f"{called.id}: {FORBIDDEN_CALLS[called.id]}"
+        owner = called.value if isinstance(called, ast.Attribute) else None
+        if isinstance(owner, ast.Name) and (owner.id, called.attr) in FORBIDDEN_METHODS:
+            yield f"{owner.id}.{called.attr} may run what it reads"
+    elif isinstance(node, ast.ExceptHandler):
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        for kind in kinds:
+            if kind is None or (
+                isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}
+            ):
+                yield "it catches everything: name what can happen"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from joblib import load",
+        "mark_safe(text)",
+        "eval(text)",
+        "torch.load(path)",
+        "try:\n    x\nexcept Exception:\n    y",
+        "try:\n    x\nexcept (OSError, BaseException):\n    y",
+        "try:\n    x\nexcept:\n    y",
+    ],
+)
+def test_the_check_itself_sees_what_it_must(line):
+    assert any(why for node in ast.walk(ast.parse(line)) for why in dangers(node))
+
+
+def test_templates_mark_nothing_as_safe():
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        text = path.read_text()
+        for word in ("|safe", "| safe", "autoescape off", "<script>", " onclick=", " style="):
+            assert word not in text, f"{path.relative_to(ROOT)}: {word}"
+
+
+def test_the_web_process_loads_none_of_the_heavy_libraries():
+    program = (
+        "import annotator.wsgi, sys\n"
+        "from django.urls import get_resolver\n"
+        "get_resolver().url_patterns\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_unfinished_work_is_called_done():
+    words = ("TODO", "FIXME", "XXX", "raise NotImplementedError")
+    for path in sources():
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            found = [word for word in words if word in line]
+            assert not found, f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
