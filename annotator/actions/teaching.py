@@ -1,0 +1,81 @@
+"""What a person asks of the students: a fine-tuning now, a word on a typed text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from annotator import jobs
+from annotator.actions.encoding import matrix_folder
+from annotator.actions.training import students_folder
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import ItemKind, Job, Label, Project, StudentVersion, User
+from annotator.runtime import modelclient
+
+TEXTS_AT_MOST = 64
+LONGEST_TEXT = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """The probability, 0…1, of each label for one text, likeliest first."""
+
+    labels: list[tuple[int, float]]
+
+
+def start_finetune(project: Project, user: User, params: dict[str, Any] | None = None) -> Job:
+    """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
+    from learning.errors import LearningError
+    from learning.students import STUDENTS
+
+    if project.item_kind == ItemKind.IMAGE:
+        raise InvalidError("Only students of text are fine-tuned.")
+    try:
+        STUDENTS.create("finetune", params or {})
+    except (LearningError, ValueError) as error:
+        raise InvalidError(str(error), field="params") from error
+    with transaction.atomic():
+        job = jobs.enqueue(
+            "finetune",
+            project=project,
+            params={"student": params or {}},
+            key=f"finetune:{project.pk}",
+            started_by=user,
+        )
+    if job is None:
+        raise ConflictError("A fine-tuning waits already; it will learn from every answer so far.")
+    return job
+
+
+def predict(
+    project: Project, texts: list[str], version: StudentVersion | None = None
+) -> list[Guess]:
+    """A student's word on texts, by the warm model process; the current student's if none is named.
+
+    Raises ConflictError while there is none, UnavailableError while the model process starts.
+    """
+    student = version or project.current_student
+    if student is None or not student.folder:
+        raise ConflictError("There is no student to ask yet, or its files were removed.")
+    encoding = student.encoding
+    if encoding is None:
+        raise ConflictError("The encoding that this student read is gone. Train again.")
+    fitted = matrix_folder(project.pk) / encoding.fingerprint
+    data = settings.DATA_DIR
+    probabilities = modelclient.predict(
+        texts,
+        student=str((students_folder(project.pk) / student.folder).relative_to(data)),
+        encoder=encoding.encoder,
+        params=encoding.params,
+        folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
+    )
+    live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
+    return [_guess(student.label_ids, row, live) for row in probabilities.tolist()]
+
+
+def _guess(label_ids: list[int], row: list[float], live: set[int]) -> Guess:
+    pairs = [(pk, round(p, 6)) for pk, p in zip(label_ids, row, strict=True) if pk in live]
+    return Guess(labels=sorted(pairs, key=lambda pair: -pair[1]))

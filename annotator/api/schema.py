@@ -1,0 +1,95 @@
+"""The OpenAPI schema, a plain page of it, and the answer for addresses that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.api.base import Endpoint
+from annotator.errors import NotFoundError
+
+VERBS = ("get", "post", "put", "patch", "delete")
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema describes a token."""
+
+    target_class = "annotator.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """The header that carries it."""
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "Token-based: `Authorization: Token …`",
+        }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema describes a signed-in browser."""
+
+    target_class = "annotator.api.authentication.PageSession"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """The cookie that carries it."""
+        return {"type": "apiKey", "in": "cookie", "name": "concord_session"}
+
+
+def schema() -> dict[str, Any]:
+    """The schema of every operation."""
+    generator: Any = SchemaGenerator  # ships no types
+    made: dict[str, Any] = generator().get_schema(request=None, public=True)
+    return made
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Each operation as the page lists it, in the order of addresses."""
+    for path, verbs in document["paths"].items():
+        for verb in VERBS:
+            if verb in verbs:
+                told = verbs[verb]
+                yield {
+                    "method": verb.upper(),
+                    "path": path,
+                    "summary": told.get("summary", ""),
+                    "description": told.get("description", ""),
+                }
+
+
+class Schema(Endpoint):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response(schema())
+
+
+class Docs(Endpoint):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        return render(request._request, "api/docs.html", {"operations": operations(schema())})
+
+
+class NothingHere(Endpoint):
+    """Any other address below /api/: 404 in the one shape, whatever the method."""
+
+    permission_classes = [AllowAny]
+    authentication_classes = []
+    throttle_classes = []
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFoundError("There is nothing at this address. /api/v1/docs lists what there is.")
+
+    def get(self, request: Request, rest: str) -> Response:
+        raise AssertionError("initial() refuses every request")

@@ -1,0 +1,136 @@
+"""Students: versions, promotion, fine-tuning, and their word on a typed text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.actions import teaching, training
+from annotator.api.base import Endpoint
+from annotator.api.jobs import JobShape
+from annotator.api.parsing import IdField, ObjectField, body
+from annotator.api.projects import ProjectShape
+from annotator.errors import InvalidError, NotFoundError
+from annotator.models import Can, Project, StudentVersion
+
+
+class StudentShape(serializers.ModelSerializer[StudentVersion]):
+    """`accuracy` (0…1) with its 95 % interval, and on what it was measured: `estimate` is audit
+    (a random sample) or out-of-fold (an early figure, not on a random sample)."""
+
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = StudentVersion
+        fields = [
+            *("id", "number", "kind", "params", "state", "current", "label_ids", "position"),
+            *("trained_on", "answers", "seconds", "device", "digest"),
+            *("accuracy", "accuracy_low", "accuracy_high", "evaluated_on", "estimate", "metrics"),
+            *("created_at", "promoted_at"),
+        ]
+
+    def get_current(self, student: StudentVersion) -> bool:
+        """Whether its suggestions are shown and its doubt fills the queue."""
+        return bool(self.context["project"].current_student_id == student.pk)
+
+
+class FinetuneWish(serializers.Serializer[Any]):
+    params = ObjectField(default=dict, help_text="Hyper-parameters of the student “finetune”.")
+
+
+class Texts(serializers.Serializer[Any]):
+    texts = serializers.ListField(
+        child=serializers.CharField(max_length=teaching.LONGEST_TEXT, trim_whitespace=False),
+        min_length=1,
+        max_length=teaching.TEXTS_AT_MOST,
+    )
+    student = IdField(required=False, help_text="Another version than the current one.")
+
+
+class GuessShape(serializers.Serializer[Any]):
+    """[label id, probability] pairs, likeliest first."""
+
+    labels = serializers.ListField(child=serializers.ListField())
+
+
+class Guesses(serializers.Serializer[Any]):
+    results = GuessShape(many=True)
+
+
+class OfStudents(Endpoint):
+    """An endpoint about the students of a project."""
+
+    def student(self, project: Project, student_id: int) -> StudentVersion:
+        rows = StudentVersion.objects.for_user(self.person).filter(project=project)
+        student = rows.select_related("encoding").filter(pk=student_id).first()
+        if student is None:
+            raise NotFoundError("There is no such student in this project.")
+        return student
+
+
+class Students(OfStudents):
+    @extend_schema(responses=StudentShape(many=True), summary="Students, latest first")
+    def get(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.SEE)
+        rows = StudentVersion.objects.for_user(self.person).filter(project=project)
+        return self.page(rows, StudentShape, ordering="-number", context={"project": project})
+
+
+class OneStudent(OfStudents):
+    @extend_schema(responses=StudentShape, summary="One student")
+    def get(self, request: Request, project_id: int, student_id: int) -> Response:
+        project = self.project(project_id, Can.SEE)
+        student = self.student(project, student_id)
+        return Response(StudentShape(student, context={"project": project}).data)
+
+
+class StudentPromote(OfStudents):
+    @extend_schema(
+        request=None,
+        responses=StudentShape,
+        summary="Make a student the current one, forwards or back; newer ones wait until unpinned",
+    )
+    def post(self, request: Request, project_id: int, student_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        training.promote(project, self.student(project, student_id))
+        project = self.project(project_id, Can.MANAGE)
+        student = self.student(project, student_id)
+        return Response(StudentShape(student, context={"project": project}).data)
+
+
+class StudentsUnpin(OfStudents):
+    @extend_schema(
+        request=None, responses=ProjectShape, summary="Let newer students take over again"
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        training.unpin(self.project(project_id, Can.MANAGE))
+        return Response(ProjectShape(self.project(project_id, Can.MANAGE)).data)
+
+
+class StudentsFinetune(OfStudents):
+    budget = "heavy"
+
+    @extend_schema(request=FinetuneWish, responses={202: JobShape}, summary="Fine-tune a student")
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        job = teaching.start_finetune(project, self.person, body(request, FinetuneWish)["params"])
+        job.refresh_from_db()
+        return Response(JobShape(job).data, status=202)
+
+
+class Predict(OfStudents):
+    budget = "heavy"
+
+    @extend_schema(request=Texts, responses=Guesses, summary="A student's word on given texts")
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.SEE)
+        wish = body(request, Texts)
+        if not all(text.strip() for text in wish["texts"]):
+            raise InvalidError("A text is empty.", field="texts")
+        version = self.student(project, wish["student"]) if "student" in wish else None
+        guesses = teaching.predict(project, wish["texts"], version)
+        return Response({"results": [{"labels": guess.labels} for guess in guesses]})

@@ -1,0 +1,64 @@
+"""Every route is described: one operation for each address and method."""
+
+import pytest
+from django.urls import get_resolver
+
+from annotator.api import schema
+
+UNDESCRIBED = {"api_schema", "api_docs", "api_nothing"}
+
+
+def api_patterns():
+    for resolver in get_resolver().url_patterns:
+        if str(resolver.pattern) == "api/v1/":
+            return resolver.url_patterns
+    raise AssertionError("the API is not mounted")
+
+
+def methods_of(pattern):
+    view = pattern.callback.cls
+    return {name for name in schema.VERBS if hasattr(view, name) and name in view.http_method_names}
+
+
+def test_every_route_has_an_operation_with_a_summary():
+    described = schema.schema()["paths"]
+    seen = 0
+    for pattern in api_patterns():
+        if pattern.name in UNDESCRIBED:
+            continue
+        path = "/api/v1/" + str(pattern.pattern)
+        for kind in ("int:", "uuid:", "str:"):
+            path = path.replace(f"<{kind}", "<")
+        path = path.replace("<", "{").replace(">", "}")
+        assert path in described, f"{path} is not in the schema"
+        assert set(described[path]) & set(schema.VERBS) == methods_of(pattern), path
+        for method in methods_of(pattern):
+            assert described[path][method]["summary"], f"{method} {path} has no summary"
+            seen += 1
+    assert seen > 50
+
+
+def test_operation_ids_are_unique():
+    document = schema.schema()
+    ids = [
+        verbs[verb]["operationId"]
+        for verbs in document["paths"].values()
+        for verb in schema.VERBS
+        if verb in verbs
+    ]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.django_db
+def test_the_docs_page_lists_every_operation_without_a_script_of_others(client, cast):
+    client.force_login(cast.ana)
+    page = client.get("/api/v1/docs").content.decode()
+    assert "/api/v1/projects/{project_id}/answers" in page
+    assert "https://" not in page
+
+
+@pytest.mark.django_db
+def test_the_schema_is_served(ana):
+    answer = ana.get("/api/v1/schema")
+    assert answer.status_code == 200
+    assert answer.json()["openapi"].startswith("3.")
