@@ -151,8 +151,8 @@ def seat(user: Viewer, project_id: int) -> Annotator:
     Raises NotFoundError for a project in which this person may not label or has no voice yet.
     """
     voice = (
-        Annotator.objects.filter(project__in=Project.objects.for_user(user, Can.LABEL))
-        .filter(project_id=project_id, user_id=user.pk)
+        Annotator.objects.filter(project_id=project_id)
+        .for_member(user, Can.LABEL)
         .select_related("project")
         .defer("project__guidelines", "project__description")
         .first()

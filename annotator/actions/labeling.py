@@ -27,7 +27,6 @@ from annotator.models import (
     Flag,
     FlagState,
     Item,
-    Label,
     Pick,
     Project,
     Stream,
@@ -37,6 +36,12 @@ from annotator.models.statements import run_prepared
 LONGEST_SECONDS = 3600.0
 LONGEST_COMMENT = 5_000
 
+
+_LIVE_LABELS: LiteralString = """
+SELECT id FROM annotator_label
+WHERE project_id = %(project)s AND archived_at IS NULL AND id = ANY(%(labels)s::bigint[])
+ORDER BY "column"
+"""
 
 _LOCK: LiteralString = """
 SELECT a.id, a.item_id, a.slot, a.state, a.stream, a.suggestion
@@ -231,8 +236,8 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
     wanted = set(labels)
     if not project.multi_label and len(wanted) != 1:
         raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
-    live = Label.objects.filter(project=project, archived_at=None, pk__in=wanted)
-    known = list(live.order_by("column").values_list("pk", flat=True))
+    rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})
+    known = [pk for (pk,) in rows]
     if len(known) != len(wanted):
         strangers = ", ".join(str(pk) for pk in sorted(wanted - set(known)))
         raise InvalidError(

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.models import Label, Project
+from annotator.models import Item, Label, Pick, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from learning.students.predictions import Predictions
     from learning.types import Pool, Selection
 
-PICKS = 1_000
+PICKS = 3_000
+# A queue this short is filled again, also when no new student is due; before there is a student
+# the cold start is chosen again only when it is used up.
+FEWEST_PICKS = 1_000
+FEWEST_BEFORE_STUDENT = 3
 SUGGESTED = 5
 # Before there is a student, this many representatives per label open the queue.
 REPRESENTATIVES_PER_LABEL = 2
@@ -38,6 +42,18 @@ class Knowledge:
         if self.predictions is not None:
             return self.predictions.rows
         return 0 if self.encodings is None else len(self.encodings)
+
+
+def wish_refill(project: Project) -> None:
+    """Ask for more picks when few are left and the pool has more to give."""
+    fewest = FEWEST_PICKS if project.current_student_id else FEWEST_BEFORE_STUDENT
+    left = Pick.objects.filter(project=project)[:fewest].count()
+    open_items = Item.objects.filter(
+        project=project, open=True, order_key__gt=project.audit_cutoff
+    )[: left + 1].count()
+    if left < fewest and open_items > left:
+        with transaction.atomic():
+            jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
 
 
 def choose(project: Project, knowledge: Knowledge, rng: np.random.Generator) -> Selection:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import sealing, verdicts
+from annotator.actions import queueing, sealing, verdicts
 from annotator.models import AnnotationKind, Job, JobState, LedgerEntry, Project
 
 SETTLE_AFTER_SECONDS = 0.3
@@ -57,6 +57,7 @@ def run_settle(run: jobs.Run) -> dict[str, Any]:
     run.check()
     decided = verdicts.decide(project, items)
     wish_training(project)
+    queueing.wish_refill(project)
     return {"position": position, "verdicts": decided}
 
 
