@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
-from learning.selection.kmeans import kmeans, nearest_rows
+from learning.selection.kmeans import coverage_order, kmeans, nearest_rows
 from learning.types import Pool, Selection
+
+COVERED_ROWS = 2_000  # items by which the order of the groups is found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Representatives:
             raise ParameterError("Representatives need sample, rounds and groups above 0.")
 
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
-        """min(n, candidates) rows, those of the largest groups first.
+        """min(n, candidates) rows, ordered so that every beginning stands well for the whole.
 
         Raises NotEnoughDataError when the pool has no encodings.
         """
@@ -43,12 +45,12 @@ class Representatives:
         groups = min(take, self.groups)
         size = min(len(candidates), max(self.sample, 20 * groups))
         drawn = np.sort(rng.choice(candidates, size=size, replace=False))
-        centres = kmeans(
-            np.asarray(pool.encodings[drawn], dtype=np.float32), groups, self.rounds, rng
-        )
+        points = np.asarray(pool.encodings[drawn], dtype=np.float32)
+        centres = kmeans(points, groups, self.rounds, rng)
+        centres = centres[coverage_order(centres, rng.permutation(points)[:COVERED_ROWS])]
         keep = min(len(candidates), 2 * -(-take // groups) + 2)
         near, distance, sizes = nearest_rows(pool.encodings, candidates, centres, keep)
-        rows, group = _take_turns(near, distance, sizes, candidates, take)
+        rows, group = _take_turns(near, distance, candidates, take)
         return Selection(
             rows=rows,
             probabilities=np.ones(take),
@@ -59,14 +61,13 @@ class Representatives:
 def _take_turns(
     near: NDArray[np.int64],
     distance: NDArray[np.float32],
-    sizes: NDArray[np.int64],
     candidates: NDArray[np.int64],
     take: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(take,) distinct rows and (take,) the group each stands for, -1 for none.
 
-    In each turn every group gives its nearest item that is still free, the largest group first;
-    but an item that is nearer to another group of the same turn is left to that one.
+    In each turn every group, in order, gives its nearest item that is still free; but an item
+    that is nearer to another group of the same turn is left to that one.
     """
     k, keep = near.shape
     rows: list[int] = []
@@ -83,7 +84,7 @@ def _take_turns(
             if nexts[group] < keep:
                 turn[group] = int(near[group, nexts[group]])
                 taken.add(turn[group])
-        for group in sorted(turn, key=lambda group: (-int(sizes[group]), group)):
+        for group in sorted(turn):
             rows.append(turn[group])
             groups.append(group)
     rest = candidates[~np.isin(candidates, rows)][: max(0, take - len(rows))]

@@ -124,8 +124,10 @@ def fresh_classifier(
 ) -> tuple[Classifier, Any]:
     """(classifier with a zero linear layer, tokenizer) of a model by name."""
     source = str(model_folder()) if model == BUILT_IN else model
-    pooled = load_pooled(source, revision, tokens, {})
-    return Classifier(pooled.model, labels).to(device()), pooled.tokenizer
+    with torch.random.fork_rng():  # weights that the files lack are drawn, alike each time
+        torch.manual_seed(0)
+        pooled = load_pooled(source, revision, tokens, {})
+        return Classifier(pooled.model, labels).to(device()), pooled.tokenizer
 
 
 def device() -> torch.device:

@@ -1,0 +1,152 @@
+"""The fine-tuned transformer: a kill, a wrong checkpoint, cancel, and the built-in model."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learning.errors import (
+    CheckpointMismatchError,
+    DamagedFileError,
+    ModelUnavailableError,
+    ParameterError,
+    ShapeError,
+)
+from learning.students.finetune import Finetune
+from learning.types import no_report
+from tests.contracts.conftest import models
+from tests.contracts.plugins import lesson
+
+__all__ = ["models"]
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from learning.students.finetune import Finetune
+from tests.contracts.plugins import lesson
+model, folder, kill_at = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+def report(done, total):
+    if done == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+student = Finetune(model=model, epochs=3, batch=8, learning_rate=1e-3, checkpoint_steps=4)
+student.fit(lesson(), np.random.default_rng(7), report, None, folder)
+"""
+
+
+@pytest.fixture
+def tiny(models: Path) -> Finetune:
+    return Finetune(
+        model=str(models / "text"), epochs=3, batch=8, learning_rate=1e-3, checkpoint_steps=4
+    )
+
+
+def predictions(student: Finetune, checkpoint: Path | None = None, seed: int = 7, report=no_report):
+    fitted = student.fit(lesson(), np.random.default_rng(seed), report, None, checkpoint)
+    return fitted.predict(lesson().texts)
+
+
+@pytest.mark.parametrize("kill_at", [2, 10, 20])
+def test_goes_on_after_a_kill_to_the_very_same_weights(
+    tiny: Finetune, tmp_path: Path, kill_at: int
+) -> None:
+    import torch
+
+    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, tiny.model, str(tmp_path), str(kill_at)],
+        cwd=Path(__file__).parents[2],
+        env=env,
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    first: list[int] = []
+    resumed = predictions(tiny, tmp_path, seed=1234, report=lambda done, total: first.append(done))
+    assert first[0] == kill_at // 4 * 4, "it began behind the last checkpoint"
+    expected = predictions(tiny, seed=7 if kill_at >= 4 else 1234)
+    np.testing.assert_array_equal(resumed, expected)
+
+
+def test_the_outside_world_keeps_its_own_chance(tiny: Finetune) -> None:
+    import torch
+
+    before = torch.random.get_rng_state()
+    predictions(tiny)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+class TestCheckpoint:
+    @pytest.fixture
+    def folder(self, tiny: Finetune, tmp_path: Path) -> Path:
+        def stop(done: int, total: int) -> None:
+            if done == 9:
+                raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            predictions(tiny, tmp_path, report=stop)
+        return tmp_path
+
+    def test_keeps_one_state_and_no_pickle(self, folder: Path) -> None:
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "checkpoint.json",
+            "state-8.safetensors",
+        ]
+
+    def test_refuses_other_parameters_and_other_data(self, tiny: Finetune, folder: Path) -> None:
+        with pytest.raises(CheckpointMismatchError):
+            predictions(replace(tiny, epochs=4), folder)
+        other = replace(lesson(), weights=np.full(60, 2, dtype=np.float32))
+        with pytest.raises(CheckpointMismatchError):
+            tiny.fit(other, np.random.default_rng(7), no_report, None, folder)
+
+    def test_refuses_a_changed_state(self, tiny: Finetune, folder: Path) -> None:
+        state = folder / "state-8.safetensors"
+        content = bytearray(state.read_bytes())
+        content[-1] ^= 1
+        state.write_bytes(content)
+        with pytest.raises(DamagedFileError, match="changed"):
+            predictions(tiny, folder)
+
+
+def test_one_epoch_takes_every_text_once_in_batches_of_like_length(tiny: Finetune) -> None:
+    from learning.students.training import Training
+
+    data = lesson()
+    long = [text + " more words here" * (place % 7) for place, text in enumerate(data.texts)]
+    training = Training.begin(tiny, replace(data, texts=long), np.random.default_rng(0), None, None)
+    one, again, other = (training._batches(epoch) for epoch in (0, 0, 1))
+    assert sorted(np.concatenate(one).tolist()) == list(range(60))
+    assert [batch.tolist() for batch in one] == [batch.tolist() for batch in again]
+    assert [batch.tolist() for batch in one] != [batch.tolist() for batch in other]
+    spread = np.mean([np.ptp([len(training.ids[row]) for row in batch]) for batch in one])
+    assert spread < np.ptp([len(row) for row in training.ids]) / 3
+
+
+def test_refuses_encodings_missing_models_and_bad_parameters(tiny: Finetune) -> None:
+    with pytest.raises(ShapeError, match="texts"):
+        tiny.fit(replace(lesson(), texts=None), np.random.default_rng(0), no_report)
+    with pytest.raises(ModelUnavailableError):
+        predictions(Finetune(model="/nowhere/at/all"))
+    for wrong in ({"epochs": 0}, {"learning_rate": 0.0}, {"warmup": 1.0}, {"model": ""}):
+        with pytest.raises(ParameterError):
+            Finetune(**wrong)
+
+
+@pytest.mark.slow
+def test_the_built_in_model_learns_from_a_dozen_texts(tmp_path: Path) -> None:
+    from learning import students
+
+    data = lesson(24)
+    student = Finetune(epochs=4, batch=8)
+    fitted = student.fit(data, np.random.default_rng(0), no_report)
+    unseen = ["could I have my money back?", "where is my parcel", "cannot log in, wrong password"]
+    assert fitted.predict(unseen).argmax(axis=1).tolist() == [0, 1, 2]
+    fitted.save(tmp_path)
+    again = students.load(tmp_path)
+    np.testing.assert_array_equal(again.predict(unseen), fitted.predict(unseen))
