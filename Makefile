@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 #   make run TORCH_INDEX=https://download.pytorch.org/whl/cu130
 TORCH_VERSION ?= 2.13.0
 TORCH_INDEX ?=
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 MINUTES ?= 10
+SEED ?= 1
 ONLY ?=
 GRID ?= quick
 TESTS ?= tests
@@ -37,7 +38,7 @@ bench: install-dev ## Benchmarks: make bench ONLY=loop GRID=quick|full (DATASETS
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) --grid $(GRID)
 
 soak: install-dev ## Load, kills, races and fuzzing again and again: make soak MINUTES=10
-	@MINUTES=$(MINUTES) VENV=$(VENV) sh scripts/soak.sh
+	@MINUTES=$(MINUTES) SEED=$(SEED) VENV=$(VENV) sh scripts/soak.sh
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -65,5 +66,5 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 
 .venv-bench/.installed: requirements-bench.txt
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-bench.txt
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r requirements-bench.txt
 	@touch $@

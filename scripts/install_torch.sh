@@ -3,7 +3,7 @@
 # With INDEX, from there and nowhere else (CUDA builds: https://download.pytorch.org/whl/cu130).
 set -eu
 python=$1 version=$2 index=${3:-}
-install() { "$python" -m pip --disable-pip-version-check install --quiet "$@"; }
+install() { "$python" -m pip --disable-pip-version-check install --quiet --quiet "$@"; }
 
 if [ -n "$index" ]; then
     install "torch==$version" --index-url "$index"

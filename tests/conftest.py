@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from annotator.runtime.postgres import Postgres, socket_url
@@ -35,12 +36,18 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = socket_url(data_dir)
 
 
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
 def pytest_configure() -> None:
     from django.conf import settings
 
     settings.STORAGES["staticfiles"] = {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
     }
+    settings.WHITENOISE_USE_FINDERS = True  # the live server has nothing collected
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -55,6 +62,12 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(f"REQUIRE_SERVICES=1, but {what}", pytrace=False)
     pytest.skip(what)
+
+
+@pytest.fixture
+def seed() -> int:
+    """The one seed of a fault or race: fixed in every run, fresh in each round of `make soak`."""
+    return int(os.environ.get("SOAK_SEED", "7"))
 
 
 @pytest.fixture(scope="session")

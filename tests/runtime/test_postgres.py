@@ -19,6 +19,7 @@ from annotator.runtime.postgres import NAME, Postgres
 CODE = Path(postgres.__file__).parent.parent.parent
 FAST = ["fsync=off"]
 
+pytestmark = pytest.mark.fault
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 

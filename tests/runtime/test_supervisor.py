@@ -11,7 +11,7 @@ from annotator.runtime import services
 from annotator.runtime.postgres import Postgres
 from tests.runtime.running import System, environment, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
 CHILDREN = {
     "web": ["gunicorn"],
