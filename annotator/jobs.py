@@ -66,6 +66,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "import": Kind(action="annotator.actions.importing:run_import", queue="io"),
+    "undo": Kind(action="annotator.actions.undoing:run_undo", queue="io"),
     "index": Kind(action="annotator.actions.indexing:run_index", queue="io"),
     "encode": Kind(action="annotator.actions.encoding:run_encode", queue="io"),
     "settle": Kind(action="annotator.actions.settling:run_settle", queue="fast"),

@@ -31,7 +31,6 @@ REMEMBERED_SETS = 50_000
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 _TABLES = """
-DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_voice;
 CREATE TEMPORARY TABLE staged_item (
     row int, external_id text, text text, text_b text, image text, meta jsonb, content_hash bytea
 );
@@ -40,7 +39,8 @@ CREATE TEMPORARY TABLE staged_answer (
 );
 CREATE TEMPORARY TABLE staged_set (id int, labels int[]);
 """
-_DROP = "DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_voice, staged_kept"
+# The last three are made, and mostly dropped, by the transaction that lands the rows.
+_DROP = "DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_twin, staged_kept, staged_ids"
 
 
 def folded(name: str) -> str:
@@ -231,6 +231,7 @@ def _last_words(given: tuple[Given, ...]) -> list[Given]:
 def staging(project: Project, book: LabelBook) -> Iterator[Stage]:
     """Temporary tables for one import, gone at the end whatever happens."""
     with connection.cursor() as cursor:
+        cursor.execute(_DROP)  # what an attempt that was cancelled in this session may have left
         cursor.execute(_TABLES)
     try:
         yield Stage(project, book)

@@ -1,11 +1,15 @@
-"""What is done again and again: ring forgotten bells, settle forgotten answers."""
+"""What is done again and again: ring forgotten bells, settle forgotten answers, end stranded imports."""
 
 from __future__ import annotations
 
 from annotator import jobs
-from annotator.actions import settling
+from annotator.actions import importing, settling
 
 
 def sweep() -> dict[str, int]:
     """One round. Safe to run twice, and at the same time as another sweeper."""
-    return {"unsettled": settling.find_unsettled(), "rung": jobs.sweep()}
+    return {
+        "unsettled": settling.find_unsettled(),
+        "stranded": importing.mark_stranded(),
+        "rung": jobs.sweep(),
+    }
