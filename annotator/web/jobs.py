@@ -87,19 +87,25 @@ def poll(request: HttpRequest, project_id: int, group: str) -> HttpResponse:
     project = project_for(request, project_id, Can.SEE)
     if group not in GROUPS:
         raise NotFoundError("There is no such list of jobs.")
-    response = render(request, "jobs/list.html", context_for(project, group))
-    return fresh_or_unchanged(request, response)
-
-
-def fresh_or_unchanged(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Give a polled part a tag by its content; 304 to a browser that has the same."""
-    tag = f'"{hashlib.blake2b(response.content, digest_size=12).hexdigest()}"'
+    context = context_for(project, group)
+    tag = _tag(context)
+    response: HttpResponse
     if request.headers.get("If-None-Match", "").removeprefix("W/") == tag:
-        unchanged: HttpResponse = HttpResponseNotModified()
-        unchanged["ETag"], unchanged["Cache-Control"] = tag, "private, no-cache"
-        return unchanged
+        response = HttpResponseNotModified()
+    else:
+        response = render(request, "jobs/list.html", context)
     response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
     return response
+
+
+def _tag(context: dict[str, Any]) -> str:
+    """Names what the list shows; the page itself differs each time by its form token."""
+    seen = [
+        (job.pk, job.state, job.done, job.total, job.message, job.error, job.cancel_requested)
+        for job in (row["job"] for row in context["job_rows"])
+    ]
+    shown = repr((seen, context["may_cancel"])).encode()
+    return f'"{hashlib.blake2b(shown, digest_size=12).hexdigest()}"'
 
 
 @require_POST

@@ -141,7 +141,7 @@ def learning_series(project: Project) -> list[Series]:
         found.setdefault(estimate, []).append(
             Point(
                 x=trained_on,
-                y=accuracy,
+                y=accuracy or 0.0,
                 low=low,
                 high=high,
                 title=f"Student {number}: {accuracy:.0%} after {trained_on:,} labelled items, "

@@ -22,7 +22,11 @@ class Screen:
     can: Can
 
 
-SCREENS = (Screen("Label", "label", "label", Can.LABEL),)
+SCREENS = (
+    Screen("Label", "label", "label", Can.LABEL),
+    Screen("Explore", "explore", "explore", Can.SEE),
+    Screen("Progress", "progress", "chart", Can.SEE),
+)
 
 
 def person(request: HttpRequest) -> User:

@@ -1,6 +1,6 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.urls import include, path
 
 from annotator.web import answers, entrance, home, label
 
@@ -15,4 +15,5 @@ urlpatterns = [
     path("projects/<int:project_id>/label/mine", answers.mine, name="label_mine"),
     path("projects/<int:project_id>/label/mine/<uuid:uuid>", answers.change, name="label_change"),
     path("projects/<int:project_id>/images/<str:name>", label.image, name="item_image"),
+    path("projects/<int:project_id>/", include("annotator.web.screen_urls")),
 ]

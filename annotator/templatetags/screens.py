@@ -1,0 +1,28 @@
+"""Small readings that the filter forms need."""
+
+from __future__ import annotations
+
+from django import template
+
+from annotator.models import Item
+from annotator.templatetags.concord import visible
+
+register = template.Library()
+
+
+@register.filter
+def field(row: object, name: str) -> object:
+    """A field of a row by its name, where the name is itself a value of the template."""
+    return getattr(row, name)
+
+
+@register.filter
+def same(one: object, other: object) -> bool:
+    """Whether two values read the same in an address: 3 and "3" do, nothing and "" do not."""
+    return one is not None and str(one) == str(other)
+
+
+@register.filter
+def item_name(item: Item) -> str:
+    """What an item is called: its own id where the file had one, else its number."""
+    return visible(f"#{item.external_id or item.number}")

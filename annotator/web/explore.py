@@ -1,0 +1,197 @@
+"""Explore: search, filter, look closely, find similar items."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from annotator.actions import bulk, indexing, searching
+from annotator.actions.neighbours import nearest
+from annotator.errors import InvalidError, NotFoundError
+from annotator.models import (
+    Annotator,
+    Can,
+    Flag,
+    ImportBatch,
+    Item,
+    Label,
+    Part,
+    Project,
+    Stream,
+)
+from annotator.web import jobs, words
+from annotator.web.pages import allowed, page, person, project_for
+
+SIZE = 50
+SIMILAR = 30
+
+
+@require_GET
+@login_required
+def explore(request: HttpRequest, project_id: int) -> HttpResponse:
+    """One page of hits."""
+    project = project_for(request, project_id, Can.SEE)
+    wanted = filter_of(request.GET)
+    sort = request.GET.get("sort") or "number"
+    after = _number(request.GET.get("after"))
+    found = searching.hits(project, wanted, sort, after, SIZE)
+    labels = words.labels_by_id(project)
+    address = wanted.given() | ({"sort": sort} if sort != "number" else {})
+    total = searching.count(searching.matching(project, wanted))
+    context = {
+        "rows": words.rows_of(project, found.items, labels),
+        "wanted": wanted,
+        "sort": sort,
+        "after": found.after,
+        "began": after is not None,
+        "query": urlencode(address) + ("&" if address else ""),
+        "total": total,
+        "more_than": total > searching.COUNTED_TO,
+        "counted_to": searching.COUNTED_TO,
+        "filtered": bool(wanted.given()),
+        "may_label": allowed(project, Can.REVIEW),
+        "labels": [each for each in labels.values() if each.archived_at is None],
+        "doubt_known": project.current_student_id is not None,
+        "searchable": _searchable(project, wanted),
+        **choices(project, labels),
+    }
+    return page(request, "explore/explore.html", project, "explore", context)
+
+
+def filter_of(address: QueryDict) -> searching.Filter:
+    """The filter that an address or a form asks for."""
+    given: dict[str, Any] = {name: address.get(name, "") for name in FILTERS}
+    given["items"] = address.getlist("items")
+    return searching.read_filter(given)
+
+
+FILTERS = ("query", "label", "annotator", "batch", "stream", "part", "status", "doubt")
+
+
+def choices(project: Project, labels: dict[int, Label]) -> dict[str, Any]:
+    """What the filters offer."""
+    batches = ImportBatch.objects.filter(project=project, state="done").order_by("-id")[:50]
+    return {
+        "filters": [
+            ("status", "Status", list(searching.STATUSES.items())),
+            ("label", "Label", [(pk, each.name) for pk, each in labels.items()]),
+            ("annotator", "Answered by", _voices(project)),
+            ("doubt", "Student", [("high", "in doubt"), ("low", "sure")]),
+            ("stream", "Stream", Stream.choices),
+            ("part", "Audit part", [(value, name) for value, name in Part.choices if value]),
+            ("batch", "Import", [(each.pk, each.file_name) for each in batches]),
+        ],
+        "sorts": searching.SORTS.items(),
+    }
+
+
+def _voices(project: Project) -> list[tuple[int, str]]:
+    return list(
+        Annotator.objects.filter(project=project).order_by("name").values_list("pk", "name")[:200]
+    )
+
+
+def _searchable(project: Project, wanted: searching.Filter) -> dict[str, int] | None:
+    """How far the index is, while a search would miss something."""
+    if not wanted.query:
+        return None
+    ready, there = indexing.progress(project)
+    return {"ready": ready, "there": there} if ready < there else None
+
+
+@require_GET
+@login_required
+def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """One item with everything said about it: a page, or a drawer where a page asked for it."""
+    project = project_for(request, project_id, Can.SEE)
+    found = item_of(project, number)
+    labels = words.labels_by_id(project)
+    word = words.StudentWord(project, labels)
+    verdict = words.verdict_of(found)
+    context = {
+        "project": project,
+        "item": found,
+        "image_url": words.image_url(project, found),
+        "meta": list(found.meta.items())[:40],
+        "verdict": verdict,
+        "verdict_labels": words.named(labels, verdict.labels) if verdict else [],
+        "history": words.history(found, labels),
+        "guesses": word.guesses(found),
+        "flags": [each for each in found.flags.all() if each.state == "open"],
+        "labels": [each for each in labels.values() if each.archived_at is None],
+        "may_label": allowed(project, Can.REVIEW),
+    }
+    if request.headers.get("HX-Request"):
+        return render(request, "explore/item.html", context)
+    return page(request, "explore/item_page.html", project, "explore", context)
+
+
+def item_of(project: Project, number: int) -> Item:
+    """The item with this number and what is always shown of it."""
+    found = (
+        Item.objects.present()
+        .filter(project=project, number=number)
+        .select_related("verdict", "batch")
+        .prefetch_related(Prefetch("flags", Flag.objects.select_related("raised_by")))
+        .first()
+    )
+    if found is None:
+        raise NotFoundError("There is no such item in this project.")
+    return found
+
+
+@require_GET
+@login_required
+def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """The items most like one, nearest first."""
+    project = project_for(request, project_id, Can.SEE)
+    to = item_of(project, number)
+    found = nearest(project, to, SIMILAR)
+    labels = words.labels_by_id(project)
+    scores = dict(found.pairs) if found else {}
+    items = Item.objects.present().filter(project=project, number__in=scores)
+    ordered = sorted(items.select_related("verdict"), key=lambda each: -scores[each.number])
+    context = {
+        "item": to,
+        "image_url": words.image_url(project, to),
+        "found": found,
+        "rows": [
+            {"row": row, "score": scores[row.item.number]}
+            for row in words.rows_of(project, ordered, labels)
+        ],
+        "labels": [each for each in labels.values() if each.archived_at is None],
+        "may_label": allowed(project, Can.REVIEW),
+    }
+    return page(request, "explore/similar.html", project, "explore", context)
+
+
+@require_GET
+@login_required
+def undoing(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The labellings of many items that can be taken back."""
+    project = project_for(request, project_id, Can.REVIEW)
+    labels = words.labels_by_id(project)
+    rows = [
+        {
+            "job": job,
+            "labels": words.named(labels, job.params.get("labels", [])),
+            "mine": job.started_by_id == person(request).pk,
+        }
+        for job in bulk.undoable(project)
+    ]
+    context = {"rows": rows, **jobs.context_for(project, "bulk")}
+    return page(request, "explore/undoing.html", project, "explore", context)
+
+
+def _number(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise InvalidError(f"“{text[:40]}” is not a number.", field="after")
+    return int(text)

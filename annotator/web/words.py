@@ -1,0 +1,135 @@
+"""Items, labels and voices in the words of a page; shared by Explore and Review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+
+from annotator.actions.searching import predictions_of
+from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
+
+if TYPE_CHECKING:
+    from learning.students.predictions import Predictions
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Guess:
+    label: Label
+    probability: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item in a list."""
+
+    item: Item
+    labels: list[Label]
+    state: str
+    guess: Guess | None
+    margin: float | None
+    image_url: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """One voice's word on an item."""
+
+    annotation: Annotation
+    labels: list[Label]
+    stands: bool
+
+
+def labels_by_id(project: Project) -> dict[int, Label]:
+    """All labels of a project, archived ones too; one query."""
+    return {each.pk: each for each in Label.objects.filter(project=project).order_by("position")}
+
+
+def named(labels: dict[int, Label], ids: Iterable[int]) -> list[Label]:
+    return [labels[pk] for pk in ids if pk in labels]
+
+
+def verdict_of(item: Item) -> Any:
+    """The item's verdict or None; it must have been selected with the item."""
+    return getattr(item, "verdict", None)
+
+
+class StudentWord:
+    """What the current student says of items; silent on audit items that nobody decided yet."""
+
+    def __init__(self, project: Project, labels: dict[int, Label]) -> None:
+        """Map the predictions once per request."""
+        self.project, self.labels = project, labels
+        self.known: Predictions | None = predictions_of(project)
+        student = project.current_student
+        self.label_ids: Sequence[int] = student.label_ids if student else []
+
+    def may_speak(self, item: Item) -> bool:
+        """An audit item is answered blind, wherever it is looked at."""
+        if self.known is None or item.number >= self.known.rows:
+            return False
+        kept = item.part or item.order_key <= self.project.audit_cutoff
+        return not (kept and verdict_of(item) is None)
+
+    def guesses(self, item: Item, count: int = TOP) -> list[Guess]:
+        if self.known is None or not self.may_speak(item):
+            return []
+        found = self.known.top(item.number, count)
+        return [
+            Guess(self.labels[self.label_ids[column]], share)
+            for column, share in found
+            if column < len(self.label_ids) and self.label_ids[column] in self.labels
+        ]
+
+    def margin(self, item: Item) -> float | None:
+        """0 undecided … 1 sure."""
+        if self.known is None or not self.may_speak(item):
+            return None
+        return float(self.known.margins[item.number])
+
+
+def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -> list[Row]:
+    """Items selected with their verdicts, as rows; no query."""
+    word = StudentWord(project, labels)
+    rows = []
+    for item in items:
+        verdict = verdict_of(item)
+        guesses = word.guesses(item, 1)
+        rows.append(
+            Row(
+                item=item,
+                labels=named(labels, verdict.labels) if verdict else [],
+                state=verdict.state if verdict else "",
+                guess=guesses[0] if guesses else None,
+                margin=word.margin(item),
+                image_url=image_url(project, item),
+            )
+        )
+    return rows
+
+
+def image_url(project: Project, item: Item) -> str:
+    return reverse("item_image", args=[project.pk, item.image]) if item.image else ""
+
+
+def history(item: Item, labels: dict[int, Label]) -> list[Said]:
+    """Everything said about an item, in order; `stands` marks what counts now."""
+    said = list(Annotation.objects.filter(item=item).select_related("annotator").order_by("pk"))
+    replaced = {each.previous_id for each in said}
+    return [
+        Said(
+            annotation=each,
+            labels=named(labels, each.labels),
+            stands=each.kind == AnnotationKind.ANSWER and each.pk not in replaced,
+        )
+        for each in said
+    ]
+
+
+def tied(item: Item) -> bool:
+    verdict = verdict_of(item)
+    return verdict is not None and verdict.state == VerdictState.TIE

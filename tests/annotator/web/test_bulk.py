@@ -1,0 +1,200 @@
+"""Labelling many at once: what it touches, what it leaves alone, and taking it back as one."""
+
+import pytest
+
+from annotator import jobs
+from annotator.actions import assigning, bulk, labeling, sealing, searching, settling
+from annotator.errors import InvalidError
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Assignment,
+    AssignmentState,
+    Item,
+    Job,
+    Part,
+    Pick,
+    Verdict,
+)
+from tests.annotator.web.helpers import say
+from tests.factories import make_items, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tickets(cast):
+    made = make_project(cast, audit_share=0)
+    make_items(made, 8)
+    return made
+
+
+def label(project, name="Billing"):
+    return project.labels.get(name=name).pk
+
+
+def work(job):
+    """Do a job as its worker would."""
+    Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
+    job.refresh_from_db()
+    result = bulk.run_bulk(jobs.Run(job))
+    Job.objects.filter(pk=job.pk).update(state="done", result=result)
+    job.refresh_from_db()
+    settling.settle_now(job.project)
+    return result
+
+
+def start(project, user, name="Billing", *, overrule=False, **wanted):
+    wish = searching.Filter(**wanted)
+    return bulk.start_bulk(project, user, wish, [label(project, name)], overrule=overrule)
+
+
+def standing(project):
+    return Annotation.objects.filter(project=project, kind=AnnotationKind.ANSWER, successor=None)
+
+
+def test_all_hits_are_answered_in_the_persons_name(tickets, cast):
+    assert work(start(tickets, cast.lea, status="none"))["labelled"] == 8
+    assert {row.annotator.user for row in standing(tickets)} == {cast.lea}
+    assert set(Verdict.objects.values_list("state", flat=True)) == {"decided"}
+    assert not Item.objects.filter(project=tickets, open=True).exists()
+    assert set(tickets.items.values_list("answers", flat=True)) == {1}
+    assert sealing.verify(tickets) == []
+
+
+def test_nobody_is_served_what_was_labelled(tickets, cast):
+    first = tickets.items.get(number=0)
+    Pick.objects.create(project=tickets, item=first, rank=1)
+    work(start(tickets, cast.lea, status="none"))
+    assert not Pick.objects.exists()
+    assert assigning.lease(tickets, assigning.voice_of(tickets, cast.ana), 3) == []
+
+
+@pytest.mark.parametrize("part", [Part.EVALUATION, Part.CALIBRATION])
+def test_audit_items_are_never_labelled_this_way(tickets, cast, part):
+    Item.objects.filter(project=tickets, number=2).update(part=part)
+    seen = bulk.preview(tickets, cast.lea, searching.Filter(status="none"), [label(tickets)])
+    assert (seen.hits, seen.audit, seen.fresh) == (8, 1, 7)
+    work(start(tickets, cast.lea, status="none", overrule=True))
+    assert not Annotation.objects.filter(item__number=2).exists()
+
+
+def test_items_that_wait_to_be_drawn_for_the_audit_are_left_out_too(tickets, cast):
+    keys = sorted(tickets.items.values_list("order_key", flat=True))
+    tickets.audit_share, tickets.audit_cutoff = 0.1, keys[2]
+    tickets.save()
+    assert work(start(tickets, cast.lea, status="none"))["labelled"] == 5
+    assert tickets.items.filter(order_key__lte=keys[2], answers=0).count() == 3
+
+
+def test_decided_items_are_left_alone_unless_overruled(tickets, cast):
+    ana = assigning.voice_of(tickets, cast.ana)
+    say(tickets, ana, tickets.items.get(number=0), "Login")
+    say(tickets, ana, tickets.items.get(number=1), "Billing")
+    seen = bulk.preview(tickets, cast.lea, searching.Filter(query=""), [label(tickets)])
+    assert (seen.decided_other, seen.decided_same, seen.fresh) == (1, 1, 6)
+    ids = tuple(tickets.items.values_list("pk", flat=True))
+    work(start(tickets, cast.lea, items=ids))
+    assert Verdict.objects.get(item__number=0).labels == [label(tickets, "Login")]
+    work(start(tickets, cast.lea, items=ids, overrule=True))
+    assert Verdict.objects.get(item__number=0).state == "tie"
+    assert standing(tickets).filter(annotator__user=cast.lea).count() == 8
+
+
+def test_own_earlier_answers_stay(tickets, cast):
+    lea = assigning.voice_of(tickets, cast.lea)
+    said = say(tickets, lea, tickets.items.get(number=3), "Login")
+    work(start(tickets, cast.lea, status="none"))
+    work(start(tickets, cast.lea, annotator=lea.pk, overrule=True))
+    assert standing(tickets).get(item__number=3).pk == said.pk
+
+
+def test_an_item_that_somebody_holds_is_left_to_them(tickets, cast):
+    ana = assigning.voice_of(tickets, cast.ana)
+    (lease,) = assigning.lease(tickets, ana, 1)
+    assert work(start(tickets, cast.lea, status="none"))["labelled"] == 7
+    import uuid
+
+    said = labeling.submit(
+        tickets, ana, uuid=uuid.uuid4(), assignment_id=lease.pk, labels=[label(tickets, "Login")]
+    )
+    assert not said.extra
+    assert Item.objects.get(pk=lease.item_id).answers == 1
+
+
+def test_taken_up_again_it_answers_nothing_twice(tickets, cast):
+    job = start(tickets, cast.lea, status="none")
+    work(job)
+    work(job)
+    assert standing(tickets).count() == 8
+    assert set(tickets.items.values_list("answers", flat=True)) == {1}
+
+
+def test_undo_takes_back_all_of_it_and_only_that(tickets, cast):
+    ana = assigning.voice_of(tickets, cast.ana)
+    say(tickets, ana, tickets.items.get(number=0), "Login")
+    job = start(tickets, cast.lea, status="none")
+    work(job)
+    undo = bulk.undo_bulk(tickets, cast.lea, job)
+    assert work(undo)["taken_back"] == 7
+    assert [row.item.number for row in standing(tickets)] == [0]
+    assert Verdict.objects.count() == 1
+    assert tickets.items.filter(answers=0, open=True).count() == 8
+    assert not Assignment.objects.filter(state=AssignmentState.ANSWERED).exists()
+    assert sealing.verify(tickets) == []
+    assert len(assigning.lease(tickets, ana, 3)) == 3
+
+
+def test_undo_twice_takes_back_once(tickets, cast):
+    job = start(tickets, cast.lea, status="none")
+    work(job)
+    undo = bulk.undo_bulk(tickets, cast.lea, job)
+    work(undo)
+    assert work(undo)["taken_back"] == 0
+    assert bulk.undoable(tickets) == []
+
+
+def test_the_whole_pool_is_never_labelled_by_accident(tickets, cast):
+    with pytest.raises(InvalidError, match="would label everything"):
+        bulk.start_bulk(tickets, cast.lea, searching.Filter(), [label(tickets)])
+
+
+def test_the_page_previews_starts_and_takes_back(lea, tickets):
+    base = f"/projects/{tickets.pk}/bulk"
+    form = {"status": "none", "labels": label(tickets)}
+    preview = lea.post(f"{base}/preview", form)
+    assert preview.context["preview"].fresh == 8
+    assert b"Kept for the audit sample" in preview.content
+    assert lea.post(f"{base}/start", form).status_code == 302
+    job = Job.objects.get(kind="bulk")
+    work(job)
+    assert b"Take back" in lea.get(base).content
+    assert lea.post(f"{base}/{job.pk}/undo").status_code == 302
+    assert Job.objects.filter(kind="bulk", params__undo=job.pk).count() == 1
+    assert b"Nothing to take back" in lea.get(base).content
+
+
+def test_a_label_must_be_chosen(lea, tickets):
+    response = lea.post(f"/projects/{tickets.pk}/bulk/preview", {"status": "none"})
+    assert response.status_code == 422
+    assert b"Choose a label first" in response.content
+
+
+def test_somebody_elses_labelling_cannot_be_taken_back(ben, tickets, cast):
+    job = start(tickets, cast.lea, status="none")
+    work(job)
+    assert ben.post(f"/projects/{tickets.pk}/bulk/{job.pk}/undo").status_code == 403
+
+
+@pytest.mark.parametrize("rest", ["bulk/preview", "bulk/start"])
+def test_annotators_and_strangers_cannot(sign_in, cast, tickets, rest):
+    for person in (cast.ana, cast.cleo):
+        url = f"/projects/{tickets.pk}/{rest}"
+        assert sign_in(person).post(url, {"labels": label(tickets)}).status_code == 404
+
+
+def test_a_label_of_another_project_is_refused(lea, tickets, cast):
+    other = make_project(cast, name="Other")
+    form = {"status": "none", "labels": label(other)}
+    assert lea.post(f"/projects/{tickets.pk}/bulk/start", form).status_code == 422
+    assert not Job.objects.filter(kind="bulk").exists()

@@ -1,0 +1,161 @@
+"""Progress: what a lead reads, whom it is shown to, and how it is polled."""
+
+import uuid
+
+import pytest
+
+from annotator import jobs
+from annotator.actions import assigning, labeling, settling
+from annotator.models import Job, JobState, StudentVersion
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lea(client, cast):
+    client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def url(project, rest="progress"):
+    return f"/projects/{project.pk}/{rest}"
+
+
+def answer_all(project, voice, name="Billing"):
+    label = project.labels.get(name=name).pk
+    while leases := assigning.lease(project, voice, 3):
+        for lease in leases:
+            labeling.submit(
+                project,
+                voice,
+                uuid=uuid.uuid4(),
+                assignment_id=lease.pk,
+                labels=[label],
+                seconds=4.0,
+            )
+    settling.settle_now(project)
+
+
+def student(project, number, **fields):
+    fields = {
+        "kind": "head",
+        "state": "ready",
+        "trained_on": number * 10,
+        "accuracy": 0.8,
+        "accuracy_low": 0.7,
+        "accuracy_high": 0.88,
+        "evaluated_on": 60,
+        "estimate": "audit",
+        **fields,
+    }
+    return StudentVersion.objects.create(project=project, number=number, **fields)
+
+
+def test_an_empty_project_teaches(lea, project):
+    text = lea.get(url(project)).content.decode()
+    assert "There is no student yet" in text
+    assert "No student was measured yet" in text
+    assert "Nobody has answered yet" in text
+
+
+def test_answers_pace_and_balance_are_counted(lea, project, cast):
+    answer_all(project, assigning.voice_of(project, cast.ana))
+    response = lea.get(url(project))
+    assert response.context["decided"] == 12
+    (ana,) = response.context["speeds"]
+    assert (ana.answers, ana.median_seconds, ana.per_hour) == (12, 4.0, 900.0)
+    assert [(bar.name, bar.count) for bar in response.context["balance"]] == [
+        ("Billing", 12),
+        ("Delivery", 0),
+        ("Login", 0),
+    ]
+
+
+def test_the_audit_sample_says_what_is_drawn_and_answered(lea, project, cast):
+    project.audit_share, project.audit_cutoff = 1.0, 1.0
+    project.audit_size = 12
+    project.save()
+    answer_all(project, assigning.voice_of(project, cast.ana))
+    fill = lea.get(url(project)).context["fill"]
+    assert sum(part.answered for part in fill) == 12
+    assert [part.wanted for part in fill] == [7, 3, 2]
+
+
+def test_the_sentence_gives_the_interval_and_where_it_was_measured(lea, project):
+    project.current_student = student(project, 1)
+    project.save()
+    summary = lea.get(url(project)).context["summary"]
+    assert "80 % accurate, between 70 and 88 %" in summary
+    assert "on a random sample of 60 items" in summary
+
+
+def test_an_out_of_fold_figure_is_named_as_such(lea, project):
+    project.current_student = student(project, 1, estimate="out-of-fold")
+    project.save()
+    summary = lea.get(url(project)).context["summary"]
+    assert "out of fold" in summary
+    assert "50 more evaluation answers" in summary
+
+
+def test_a_wide_interval_is_said_to_be_too_wide(lea, project):
+    project.current_student = student(project, 1, accuracy_low=0.6, accuracy_high=0.95)
+    project.save()
+    assert "too wide to decide on" in lea.get(url(project)).context["summary"]
+
+
+def test_the_curve_is_an_image_with_its_numbers(lea, project):
+    for number in range(1, 5):
+        student(project, number, accuracy=0.6 + number / 20)
+    text = lea.get(url(project)).content.decode()
+    assert 'role="img"' in text
+    assert 'class="band"' in text
+    assert "Figures of the curve" in text
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("lea", 200), ("ben", 200), ("ana", 404), ("cleo", 404)]
+)
+def test_who_may_look(client, cast, project, who, status):
+    client.force_login(
+        getattr(cast, who), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert client.get(url(project)).status_code == status
+    assert client.get(url(project, "jobs/all")).status_code == status
+
+
+def test_a_poll_is_answered_304_until_something_moves(lea, project):
+    job = jobs.enqueue("encode", project=project)
+    first = lea.get(url(project, "jobs/all"))
+    assert "waits for a worker" in first.content.decode()
+    again = lea.get(url(project, "jobs/all"), HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+    Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING, done=5, total=10)
+    moved = lea.get(url(project, "jobs/all"), HTTP_IF_NONE_MATCH=first["ETag"])
+    assert moved.status_code == 200
+
+
+def test_a_manager_cancels_a_job_and_a_reviewer_only_their_own(client, lea, project, cast):
+    job = jobs.enqueue("encode", project=project)
+    client.force_login(cast.ben, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.post(url(project, f"jobs/{job.pk}/cancel")).status_code == 403
+    own = jobs.enqueue("encode", project=project, started_by=cast.ben)
+    assert client.post(url(project, f"jobs/{own.pk}/cancel")).status_code == 302
+    client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.post(url(project, f"jobs/{job.pk}/cancel")).status_code == 302
+    states = set(Job.objects.values_list("state", flat=True))
+    assert states == {JobState.CANCELLED}
+    assert client.get(url(project, f"jobs/{job.pk}/cancel")).status_code == 405
+
+
+def test_another_projects_job_is_not_found(lea, project):
+    job = jobs.enqueue("encode")
+    assert lea.post(url(project, f"jobs/{job.pk}/cancel")).status_code == 404
+
+
+def test_the_number_of_queries_does_not_grow(lea, project, cast, django_assert_max_num_queries):
+    answer_all(project, assigning.voice_of(project, cast.ana))
+    for number in range(1, 8):
+        student(project, number)
+        jobs.enqueue("encode", project=project)
+    with django_assert_max_num_queries(14):
+        lea.get(url(project))
