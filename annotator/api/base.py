@@ -29,6 +29,7 @@ class Pages(CursorPagination):
     page_size = PAGE
     max_page_size = LARGEST_PAGE
     page_size_query_param = "limit"
+    invalid_cursor_message = "This cursor is not one that the API gave."
     ordering = "-id"
 
     def decode_cursor(self, request: Request) -> Any:
@@ -36,7 +37,7 @@ class Pages(CursorPagination):
         cursor: Any = super().decode_cursor(request)
         position = cursor.position if cursor is not None else None
         if position is not None and not _NUMBER.match(position):
-            raise NotFound("This cursor is not one that the API gave.")
+            raise NotFound(self.invalid_cursor_message)
         return cursor
 
 

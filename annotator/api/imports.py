@@ -11,8 +11,9 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import importing
+from annotator.actions import importing, undoing
 from annotator.api.base import Endpoint
+from annotator.api.jobs import JobShape
 from annotator.api.parsing import ObjectField, body
 from annotator.errors import InvalidError, NotFoundError
 from annotator.formats import FORMATS
@@ -215,3 +216,15 @@ class ImportDiscard(OfImport):
     )
     def post(self, request: Request, project_id: int, import_id: int) -> Response:
         return Response(ImportShape(importing.discard(self.batch(project_id, import_id))).data)
+
+
+class ImportUndo(OfImport):
+    @extend_schema(
+        request=None,
+        responses={202: JobShape},
+        summary="Undo an import while nobody has answered or flagged an item of it",
+    )
+    def post(self, request: Request, project_id: int, import_id: int) -> Response:
+        job = undoing.undo_import(self.batch(project_id, import_id), self.person)
+        job.refresh_from_db()
+        return Response(JobShape(job).data, status=202)

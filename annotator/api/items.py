@@ -149,20 +149,26 @@ class Items(Endpoint):
         return self.page(rows.select_related("verdict"), ItemShape, ordering="number")
 
 
-def chosen(project: Project, wish: dict[str, Any]) -> QuerySet[Item]:
-    """Only what the listed filters keep; no name from outside reaches the database."""
+def filter_of(project: Project, wish: dict[str, Any]) -> searching.Filter:
+    """The filter that all screens share; no name from outside reaches the database."""
     shared = {"query", "annotator", "batch", "stream", "part", "status", "doubt"}
     given = {name: wish[name] for name in shared if name in wish}
     if "label" in wish:
         given["label"] = label_of_query(project, wish["label"])
-    rows = searching.matching(project, searching.Filter(**given))
+    if "items" in wish:
+        given["items"] = tuple(wish["items"])
+    return searching.Filter(**given)
+
+
+def chosen(project: Project, wish: dict[str, Any]) -> QuerySet[Item]:
+    """The items that the listed filters keep."""
     columns = {
         "open": "open",
         "external_id": "external_id",
         "number_from": "number__gte",
         "number_to": "number__lte",
     }
-    return rows.filter(
+    return searching.matching(project, filter_of(project, wish)).filter(
         **{column: wish[name] for name, column in columns.items() if wish.get(name) is not None}
     )
 
@@ -173,7 +179,7 @@ class OneItem(Endpoint):
         project = self.project(project_id, Can.OPEN)
         sees = allowed(project, Can.SEE)
         rows = Item.objects.for_user(self.person, Can.SEE if sees else Can.OPEN)
-        rows = rows.filter(project=project, pk=item_id)
+        rows = rows.present().filter(project=project, pk=item_id)
         item = (rows if sees else rows.met_by(self.person)).select_related("verdict").first()
         if item is None:
             raise NotFoundError("There is no such item in this project, or you have not met it.")

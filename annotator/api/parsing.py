@@ -8,6 +8,7 @@ from typing import IO, Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -103,6 +104,7 @@ def _unstorable(value: Any, depth: int) -> str:
     return next((found for part in parts if (found := _unstorable(part, depth + 1))), "")
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
 class LabelField(serializers.Field[Any, Any, Any, Any]):
     """A label by its id (a number) or by its key (a string)."""
 

@@ -116,13 +116,13 @@ def counts(project: Project) -> dict[str, int]:
 
 def audit(project: Project) -> dict[str, dict[str, int]]:
     """Of the audit items: how many each part wants, has drawn and has answered."""
-    drawn = (
+    rows = (
         Item.objects.filter(project=project)
         .exclude(part="")
         .values_list("part")
-        .annotate(Count("pk"), Count("pk", filter=Q(answers__gt=0)))
+        .annotate(drawn=Count("pk"), answered=Count("pk", filter=Q(answers__gt=0)))
     )
-    known = {part: (drawn, answered) for part, drawn, answered in drawn}
+    known = {part: (drawn, answered) for part, drawn, answered in rows}
     size = auditing.size(project)
     return {
         part.value: {

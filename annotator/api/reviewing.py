@@ -56,7 +56,7 @@ def item_of(endpoint: Endpoint, project: Project, item_id: int) -> Item:
     """An item of this very project, as far as the person may see it."""
     sees = allowed(project, Can.SEE)
     rows = Item.objects.for_user(endpoint.person, Can.SEE if sees else Can.OPEN)
-    rows = rows.filter(project=project, pk=item_id)
+    rows = rows.present().filter(project=project, pk=item_id)
     item = (rows if sees else rows.met_by(endpoint.person)).first()
     if item is None:
         raise NotFoundError("There is no such item in this project, or you have not met it.")

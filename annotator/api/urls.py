@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, re_path
 
 from annotator.api import (
+    exploring,
     imports,
     items,
     jobs,
@@ -55,6 +56,14 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{PROJECT}/items", items.Items.as_view(), name="api_items"),
     path(f"{PROJECT}/items/<int:item_id>", items.OneItem.as_view(), name="api_item"),
+    path(
+        f"{PROJECT}/items/<int:item_id>/similar",
+        exploring.Similar.as_view(),
+        name="api_item_similar",
+    ),
+    path(f"{PROJECT}/bulk", exploring.Bulk.as_view(), name="api_bulk"),
+    path(f"{PROJECT}/bulk/preview", exploring.BulkPreview.as_view(), name="api_bulk_preview"),
+    path(f"{PROJECT}/bulk/<int:job_id>/undo", exploring.BulkUndo.as_view(), name="api_bulk_undo"),
     path(f"{PROJECT}/annotations", items.Annotations.as_view(), name="api_annotations"),
     path(
         f"{PROJECT}/annotations/<uuid:uuid>", items.OneAnnotation.as_view(), name="api_annotation"
@@ -89,6 +98,11 @@ urlpatterns: list[URLPattern] = [
         f"{PROJECT}/imports/<int:import_id>/discard",
         imports.ImportDiscard.as_view(),
         name="api_import_discard",
+    ),
+    path(
+        f"{PROJECT}/imports/<int:import_id>/undo",
+        imports.ImportUndo.as_view(),
+        name="api_import_undo",
     ),
     path(f"{PROJECT}/jobs", jobs.Jobs.as_view(), name="api_jobs"),
     path(f"{PROJECT}/jobs/<int:job_id>", jobs.OneJob.as_view(), name="api_job"),
