@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
                 ('strategy', models.CharField(choices=annotator.models.project.strategy_choices, default='margin', max_length=32)),
                 ('consensus', models.CharField(choices=annotator.models.project.consensus_choices, default='weighted-majority', max_length=32)),
                 ('retrain_answers', models.PositiveIntegerField(default=10)),
-                ('retrain_seconds', models.PositiveIntegerField(default=5)),
+                ('retrain_seconds', models.PositiveIntegerField(default=2)),
                 ('training_paused', models.BooleanField(default=False)),
                 ('item_count', models.PositiveIntegerField(default=0)),
                 ('student_pinned', models.BooleanField(default=False)),

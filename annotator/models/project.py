@@ -79,7 +79,7 @@ class Project(models.Model):
         max_length=32, choices=consensus_choices, default="weighted-majority"
     )
     retrain_answers = models.PositiveIntegerField(default=10)
-    retrain_seconds = models.PositiveIntegerField(default=5)
+    retrain_seconds = models.PositiveIntegerField(default=2)
     training_paused = models.BooleanField(default=False)
 
     # Numbers given out so far, those of undone imports included: the rows of every matrix.

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from learning.encoders import ENCODERS
 from learning.encoders.matrix import Matrix
 
-CHUNK = 2048
+CHUNK = 1024
+DIMENSIONS = 384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ def datasets_folder() -> Path | None:
 
 def cache_folder() -> Path:
     """Where vectors are kept: BENCH_CACHE, or var/bench in the working folder."""
-    return Path(os.environ.get("BENCH_CACHE", "var/bench"))
+    return Path(os.environ.get("BENCH_CACHE", "var/bench")) / "vectors"
 
 
 def read_rows(folder: Path, name: str, split: str) -> list[dict[str, object]]:
@@ -40,19 +41,13 @@ def read_rows(folder: Path, name: str, split: str) -> list[dict[str, object]]:
         return [json.loads(line) for line in stream]
 
 
-def part(folder: Path, name: str, split: str, limit: int | None = None) -> Part:
-    """The first `limit` rows of a split (all without one), encoded by MiniLM or read from cache."""
-    rows = read_rows(folder, name, split)[:limit]
-    texts = [str(row["text"]) for row in rows]
-    return Part(
-        vectors=_vectors(f"{name}-{split}", texts), labels=[str(row["label"]) for row in rows]
-    )
-
-
-def _vectors(key: str, texts: list[str]) -> NDArray[np.float16]:
-    matrix = Matrix(cache_folder() / "vectors" / f"{key}-minilm.f16", 384)
-    if matrix.rows < len(texts):
-        encoder = ENCODERS.create("minilm").fit(texts)
+def part(folder: Path, name: str, split: str, cache: Path, every: int = 1) -> Part:
+    """Every so-manyth row of a split, encoded by MiniLM or read from the cache."""
+    rows = read_rows(folder, name, split)[::every]
+    matrix = Matrix(cache / f"{name}-{split}-{every}-minilm.f16", DIMENSIONS)
+    if matrix.rows < len(rows):
+        encoder = ENCODERS.create("minilm").fit([])
+        texts = [str(row["text"]) for row in rows]
         for start in range(matrix.rows, len(texts), CHUNK):
             matrix.write(start, encoder.encode(texts[start : start + CHUNK]))
-    return matrix.view()[: len(texts)]
+    return Part(vectors=matrix.view()[: len(rows)], labels=[str(row["label"]) for row in rows])

@@ -1,0 +1,33 @@
+"""`python -m bench --only loop --grid quick`: run benchmarks and print their figures."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+# Name -> module with run(grid) -> list of figures.
+BENCHES = {
+    "loop": "bench.loop.run",
+    "learning": "bench.learning.run",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--only", choices=sorted(BENCHES), action="append")
+    parser.add_argument("--grid", choices=["quick", "full"], default="quick")
+    chosen = parser.parse_args()
+    from bench.figures import report
+
+    short = 0
+    for name in chosen.only or BENCHES:
+        figures = importlib.import_module(BENCHES[name]).run(chosen.grid)
+        report(name, figures)
+        short += sum(not figure.ok for figure in figures)
+    sys.stdout.write(f"{short} figures fall short of their target.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

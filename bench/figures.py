@@ -1,0 +1,103 @@
+"""Figures with targets: how every bench speaks, and how it keeps what it has measured."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured number beside what it should be."""
+
+    name: str
+    value: float
+    unit: str
+    op: Literal["<=", ">="]
+    target: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the target is met."""
+        return self.value <= self.target if self.op == "<=" else self.value >= self.target
+
+    def line(self) -> str:
+        """What the bench prints at its end."""
+        verdict = "ok" if self.ok else "short"
+        return f"FIGURE {self.name} {self.value:g} {self.unit} target {self.op}{self.target:g} {verdict}"
+
+
+def conclude(bench: str, grid: str, figures: Iterable[Figure]) -> list[Figure]:
+    """Print one line per figure and write them all to bench/results/<bench>-<grid>.json."""
+    found = list(figures)
+    for figure in found:
+        print(figure.line())
+    content = {
+        "bench": bench,
+        "grid": grid,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": machine(),
+        "figures": [{**asdict(figure), "ok": figure.ok} for figure in found],
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{bench}-{grid}.json").write_text(json.dumps(content, indent=1) + "\n")
+    return found
+
+
+def kept(key: str, code: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result filed under `key` if the same code measured it; else measure and file it."""
+    path = RESULTS / f"{key}.json"
+    if path.exists():
+        filed: dict[str, Any] = json.loads(path.read_text())
+        if filed.pop("code", None) == code:
+            return filed
+    result = measure()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({**result, "code": code}) + "\n")
+    fresh.replace(path)  # a bench that is killed leaves whole results only
+    return result
+
+
+def code_hash(*folders: str) -> str:
+    """A hash of the Python files in folders of the repository."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def commit() -> str:
+    """The commit that is checked out, with a plus when files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
+    )
+    return head.stdout.strip()[:12] + ("+" if changed.stdout.strip() else "")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), "")
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
