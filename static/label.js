@@ -10,7 +10,7 @@ const HELD = 3; // the item on screen and two ahead
 const RENEW_SECONDS = 60;
 const USED_SECONDS = 120;
 const HINT_SECONDS = 3;
-const BOUNCE_MS = 50; // the same key again within this time is one press
+const BOUNCE_MS = 30; // the same key again within this time is one press of a worn switch
 const HISTORY = 50;
 
 const byId = (id) => document.getElementById(id);
@@ -220,7 +220,8 @@ function addCard(card) {
     here.dataset.assignment = card.dataset.assignment;
     return card.dataset.assignment;
   }
-  if (outbox.holds(card.dataset.assignment)) return undefined;
+  // Answered again before the server had said that it was taken back.
+  if (outbox.holds(card.dataset.item)) return card.dataset.assignment;
   card.hidden = true;
   byId("stage").insertBefore(card, byId("nothing"));
   queue.push(card);
@@ -287,7 +288,7 @@ function stateWords() {
   if (outbox.signedOut) return ["refused", `signed out: ${kept}`];
   if (outbox.offline) return ["offline", `offline: ${kept}`];
   if (outbox.count) return ["saving", "saving…"];
-  return history.length ? ["saved", "saved"] : ["ready", "ready"];
+  return outbox.hasStored ? ["saved", "saved"] : ["ready", "ready"];
 }
 
 function paintState() {
@@ -310,7 +311,7 @@ function askToSignIn() {
   link.id = "signed-out";
   link.className = "notice warn";
   link.href = location.pathname;
-  link.textContent = "You are signed out. Sign in again: the answers kept here are sent then.";
+  link.textContent = "You are signed out here. Sign in again: the answers kept here are sent then.";
   byId("refused").append(link);
 }
 
@@ -416,5 +417,11 @@ addEventListener("pagehide", () => release([...queue]));
 addEventListener("resize", () => current() && keepHeight(current()));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
+// Answered here before the page was opened again, and still on its way to the server.
+for (const card of queue.filter((each) => outbox.holds(each.dataset.item))) {
+  queue.splice(queue.indexOf(card), 1);
+  card.remove();
+}
 show();
-if (outbox.count) outbox.flush();
+desk.dataset.ready = "";
+outbox.flush();

@@ -86,6 +86,7 @@ export class Outbox {
   constructor({ url, prefix, held, onStored, onRefused, onState }) {
     Object.assign(this, { url, prefix, held, onStored, onRefused, onState });
     this.signedOut = false;
+    this.hasStored = false;
     this.#waiting = this.#kept();
     addEventListener("online", () => this.flush());
     addEventListener("focus", () => this.flush());
@@ -117,9 +118,9 @@ export class Outbox {
     this.#send();
   }
 
-  /** Is an answer for this assignment still waiting here? */
-  holds(assignment) {
-    return this.#waiting.some((op) => op.assignment === assignment);
+  /** Is an answer to this item, or a skip, still waiting here? */
+  holds(item) {
+    return this.#waiting.some((op) => op.item === item && (op.kind === "answer" || op.kind === "skip"));
   }
 
   #keep(op) {
@@ -159,7 +160,10 @@ export class Outbox {
     if (outcome.later) return this.#wait();
     this.#failures = 0;
     if (!outcome.signedOut) this.#forget(op);
-    if (outcome.html !== undefined) this.#stored(op, outcome.html);
+    if (outcome.html !== undefined) {
+      this.hasStored = true;
+      this.#stored(op, outcome.html);
+    }
     if (outcome.refused) this.onRefused(op, outcome.refused);
     this.signedOut = outcome.signedOut === true;
     this.onState();
@@ -199,6 +203,8 @@ export class Outbox {
     if (response.type === "opaqueredirect" || response.status === 401) return { signedOut: true };
     if (response.status >= 500 || response.status === 429) return { later: true };
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    // Without a code it is not ours: the form token is not of this session any more.
+    if (response.status === 403 && !page.querySelector("[data-code]")) return { signedOut: true };
     const sentence = page.querySelector("[data-detail]")?.textContent.trim();
     return { refused: sentence || `The server refused it (${response.status}).` };
   }
