@@ -6,10 +6,10 @@ import argparse
 import importlib
 import sys
 
-# Name -> module with run(grid) -> list of figures.
+# Name -> module whose main(grid) measures, prints its figures and returns them.
 BENCHES = {
     "loop": "bench.loop.run",
-    "learning": "bench.learning.run",
+    "learning": "bench.learning.main",
 }
 
 
@@ -18,12 +18,9 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(BENCHES), action="append")
     parser.add_argument("--grid", choices=["quick", "full"], default="quick")
     chosen = parser.parse_args()
-    from bench.figures import report
-
     short = 0
     for name in chosen.only or BENCHES:
-        figures = importlib.import_module(BENCHES[name]).run(chosen.grid)
-        report(name, figures)
+        figures = importlib.import_module(BENCHES[name]).main(chosen.grid)
         short += sum(not figure.ok for figure in figures)
     sys.stdout.write(f"{short} figures fall short of their target.\n")
     return 0

@@ -17,23 +17,26 @@ RESULTS = ROOT / "bench" / "results"
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One measured number beside what it should be."""
+    """One measured number beside what it should be; without a target it is only told."""
 
     name: str
     value: float
     unit: str
-    op: Literal["<=", ">="]
-    target: float
+    op: Literal["<=", ">=", ""] = ""
+    target: float = 0.0
 
     @property
     def ok(self) -> bool:
         """Whether the target is met."""
+        if not self.op:
+            return True
         return self.value <= self.target if self.op == "<=" else self.value >= self.target
 
     def line(self) -> str:
         """What the bench prints at its end."""
         verdict = "ok" if self.ok else "short"
-        return f"FIGURE {self.name} {self.value:g} {self.unit} target {self.op}{self.target:g} {verdict}"
+        target = f"{self.op}{self.target:g}" if self.op else "none"
+        return f"FIGURE {self.name} {self.value:g} {self.unit} target {target} {verdict}"
 
 
 def conclude(bench: str, grid: str, figures: Iterable[Figure]) -> list[Figure]:

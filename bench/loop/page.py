@@ -92,6 +92,6 @@ def figures(k: str, result: dict[str, Any]) -> list[Figure]:
         ("key_to_next_item", result["key_to_next_ms"], "ms", 50),
     ]
     return [
-        Figure(name=f"{name}_{k}", value=value, unit=unit, compare="<=", target=target)
+        Figure(name=f"{name}_{k}", value=value, unit=unit, op="<=", target=target)
         for name, value, unit, target in rows
     ]

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from bench.figures import Figure, kept
+from bench.figures import Figure, code_hash, conclude, kept
 from bench.loop import page
 from bench.loop.clients import Client, Window, run_window
 from bench.loop.system import CLIENT_CORE, ROOT, System, fresh_system
@@ -25,13 +26,14 @@ PATIENCE_SECONDS = 120
 CSRF = "b" * 32
 
 
-def run(grid: str) -> list[Figure]:
-    """All figures of the loop; each size is one kept result."""
+def main(grid: str) -> list[Figure]:
+    """Measure each size, or take its kept result, and print all figures of the loop."""
     figures: list[Figure] = []
+    code = code_hash("annotator", "learning", "bench/loop")
     for size in SIZES:
-        result = kept(f"loop/{grid}/{size}", lambda size=size: measure(size, SECONDS[grid]))
-        figures += _figures(size, result)
-    return figures
+        measured = partial(measure, size, SECONDS[grid])
+        figures += _figures(size, kept(f"loop/{grid}-{size}", code, measured))
+    return conclude("loop", grid, figures)
 
 
 def measure(size: int, seconds: float) -> dict[str, Any]:
