@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-# Name -> module whose main(grid) measures, prints its figures and returns them.
+# Name -> module whose run(grid) measures, prints its figures and returns them.
 BENCHES = {
     "loop": "bench.loop.run",
     "learning": "bench.learning.main",
@@ -20,7 +20,7 @@ def main() -> int:
     chosen = parser.parse_args()
     short = 0
     for name in chosen.only or BENCHES:
-        figures = importlib.import_module(BENCHES[name]).main(chosen.grid)
+        figures = importlib.import_module(BENCHES[name]).run(chosen.grid)
         short += sum(not figure.ok for figure in figures)
     sys.stdout.write(f"{short} figures fall short of their target.\n")
     return 0

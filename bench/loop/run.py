@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench.figures import Figure, code_hash, conclude, kept
 from bench.loop import page
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 120
 CSRF = "b" * 32
 
 
-def main(grid: str) -> list[Figure]:
+def run(grid: str) -> list[Figure]:
     """Measure each size, or take its kept result, and print all figures of the loop."""
     figures: list[Figure] = []
     code = code_hash("annotator", "learning", "bench/loop")
