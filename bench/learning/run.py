@@ -40,7 +40,10 @@ def _accuracy(folder: Path, name: str, every: int) -> list[Figure]:
 
     train, test = (part(folder, name, split, cache_folder(), every) for split in ("train", "test"))
     replay = replay_of(train, test)
-    code, schedule = code_hash("learning", "bench/learning"), Schedule(start=500, batch=500, budget=1000)
+    code, schedule = (
+        code_hash("learning", "bench/learning"),
+        Schedule(start=500, batch=500, budget=1000),
+    )
     start = 2 * len(replay.label_names)
     ours, theirs, cold = [], [], []
     for seed in range(SEEDS):
