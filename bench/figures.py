@@ -30,16 +30,16 @@ class Figure:
         """Whether the target is met."""
         if not self.op:
             return True
-        return self.value <= self.target if self.compare == "<=" else self.value >= self.target
+        return self.value <= self.target if self.op == "<=" else self.value >= self.target
 
     def line(self) -> str:
         """What the bench prints at its end."""
         verdict = "ok" if self.ok else "short"
-        target = f"{self.compare}{self.target:g}" if self.op else "none"
+        target = f"{self.op}{self.target:g}" if self.op else "none"
         return f"FIGURE {self.name} {self.value:g} {self.unit} target {target} {verdict}"
 
 
-def report(bench: str, figures: Iterable[Figure], grid: str = "quick") -> None:
+def conclude(bench: str, grid: str, figures: Iterable[Figure]) -> list[Figure]:
     """Print one line per figure and write them all to bench/results/<bench>-<grid>.json."""
     found = list(figures)
     for figure in found:
@@ -54,14 +54,11 @@ def report(bench: str, figures: Iterable[Figure], grid: str = "quick") -> None:
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{bench}-{grid}.json").write_text(json.dumps(content, indent=1) + "\n")
+    return found
 
 
-def kept(key: str, measure: Callable[[], dict[str, Any]], code: str = "") -> dict[str, Any]:
-    """The result filed under `key` if the same code measured it; else measure and file it.
-
-    code: a name for the code under measurement (see code_hash), or "" when the caller decides by
-    removing bench/results.
-    """
+def kept(key: str, code: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result filed under `key` if the same code measured it; else measure and file it."""
     path = RESULTS / f"{key}.json"
     if path.exists():
         filed: dict[str, Any] = json.loads(path.read_text())
@@ -86,10 +83,10 @@ def code_hash(*folders: str) -> str:
 def commit() -> str:
     """The commit that is checked out, with a plus when files differ from it."""
     git = ["git", "-C", str(ROOT)]
-    head = subprocess.run(  # noqa: S603
+    head = subprocess.run(  # noqa: S603 - git, with our own words
         [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
-    changed = subprocess.run(  # noqa: S603
+    changed = subprocess.run(  # noqa: S603 - likewise
         [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
     )
     return head.stdout.strip()[:12] + ("+" if changed.stdout.strip() else "")

@@ -253,4 +253,4 @@ def _at(windows: dict[Any, Any], people: int) -> dict[str, Any]:
 
 
 def _figure(name: str, value: float, unit: str, compare: str = "", target: float = 0.0) -> Figure:
-    return Figure(name=name, value=value, unit=unit, compare=compare, target=target)
+    return Figure(name=name, value=value, unit=unit, op=compare, target=target)
