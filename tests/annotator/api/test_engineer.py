@@ -7,11 +7,19 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
-from annotator.actions import tokens
-from tests.annotator.actions.test_loop import WORDS, work
+from annotator.actions import settling, tokens
+from tests.annotator.actions.test_loop import WORDS
+from tests.annotator.actions.test_loop import work as do_jobs
 from tests.factories import make_user
 
 BASE = "/api/v1/projects"
+
+
+def work():
+    """Do every job, find forgotten answers as the sweeper does, and do what follows."""
+    do_jobs()
+    settling.find_unsettled()
+    do_jobs()
 
 
 def rows():
