@@ -216,7 +216,7 @@ class Run:
         """The job's project. Raises CancelledError when it was archived or purged meanwhile."""
         from annotator.models import Project
 
-        project = Project.objects.active().filter(pk=self.job.project_id).first()
+        project = Project.objects.active().filter(pk=self.job.project_id or 0).first()
         if project is None:
             raise CancelledError("The project was deleted while this job waited or ran.")
         return project

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from django.conf import settings
 from django.db import connection
@@ -351,7 +352,7 @@ def forget_old_files(project: Project) -> None:
             StudentVersion.objects.filter(pk=version.pk).update(folder="")
 
 
-class _Texts:
+class _Texts(Sequence[str]):
     """The project's texts as a sequence that is read block by block."""
 
     def __init__(self, project: Project) -> None:
@@ -361,10 +362,16 @@ class _Texts:
     def __len__(self) -> int:
         return int(self.rows)
 
-    def __getitem__(self, block: slice) -> list[str]:
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
         from learning.encoders import pair
 
+        if isinstance(place, int):
+            return self[place : place + 1][0]
         items = Item.objects.filter(
-            project=self.project, number__gte=block.start, number__lt=block.stop
+            project=self.project, number__gte=place.start, number__lt=place.stop
         )
         return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from annotator.models.item import Item
-from annotator.models.people import ROLES, Can, User
+from annotator.models.people import ROLES, Can, User, id_of
 from annotator.models.project import Project
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class AnnotatorQuerySet(models.QuerySet["Annotator"]):
     def for_member(self, user: Viewer, can: Can) -> Self:
         """This person's own voice where their role allows `can`."""
         return self.filter(
-            user_id=user.pk,
+            user_id=id_of(user),
             project__archived_at=None,
-            project__memberships__user_id=user.pk,
+            project__memberships__user_id=id_of(user),
             project__memberships__role__in=ROLES[can],
         )
 
@@ -90,7 +90,7 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         return self.filter(project__in=Project.objects.for_user(user, can))
 
     def by_user(self, user: Viewer) -> Self:
-        return self.filter(annotator__user_id=user.pk)
+        return self.filter(annotator__user_id=id_of(user))
 
     def standing(self) -> Self:
         """Each voice's last word on an item: answers that no later row of theirs takes back."""

@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from annotator.models.people import Can, User
+from annotator.models.people import Can, User, id_of
 from annotator.models.project import Label, Project
 
 if TYPE_CHECKING:
@@ -77,16 +77,14 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def met_by(self, user: Viewer) -> Self:
         """Items this person holds or has answered, which is all an annotator may open by address."""
-        return self.filter(assignments__annotator__user_id=user.pk).distinct()
+        return self.filter(assignments__annotator__user_id=id_of(user)).distinct()
 
 
 class Item(models.Model):
     """One thing to label. `number` is its row in every matrix of the project."""
 
     # Here and below: no index of its own where another one begins with the same column.
-    project = models.ForeignKey(
-        Project, models.CASCADE, related_name="items", db_index=False
-    )
+    project = models.ForeignKey(Project, models.CASCADE, related_name="items", db_index=False)
     number = models.PositiveIntegerField()
     # Checked by the import's own transaction; a check per row would cost it a tenth of its time.
     batch = models.ForeignKey(

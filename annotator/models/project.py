@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
-from annotator.models.people import ROLES, Can, Membership, Role, User
+from annotator.models.people import ROLES, Can, Membership, Role, User, id_of
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
@@ -48,10 +48,12 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
     def for_user(self, user: Viewer, can: Can = Can.OPEN) -> Self:
         """Projects in which this person has a role that allows `can`; archived ones never."""
-        return self.active().filter(memberships__user_id=user.pk, memberships__role__in=ROLES[can])
+        return self.active().filter(
+            memberships__user_id=id_of(user), memberships__role__in=ROLES[can]
+        )
 
     def with_role(self, user: Viewer) -> Self:
-        role = Membership.objects.filter(project=models.OuterRef("pk"), user_id=user.pk)
+        role = Membership.objects.filter(project=models.OuterRef("pk"), user_id=id_of(user))
         return self.annotate(role=models.Subquery(role.values("role")[:1]))
 
 
@@ -118,7 +120,7 @@ class Project(models.Model):
         return self.item_count - self.removed_count
 
     def role_of(self, user: Viewer) -> Role | None:
-        role = self.memberships.filter(user_id=user.pk).values_list("role", flat=True).first()
+        role = self.memberships.filter(user_id=id_of(user)).values_list("role", flat=True).first()
         return Role(role) if role else None
 
     def live_labels(self) -> models.QuerySet[Label]:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from annotator.models.annotation import Annotator, Stream
 from annotator.models.item import Item
-from annotator.models.people import Can
+from annotator.models.people import Can, id_of
 from annotator.models.project import Project
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def for_user(self, user: Viewer, can: Can = Can.LABEL) -> Self:
         """A person's own assignments: nobody works on somebody else's lease."""
         return self.filter(
-            annotator__user_id=user.pk, project__in=Project.objects.for_user(user, can)
+            annotator__user_id=id_of(user), project__in=Project.objects.for_user(user, can)
         )
 
 
