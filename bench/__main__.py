@@ -10,6 +10,7 @@ import sys
 BENCHES = {
     "loop": "bench.loop.run",
     "learning": "bench.learning.main",
+    "finetune": "bench.finetune",
 }
 
 
