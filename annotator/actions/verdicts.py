@@ -29,14 +29,29 @@ ORDER BY a.item_id, e.position
 """
 
 
-@dataclass(frozen=True)
-class _Vote:
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A standing answer: who said what to which item, with which weight, at which position."""
+
     item: int
     annotator: int
     labels: list[int]
     stream: str
     weight: float
     truth: bool
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """What follows from the votes on one item; `soft` maps label ids to shares of the weight."""
+
+    item: int
+    labels: list[int]
+    soft: dict[int, float]
+    state: VerdictState
+    source: VerdictSource
+    voices: int
     position: int
 
 
@@ -62,15 +77,25 @@ def _chunks(item_ids: Iterable[int]) -> Iterable[list[int]]:
 
 
 def _decide_chunk(project: Project, item_ids: list[int]) -> int:
-    votes: dict[int, list[_Vote]] = defaultdict(list)
+    votes: dict[int, list[Vote]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [item_ids])
         for row in cursor.fetchall():
-            votes[row[0]].append(_Vote(*row))
+            votes[row[0]].append(Vote(*row))
     Verdict.objects.filter(item_id__in=[pk for pk in item_ids if pk not in votes]).delete()
-    verdicts = [_final(project, said) for said in votes.values() if _is_final(said)]
-    open_questions = [said for said in votes.values() if not _is_final(said)]
-    verdicts += _by_consensus(project, open_questions)
+    verdicts = [
+        Verdict(
+            item_id=one.item,
+            project=project,
+            labels=one.labels,
+            soft={str(label): share for label, share in one.soft.items()},
+            state=one.state,
+            source=one.source,
+            voices=one.voices,
+            position=one.position,
+        )
+        for one in derive(project, votes.values())
+    ]
     Verdict.objects.bulk_create(
         verdicts,
         update_conflicts=True,
@@ -80,24 +105,34 @@ def _decide_chunk(project: Project, item_ids: list[int]) -> int:
     return len(verdicts)
 
 
-def _is_final(votes: Sequence[_Vote]) -> bool:
-    return any(vote.stream == "review" or vote.truth for vote in votes)
+def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
+    """Derive what each item's votes amount to; finals first, then what consensus says.
+
+    `items` holds the votes of one item each, in the order of their positions.
+    """
+    finals: list[Derived] = []
+    open_questions: list[Sequence[Vote]] = []
+    for said in items:
+        if any(vote.stream == "review" or vote.truth for vote in said):
+            finals.append(_final(said))
+        else:
+            open_questions.append(said)
+    return finals + _by_consensus(project, open_questions)
 
 
-def _final(project: Project, votes: Sequence[_Vote]) -> Verdict:
+def _final(votes: Sequence[Vote]) -> Derived:
     reviews = [vote for vote in votes if vote.stream == "review"]
     word = reviews[-1] if reviews else next(vote for vote in votes if vote.truth)
-    return _verdict(
-        project,
+    return _derived(
         votes,
         labels=word.labels,
-        soft={str(label): 1.0 for label in word.labels},
+        soft=dict.fromkeys(word.labels, 1.0),
         state=VerdictState.DECIDED,
         source=VerdictSource.REVIEWER if reviews else VerdictSource.TRUTH,
     )
 
 
-def _by_consensus(project: Project, items: list[list[_Vote]]) -> list[Verdict]:
+def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Derived]:
     if not items:
         return []
     import numpy as np
@@ -120,12 +155,11 @@ def _by_consensus(project: Project, items: list[list[_Vote]]) -> list[Verdict]:
     )
     ids = columns.label_ids
     return [
-        _verdict(
-            project,
+        _derived(
             votes,
             labels=[ids[c] for c in np.flatnonzero(consensus.answers[row])],
             soft={
-                str(ids[c]): round(float(consensus.shares[row, c]), 6)
+                ids[c]: round(float(consensus.shares[row, c]), 6)
                 for c in np.flatnonzero(consensus.shares[row])
             },
             state=VerdictState.TIE if consensus.tied[row] else VerdictState.DECIDED,
@@ -135,10 +169,9 @@ def _by_consensus(project: Project, items: list[list[_Vote]]) -> list[Verdict]:
     ]
 
 
-def _verdict(project: Project, votes: Sequence[_Vote], **values: Any) -> Verdict:
-    return Verdict(
-        item_id=votes[0].item,
-        project=project,
+def _derived(votes: Sequence[Vote], **values: Any) -> Derived:
+    return Derived(
+        item=votes[0].item,
         voices=len({vote.annotator for vote in votes}),
         position=max(vote.position for vote in votes),
         **values,
