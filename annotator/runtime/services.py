@@ -27,7 +27,7 @@ class Service:
 
 
 def every(listener: int) -> list[Service]:
-    """List the services; the web server takes over the listening socket of that number."""
+    """List the services, the web server first; it takes over the socket of that number."""
     return [
         _web(listener),
         # Of its own, so that neither an import nor an encoding keeps a student waiting.
@@ -69,7 +69,7 @@ def _web(listener: int) -> Service:
         program=(
             *(sys.executable, "-m", "gunicorn", "annotator.wsgi", "--bind", f"fd://{listener}"),
             *("--worker-class", "gthread", "--workers", workers, "--threads", str(WEB_THREADS)),
-            *("--preload", "--timeout", "120", "--graceful-timeout", "8", "--keep-alive", "30"),
+            *("--preload", "--timeout", "120", "--graceful-timeout", "4", "--keep-alive", "30"),
             *("--no-control-socket", "--log-level", "warning"),
         ),
         role="web",

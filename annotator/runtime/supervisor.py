@@ -32,7 +32,7 @@ from annotator.runtime.services import Service
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 CALM_SECONDS = 60.0  # who ran that long starts again without a pause
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 6.0
 LONGEST_LOG = 20_000_000  # bytes
 READY_SECONDS = 120
 
@@ -76,12 +76,13 @@ class Supervisor:
         logins = self._prepare()
         if self.stopping.is_set():
             return
-        self.children = [Child(service) for service in services.every(listener.fileno())]
-        self._start_due()
+        web, *others = [Child(service) for service in services.every(listener.fileno())]
+        self.children = [web]  # alone at first, so that people wait for nothing else
         self._wait_until_ready()
         if not self.stopping.is_set():
             sys.stdout.write(self._line(logins))
             sys.stdout.flush()
+        self.children += others
         while not self.stopping.wait(0.5):
             self._start_due()
             self._trim_logs()
@@ -180,13 +181,14 @@ class Supervisor:
         deadline = time.monotonic() + READY_SECONDS
         address = "127.0.0.1" if self.host in environment.EVERY_ADDRESS else self.host
         host = f"[{address}]" if ":" in address else address
-        while not self.stopping.wait(0.1):
+        while not self.stopping.is_set():
             self._start_due()
             with suppress(urllib.error.URLError, TimeoutError, ConnectionError):
                 urllib.request.urlopen(f"http://{host}:{self.port}/health", timeout=5).close()
                 return
             if time.monotonic() > deadline:
                 raise StartError(f"The web server does not answer; see {self._log_path('web')}.")
+            self.stopping.wait(0.1)
 
     def _line(self, logins: list[dict[str, str]]) -> str:
         host = "127.0.0.1" if self.host in environment.EVERY_ADDRESS else self.host
