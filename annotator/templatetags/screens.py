@@ -26,3 +26,9 @@ def same(one: object, other: object) -> bool:
 def item_name(item: Item) -> str:
     """What an item is called: its own id where the file had one, else its number."""
     return visible(f"#{item.external_id or item.number}")
+
+
+@register.filter
+def entry(counts: dict[str, int], name: str) -> int:
+    """What a table of counts says under a name; 0 where it says nothing."""
+    return counts.get(name, 0)

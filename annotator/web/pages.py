@@ -26,6 +26,8 @@ SCREENS = (
     Screen("Label", "label", "label", Can.LABEL),
     Screen("Explore", "explore", "explore", Can.SEE),
     Screen("Progress", "progress", "chart", Can.SEE),
+    Screen("Annotators", "annotators", "people", Can.SEE),
+    Screen("Settings", "settings", "settings", Can.MANAGE),
 )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotator.web import answers, entrance, home, label
+from annotator.web import answers, entrance, home, joining, label, settings, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -15,5 +15,10 @@ urlpatterns = [
     path("projects/<int:project_id>/label/mine", answers.mine, name="label_mine"),
     path("projects/<int:project_id>/label/mine/<uuid:uuid>", answers.change, name="label_change"),
     path("projects/<int:project_id>/images/<str:name>", label.image, name="item_image"),
+    path("join/<str:secret>", joining.join, name="join"),
+    path("reset/<str:secret>", joining.reset_password, name="reset_password"),
+    path("tokens", tokens.tokens, name="tokens"),
+    path("tokens/revoke", tokens.revoke, name="token_revoke"),
+    path("deleted", settings.deleted, name="deleted"),
     path("projects/<int:project_id>/", include("annotator.web.screen_urls")),
 ]

@@ -1,0 +1,238 @@
+"""A project's settings: how it asks, how its loop runs, guidelines, and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from annotator.actions import projects
+from annotator.errors import AnnotatorError, ConflictError, NotFoundError
+from annotator.models import ROLES, Can, Membership, Project
+from annotator.models.project import consensus_choices, encoder_choices, strategy_choices
+from annotator.web.entrance import refuse
+from annotator.web.markdown import to_html
+from annotator.web.pages import page, person, project_for
+
+NAMED_ENCODERS = {"sentence-transformers", "transformers", "vision"}
+
+
+class SettingsForm(forms.Form):
+    """Everything that a manager may change, each with what it does."""
+
+    name = forms.CharField(label="Name", max_length=200)
+    description = forms.CharField(label="Description", max_length=500, required=False)
+
+    overlap = forms.IntegerField(
+        label="People per item",
+        min_value=1,
+        max_value=100,
+        help_text="How many different people answer each item. Two or more show where they "
+        "disagree; ties go to review.",
+    )
+    blind = forms.BooleanField(
+        label="Blind",
+        required=False,
+        help_text="Nobody sees the student's suggestions while labelling. Audit items are always "
+        "blind.",
+    )
+    digit_answers = forms.BooleanField(
+        label="A digit answers and moves on",
+        required=False,
+        help_text="Off: a digit chooses and Enter confirms.",
+    )
+    consensus = forms.ChoiceField(
+        label="Consensus",
+        choices=consensus_choices,
+        help_text="How several answers become one label. Weighted: a person outweighs an import.",
+    )
+
+    audit_percent = forms.FloatField(
+        label="Audit share, in percent",
+        min_value=0,
+        max_value=100,
+        help_text="Of the items a person is given, how many are drawn at random and answered "
+        "blind. They are the only honest measure of the student; 10 is a good start.",
+    )
+    audit_size = forms.IntegerField(
+        label="Audit sample, in items",
+        min_value=0,
+        help_text="When the sample is full, every item is chosen by the strategy. 0: a fifth of "
+        "the pool, 400 at most.",
+    )
+
+    strategy = forms.ChoiceField(
+        label="What to ask next",
+        choices=strategy_choices,
+        help_text="Smallest margin asks where the student hesitates between two labels.",
+    )
+    encoder = forms.ChoiceField(
+        label="Encoder",
+        help_text="Turns items into vectors. Another one encodes every item again, in the "
+        "background.",
+    )
+    encoder_name = forms.CharField(
+        label="Model name",
+        max_length=200,
+        required=False,
+        help_text="Only for an encoder by name, such as intfloat/e5-small-v2.",
+    )
+    encoder_revision = forms.CharField(
+        label="Model revision",
+        max_length=100,
+        required=False,
+        help_text="The commit of that model, so that everybody gets the same vectors.",
+    )
+    retrain_answers = forms.IntegerField(
+        label="Train after so many answers",
+        min_value=1,
+        help_text="A burst of answers costs one training.",
+    )
+    retrain_seconds = forms.IntegerField(
+        label="… or so many seconds after an answer", min_value=1, max_value=86_400
+    )
+    training_paused = forms.BooleanField(
+        label="Pause training",
+        required=False,
+        help_text="Labelling goes on with the present student.",
+    )
+
+    GROUPS = (
+        ("Project", ("name", "description")),
+        ("How people are asked", ("overlap", "blind", "digit_answers", "consensus")),
+        ("Audit", ("audit_percent", "audit_size")),
+        ("Choosing", ("strategy",)),
+        ("Encoding", ("encoder", "encoder_name", "encoder_revision")),
+        ("Training", ("retrain_answers", "retrain_seconds", "training_paused")),
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        """Offer only encoders that read this project's items."""
+        super().__init__(*args, **kwargs)
+        fit = projects.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
+        encoder: Any = self.fields["encoder"]
+        encoder.choices = [(name, text) for name, text in encoder_choices() if name in fit]
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
+
+    def settings(self) -> dict[str, Any]:
+        """The cleaned values under the names that the action knows."""
+        values = dict(self.cleaned_data)
+        values["audit_share"] = values.pop("audit_percent") / 100
+        name, revision = values.pop("encoder_name"), values.pop("encoder_revision")
+        named = values["encoder"] in NAMED_ENCODERS
+        given = {"name": name, "revision": revision} if named else {}
+        values["encoder_params"] = {key: value for key, value in given.items() if value}
+        return values
+
+    def clean(self) -> dict[str, Any]:
+        """A model by name needs its name."""
+        cleaned = super().clean() or {}
+        if cleaned.get("encoder") in NAMED_ENCODERS and not cleaned.get("encoder_name"):
+            self.add_error("encoder_name", "Name the model, or choose the built-in encoder.")
+        return cleaned
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def settings(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Show and change the settings."""
+    project = project_for(request, project_id, Can.MANAGE)
+    form = SettingsForm(request.POST or None, project=project, initial=_initial(project))
+    if request.method == "POST" and form.is_valid():
+        try:
+            projects.change_project(project, **form.settings())
+        except AnnotatorError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("settings", project_id=project.pk)
+    status = 422 if form.errors else 200
+    context = {"form": form, "tab": "settings"}
+    return page(request, "settings/settings.html", project, "settings", context, status)
+
+
+def _initial(project: Project) -> dict[str, Any]:
+    names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share"}
+    return {
+        **{name: getattr(project, name) for name in names},
+        "audit_percent": round(project.audit_share * 100, 4),
+        "encoder_name": project.encoder_params.get("name", ""),
+        "encoder_revision": project.encoder_params.get("revision", ""),
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def guidelines(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Write what annotators read, and see it as they will."""
+    project = project_for(request, project_id, Can.MANAGE)
+    text = project.guidelines
+    if request.method == "POST":
+        text = request.POST.get("guidelines", "").replace("\r\n", "\n")
+        projects.change_project(project, guidelines=text)
+        messages.success(request, "The guidelines are saved; everybody sees them from now on.")
+        return redirect("guidelines", project_id=project.pk)
+    context = {"text": text, "preview": to_html(text), "tab": "guidelines"}
+    return page(request, "settings/guidelines.html", project, "settings", context)
+
+
+@require_POST
+@login_required
+def guidelines_preview(request: HttpRequest, project_id: int) -> HttpResponse:
+    """What a text would look like; nothing is stored."""
+    project_for(request, project_id, Can.MANAGE)
+    text = request.POST.get("guidelines", "")
+    return render(request, "settings/guidelines_preview.html", {"preview": to_html(text)})
+
+
+@require_GET
+@login_required
+def danger(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Where a project is deleted, and what that means."""
+    project = project_for(request, project_id, Can.OWN)
+    context = {"tab": "danger", "days": projects.PURGE_AFTER_DAYS}
+    return page(request, "settings/danger.html", project, "settings", context)
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Delete the project whose name was typed."""
+    project = project_for(request, project_id, Can.OWN)
+    if " ".join(request.POST.get("name", "").split()) != project.name:
+        raise ConflictError("Type the project's name exactly to delete it. Nothing was deleted.")
+    projects.delete_project(project)
+    messages.success(request, f"“{project.name}” is deleted. Its owners can restore it for a week.")
+    return redirect("deleted")
+
+
+@require_GET
+@login_required
+def deleted(request: HttpRequest) -> HttpResponse:
+    """Deleted projects of this owner that were not purged yet."""
+    return render(request, "settings/deleted.html", {"projects": _deleted(request)})
+
+
+@require_POST
+@login_required
+def restore(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Bring one back."""
+    project = next((each for each in _deleted(request) if each.pk == project_id), None)
+    if project is None:
+        raise NotFoundError("There is no such deleted project of yours; it may be purged.")
+    projects.restore_project(project)
+    messages.success(request, f"“{project.name}” is back.")
+    return redirect("home")
+
+
+def _deleted(request: HttpRequest) -> list[Project]:
+    mine = Membership.objects.filter(user=person(request), role__in=ROLES[Can.OWN])
+    gone = Project.objects.exclude(archived_at=None).filter(pk__in=mine.values("project"))
+    return list(gone.order_by("-archived_at"))
