@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
 import io
 import json
 import secrets
 import zipfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotator.actions import importing, people, projects, schema
+from annotator.errors import UnavailableError
 from annotator.formats.mapping import Mapping
 from annotator.models import Membership, Project, Role, User
 
@@ -133,16 +138,26 @@ def _digits(owner: User) -> Project:
 
 def _digit_pictures() -> bytes:
     from PIL import Image
-    from sklearn.datasets import load_digits
 
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for number, pixels in enumerate(load_digits().images[:DIGITS]):
-            grey = (255 - pixels * (255 / 16)).astype("uint8")
-            picture = Image.fromarray(grey).resize(
+        for number, line in enumerate(islice(_digit_lines(), DIGITS)):
+            shades = [float(value) for value in line.split(",")[:64]]  # 0 white … 16 black
+            grey = bytes(int(255 - shade * (255 / 16)) for shade in shades)
+            picture = Image.frombytes("L", (8, 8), grey).resize(
                 (DIGIT_PIXELS, DIGIT_PIXELS), Image.Resampling.BICUBIC
             )
             file = io.BytesIO()
             picture.save(file, "PNG")
             archive.writestr(f"digit-{number:04}.png", file.getvalue())
     return packed.getvalue()
+
+
+def _digit_lines() -> Iterator[str]:
+    """Read scikit-learn's own file, for loading the library would take seconds."""
+    found = importlib.util.find_spec("sklearn")
+    if found is None or not found.submodule_search_locations:
+        raise UnavailableError("scikit-learn is not installed; run make install.")
+    path = Path(found.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    with gzip.open(path, "rt") as lines:
+        yield from lines
