@@ -1,0 +1,122 @@
+"""Kill what can be killed while somebody labels: nothing acknowledged is lost, nothing is doubled."""
+
+import os
+import random
+import signal
+import threading
+import time
+from itertools import pairwise
+
+import psycopg
+import pytest
+
+from annotator.runtime.postgres import socket_url
+from tests.faults.people import Person
+from tests.runtime.running import System, wait_until
+
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+ANSWERS = 60
+pytestmark = [pytest.mark.fault, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    for one in (folder, *folder.parents[:2]):
+        one.chmod(0o711)
+    running = System(folder, DEMO="1")
+    yield running
+    running.stop()
+    assert wait_until(lambda: not running.alive())
+
+
+@pytest.fixture(scope="module")
+def logins(system):
+    words = system.line.partition("log-ins:")[2].split(",")
+    return dict(tuple(part.strip() for part in word.split("/")) for word in words)
+
+
+def rows(system, sql, *values):
+    with psycopg.connect(socket_url(system.data_dir)) as connection:
+        return connection.execute(sql, values).fetchall()
+
+
+@pytest.fixture(scope="module")
+def tickets(system):
+    sql = "SELECT id FROM annotator_project WHERE name = 'Support tickets' AND item_count > 0"
+    assert wait_until(lambda: rows(system, sql)), system.logs()
+    return rows(system, sql)[0][0]
+
+
+@pytest.fixture(scope="module")
+def labels(system, tickets):
+    found = rows(system, "SELECT id FROM annotator_label WHERE project_id = %s", tickets)
+    return [pk for (pk,) in found]
+
+
+def kill(system, *words):
+    for process in system.named(*words):
+        process.send_signal(signal.SIGKILL)
+
+
+FAULTS = {
+    "the web server": lambda system: kill(system, "gunicorn"),
+    "PostgreSQL": lambda system: kill(system, "postgres", "-D"),
+    "every worker": lambda system: kill(system, "celery"),
+    "the sweeper": lambda system: kill(system, "sweep"),
+}
+
+
+def label(person, project, labels, count):
+    """Answer `count` items, opening the page anew when it has run out."""
+    held = person.open_label_page(project)
+    for _ in range(count):
+        if not held:
+            held = person.open_label_page(project)
+        assignment, _ = held.pop(0)
+        held += person.answer(project, assignment, labels)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_acknowledged_answer_is_lost_when_this_is_killed(system, logins, tickets, labels, fault):
+    person = Person(system.url, "ana", logins["ana"])
+    draw = random.Random(f"{SEED} {fault}")
+    work = threading.Thread(target=label, args=(person, tickets, labels, ANSWERS))
+    work.start()
+    for _ in range(2):
+        time.sleep(draw.uniform(0.1, 0.6))
+        FAULTS[fault](system)
+    work.join(180)
+    assert not work.is_alive()
+    assert len(person.acknowledged) == ANSWERS
+    stored = rows(
+        system,
+        "SELECT uuid::text, assignment_id FROM annotator_annotation WHERE uuid::text = ANY(%s)",
+        list(person.acknowledged),
+    )
+    lost = set(person.acknowledged) - {key for key, _ in stored}
+    doubled = [key for key, item in stored if person.acknowledged[key] != item]
+    assert (lost, doubled) == (set(), [])
+    assert person.statuses <= {0, 200, 502, 503}
+
+
+def test_afterwards_the_loop_goes_on_and_the_ledger_is_whole(system, tickets):
+    unsealed = "SELECT count(*) FROM annotator_ledgerentry WHERE position IS NULL"
+    assert wait_until(lambda: rows(system, unsealed)[0][0] == 0), "the sweeper finds every answer"
+    positions = rows(
+        system,
+        "SELECT position FROM annotator_ledgerentry WHERE project_id = %s ORDER BY position",
+        tickets,
+    )
+    assert all(after == before + 1 for (before,), (after,) in pairwise(positions))
+    over = rows(
+        system,
+        """
+        SELECT item_id FROM annotator_annotation a
+        JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind = 'person'
+        WHERE a.kind = 'answer' AND NOT a.extra GROUP BY item_id HAVING count(*) > 1
+        """,
+    )
+    assert over == [], "no item has more answers than were wanted"
+    trained = "SELECT count(*) FROM annotator_studentversion WHERE project_id = %s"
+    assert wait_until(lambda: rows(system, trained, tickets)[0][0] > 0, 180), "a student learns"
