@@ -12,12 +12,12 @@ export function search(labels, typed) {
   const wanted = plain(typed.trim());
   const words = wanted.split(/\s+/).filter(Boolean);
   const rank = (label) => {
-    if (label.key.toLowerCase() === wanted || label.plain === wanted) return 0;
+    if (label.plain === wanted) return 0;
     if (label.plain.startsWith(wanted)) return 1;
     if (words.every((word) => label.plain.split(/[\s_/-]+/).some((w) => w.startsWith(word)))) return 2;
     if (words.every((word) => label.plain.includes(word))) return 3;
     if (words.every((word) => `${label.plain} ${plain(label.description)}`.includes(word))) return 4;
-    return -1;
+    return label.key.toLowerCase() === wanted ? 5 : -1;
   };
   return labels
     .map((label) => [rank(label), label])
@@ -261,6 +261,8 @@ export class Answers {
     if (!rows.length) {
       const none = document.createElement("li");
       none.className = "none";
+      none.setAttribute("role", "option");
+      none.setAttribute("aria-disabled", "true");
       none.textContent = "No label fits. Escape goes back.";
       rows.push(none);
     }

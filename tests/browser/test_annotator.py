@@ -150,7 +150,9 @@ class TestKeys:
         desk.press("?")
         desk.page.get_by_role("button", name="Skip: ␣. Change.").click()
         desk.press("f")
-        expect(desk.page.locator("#keys-note")).to_have_text("f already does “Flag for a reviewer”.")
+        expect(desk.page.locator("#keys-note")).to_have_text(
+            "f already does “Flag for a reviewer”."
+        )
 
     def test_digits_choose_only_where_the_person_wants_that(self, desk, tickets):
         desk.press("?")
