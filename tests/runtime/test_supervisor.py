@@ -1,9 +1,12 @@
 """The one command: what it starts, what it survives, and that it leaves nothing behind."""
 
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -118,3 +121,28 @@ def test_another_host_sets_names_and_says_that_https_is_missing(data_dir):
     assert "HTTPS is missing" in system.process.stdout.readline()
     assert system.get("/health") == 200
     assert system.stop() == 0
+
+
+def sign_in(url: str, name: str, password: str) -> str:
+    """Sign in as a browser does, and return the first page."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    page = browser.open(f"{url}/accounts/login/", timeout=30).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token
+    form = {"csrfmiddlewaretoken": token[1], "login": name, "password": password}
+    answer = browser.open(
+        f"{url}/accounts/login/", urllib.parse.urlencode(form).encode(), timeout=30
+    )
+    return str(answer.read().decode())
+
+
+def test_the_printed_demo_log_ins_open_the_demo(data_dir):
+    system = System(data_dir, DEMO="1")
+    logins = re.findall(r"(\w+) / ([\w-]+)", system.line)
+    assert {name for name, _ in logins} == {"lea", "ana", "ben"}
+    for name, password in logins:
+        assert "Support tickets" in sign_in(system.url, name, password)
+    assert system.stop() == 0
+    again = System(data_dir, DEMO="1")
+    assert re.findall(r"(\w+) / ([\w-]+)", again.line) == logins
+    assert again.stop() == 0
