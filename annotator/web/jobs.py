@@ -19,6 +19,7 @@ from annotator.web.pages import allowed, person, project_for
 
 NAMES = {
     "import": "Import",
+    "undo": "Undoing an import",
     "index": "Search index",
     "encode": "Encoding the items",
     "settle": "Settling answers",
@@ -35,7 +36,7 @@ SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(NAMES),
-    "imports": ("import", "index", "encode"),
+    "imports": ("import", "undo", "index", "encode"),
     "exports": ("export",),
     "students": ("finetune",),
     "bulk": ("bulk",),

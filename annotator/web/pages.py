@@ -27,6 +27,8 @@ SCREENS = (
     Screen("Explore", "explore", "explore", Can.SEE),
     Screen("Progress", "progress", "chart", Can.SEE),
     Screen("Annotators", "annotators", "people", Can.SEE),
+    Screen("Students", "students", "student", Can.SEE),
+    Screen("Exports", "exports", "download", Can.MANAGE),
     Screen("Settings", "settings", "settings", Can.MANAGE),
 )
 

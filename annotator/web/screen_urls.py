@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from annotator.web import bulk, explore, jobs, labels, people, progress, settings
+from annotator.web import (
+    bulk,
+    explore,
+    exports,
+    jobs,
+    labels,
+    people,
+    progress,
+    settings,
+    students,
+)
 
 urlpatterns = [
     path("progress", progress.progress, name="progress"),
@@ -32,4 +42,14 @@ urlpatterns = [
     path("settings/delete", settings.danger, name="danger"),
     path("settings/delete/now", settings.delete, name="project_delete"),
     path("restore", settings.restore, name="project_restore"),
+    path("students", students.students, name="students"),
+    path("students/compare", students.compare, name="students_compare"),
+    path("students/unpin", students.unpin, name="students_unpin"),
+    path("students/finetune", students.finetune, name="students_finetune"),
+    path("students/try", students.attempt, name="students_try"),
+    path("students/<int:number>/promote", students.promote, name="student_promote"),
+    path("students/<int:number>/download", students.download, name="student_download"),
+    path("exports", exports.exports, name="exports"),
+    path("exports/<int:snapshot_id>", exports.snapshot, name="snapshot"),
+    path("exports/<int:snapshot_id>/download", exports.download, name="snapshot_download"),
 ]

@@ -1,0 +1,180 @@
+"""Students: versions, comparing honestly, promoting, trying, downloading."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from annotator.actions import teaching, training
+from annotator.models import Job, Membership, Role, StudentVersion
+from annotator.runtime.modelclient import ModelStartingError
+from tests.annotator.web.helpers import teach
+from tests.factories import make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def url(project, rest="students"):
+    return f"/projects/{project.pk}/{rest}"
+
+
+def version(project, number, **fields):
+    fields = {"kind": "head", "state": "ready", "trained_on": 10 * number, **fields}
+    return StudentVersion.objects.create(project=project, number=number, **fields)
+
+
+def with_files(project, number, **fields):
+    made = version(project, number, folder=f"head-{number}", **fields)
+    folder = training.students_folder(project.pk) / made.folder
+    (folder / "pool").mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"student": "head"}))
+    (folder / "head.safetensors").write_bytes(b"\x00" * 1000)
+    (folder / "pool" / "margins.bin").write_bytes(b"private")
+    return made
+
+
+def test_an_empty_page_teaches(lea, project):
+    assert b"No student yet" in lea.get(url(project)).content
+
+
+def test_versions_show_where_they_were_measured(lea, project):
+    version(project, 1, accuracy=0.8, accuracy_low=0.7, accuracy_high=0.9, estimate="out-of-fold")
+    version(project, 2, accuracy=0.8, accuracy_low=0.7, accuracy_high=0.9, estimate="audit")
+    text = lea.get(url(project)).content.decode()
+    assert "out of fold" in text
+    assert "random sample" in text
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ((0.8, 0.7, 0.88, "audit"), (0.82, 0.72, 0.9, "audit"), "may be chance"),
+        ((0.6, 0.5, 0.65, "audit"), (0.9, 0.85, 0.95, "audit"), "Student 2 is better by 30.0"),
+        ((0.6, 0.5, 0.65, "out-of-fold"), (0.9, 0.85, 0.95, "audit"), "not comparable"),
+        ((None, None, None, ""), (0.9, 0.85, 0.95, "audit"), "cannot be compared"),
+    ],
+)
+def test_comparing_says_no_more_than_is_known(lea, project, one, other, said):
+    for number, (accuracy, low, high, estimate) in ((1, one), (2, other)):
+        version(
+            project,
+            number,
+            accuracy=accuracy,
+            accuracy_low=low,
+            accuracy_high=high,
+            estimate=estimate,
+        )
+    response = lea.get(url(project, "students/compare?number=1&number=2"))
+    assert said in response.content.decode()
+
+
+def test_comparing_wants_two(lea, project):
+    version(project, 1)
+    assert lea.get(url(project, "students/compare?number=1")).status_code == 422
+    assert lea.get(url(project, "students/compare?number=1&number=9")).status_code == 404
+
+
+def test_rolling_back_pins_and_unpinning_lets_go(lea, project):
+    with_files(project, 1)
+    project.current_student = with_files(project, 2)
+    project.save()
+    assert lea.post(url(project, "students/1/promote")).status_code == 302
+    project.refresh_from_db()
+    assert (project.current_student.number, project.student_pinned) == (1, True)
+    assert b"newer ones wait" in lea.get(url(project)).content
+    lea.post(url(project, "students/unpin"))
+    project.refresh_from_db()
+    assert not project.student_pinned
+
+
+def test_a_student_without_files_is_not_promoted(lea, project):
+    version(project, 1, folder="gone")
+    refused = lea.post(url(project, "students/1/promote"))
+    assert refused.status_code == 409
+    assert b"removed to save space" in refused.content
+
+
+def test_the_download_holds_weights_and_manifest_but_not_the_pool(lea, project):
+    with_files(project, 3)
+    response = lea.get(url(project, "students/3/download"))
+    content = b"".join(response.streaming_content)
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.testzip() is None
+    assert sorted(archive.namelist()) == ["head.safetensors", "manifest.json"]
+    assert b"private" not in content
+    again = b"".join(lea.get(url(project, "students/3/download")).streaming_content)
+    assert again == content
+
+
+def test_trying_shows_the_likeliest_first(lea, project, monkeypatch):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+    asked = []
+
+    def predict(texts, **_):
+        asked.extend(texts)
+        return np.array([[0.2, 0.7, 0.1]], dtype=np.float32)
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    part = lea.post(url(project, "students/try"), {"text": "lost parcel"}, HTTP_HX_REQUEST="true")
+    assert asked == ["lost parcel"]
+    assert [bar.name for bar, _ in part.context["bars"]] == ["Delivery", "Billing", "Login"]
+    assert b"<html" not in part.content
+    assert b"<html" in lea.post(url(project, "students/try"), {"text": "lost parcel"}).content
+
+
+def test_trying_waits_while_the_model_starts(lea, project, monkeypatch):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+
+    def predict(texts, **_):
+        raise ModelStartingError("The model is starting; try again in a few seconds.")
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    response = lea.post(url(project, "students/try"), {"text": "x"}, HTTP_HX_REQUEST="true")
+    assert b"The model is starting" in response.content
+    assert b'hx-trigger="load delay' in response.content
+
+
+def test_trying_nothing_is_refused(lea, project):
+    assert lea.post(url(project, "students/try"), {"text": "  "}).status_code == 422
+    assert lea.post(url(project, "students/try"), {"text": "x"}).status_code == 409
+
+
+def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
+    form = {"epochs": "3", "model": ""}
+    assert lea.post(url(project, "students/finetune"), form).status_code == 302
+    job = Job.objects.get(kind="finetune")
+    assert job.params == {"student": {"epochs": 3}}
+    assert lea.post(url(project, "students/finetune"), form).status_code == 409
+    assert b"Fine-tuning a transformer" in lea.get(url(project)).content
+
+
+def test_parameters_that_cannot_be_are_refused(lea, project):
+    assert lea.post(url(project, "students/finetune"), {"epochs": "0"}).status_code == 422
+    assert not Job.objects.filter(kind="finetune").exists()
+
+
+def test_reviewers_look_and_managers_act(sign_in, ben, cast, project):
+    with_files(project, 1)
+    assert ben.get(url(project)).status_code == 200
+    for rest in ("students/1/promote", "students/unpin", "students/finetune"):
+        assert ben.post(url(project, rest)).status_code == 404
+    assert ben.get(url(project, "students/1/download")).status_code == 404
+    Membership.objects.create(project=project, user=cast.cleo, role=Role.MANAGER)
+    assert sign_in(cast.cleo).get(url(project, "students/1/download")).status_code == 200
+    assert sign_in(cast.ana).get(url(project)).status_code == 404
+
+
+def test_another_projects_student_is_not_found(lea, cast, project):
+    other = make_project(cast, name="Other")
+    with_files(other, 1)
+    assert lea.post(url(project, "students/1/promote")).status_code == 404
+    assert lea.get(url(project, "students/1/download")).status_code == 404
+
+
+def test_the_number_of_queries_does_not_grow(lea, project, django_assert_max_num_queries):
+    for number in range(1, 20):
+        version(project, number)
+    with django_assert_max_num_queries(8):
+        lea.get(url(project))
