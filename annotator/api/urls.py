@@ -13,6 +13,7 @@ from annotator.api import (
     projects,
     reviewing,
     schema,
+    snapshots,
     students,
 )
 
@@ -122,5 +123,16 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{PROJECT}/predict", students.Predict.as_view(), name="api_predict"),
     path(f"{PROJECT}/progress", progress.Progress.as_view(), name="api_progress"),
+    path(f"{PROJECT}/snapshots", snapshots.Snapshots.as_view(), name="api_snapshots"),
+    path(
+        f"{PROJECT}/snapshots/<int:snapshot_id>",
+        snapshots.OneSnapshot.as_view(),
+        name="api_snapshot",
+    ),
+    path(
+        f"{PROJECT}/snapshots/<int:snapshot_id>/download",
+        snapshots.SnapshotDownload.as_view(),
+        name="api_snapshot_download",
+    ),
     re_path(r"^(?P<rest>.*)$", schema.NothingHere.as_view(), name="api_nothing"),
 ]

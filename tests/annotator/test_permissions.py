@@ -17,7 +17,7 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
 from annotator import jobs
-from annotator.actions import assigning, labeling, media, people, tokens
+from annotator.actions import assigning, exporting, labeling, media, people, tokens
 from annotator.models import (
     BatchState,
     Flag,
@@ -26,6 +26,7 @@ from annotator.models import (
     Project,
     Role,
     Snapshot,
+    SnapshotState,
     StudentState,
     StudentVersion,
 )
@@ -107,6 +108,10 @@ api_students_unpin     POST    yes   yes     no       no        no     404      
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in
 api_progress           GET     yes   yes     yes      no        yes    404      in
+api_snapshots          GET     yes   yes     no       no        no     404      in
+api_snapshots          POST    yes   yes     no       no        no     404      in
+api_snapshot           GET     yes   yes     no       no        no     404      in
+api_snapshot_download  GET     yes   yes     no       no        no     404      in
 
 health                 GET     yes   yes     yes      yes       yes    yes      yes
 home                   GET     yes   yes     yes      yes       yes    yes      in
@@ -233,7 +238,11 @@ def make_world(cast, people_by_role) -> World:
     student = StudentVersion.objects.create(
         project=project, number=1, kind="head", state=StudentState.READY, folder="gone"
     )
-    snapshot = Snapshot.objects.create(project=project)
+    snapshot = Snapshot.objects.create(
+        project=project, state=SnapshotState.READY, stored_name=f"{project.pk}.zip"
+    )
+    exporting.folder().mkdir(exist_ok=True)
+    (exporting.folder() / snapshot.stored_name).write_bytes(b"an export")
     Flag.objects.create(project=project, item=unmet, raised_by=ana)
     invitation, secret = people.invite(project, cast.lea, Role.ANNOTATOR)
     world = World(project=project, people=people_by_role)

@@ -1,7 +1,10 @@
 """An engineer does all of it with a token: project, labels, file, answers, student."""
 
+import hashlib
+import io
 import json
 import uuid
+import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -119,6 +122,42 @@ class TestEngineer:
         found = engineer("get", f"{here}/items?query=invoice")["results"]
         assert found
         assert all("invoice" in item["text"] for item in found)
+
+    def test_exports_what_was_labelled(self, engineer):
+        here = make_filled_project(engineer)
+        stored, _ = label_all(engineer, here, 12)
+        wish = {"format": "jsonl", "contents": ["verdicts", "annotations"], "only_decided": True}
+        made = engineer("post", f"{here}/snapshots", wish, expect=202)
+        one = f"{here}/snapshots/{made['id']}"
+        engineer("get", f"{one}/download", expect=404)
+        work()
+        ready = engineer("get", one)
+        assert ready["state"] == "ready"
+        answer = engineer("get", f"{one}/download")
+        assert answer["Content-Disposition"].startswith("attachment")
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        content = b"".join(answer.streaming_content)
+        assert hashlib.sha256(content).hexdigest() == ready["sha256"]
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            items = [json.loads(line) for line in archive.read("items.jsonl").splitlines()]
+            said = archive.read("annotations.jsonl").splitlines()
+            for file in manifest["files"]:
+                assert hashlib.sha256(archive.read(file["name"])).hexdigest() == file["sha256"]
+        assert manifest["ledger"]["position"] == ready["position"] == 12
+        assert {item["number"] for item in items} == {
+            engineer("get", f"{here}/items/{each['item_id']}")["number"] for each in stored
+        }
+        assert all(item["label"] == item["meta"]["topic"] for item in items)
+        assert len(said) == 12
+        again = engineer("post", f"{here}/snapshots", wish, expect=202)
+        work()
+        second = engineer("get", f"{here}/snapshots/{again['id']}")
+        assert [x["sha256"] for x in second["manifest"]["files"]] == [
+            x["sha256"] for x in ready["manifest"]["files"]
+        ]
+        refused = engineer("post", f"{here}/snapshots", {"splits": {"train": 0.5}}, expect=422)
+        assert refused["field"] == "splits"
 
     def test_a_replayed_answer_is_the_first_one(self, engineer):
         here = make_filled_project(engineer)
