@@ -33,6 +33,19 @@ def recut(project: Project) -> None:
         cutoff = order.values_list("order_key", flat=True)[count - 1]
     Project.objects.filter(pk=project.pk).update(audit_cutoff=cutoff)
     project.audit_cutoff = cutoff
+    _draw_answered(project)
+
+
+def _draw_answered(project: Project) -> None:
+    """Draw the kept items that people answered before the sample was enlarged.
+
+    Leaving them out would bias the figures: they are just those that selection found interesting.
+    """
+    answered = Item.objects.filter(
+        project=project, order_key__lte=project.audit_cutoff, answers__gt=0, part=""
+    )
+    for item in answered.present().order_by("order_key").only("id", "part"):
+        draw(project, item)
 
 
 def is_turn(share: float, served: int) -> bool:

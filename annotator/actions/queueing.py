@@ -90,15 +90,21 @@ def _pool(project: Project, knowledge: Knowledge) -> Pool:
 
 
 def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
-    """Numbers of the items that the active stream may still choose, in any order."""
+    """Numbers of the items that the active stream may still choose, in any order.
+
+    An item whose label came with its file is not chosen: it is served when nothing else is left.
+    """
     import numpy as np
 
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT coalesce(string_agg(int4send(number), ''::bytea), ''::bytea)
-            FROM annotator_item
-            WHERE project_id = %s AND open AND order_key > %s AND number < %s
+            SELECT coalesce(string_agg(int4send(i.number), ''::bytea), ''::bytea)
+            FROM annotator_item i
+            LEFT JOIN annotator_verdict v
+                ON v.item_id = i.id AND v.state = 'decided' AND i.answers = 0
+            WHERE i.project_id = %s AND i.open AND i.order_key > %s AND i.number < %s
+              AND v.item_id IS NULL
             """,
             [project.pk, project.audit_cutoff, below],
         )

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import queueing, sealing, verdicts
-from annotator.models import AnnotationKind, Job, JobState, LedgerEntry, Project
+from annotator.models import AnnotationKind, Job, JobState, LedgerEntry, Project, StudentVersion
 
 SETTLE_AFTER_SECONDS = 0.3
 # A process that asked for settling this recently need not ask again: the waiting job sees all.
@@ -77,8 +77,9 @@ def wish_training(project: Project) -> None:
 
 
 def _answers_since_student(project: Project) -> int:
-    student = project.current_student
-    after = student.position if student else 0
+    """Words in the ledger behind the newest student, promoted or not."""
+    newest = StudentVersion.objects.filter(project=project).order_by("-number")
+    after = newest.values_list("position", flat=True).first() or 0
     fresh = LedgerEntry.objects.filter(project=project, position__gt=after)
     return fresh.exclude(annotation__kind=AnnotationKind.SKIP).count()
 

@@ -282,3 +282,46 @@ def test_training_is_wished_after_k_answers_or_t_seconds(project, cast):
         settling.wish_training(project)
     job = Job.objects.get(kind="train")
     assert job.due_at <= timezone.now()
+
+
+@pytest.mark.django_db
+def test_enlarging_the_sample_draws_what_was_answered_already(project, cast):
+    """Selection liked those items; leaving them out of the random sample would bias it."""
+    Project.objects.filter(pk=project.pk).update(audit_share=0)
+    project.refresh_from_db()
+    ana = assigning.voice_of(project, cast.ana)
+    for _ in range(4):
+        lease = assigning.lease(project, ana, 1)[0]
+        labeling.submit(
+            project,
+            ana,
+            uuid=uuid.uuid4(),
+            assignment_id=lease.pk,
+            labels=[project.labels.first().pk],
+        )
+    project.audit_share, project.audit_size = 0.1, 12
+    auditing.recut(project)
+    assert project.items.exclude(part="").count() == 4
+    assert set(project.items.exclude(part="").values_list("answers", flat=True)) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_label_from_the_file_is_no_reason_to_be_chosen(cast):
+    project, truth, items = make_pool(cast, 30)
+    project.audit_share = 0
+    project.save()
+    auditing.recut(project)
+    file = project.annotators.create(kind="import", name="file", weight=0.5)
+    for item in project.items.filter(number__lt=25):
+        Annotation.objects.create(
+            uuid=uuid.uuid4(),
+            project=project,
+            item=item,
+            annotator=file,
+            stream="import",
+            labels=[project.labels.get(name=truth[item.pk]).pk],
+        )
+    settling.settle_now(project)
+    encoding.wish_encoding(project)
+    work()
+    assert set(Pick.objects.values_list("item__number", flat=True)) == set(range(25, 30))
