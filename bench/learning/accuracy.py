@@ -1,6 +1,7 @@
 """The replayed loop on real data, and scikit-learn on the same vectors and labels."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,7 @@ def rival(replay: Replay, rows: list[int]) -> dict[str, Any]:
             capture_output=True,
             text=True,
             check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     found: dict[str, Any] = json.loads(done.stdout)
     return {**found, "python": "its own environment" if own.exists() else "ours"}

@@ -1,19 +1,26 @@
 """Bench of the learning library: accuracy against scikit-learn on real data, and speed."""
 
 import os
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.figures import Figure, code_hash, conclude, kept
 from bench.learning.vectors import cache_folder, datasets_folder, part
 
+if TYPE_CHECKING:
+    from learning.simulation import Replay
+
 LABELS = (500, 1000)
 SEEDS = 5
 SETS = ("banking77", "ag_news")
 EVERY = {"quick": {"banking77": 1, "ag_news": 3}, "full": {"banking77": 1, "ag_news": 1}}
 THREADS = 2
+
+Results = list[dict[str, Any]]
 
 
 def run(grid: str) -> list[Figure]:
@@ -27,7 +34,7 @@ def run(grid: str) -> list[Figure]:
     found: list[Figure] = []
     folder = datasets_folder()
     if folder is None:
-        print("SKIPPED learning.accuracy: DATASETS names no folder with banking77 and ag_news.")
+        print("SKIPPED learning accuracy: DATASETS names no folder with banking77 and ag_news.")
     else:
         for name in SETS:
             found += _accuracy(folder, name, EVERY[grid][name])
@@ -35,50 +42,62 @@ def run(grid: str) -> list[Figure]:
 
 
 def _accuracy(folder: Path, name: str, every: int) -> list[Figure]:
-    from bench.learning.accuracy import curve, replay_of, rival
-    from learning.simulation import Schedule
+    from bench.learning.accuracy import replay_of
 
     train, test = (part(folder, name, split, cache_folder(), every) for split in ("train", "test"))
     replay = replay_of(train, test)
-    code, schedule = (
-        code_hash("learning", "bench/learning"),
-        Schedule(start=500, batch=500, budget=1000),
-    )
-    start = 2 * len(replay.label_names)
     ours, theirs, cold = [], [], []
     for seed in range(SEEDS):
-        key = f"learning/{name}-{every}"
-
-        def head(seed: int = seed) -> dict[str, Any]:
-            accuracy, rows = curve(replay, schedule, seed)
-            return {"accuracy": {str(n): a for n, a in accuracy.items()}, "rows": rows}
-
-        mine = kept(f"{key}-head-{seed}", code, head)
-
-        def sklearn(rows: list[int] = mine["rows"]) -> dict[str, Any]:
-            return {str(n): rival(replay, rows[:n]) for n in LABELS}
-
-        def first(seed: int = seed) -> dict[str, Any]:
-            once = Schedule(start=start, batch=1, budget=start)
-            both = {
-                names: curve(replay, once, seed, (names, "margin"))[0][start]
-                for names in ("representatives", "random")
-            }
-            return {"accuracy": both}
-
+        key = f"learning/{name}-{every}-{seed}"
+        code = code_hash("learning", "bench/learning")
+        mine = kept(f"{key}-head", code, partial(_head, replay, seed))
+        rows = mine["rows"]
+        same = f"{code_hash('bench/learning')} {sum(rows[:500])} {sum(rows)}"
         ours.append(mine["accuracy"])
-        theirs.append(kept(f"{key}-sklearn-{seed}", code, sklearn))
-        cold.append(kept(f"{key}-cold-{seed}", code, first)["accuracy"])
-        print(f"{name} seed {seed}: ours {mine['accuracy']}, scikit-learn {theirs[-1]}")
-    return _compare(name, ours, theirs) + _cold(name, start, cold)
+        theirs.append(kept(f"{key}-sklearn", same, partial(_sklearn, replay, rows)))
+        cold.append(kept(f"{key}-cold", code, partial(_cold, replay, seed)))
+        print(f"{name} seed {seed}: {mine['accuracy']}, scikit-learn {theirs[-1]}, {cold[-1]}")
+        sys.stdout.flush()
+    return _against_sklearn(name, ours, theirs) + _against_chance(name, cold)
 
 
-def _compare(name: str, ours: list[Any], theirs: list[Any]) -> list[Figure]:
+def _head(replay: "Replay", seed: int) -> dict[str, Any]:
+    """Our head's accuracy by number of random labels, and which rows those were."""
+    from bench.learning.accuracy import curve
+    from learning.simulation import Schedule
+
+    accuracy, rows = curve(replay, Schedule(start=500, batch=500, budget=1000), seed)
+    return {"accuracy": {str(n): value for n, value in accuracy.items()}, "rows": rows}
+
+
+def _sklearn(replay: "Replay", rows: list[int]) -> dict[str, Any]:
+    from bench.learning.accuracy import rival
+
+    return {str(n): rival(replay, rows[:n]) for n in LABELS}
+
+
+def _cold(replay: "Replay", seed: int) -> dict[str, Any]:
+    """Accuracy after two labels per class, by how the items were chosen."""
+    from bench.learning.accuracy import curve
+    from learning.simulation import Schedule
+
+    start = 2 * len(replay.label_names)
+    once = Schedule(start=start, batch=1, budget=start)
+    return {
+        name: curve(replay, once, seed, (name, "margin"))[0][start]
+        for name in ("representatives", "random")
+    }
+
+
+def _against_sklearn(name: str, ours: Results, theirs: Results) -> list[Figure]:
     figures = []
-    for n in LABELS:
-        mine = float(np.mean([seed[str(n)] for seed in ours]))
+    for n in map(str, LABELS):
+        mine = float(np.mean([seed[n] for seed in ours]))
+        figures.append(
+            Figure(name=f"learning.{name}.{n}.accuracy", value=round(100 * mine, 2), unit="%")
+        )
         for rival in ("default", "tuned"):
-            other = float(np.mean([seed[str(n)][rival] for seed in theirs]))
+            other = float(np.mean([seed[n][rival] for seed in theirs]))
             figures.append(
                 Figure(
                     name=f"learning.{name}.{n}.minus_sklearn_{rival}",
@@ -91,11 +110,11 @@ def _compare(name: str, ours: list[Any], theirs: list[Any]) -> list[Figure]:
     return figures
 
 
-def _cold(name: str, start: int, cold: list[Any]) -> list[Figure]:
+def _against_chance(name: str, cold: Results) -> list[Figure]:
     gain = np.mean([seed["representatives"] - seed["random"] for seed in cold])
     return [
         Figure(
-            name=f"learning.{name}.cold_start_{start}.minus_random",
+            name=f"learning.{name}.cold_start.minus_random",
             value=round(100 * float(gain), 2),
             unit="points",
             op=">=",
