@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from annotator.actions import assigning, settling
 from annotator.actions.labeling import check_labels
-from annotator.errors import InvalidError
+from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
     AnnotationKind,
@@ -26,8 +26,14 @@ from annotator.models import (
 
 
 def waiting(project: Project) -> QuerySet[Item]:
-    """Items that wait for a reviewer: their votes tie, or somebody flagged them."""
-    tied = Item.objects.filter(project=project, verdict__state=VerdictState.TIE)
+    """Items that wait for a reviewer: their votes tie, or somebody flagged them.
+
+    A tie that a reviewer has settled waits no more, even before its verdict is derived anew.
+    """
+    settled = Annotation.objects.filter(
+        item=OuterRef("pk"), stream=Stream.REVIEW, kind=AnnotationKind.ANSWER, successor=None
+    )
+    tied = Item.objects.filter(~Exists(settled), project=project, verdict__state=VerdictState.TIE)
     flagged = Item.objects.filter(project=project, flags__state=FlagState.OPEN)
     return (tied | flagged).distinct().order_by("number")
 
@@ -71,6 +77,45 @@ def settle(
         settle_flags(item, reviewer)
     settling.wish(project)
     return annotation
+
+
+def take_back(project: Project, reviewer: User, *, uuid: UUID, annotation_uuid: UUID) -> Annotation:
+    """Retract an own word: the votes decide again, and the flags that it settled are open again."""
+    voice = assigning.voice_of(project, reviewer)
+    said = Annotation.objects.filter(uuid=annotation_uuid, annotator=voice, stream=Stream.REVIEW)
+    word = said.filter(kind=AnnotationKind.ANSWER).select_related("item").first()
+    if word is None:
+        raise NotFoundError("There is no such word of yours in this project.")
+    with transaction.atomic():
+        # Parts two presses of the key: the second finds the word taken back.
+        Item.objects.select_for_update(no_key=True).get(pk=word.item_id)
+        later = Annotation.objects.filter(previous=word).first()
+        if later is not None and later.uuid == uuid:
+            return later
+        if later is not None:
+            raise ConflictError("That was already taken back or changed.")
+        retraction = Annotation.objects.create(
+            uuid=uuid,
+            project=project,
+            item=word.item,
+            annotator=voice,
+            previous=word,
+            kind=AnnotationKind.RETRACTION,
+            stream=Stream.REVIEW,
+        )
+        _reopen_flags(word, reviewer)
+    settling.wish(project)
+    return retraction
+
+
+def _reopen_flags(word: Annotation, reviewer: User) -> None:
+    settled = Flag.objects.filter(
+        item_id=word.item_id, settled_by=reviewer, settled_at__gte=word.created_at
+    )
+    raised_again = Flag.objects.filter(item_id=word.item_id, state=FlagState.OPEN)
+    settled.exclude(raised_by__in=raised_again.values("raised_by")).update(
+        state=FlagState.OPEN, settled_by=None, settled_at=None
+    )
 
 
 def settle_flags(item: Item, reviewer: User) -> int:

@@ -15,12 +15,15 @@ class _Pipe:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
-    def write(self, block: bytes) -> int:
+    def write(self, block: bytes, /) -> int:
         self._parts.append(bytes(block))
         return len(block)
 
     def flush(self) -> None:
         """Nothing is held back."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def take(self) -> bytes:
         taken, self._parts = b"".join(self._parts), []
@@ -30,7 +33,7 @@ class _Pipe:
 def zipped(members: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
     """The bytes of a zip of (name in the zip, file); stored, since weights do not get smaller."""
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for name, path in members:
             # A fixed date: the same files give the same bytes.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))

@@ -24,6 +24,7 @@ class Screen:
 
 SCREENS = (
     Screen("Label", "label", "label", Can.LABEL),
+    Screen("Review", "review", "check", Can.REVIEW),
     Screen("Explore", "explore", "explore", Can.SEE),
     Screen("Progress", "progress", "chart", Can.SEE),
     Screen("Annotators", "annotators", "people", Can.SEE),

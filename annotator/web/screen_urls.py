@@ -10,6 +10,7 @@ from annotator.web import (
     labels,
     people,
     progress,
+    review,
     settings,
     students,
 )
@@ -52,4 +53,9 @@ urlpatterns = [
     path("exports", exports.exports, name="exports"),
     path("exports/<int:snapshot_id>", exports.snapshot, name="snapshot"),
     path("exports/<int:snapshot_id>/download", exports.download, name="snapshot_download"),
+    path("review", review.review, name="review"),
+    path("review/undo", review.undo, name="review_undo"),
+    path("review/<int:number>", review.review_item, name="review_item"),
+    path("review/<int:number>/settle", review.settle, name="review_settle"),
+    path("review/<int:number>/dismiss", review.dismiss, name="review_dismiss"),
 ]
