@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F, Func
 from django.db.models.functions import Now
 
 from annotator import jobs
@@ -119,4 +119,7 @@ def _remove(cursor: Any, project: Project, batch: ImportBatch) -> int:
             values,
         )
     items = Item.objects.filter(project=project, batch=batch)
-    return items.update(open=False, order_key=LAST, part="", removed_at=Now())
+    # The clock, not the transaction's beginning: it is compared with the moment of a snapshot, which
+    # waited for the same lock.
+    clock = Func(function="clock_timestamp", output_field=DateTimeField())
+    return items.update(open=False, order_key=LAST, part="", removed_at=clock)

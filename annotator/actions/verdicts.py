@@ -154,14 +154,19 @@ def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Der
         )
     )
     ids = columns.label_ids
+    labels: list[list[int]] = [[] for _ in items]
+    for row, column in np.argwhere(consensus.answers).tolist():
+        labels[row].append(ids[column])
+    soft: list[dict[int, float]] = [{} for _ in items]
+    rows, places = np.nonzero(consensus.shares)
+    shares = consensus.shares[rows, places].tolist()
+    for row, column, share in zip(rows.tolist(), places.tolist(), shares, strict=True):
+        soft[row][ids[column]] = round(share, 6)
     return [
         _derived(
             votes,
-            labels=[ids[c] for c in np.flatnonzero(consensus.answers[row])],
-            soft={
-                ids[c]: round(float(consensus.shares[row, c]), 6)
-                for c in np.flatnonzero(consensus.shares[row])
-            },
+            labels=labels[row],
+            soft=soft[row],
             state=VerdictState.TIE if consensus.tied[row] else VerdictState.DECIDED,
             source=VerdictSource.CONSENSUS,
         )

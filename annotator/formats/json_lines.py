@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -10,7 +11,9 @@ from typing import Any, BinaryIO
 from annotator.formats.json_text import decoded, record_of
 from annotator.formats.records import LIMITS, Limits, Problem, Record, RowError, Rows
 from annotator.formats.text import BoundedLines, RowTooLongError, text_of
-from annotator.formats.writing import Field, compact
+from annotator.formats.writing import Field
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +32,11 @@ class JsonLines:
     ) -> int:
         """Write one object a line, keys in the order of the fields; give the number of records."""
         text = io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="")
-        names = [(field.name, compact(field.name)) for field in fields]
+        names = [field.name for field in fields]
         count = 0
         try:
             for record in records:
-                parts = [f"{key}:{compact(record[name])}" for name, key in names]
-                text.write("{" + ",".join(parts) + "}\n")
+                text.write(_JSON.encode({name: record[name] for name in names}) + "\n")
                 count += 1
         finally:
             text.flush()

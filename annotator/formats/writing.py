@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, Protocol
 
+_COMPACT = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
 Kind = Literal["text", "integer", "number", "flag", "texts", "numbers", "json"]
 
 
@@ -34,9 +37,7 @@ class Writer(Protocol):
 
 def compact(value: Any) -> str:
     """Give the one JSON text of a value: keys sorted, no spaces, characters as they are."""
-    return json.dumps(
-        value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
+    return _COMPACT.encode(value)
 
 
 def cell(value: Any) -> str:
@@ -45,4 +46,6 @@ def cell(value: Any) -> str:
         return value
     if value is None:
         return ""
+    if type(value) is int:
+        return str(value)
     return compact(value)
