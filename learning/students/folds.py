@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError
 from learning.students import Student
-from learning.types import Floats, Ints, Report, TrainingData, no_report, require
+from learning.types import Floats, Ints, Report, TrainingData, no_report, require, row_blocks
+
+NEARLY_SAME = 0.98  # cosine from which two items are one for an honest figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +31,14 @@ def out_of_fold(
 ) -> OutOfFold:
     """Cross-fitted probabilities for the rows of `data`.
 
-    groups: (n,) ints; rows with equal numbers (duplicates by content) share a fold. Fewer groups
-    than folds means as many folds as groups. Raises NotEnoughDataError below two groups.
+    groups: (n,) ints; rows with equal numbers (duplicates by content) share a fold, and so do
+    rows whose encodings are nearly the same. Fewer groups than folds means as many folds as
+    groups. Raises NotEnoughDataError below two groups.
     """
-    fold = assign_folds(np.arange(data.rows) if groups is None else groups, folds, rng)
+    joined = np.arange(data.rows) if groups is None else groups
+    if data.encodings is not None:
+        joined = near_duplicates(data.encodings, joined)
+    fold = assign_folds(joined, folds, rng)
     used = int(fold.max(initial=-1)) + 1
     if used < 2:
         raise NotEnoughDataError("Out-of-fold probabilities need two items that differ.")
@@ -58,6 +64,30 @@ def _items(student: Student, data: TrainingData) -> Floats | list[str]:
     if items is None:
         raise NotEnoughDataError(f"The data has no {student.needs} to predict from.")
     return items
+
+
+def near_duplicates(
+    encodings: Floats, groups: Ints, similarity: float = NEARLY_SAME
+) -> NDArray[np.int64]:
+    """(n,) group numbers after joining all rows whose cosine is at least `similarity`, and the
+    groups that such rows belong to. Compares every pair, block by block: made for some thousands.
+    """
+    points = np.asarray(encodings, dtype=np.float32)
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    points = points / np.where(length > 0, length, np.float32(1))
+    _, given = np.unique(groups, return_inverse=True)
+    number = given.astype(np.int64)
+    while True:
+        before = number.copy()
+        for block in row_blocks(len(points), 1024):
+            near = points[block] @ points.T >= similarity  # (b, n)
+            least = np.where(near, number, len(points)).min(axis=1, initial=len(points))
+            number[block] = np.minimum(number[block], least)
+        smallest = np.full(len(points), len(points), dtype=np.int64)
+        np.minimum.at(smallest, given, number)
+        number = smallest[given]  # a group moves as a whole
+        if np.array_equal(number, before):
+            return number
 
 
 def assign_folds(groups: Ints, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -90,9 +90,12 @@ class Head:
             return former.choice
         points: dict[int, NDArray[np.float32]] = {}
 
+        def beat(_done: int, _total: int) -> None:
+            report(0, self.evaluations)  # a cancel passes through; progress begins after this
+
         def cost(learn: Rows, ask: Rows, strength: float) -> NDArray[np.float64]:
             part, begin = problem.subset(learn), points.get(int(ask[0]), problem.begin(former))
-            point = self._solve(part, strength, begin, 10 * self.tolerance, report)
+            point = self._solve(part, strength, begin, 10 * self.tolerance, beat)
             points[int(ask[0])] = point  # the next strength begins where this one ended
             return problem.subset(ask).costs(point, TEMPERATURES)
 
@@ -111,7 +114,7 @@ class Head:
             begin,
             evaluations=self.evaluations,
             tolerance=tolerance,
-            after_step=lambda used: report(used, self.evaluations),
+            after_step=lambda used: report(min(used, self.evaluations), self.evaluations),
         ).point
 
     @classmethod

@@ -11,6 +11,8 @@ Vector = NDArray[np.float32]
 Objective = Callable[[Vector], tuple[float, Vector]]
 Step = tuple[Vector, Vector, float]
 
+SHORTEST = 1e-6  # a line search gives up below
+
 
 @dataclass(frozen=True, kw_only=True)
 class Minimum:
@@ -19,6 +21,19 @@ class Minimum:
     point: Vector
     value: float
     evaluations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A point with its value and gradient."""
+
+    point: Vector
+    value: float
+    gradient: Vector
+
+    @property
+    def steepness(self) -> float:
+        return float(np.abs(self.gradient).max(initial=0.0))
 
 
 def minimise(
@@ -37,39 +52,46 @@ def minimise(
     after `evaluations`. `after_step(used)` may raise to end it. Source: Nocedal 1980; the line
     search backtracks to Armijo's condition and pairs without curvature are dropped.
     """
-    point = start.astype(np.float32)
-    value, gradient = objective(point)
-    goal = tolerance * max(1.0, float(np.abs(gradient).max(initial=0.0)))
+    used = 0
+
+    def look(point: Vector) -> _Place:
+        nonlocal used
+        value, gradient = objective(point)
+        used += 1
+        after_step(used)
+        return _Place(point=point, value=value, gradient=gradient)
+
+    here = look(start.astype(np.float32))
+    goal = tolerance * max(1.0, here.steepness)
     steps: deque[Step] = deque(maxlen=memory)
-    used = 1
-    while used < evaluations and float(np.abs(gradient).max(initial=0.0)) > goal:
-        direction = -_two_loops(gradient, steps)
-        slope = float(gradient @ direction)
-        if slope >= 0:  # rounding spoilt the memory: start again along the gradient
-            steps.clear()
-            direction, slope = -gradient, -float(gradient @ gradient)
-        length = 1.0 if steps else min(1.0, 1.0 / float(np.linalg.norm(gradient)))
-        while True:
-            fresh_point = point + np.float32(length) * direction
-            fresh_value, fresh_gradient = objective(fresh_point)
-            used += 1
-            after_step(used)
-            if fresh_value <= value + 1e-4 * length * slope or used >= evaluations:
-                break
-            length /= 2
-            if length < 1e-6:
-                return Minimum(point=point, value=value, evaluations=used)
-        if fresh_value > value:
+    while used < evaluations and here.steepness > goal:
+        there = _downhill(look, here, steps)
+        if there is None:
             break
-        moved, bent = fresh_point - point, fresh_gradient - gradient
+        moved, bent = there.point - here.point, there.gradient - here.gradient
         curvature = float(moved @ bent)
         if curvature > 1e-10:
             steps.append((moved, bent, 1 / curvature))
-        gain = value - fresh_value
-        point, value, gradient = fresh_point, fresh_value, fresh_gradient
-        if gain <= 1e-7 * max(1.0, abs(value)):
+        gain, here = here.value - there.value, there
+        if gain <= 1e-7 * max(1.0, abs(here.value)):
             break
-    return Minimum(point=point, value=value, evaluations=used)
+    return Minimum(point=here.point, value=here.value, evaluations=used)
+
+
+def _downhill(look: Callable[[Vector], _Place], here: _Place, steps: deque[Step]) -> _Place | None:
+    """A place that is enough lower, or None when not even the shortest step finds one."""
+    direction = -_two_loops(here.gradient, steps)
+    slope = float(here.gradient @ direction)
+    if slope >= 0:  # rounding spoilt the memory: start again along the gradient
+        steps.clear()
+        direction, slope = -here.gradient, -float(here.gradient @ here.gradient)
+    length = 1.0 if steps else min(1.0, 1.0 / float(np.linalg.norm(here.gradient)))
+    while length >= SHORTEST:
+        there = look(here.point + np.float32(length) * direction)
+        if there.value <= here.value + 1e-4 * length * slope:
+            return there
+        length /= 2
+    return None
 
 
 def _two_loops(gradient: Vector, steps: deque[Step]) -> Vector:

@@ -11,7 +11,7 @@ from learning.selection.margin import Margin
 from learning.selection.random import Random
 from learning.selection.representatives import Representatives
 from learning.simulation import Loop, Replay, Schedule, simulate
-from learning.students.folds import assign_folds, out_of_fold
+from learning.students.folds import assign_folds, near_duplicates, out_of_fold
 from learning.students.head import Head
 from learning.tasks import Columns
 from learning.tasks.multi import Multi
@@ -37,12 +37,33 @@ class TestFolds:
         data = TrainingData(encodings=points, targets=np.eye(2, dtype=np.float32)[group])
         found = out_of_fold(Head(), data, rng)
         assert 0.3 < (found.probabilities.argmax(axis=1) == group).mean() < 0.7
-        twice = data.subset(np.repeat(np.arange(100), 2))
-        leaky = out_of_fold(Head(), twice, rng)
-        right = twice.targets.argmax(axis=1)
-        assert (leaky.probabilities.argmax(axis=1) == right).mean() > 0.8
-        kept = out_of_fold(Head(), twice, rng, groups=np.repeat(np.arange(100), 2))
-        assert 0.3 < (kept.probabilities.argmax(axis=1) == right).mean() < 0.7
+
+    @pytest.mark.parametrize("alike", ["by encoding", "by content"])
+    def test_duplicates_do_not_leak(self, alike: str) -> None:
+        rng = np.random.default_rng(0)
+        points = np.repeat(rng.normal(size=(100, 200)), 2, axis=0)
+        noise = 0.01 if alike == "by encoding" else 0.4
+        points += noise * rng.normal(size=points.shape)
+        group = np.repeat(rng.integers(0, 2, 100), 2)
+        data = TrainingData(
+            encodings=points.astype(np.float32), targets=np.eye(2, dtype=np.float32)[group]
+        )
+        pairs = np.repeat(np.arange(100), 2)
+        apart = assign_folds(np.arange(200), 5, np.random.default_rng(0))
+        assert (apart[::2] != apart[1::2]).mean() > 0.5, "without care most pairs are parted"
+        found = out_of_fold(Head(), data, rng, groups=pairs if alike == "by content" else None)
+        assert (found.fold[::2] == found.fold[1::2]).all()
+        assert 0.3 < (found.probabilities.argmax(axis=1) == group).mean() < 0.7
+
+    def test_near_duplicates_join_in_chains_and_with_their_groups(self) -> None:
+        angle = np.radians([0, 10, 20, 90, 91, 180])
+        points = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        found = near_duplicates(points, np.array([0, 1, 2, 3, 4, 3]))
+        assert found[0] == found[1] == found[2]
+        assert found[3] == found[4] == found[5]
+        assert found[0] != found[3]
+        zeros = near_duplicates(np.zeros((3, 2)), np.arange(3))
+        assert len(set(zeros.tolist())) == 3
 
     def test_few_items_and_cancel(self) -> None:
         rng = np.random.default_rng(0)
