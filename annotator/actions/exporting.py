@@ -71,7 +71,10 @@ class Options:
         unknown = set(values) - {one.name for one in fields(cls)}
         if unknown:
             raise InvalidError(f"There is no export option {', '.join(sorted(unknown))}.")
-        options = cls(**{**values, "contents": tuple(values.get("contents", ("verdicts",)))})
+        splits = values.get("splits") or {}
+        ordered = {name: splits[name] for name in sorted(splits, key=_place_of_split)}
+        contents = tuple(values.get("contents", ("verdicts",)))
+        options = cls(**{**values, "contents": contents, "splits": ordered})
         options._check()
         return options
 
@@ -94,6 +97,11 @@ class Options:
             raise InvalidError("An export is packed as a zip or is a single file.", field="pack")
         if self.pack == "file" and (len(self.contents) > 1 or self.splits or self.images):
             raise InvalidError("Several files need a zip.", field="pack")
+
+
+def _place_of_split(name: str) -> tuple[int, str]:
+    """Order splits as people do; stored JSON forgets the order that they were given in."""
+    return (SPLITS.index(name) if name in SPLITS else len(SPLITS)), name
 
 
 def create_snapshot(
@@ -278,7 +286,11 @@ Progress = Callable[[int, int, str], None]
 def _build(snapshot: Snapshot, space: Path, progress: Progress) -> tuple[Path, dict[str, Any]]:
     """Write the snapshot's files and its manifest; give the one file that leaves, and the manifest."""
     options = Options.from_json(snapshot.options)
-    rows = Rows(snapshot, lambda done, total: progress(min(done, total - 1), total, "Writing rows"))
+    rows = Rows(
+        snapshot,
+        options.splits,
+        lambda done, total: progress(min(done, total - 1), total, "Writing rows"),
+    )
     written = [_written(space, name, *table, options) for name, table in _tables(rows, options)]
     images = _images(snapshot, options)
     manifest = _manifest(snapshot, rows, written, images)
@@ -324,7 +336,7 @@ def _written(
         "rows": count,
         "bytes": path.stat().st_size,
         "sha256": _sha256(path),
-        "columns": {column.name: column.kind for column in columns},
+        "columns": [[column.name, column.kind] for column in columns],
     }
 
 

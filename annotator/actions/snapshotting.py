@@ -78,8 +78,14 @@ class Counts:
 class Rows:
     """The rows of a snapshot; `report(done, total)` is called as they go by and may raise."""
 
-    def __init__(self, snapshot: Snapshot, report: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        splits: dict[str, float],
+        report: Callable[[int, int], None],
+    ) -> None:
         self._snapshot = snapshot
+        self._splits = splits
         self._report = report
         self._frozen: dict[str, Any] = snapshot.manifest["frozen"]
         self._options: dict[str, Any] = snapshot.options
@@ -107,7 +113,7 @@ class Rows:
             kinds["soft"] = "json"
         if self._options["streams"]:
             kinds |= {"part": "text", "streams": "texts"}
-        if self._options["splits"]:
+        if self._splits:
             kinds["split"] = "text"
         kinds |= {"content_hash": "text", "meta": "json"}
         return [Field(name, kind) for name, kind in kinds.items()]
@@ -142,7 +148,7 @@ class Rows:
             self._report(min(start + step, total), total)
 
     def _split(self, content_hash: Any) -> str:
-        return split_of(bytes(content_hash), self._options["splits"], self._options["split_seed"])
+        return split_of(bytes(content_hash), self._splits, self._options["split_seed"])
 
     def _chunk(self, start: int, end: int, split: str) -> list[dict[str, Any]]:
         snapshot = self._snapshot
@@ -203,7 +209,7 @@ class Rows:
         if self._options["soft"]:
             soft = verdict.soft.items() if verdict is not None else ()
             fields["soft"] = {self._names[pk]: share for pk, share in soft} or None
-        if self._options["splits"]:
+        if self._splits:
             fields["split"] = self._split(digest)
         return fields
 
