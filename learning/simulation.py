@@ -1,7 +1,7 @@
 """Replay a labelled data set through select -> label -> train and draw the curve."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.selection import Strategy
 from learning.students import Fitted, Student
-from learning.tasks import Task
+from learning.tasks import Columns, Task
 from learning.types import Bools, Floats, Pool, Report, TrainingData, no_report, require
 
 
@@ -39,6 +39,36 @@ class Replay:
         )
         if not len(self.targets) or not len(self.test_targets):
             raise NotEnoughDataError("A replay needs items to label and items to test on.")
+
+
+def replay_of(
+    encodings: Floats,
+    answers: Sequence[Sequence[str]],
+    held_out: Bools,
+    texts: Sequence[str] | None = None,
+) -> Replay:
+    """A labelled file as a Replay: label names become columns in alphabetical order.
+
+    encodings: (n, d); answers: the label names of each item; held_out: (n,) bool, the test part.
+    """
+    require(
+        len(encodings) == len(answers) == len(held_out),
+        "Each item needs one encoding, one answer and one part.",
+    )
+    names = tuple(sorted({name for answer in answers for name in answer}))
+    columns = Columns(label_ids=tuple(range(len(names))))
+    place = {name: column for column, name in enumerate(names)}
+    targets = columns.hot([[place[name] for name in answer] for answer in answers])
+    pool, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return Replay(
+        encodings=encodings[pool],
+        targets=targets[pool],
+        test_encodings=encodings[test],
+        test_targets=targets[test],
+        label_names=names,
+        texts=None if texts is None else [texts[int(row)] for row in pool],
+        test_texts=None if texts is None else [texts[int(row)] for row in test],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

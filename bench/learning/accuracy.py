@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.figures import ROOT
 from bench.learning.vectors import Part
 from learning.selection import STRATEGIES, Strategy
-from learning.simulation import Loop, Replay, Schedule, simulate
+from learning.simulation import Loop, Replay, Schedule, replay_of, simulate
 from learning.students import STUDENTS
 from learning.tasks import TASKS
 from learning.types import Pool, Selection
@@ -35,17 +35,12 @@ class Recording:
         return found
 
 
-def replay_of(train: Part, test: Part) -> Replay:
-    """Both parts as arrays over the same label columns."""
-    names = sorted(set(train.labels))
-    place = {name: column for column, name in enumerate(names)}
-    one = np.eye(len(names), dtype=np.float32)
-    return Replay(
-        encodings=train.vectors,
-        targets=one[[place[label] for label in train.labels]],
-        test_encodings=test.vectors,
-        test_targets=one[[place[label] for label in test.labels]],
-        label_names=tuple(names),
+def join(train: Part, test: Part) -> Replay:
+    """Both parts over the same label columns."""
+    return replay_of(
+        np.concatenate([train.vectors, test.vectors]),
+        [[label] for label in train.labels + test.labels],
+        np.arange(len(train.labels) + len(test.labels)) >= len(train.labels),
     )
 
 

@@ -42,10 +42,10 @@ def run(grid: str) -> list[Figure]:
 
 
 def _accuracy(folder: Path, name: str, every: int) -> list[Figure]:
-    from bench.learning.accuracy import replay_of
+    from bench.learning.accuracy import join
 
     train, test = (part(folder, name, split, cache_folder(), every) for split in ("train", "test"))
-    replay = replay_of(train, test)
+    replay = join(train, test)
     ours, theirs, cold = [], [], []
     for seed in range(SEEDS):
         key = f"learning/{name}-{every}-{seed}"

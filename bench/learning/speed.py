@@ -1,4 +1,7 @@
-"""How long learning takes: one core, arrays of the size that the product promises."""
+"""What learning costs, in CPU seconds, on arrays of the size that the product promises.
+
+CPU time of all threads rather than time on the wall: what else runs on the machine has no part.
+"""
 
 import tempfile
 import time
@@ -60,11 +63,11 @@ def figures() -> list[Figure]:
 def _seconds(name: str, target: float, work: Callable[[], object]) -> Figure:
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return Figure(
-        name=f"learning.{name}", value=round(min(times), 3), unit="s", op="<=", target=target
+        name=f"learning.{name}", value=round(min(times), 3), unit="CPU_s", op="<=", target=target
     )
 
 
@@ -72,12 +75,12 @@ def _encoding() -> Figure:
     encoder = ENCODERS.create("minilm").fit([])
     texts = [f"my card payment number {i} was declined at the shop today" for i in range(512)]
     encoder.encode(texts[:64])
-    began = time.perf_counter()
+    began = time.process_time()
     encoder.encode(texts)
     return Figure(
         name="learning.encode_minilm",
-        value=round(len(texts) / (time.perf_counter() - began)),
-        unit="texts/s",
+        value=round(len(texts) / (time.process_time() - began)),
+        unit="texts/CPU_s",
         op=">=",
         target=100,
     )

@@ -74,7 +74,7 @@ def near_duplicates(
     """
     points = np.asarray(encodings, dtype=np.float32)
     length = np.linalg.norm(points, axis=1, keepdims=True)
-    points = points / np.where(length > 0, length, np.float32(1))
+    points = np.asarray(points / np.where(length > 0, length, 1), dtype=np.float32)
     _, given = np.unique(groups, return_inverse=True)
     number = given.astype(np.int64)
     while True:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.learning.accuracy import curve, replay_of
+from bench.learning.accuracy import curve, join
 from bench.learning.vectors import datasets_folder, part
 from learning.simulation import Schedule
 
@@ -34,7 +34,7 @@ def test_random_labels_reach_scikit_learn(
         part(datasets, name, split, cache, step)
         for split, step in zip(("train", "test"), every, strict=True)
     )
-    replay = replay_of(train, test)
+    replay = join(train, test)
     schedule = Schedule(start=LABELS, batch=1, budget=LABELS)
     truth = replay.test_targets.argmax(axis=1)
     ours: list[float] = []

@@ -10,7 +10,7 @@ from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.selection.margin import Margin
 from learning.selection.random import Random
 from learning.selection.representatives import Representatives
-from learning.simulation import Loop, Replay, Schedule, simulate
+from learning.simulation import Loop, Replay, Schedule, replay_of, simulate
 from learning.students.folds import assign_folds, near_duplicates, out_of_fold
 from learning.students.head import Head
 from learning.tasks import Columns
@@ -196,6 +196,17 @@ class TestSimulation:
             replace(self.replay(), test_encodings=np.empty((0, 10)), test_targets=np.empty((0, 3)))
         with pytest.raises(ShapeError):
             replace(self.replay(), label_names=("a",))
+
+    def test_a_labelled_file_becomes_a_replay(self) -> None:
+        held_out = np.array([False, True, False])
+        made = replay_of(np.eye(3), [["b"], ["a", "b"], []], held_out, ["x", "y", "z"])
+        assert made.label_names == ("a", "b")
+        assert made.targets.tolist() == [[0, 1], [0, 0]]
+        assert made.test_targets.tolist() == [[1, 1]]
+        assert made.test_encodings.tolist() == [[0, 1, 0]]
+        assert (made.texts, made.test_texts) == (["x", "z"], ["y"])
+        with pytest.raises(ShapeError):
+            replay_of(np.eye(2), [["b"]], held_out)
 
     def test_several_labels(self) -> None:
         points, group = three_groups(200, 10)
