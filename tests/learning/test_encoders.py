@@ -24,6 +24,7 @@ from learning.errors import (
 
 
 class TestMiniLM:
+    @pytest.mark.slow
     def test_agrees_with_sentence_transformers(self) -> None:
         texts = ["How do I reset my PIN?", "pin forgotten", "The weather is lovely today. " * 40]
         ours = minilm.MiniLM().fit().encode(texts)
@@ -113,7 +114,7 @@ class TestImages:
             PixelsPca().fit([broken, broken])
 
     def test_a_bomb_is_refused_before_it_is_decoded(self) -> None:
-        bomb = picture("1", (20_000, 20_000), 0)
+        bomb = picture("1", (8_000, 8_000), 0)
         assert len(bomb) < 100_000
         with pytest.raises(UnreadableItemError, match=r"too large|exceeds"):
             PixelsPca().fit([bomb, bomb])

@@ -51,7 +51,8 @@ def predictions(student: Finetune, checkpoint: Path | None = None, seed: int = 7
     return fitted.predict(lesson().texts)
 
 
-@pytest.mark.parametrize("kill_at", [2, 10, 20])
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", [2, 10])
 def test_goes_on_after_a_kill_to_the_very_same_weights(
     tiny: Finetune, tmp_path: Path, kill_at: int
 ) -> None:
