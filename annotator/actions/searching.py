@@ -110,7 +110,9 @@ def matching(project: Project, wanted: Filter) -> QuerySet[Item]:
     if wanted.query:
         items = _by_text(items, wanted.query)
     if wanted.label is not None:
-        items = items.filter(verdict__labels__contains=[wanted.label])
+        items = items.filter(
+            verdict__labels__contains=[wanted.label], verdict__state=VerdictState.DECIDED
+        )
     if wanted.batch is not None:
         items = items.filter(batch_id=wanted.batch)
     if wanted.part:

@@ -120,7 +120,7 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "image_url": words.image_url(project, found),
         "meta": list(found.meta.items())[:40],
         "verdict": verdict,
-        "verdict_labels": words.named(labels, verdict.labels) if verdict else [],
+        "verdict_labels": words.decided(verdict, labels),
         "history": words.history(found, labels),
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],

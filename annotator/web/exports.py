@@ -67,11 +67,9 @@ class SnapshotForm(forms.Form):
         initial=True,
         help_text="CSV only: a cell that a spreadsheet would run as a formula gets an apostrophe.",
     )
-    train = forms.FloatField(label="Train, in percent", required=False, min_value=0, max_value=100)
-    validation = forms.FloatField(
-        label="Validation, in percent", required=False, min_value=0, max_value=100
-    )
-    test = forms.FloatField(label="Test, in percent", required=False, min_value=0, max_value=100)
+    train = forms.FloatField(label="Train", required=False, min_value=0, max_value=100)
+    validation = forms.FloatField(label="Validation", required=False, min_value=0, max_value=100)
+    test = forms.FloatField(label="Test", required=False, min_value=0, max_value=100)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         """Offer images only where there are some."""
@@ -86,6 +84,10 @@ class SnapshotForm(forms.Form):
         if total and abs(total - 100) > 1e-6:
             self.add_error("train", f"The splits add up to {total:g} %, not to 100 %.")
         return cleaned
+
+    def splits(self) -> list[forms.BoundField]:
+        """The three fields of the splits."""
+        return [self[name] for name in exporting.SPLITS]
 
     def options(self) -> exporting.Options:
         """The choices as the action knows them."""

@@ -85,7 +85,7 @@ def evidence(project: Project, item: Item) -> dict[str, Any]:
     return {
         "said": [each for each in words.history(item, labels) if each.stands],
         "verdict": verdict,
-        "verdict_labels": words.named(labels, verdict.labels) if verdict else [],
+        "verdict_labels": words.decided(verdict, labels),
         "guesses": words.StudentWord(project, labels).guesses(item, 3),
         "neighbours": [{"row": row, "score": scores[row.item.number]} for row in rows],
         "sentence": _sentence(rows),

@@ -162,7 +162,7 @@ def _initial(project: Project) -> dict[str, Any]:
     names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share"}
     return {
         **{name: getattr(project, name) for name in names},
-        "audit_percent": round(project.audit_share * 100, 4),
+        "audit_percent": f"{project.audit_share * 100:.4g}",
         "encoder_name": project.encoder_params.get("name", ""),
         "encoder_revision": project.encoder_params.get("revision", ""),
     }

@@ -102,7 +102,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -
         rows.append(
             Row(
                 item=item,
-                labels=named(labels, verdict.labels) if verdict else [],
+                labels=decided(verdict, labels),
                 state=verdict.state if verdict else "",
                 guess=guesses[0] if guesses else None,
                 margin=word.margin(item),
@@ -128,6 +128,13 @@ def history(item: Item, labels: dict[int, Label]) -> list[Said]:
         )
         for each in said
     ]
+
+
+def decided(verdict: Any, labels: dict[int, Label]) -> list[Label]:
+    """The labels of a verdict; those of a tie are only candidates and are not shown as such."""
+    if verdict is None or verdict.state != VerdictState.DECIDED:
+        return []
+    return named(labels, verdict.labels)
 
 
 def tied(item: Item) -> bool:
