@@ -27,7 +27,7 @@ gate migrations "$bin/python" manage.py makemigrations --check --dry-run
 if [ "$depth" = fast ]; then
     gate tests "$bin/python" -m pytest -q -m "$fast" "$@"
 else
-    gate tests "$bin/python" -m pytest -q "$@"
+    gate tests "$bin/python" -m pytest -q --durations=10 "$@"
 fi
 if [ -n "$failed" ]; then
     echo "Failed:$failed" >&2
