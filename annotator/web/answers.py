@@ -35,10 +35,9 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
         .order_by("-id")
     )
     answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
-    names = _names(project)
-    for each in answers:
-        each.chosen = [names[pk] for pk in each.labels if pk in names]
-    return page(request, "label/mine.html", project, "label", {"answers": answers})
+    labels = {each.pk: each for each in Label.objects.filter(project=project)}
+    rows = [(each, [labels[pk] for pk in each.labels if pk in labels]) for each in answers]
+    return page(request, "label/mine.html", project, "label", {"answers": answers, "rows": rows})
 
 
 @require_http_methods(["GET", "POST"])
@@ -76,6 +75,3 @@ def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
         comment=request.POST.get("comment", ""),
     )
 
-
-def _names(project: Project) -> dict[int, Label]:
-    return {each.pk: each for each in Label.objects.filter(project=project)}

@@ -29,6 +29,7 @@ SCREENS = (
     Screen("Progress", "progress", "chart", Can.SEE),
     Screen("Annotators", "annotators", "people", Can.SEE),
     Screen("Students", "students", "student", Can.SEE),
+    Screen("Imports", "imports", "upload", Can.MANAGE),
     Screen("Exports", "exports", "download", Can.MANAGE),
     Screen("Settings", "settings", "settings", Can.MANAGE),
 )

@@ -2,11 +2,27 @@
 
 from django.urls import include, path
 
-from annotator.web import answers, entrance, home, joining, label, settings, tokens
+from annotator.web import answers, entrance, home, imports, joining, label, settings, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("welcome", entrance.welcome, name="welcome"),
+    path("projects/new", imports.new, name="project_new"),
+    path("projects/<int:project_id>/imports", imports.imports, name="imports"),
+    path("projects/<int:project_id>/imports/<int:import_id>", imports.one, name="import"),
+    path(
+        "projects/<int:project_id>/imports/<int:import_id>/state",
+        imports.state,
+        name="import_state",
+    ),
+    path(
+        "projects/<int:project_id>/imports/<int:import_id>/decide",
+        imports.decide,
+        name="import_decide",
+    ),
+    path(
+        "projects/<int:project_id>/imports/<int:import_id>/undo", imports.undo, name="import_undo"
+    ),
     path("projects/<int:project_id>/", home.project, name="project"),
     path("projects/<int:project_id>/label", label.label, name="label"),
     path("projects/<int:project_id>/label/answer", label.answer, name="label_answer"),

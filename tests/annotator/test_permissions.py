@@ -118,6 +118,15 @@ home                   GET     yes   yes     yes      yes       yes    yes      
 welcome                GET     yes   yes     yes      yes       yes    yes      in
 welcome                POST    yes   yes     yes      yes       yes    yes      in
 project                GET     yes   yes     yes      yes       yes    404      in
+project_new            GET     yes   yes     yes      yes       yes    yes      in
+project_new            POST    yes   yes     yes      yes       yes    yes      in
+imports                GET     yes   yes     404      404       404    404      in
+imports                POST    yes   yes     404      404       404    404      in
+import                 GET     yes   yes     404      404       404    404      in
+import                 POST    yes   yes     404      404       404    404      in
+import_state           GET     yes   yes     404      404       404    404      in
+import_decide          POST    yes   yes     404      404       404    404      in
+import_undo            POST    yes   yes     404      404       404    404      in
 label                  GET     yes   yes     yes      yes       404    404      in
 label_answer           POST    yes   yes     yes      yes       404    404      in
 label_renew            POST    yes   yes     yes      yes       404    404      in

@@ -1,0 +1,158 @@
+"""What the importer chose on the page of columns: read from the form, shown again beside the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import QueryDict
+
+from annotator.actions import importing
+from annotator.errors import InvalidError
+from annotator.formats.guessing import shown
+from annotator.formats.mapping import Mapping
+from annotator.formats.preview import Preview
+from annotator.models import ImportBatch
+
+SHOWN_ROWS = 8
+SHOWN_LABELS = 60
+LONGEST_CELL = 160
+ROLES = {
+    "text": "Text",
+    "text_b": "Second text",
+    "label": "Label",
+    "id": "Your own id",
+    "image": "Image",
+    "metadata": "Shown beside the item",
+    "": "Left out",
+}
+OPTION_NAMES = ("labels", "duplicates", "new_labels", "bad_rows", "voice")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A look at the file under the choices made so far."""
+
+    found: Preview
+    mapping: Mapping
+    task_type: str
+    options: dict[str, Any] = field(default_factory=dict)
+    encoding: str = ""
+    typed: str = ""
+
+    @classmethod
+    def of_batch(cls, batch: ImportBatch) -> Choices:
+        """The guess, or what was chosen before a failed attempt."""
+        options = {name: batch.options[name] for name in OPTION_NAMES if name in batch.options}
+        reader = batch.options.get("reader", {})
+        mapping = Mapping.from_json(batch.mapping) if batch.mapping else None
+        found = importing.look(batch, mapping=mapping, reader=reader)
+        encoding = reader.get("encoding", "")
+        return cls(found, found.mapping, batch.project.task_type, options, encoding)
+
+    @classmethod
+    def of_form(cls, batch: ImportBatch, form: QueryDict) -> Choices:
+        """The roles that the form gives to the columns, and the file looked at again with them."""
+        encoding = form.get("encoding", "").strip()
+        reader = {"encoding": encoding} if encoding else {}
+        first = importing.look(batch, reader=reader)
+        mapping = _mapping(first, form)
+        found = importing.look(batch, reader=reader, mapping=mapping)
+        options: dict[str, Any] = {name: form[name] for name in OPTION_NAMES if form.get(name)}
+        if reader:
+            options["reader"] = reader
+        task_type = form.get("task_type") or batch.project.task_type
+        return cls(found, mapping, task_type, options, encoding, form.get("typed", ""))
+
+    @property
+    def typed_labels(self) -> list[tuple[str, str]]:
+        """The labels that were typed, one a line: a name, and after a colon what it means."""
+        labels = []
+        for line in self.typed.splitlines():
+            name, _, about = line.partition(":")
+            if name.strip():
+                labels.append((name.strip(), about.strip()))
+        return labels
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """The columns with their roles, for the head of the table."""
+        role_of = _roles(self.mapping)
+        kinds = (
+            ("image", "label", "id", "metadata", "")
+            if self.is_image
+            else tuple(role for role in ROLES if role != "image")
+        )
+        return [
+            {
+                "name": column.name,
+                "role": role_of.get(column.name, ""),
+                "roles": [(role, ROLES[role]) for role in kinds],
+                "distinct": column.distinct,
+            }
+            for column in self.found.columns
+        ]
+
+    @property
+    def is_image(self) -> bool:
+        """True for a file of images, whose columns are fixed."""
+        return self.found.format == "images"
+
+    @property
+    def rows(self) -> list[tuple[int, list[tuple[str, str]]]]:
+        """The first rows, cell by cell with the role of its column."""
+        role_of = _roles(self.mapping)
+        return [
+            (
+                record.row,
+                [
+                    (role_of.get(column.name, ""), _cell(record.fields.get(column.name)))
+                    for column in self.found.columns
+                ],
+            )
+            for record in self.found.rows[:SHOWN_ROWS]
+        ]
+
+    @property
+    def labels(self) -> list[tuple[str, int]]:
+        """The labels found, most frequent first."""
+        return self.found.labels[:SHOWN_LABELS]
+
+    @property
+    def more_labels(self) -> int:
+        """How many more were found than are listed."""
+        return max(len(self.found.labels) - SHOWN_LABELS, 0)
+
+
+def _cell(value: object) -> str:
+    text = shown(value)
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+
+
+def _roles(mapping: Mapping) -> dict[str, str]:
+    """Column name to its role."""
+    single = ("text", "text_b", "label", "id", "image")
+    roles = dict.fromkeys(mapping.metadata, "metadata")
+    return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
+
+
+def _mapping(found: Preview, form: QueryDict) -> Mapping:
+    """The mapping that the form's selects give. Raises InvalidError for a role given twice."""
+    single: dict[str, str] = {}
+    metadata: list[str] = []
+    guessed = _roles(found.mapping)
+    for place, column in enumerate(found.columns):
+        role = form.get(f"role-{place}", guessed.get(column.name, ""))
+        if role not in ROLES:
+            raise InvalidError(f"“{role}” is no role of a column.", field=f"role-{place}")
+        if role == "metadata":
+            metadata.append(column.name)
+        elif role and role in single:
+            raise InvalidError(
+                f"Two columns are “{ROLES[role]}”: {single[role]} and {column.name}. Choose one.",
+                field=f"role-{place}",
+            )
+        elif role:
+            single[role] = column.name
+    separator = form.get("separator", found.mapping.separator).strip()
+    return Mapping.from_json({**single, "metadata": metadata, "separator": separator[:5]})
