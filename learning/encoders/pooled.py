@@ -91,7 +91,8 @@ def length_batches(lengths: list[int], budget: int) -> list[NDArray[np.int64]]:
 def load_pooled(
     source: str, revision: str | None, tokens: int, parts: dict[str, Any]
 ) -> PooledText:
-    """Load tokenizer and model from a folder or by name; no code from the model's repository runs.
+    """Load tokenizer and model from a folder or by name; no code from the model's repository runs,
+    and for a folder no network is asked.
 
     Raises ModelUnavailableError when it cannot be found, read or named exactly.
     """
