@@ -51,6 +51,18 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by what a test is, so that `make check` and `make soak` find all of its kind."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("fuzz")
+        if "tests/browser" in item.path.as_posix():
+            item.add_marker("browser")
+        if "tests/faults" in item.path.as_posix():
+            item.add_marker("fault")
+            item.add_marker("slow")
+
+
 def pytest_unconfigure() -> None:
     if embedded is not None:
         embedded.stop()

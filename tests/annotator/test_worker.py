@@ -94,6 +94,7 @@ def silent(monkeypatch):
     monkeypatch.setattr(jobs, "ring", lambda *args, **kwargs: None)
 
 
+@pytest.mark.fault
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_does_what_the_row_says_once(broker, worker, silent):
     with transaction.atomic():
@@ -104,6 +105,7 @@ def test_a_worker_does_what_the_row_says_once(broker, worker, silent):
     assert job.attempt == 1
 
 
+@pytest.mark.fault
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_workers_job_is_done_by_the_next(broker, worker, silent):
     with transaction.atomic():

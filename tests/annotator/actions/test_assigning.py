@@ -159,6 +159,7 @@ class TestLimits:
         assert (item.answers, item.open) == (2, False)
 
 
+@pytest.mark.fault
 @pytest.mark.django_db(transaction=True)
 class TestRaces:
     @pytest.mark.parametrize("overlap", [1, 2])

@@ -159,6 +159,7 @@ class TestBadRows:
         assert "No row" in batch.report["refused"]
 
 
+@pytest.mark.fault
 @pytest.mark.django_db(transaction=True)
 class TestKilledWorkers:
     """A worker that dies leaves its job to the sweeper; the next one starts over."""
