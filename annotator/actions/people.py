@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from annotator.actions import assigning
+from annotator.actions import assigning, tokens
 from annotator.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotator,
@@ -72,6 +72,12 @@ def _check_password(password: str, user: User) -> None:
         validate_password(password, user)
     except ValidationError as error:
         raise InvalidError(" ".join(error.messages), field="password") from error
+
+
+def make_admin(user: User) -> None:
+    """Make an account an instance admin: /admin/, and links to a new password for anybody."""
+    user.is_staff = user.is_superuser = True
+    user.save(update_fields=["is_staff", "is_superuser"])
 
 
 def invite(
@@ -207,7 +213,7 @@ def _check_reset(user: User, by: User) -> None:
 
 
 def use_reset_link(secret: str, password: str) -> User:
-    """Set the new password; the link is spent and every other session of the person ends."""
+    """Set the new password; the link is spent, every session and token of the person ends."""
     with transaction.atomic():
         link = (
             ResetLink.objects.usable()
@@ -221,4 +227,5 @@ def use_reset_link(secret: str, password: str) -> User:
         link.user.set_password(password)
         link.user.save(update_fields=["password"])
         ResetLink.objects.filter(user=link.user, used_at=None).update(used_at=Now())
+        tokens.revoke_all(link.user)
     return link.user

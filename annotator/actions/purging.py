@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.models import Project, Snapshot
+from annotator.errors import ConflictError
+from annotator.models import Job, JobState, Project, Snapshot
 
 # Tables that refer to a project, in an order in which each may be emptied; the ledger is first.
 _TABLES = (
@@ -42,6 +44,26 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
         project.delete()
     _remove_files(run.params["project"], stored, uploads)
     return {"purged": True, "annotations": annotations}
+
+
+def purge_now(project: Project) -> int:
+    """Purge a deleted project without waiting out the week. Returns how many annotations went.
+
+    Raises ConflictError for one that was not deleted, or that a worker is just purging.
+    """
+    if project.archived_at is None:
+        raise ConflictError("Only a deleted project is purged. Delete it first.")
+    key = f"purge:{project.pk}"
+    with transaction.atomic():
+        jobs.enqueue("purge", params={"project": project.pk}, key=key)
+        waiting = Job.objects.filter(key=key, state=JobState.QUEUED)
+        waiting.update(due_at=Now())
+        job = waiting.get()
+    jobs.execute(job.pk)
+    job.refresh_from_db()
+    if job.state != JobState.DONE:
+        raise ConflictError(job.error or "A worker is purging this project just now.")
+    return int(job.result.get("annotations", 0))
 
 
 def _remove_files(project_id: int, snapshots: list[str], uploads: list[str]) -> None:

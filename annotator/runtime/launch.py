@@ -15,7 +15,7 @@ from annotator.runtime.errors import StartError
 from annotator.runtime.postgres import Postgres
 
 # These need no database, or bring their own
-WITHOUT_DATABASE = {"up", "help", "version", "check", "collectstatic"}
+WITHOUT_DATABASE = {"up", "help", "version", "check", "collectstatic", "simulate"}
 
 
 @contextmanager
