@@ -45,6 +45,7 @@ class Client:
     connection: http.client.HTTPConnection | None = None
 
     def open_page(self) -> bytes:
+        self.connection = None  # one that idled since the last window may have been closed
         body = self._request("GET", f"/projects/{self.project}/label")
         self.held = [(int(a), int(i)) for a, i in _CARD.findall(body)]
         return body

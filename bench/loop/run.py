@@ -52,6 +52,7 @@ def measure(size: int, seconds: float) -> dict[str, Any]:
         ]
         system.start_workers(core=None)
         _first_student(system, setting, clients)
+        _until_idle(system)
         result["page"] = page.measure(system, setting)
         result["paused"] = {n: _crowd(system, clients[:n], seconds) for n in CROWDS}
         _training(system, setting, "off")
@@ -99,7 +100,7 @@ from annotator.models import User
 from annotator.formats.mapping import Mapping
 jobs.ring = lambda *a, **k: None
 owner, _ = User.objects.get_or_create(username="importer")
-project = projects.create_project(owner, "Import")
+project = projects.create_project(owner, "Import", encoder="tfidf-svd")
 batch = importing.start_import(
     project, open({path!r}, "rb"), Mapping(text="text", label="label"),
     importing.Options(duplicates="keep"), owner, name="rows.csv")
@@ -165,6 +166,16 @@ def _first_student(system: System, setting: dict[str, Any], clients: list[Client
     while _students(system, setting) == 0 and time.monotonic() < end:
         time.sleep(0.5)
     _training(system, setting, "on")
+
+
+def _until_idle(system: System) -> None:
+    """Wait until no job waits or runs: what the import left behind is not what we time."""
+    count = "from annotator.models import Job; print(Job.objects.live().count())"
+    end = time.monotonic() + PATIENCE_SECONDS * 5
+    while time.monotonic() < end:
+        if system.command("shell", "-c", count).strip().split("\n")[-1] == "0":
+            return
+        time.sleep(2)
 
 
 def _refresh(system: System, setting: dict[str, Any], client: Client) -> float:

@@ -70,10 +70,11 @@ class System:
         self._wait_for_port()
 
     def start_workers(self, *, core: int | None) -> None:
-        """The student's worker at low priority, and the sweeper that calls it."""
+        """The workers at low priority, and the sweeper that calls them, as `make run` has them."""
         celery = (sys.executable, "-m", "celery", "-A", "annotator", "worker", "-P", "solo")
         quiet = ("-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
-        self.start("worker", *celery, "-Q", "fast,io", *quiet, core=core, nice=10)
+        for queue in ("fast", "io"):
+            self.start(queue, *celery, "-Q", queue, "-n", f"{queue}@%h", *quiet, core=core, nice=5)
         self.start("sweeper", sys.executable, "manage.py", "sweep", core=core, nice=5)
 
     def stop(self, role: str) -> None:
