@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from learning.types import Pool, Selection
 
 PICKS = 3_000
+QUEUE_LOCK = 7_005
 # A queue this short is filled again, also when no new student is due; before there is a student
 # the cold start is chosen again only when it is used up.
 FEWEST_PICKS = 1_000
@@ -103,7 +104,8 @@ def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
             FROM annotator_item i
             LEFT JOIN annotator_verdict v
                 ON v.item_id = i.id AND v.state = 'decided' AND i.answers = 0
-            WHERE i.project_id = %s AND i.open AND i.order_key > %s AND i.number < %s
+            WHERE i.project_id = %s AND i.open AND i.removed_at IS NULL
+              AND i.order_key > %s AND i.number < %s
               AND v.item_id IS NULL
             """,
             [project.pk, project.audit_cutoff, below],
@@ -122,6 +124,8 @@ def replace_queue(
     rows = [int(row) for row in selection.rows]
     suggestions = [json.dumps(_suggestion(knowledge, row)) for row in rows]
     with run.fence(), connection.cursor() as cursor:
+        # Parts a training and a refill of one project: their picks would mix, or deadlock.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
         cursor.execute(
             """
             DELETE FROM annotator_pick WHERE id IN (
@@ -135,15 +139,15 @@ def replace_queue(
             """
             INSERT INTO annotator_pick
                 (project_id, item_id, slot, rank, reason, probability, suggestion)
-            SELECT i.project_id, i.id, slot, chosen.rank, chosen.reason, chosen.probability,
+            SELECT i.project_id, i.id, place.slot, chosen.rank, chosen.reason, chosen.probability,
                    chosen.suggestion::jsonb
             FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[])
                 WITH ORDINALITY AS chosen(number, reason, probability, suggestion, rank)
             JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
-            CROSS JOIN generate_series(0, %s - 1) slot
+            CROSS JOIN generate_series(0, %s - 1) AS place(slot)
             WHERE NOT EXISTS (
                 SELECT 1 FROM annotator_assignment a
-                WHERE a.item_id = i.id AND a.slot = slot AND a.state = 'answered')
+                WHERE a.item_id = i.id AND a.slot = place.slot AND a.state = 'answered')
             ON CONFLICT DO NOTHING
             """,
             [
