@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection, transaction
@@ -42,11 +43,17 @@ ORDER BY e.position
 """
 
 
-def seal(project: Project) -> tuple[int, list[int]]:
-    """Seal what is committed. Returns (last position, ids of the items newly spoken about)."""
+def seal(
+    project: Project, follow: Callable[[list[int]], object] | None = None
+) -> tuple[int, list[int]]:
+    """Seal what is committed. Returns (last position, ids of the items newly spoken about).
+
+    `follow` gets the items of each batch in the batch's own transaction: a position is never there
+    without what follows from it, whenever the process dies.
+    """
     touched: set[int] = set()
     while True:
-        items = _seal_batch(project.pk)
+        items = _seal_batch(project.pk, follow)
         touched.update(items)
         if len(items) < BATCH:
             return position(project), sorted(touched)
@@ -64,7 +71,7 @@ def digest_of(content: list[Any]) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _seal_batch(project_id: int) -> list[int]:
+def _seal_batch(project_id: int, follow: Callable[[list[int]], object] | None) -> list[int]:
     with transaction.atomic(), connection.cursor() as cursor:
         # Parts two sealers of one project: positions have no gaps and no doubles.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SEAL_LOCK, project_id])
@@ -83,7 +90,10 @@ def _seal_batch(project_id: int) -> list[int]:
             last=first + len(rows) - 1,
             digest=chain(bytes(last.digest) if last else b"", digests),
         )
-    return [row[11] for row in rows]
+        items = [row[11] for row in rows]
+        if follow is not None:
+            follow(items)
+    return items
 
 
 def chain(before: bytes, digests: list[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -53,12 +54,11 @@ def find_unsettled() -> int:
 def run_settle(run: jobs.Run) -> dict[str, Any]:
     """Seal what was committed, derive verdicts, and ask for training when it is due."""
     project = run.project
-    position, items = sealing.seal(project)
+    position, items = sealing.seal(project, partial(verdicts.decide, project))
     run.check()
-    decided = verdicts.decide(project, items)
     wish_training(project)
     queueing.wish_refill(project)
-    return {"position": position, "verdicts": decided}
+    return {"position": position, "items": len(items)}
 
 
 def wish_training(project: Project) -> None:
@@ -93,6 +93,5 @@ def _bring_forward(key: str) -> None:
 
 def settle_now(project: Project) -> int:
     """Seal and decide within the caller's own time, before a snapshot. Returns the position."""
-    position, items = sealing.seal(project)
-    verdicts.decide(project, items)
+    position, _ = sealing.seal(project, partial(verdicts.decide, project))
     return position

@@ -1,8 +1,10 @@
 """The loop behind an answer: sealed, decided, learnt from, and the queue chosen anew."""
 
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -13,6 +15,7 @@ from annotator.actions import (
     auditing,
     encoding,
     labeling,
+    queueing,
     reviewing,
     sealing,
     settling,
@@ -34,6 +37,7 @@ from annotator.models import (
     VerdictSource,
     VerdictState,
 )
+from learning.types import Selection
 from tests.factories import make_items, make_project
 
 WORDS = {
@@ -325,3 +329,70 @@ def test_a_label_from_the_file_is_no_reason_to_be_chosen(cast):
     encoding.wish_encoding(project)
     work()
     assert set(Pick.objects.values_list("item__number", flat=True)) == set(range(25, 30))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_half_answered_item_keeps_its_other_places_in_the_queue(cast):
+    project, truth, _ = make_pool(cast, 40, overlap=2, audit_share=0)
+    encoding.wish_encoding(project)
+    work()
+    label_some(project, assigning.voice_of(project, cast.ana), truth, 12)
+    work()
+    half = Pick.objects.filter(item__answers=1)
+    assert set(half.values_list("slot", flat=True)) == {1}
+    assert half.count() == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_training_and_a_refill_replace_the_queue_one_after_the_other(cast):
+    project, _, _ = make_pool(cast, 4, audit_share=0)
+    waiting = threading.Event()
+
+    def run_of(kind):
+        with transaction.atomic():
+            return jobs.Run(jobs.claim(jobs.enqueue(kind, project=project).pk))
+
+    def replace(run, numbers):
+        chosen = Selection(
+            rows=np.array(numbers), probabilities=np.ones(2), reasons=["because"] * 2
+        )
+        queueing.replace_queue(project, chosen, queueing.Knowledge(), run)
+
+    def refill(run):
+        try:
+            replace(run, [3, 2])
+            waiting.set()
+        finally:
+            connection.close()
+
+    train, other = run_of("train"), run_of("refill")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            replace(train, [2, 3])
+            second = threads.submit(refill, other)
+            assert not waiting.wait(0.5)
+        second.result()
+    ranked = Pick.objects.order_by("rank").values_list("item__number", flat=True)
+    assert list(ranked) == [3, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_dies_after_sealing_leaves_no_answer_undecided(cast, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def die(*args):
+        raise KilledError
+
+    project = make_project(cast, audit_share=0)
+    make_items(project, 3)
+    ana = assigning.voice_of(project, cast.ana)
+    lease = assigning.lease(project, ana, 1)[0]
+    label = project.labels.first().pk
+    labeling.submit(project, ana, uuid=uuid.uuid4(), assignment_id=lease.pk, labels=[label])
+    with monkeypatch.context() as patched:
+        patched.setattr(verdicts, "decide", die)
+        with pytest.raises(KilledError):
+            settling.settle_now(project)
+    settling.settle_now(project)
+    assert Verdict.objects.get().item_id == lease.item_id
