@@ -2,9 +2,8 @@
 // The next items are already here, so a key never waits for the server.
 
 import { Answers } from "./label/answers.js";
-import { Keys } from "./label/keys.js";
+import { Keys, Panels } from "./label/controls.js";
 import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
-import { Panels } from "./label/panels.js";
 
 const HELD = 3; // the item on screen and two ahead
 const RENEW_SECONDS = 60;

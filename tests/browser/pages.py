@@ -33,3 +33,7 @@ class LabelPage:
     def settled(self) -> None:
         """Wait until everything said so far is stored."""
         self.expect_state("saved")
+
+    def close_keys(self) -> None:
+        self.press("Escape")
+        expect(self.page.locator("#keys")).to_be_hidden()

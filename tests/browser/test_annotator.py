@@ -125,13 +125,15 @@ class TestKeys:
     def test_keys_can_be_switched_off_and_on_again(self, desk, tickets):
         desk.press("?")
         desk.page.locator("#keys-on").uncheck()
-        desk.press("Escape", "1", "Space")
+        desk.close_keys()
+        desk.press("1", "Space")
         assert desk.page.locator("[data-state]").inner_text() == "ready"
         desk.open().press("1")
         assert desk.page.locator("[data-state]").inner_text() == "ready"
         desk.press("?")
         desk.page.locator("#keys-on").check()
-        desk.press("Escape", "1")
+        desk.close_keys()
+        desk.press("1")
         desk.settled()
         assert standing(tickets).count() == 1
 
@@ -140,7 +142,8 @@ class TestKeys:
         desk.page.get_by_role("button", name="Skip: ␣. Change.").click()
         desk.press("s")
         expect(desk.page.locator("#keys-note")).to_have_text("Changed.")
-        desk.press("Escape", "Space")
+        desk.close_keys()
+        desk.press("Space")
         assert tickets.annotations.count() == 0
         desk.press("s")
         desk.settled()
@@ -157,7 +160,8 @@ class TestKeys:
     def test_digits_choose_only_where_the_person_wants_that(self, desk, tickets):
         desk.press("?")
         desk.page.locator("#digit-answers").uncheck()
-        desk.press("Escape", "2", "3")
+        desk.close_keys()
+        desk.press("2", "3")
         expect(desk.page.locator(".answer.picked .name")).to_have_text("Login")
         desk.press("Enter")
         desk.settled()
