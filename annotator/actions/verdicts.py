@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -15,22 +15,36 @@ from annotator.models import Project, Verdict, VerdictSource, VerdictState
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
 
+# LIMIT and OFFSET keep the planner at one index probe per row: for a large chunk it would read the
+# whole ledger instead, and again for the next one.
 _STANDING = """
 SELECT a.item_id, a.annotator_id, a.labels, a.stream, v.weight, v.truth, e.position
 FROM annotator_annotation a
 JOIN annotator_annotator v ON v.id = a.annotator_id
-JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
+CROSS JOIN LATERAL (
+    SELECT position FROM annotator_ledgerentry
+    WHERE annotation_id = a.id AND position IS NOT NULL OFFSET 0) e
 WHERE a.item_id = ANY(%s) AND a.kind = 'answer'
-  AND NOT EXISTS (
-    SELECT 1 FROM annotator_annotation later
-    JOIN annotator_ledgerentry le ON le.annotation_id = later.id AND le.position IS NOT NULL
-    WHERE later.previous_id = a.id)
+  AND (SELECT le.position FROM annotator_annotation later
+       JOIN annotator_ledgerentry le ON le.annotation_id = later.id
+       WHERE later.previous_id = a.id LIMIT 1) IS NULL
 ORDER BY a.item_id, e.position
+"""
+_WRITE = """
+INSERT INTO annotator_verdict
+    (item_id, project_id, labels, soft, state, source, voices, position, decided_at)
+SELECT v.item, %s, v.labels::bigint[], v.soft::jsonb, v.state, v.source, v.voices, v.position, now()
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[])
+    AS v(item, labels, soft, state, source, voices, position)
+ORDER BY v.item
+ON CONFLICT (item_id) DO UPDATE SET
+    labels = excluded.labels, soft = excluded.soft, state = excluded.state,
+    source = excluded.source, voices = excluded.voices, position = excluded.position,
+    decided_at = excluded.decided_at
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """A standing answer: who said what to which item, with which weight, at which position."""
 
     item: int
@@ -42,8 +56,7 @@ class Vote:
     position: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
+class Derived(NamedTuple):
     """What follows from the votes on one item; `soft` maps label ids to shares of the weight."""
 
     item: int
@@ -83,26 +96,24 @@ def _decide_chunk(project: Project, item_ids: list[int]) -> int:
         for row in cursor.fetchall():
             votes[row[0]].append(Vote(*row))
     Verdict.objects.filter(item_id__in=[pk for pk in item_ids if pk not in votes]).delete()
-    verdicts = [
-        Verdict(
-            item_id=one.item,
-            project=project,
-            labels=one.labels,
-            soft={str(label): share for label, share in one.soft.items()},
-            state=one.state,
-            source=one.source,
-            voices=one.voices,
-            position=one.position,
-        )
-        for one in derive(project, votes.values())
+    found = derive(project, votes.values())
+    if found:
+        _write(project, found)
+    return len(found)
+
+
+def _write(project: Project, found: list[Derived]) -> None:
+    columns: list[Any] = [
+        [one.item for one in found],
+        ["{" + ",".join(map(str, one.labels)) + "}" for one in found],
+        [json.dumps(one.soft) for one in found],
+        [str(one.state) for one in found],
+        [str(one.source) for one in found],
+        [one.voices for one in found],
+        [one.position for one in found],
     ]
-    Verdict.objects.bulk_create(
-        verdicts,
-        update_conflicts=True,
-        unique_fields=["item"],
-        update_fields=["labels", "soft", "state", "source", "voices", "position", "decided_at"],
-    )
-    return len(verdicts)
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [project.pk, *columns])
 
 
 def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
