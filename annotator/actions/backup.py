@@ -7,6 +7,7 @@ is in the backup, although people and workers go on meanwhile.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -193,24 +194,48 @@ def _dump(target: Path) -> None:
 
 def _fill(dump: Path) -> None:
     """Put the dump in the place of an empty schema, all of it or nothing."""
+    program = _program("pg_restore")
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     connection.close()
     _run(
         [
-            *(_program("pg_restore"), "--single-transaction", "--exit-on-error"),
+            *(program, "--single-transaction", "--exit-on-error"),
             *("--no-owner", "--no-acl", f"--dbname={connection.settings_dict['NAME']}", str(dump)),
         ]
     )
 
 
 def _program(name: str) -> str:
-    """Yours where you run the database, if it is there; else the one beside our PostgreSQL."""
-    if not settings.EMBEDDED_POSTGRES:
-        found = shutil.which(name)
-        if found:
-            return found
-    return str(binary(name))
+    """The program of the server's own major; else a newer one, which can read an older server."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        server = int(cursor.fetchone()[0]) // 10_000
+    found = {_major(path): path for path in reversed(_installed(name))}
+    if server in found:
+        return found[server]
+    newer = [major for major in found if major > server]
+    if newer:
+        return found[min(newer)]
+    raise InvalidError(
+        f"The database is PostgreSQL {server}, and this machine has no {name} as new as that. "
+        f"Install the client programs of PostgreSQL {server}."
+    )
+
+
+def _installed(name: str) -> list[str]:
+    """Every copy of a program of PostgreSQL, the one beside our own server first."""
+    yours = shutil.which(name)
+    others = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return [str(binary(name)), *([yours] if yours else []), *map(str, others)]
+
+
+def _major(program: str) -> int:
+    told = subprocess.run(  # noqa: S603 - a list, and the program is one of PostgreSQL's
+        [program, "--version"], capture_output=True, text=True, check=True
+    )
+    number = re.search(r"\) (\d+)", told.stdout)
+    return int(number[1]) if number else 0
 
 
 def _run(program: list[str]) -> None:
