@@ -48,17 +48,27 @@ LEFT JOIN annotator_membership m ON m.project_id = v.project_id AND m.user_id = 
 WHERE v.id = %(annotator)s FOR NO KEY UPDATE OF v
 """
 
-# Counted by a statement of its own: one that had to wait for the row would count the past.
+# Counted by a statement of its own: one that had to wait for the row would count the past. What
+# this person let run out ends here: it is theirs to be given again, as it is anybody's.
 _LIVE: LiteralString = """
+WITH ran_out AS (
+    UPDATE annotator_assignment SET state = 'expired', finished_at = now()
+    WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until < now()
+)
 SELECT count(*) FROM annotator_assignment
 WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
 """
 
-_MET: LiteralString = """EXISTS (
+# The second half knows answers without a place of their own: extras, and a reviewer's words.
+_MET: LiteralString = """(EXISTS (
     SELECT 1 FROM annotator_assignment met
     WHERE met.item_id = i.id AND met.annotator_id = %(annotator)s
       AND met.state IN ('leased', 'answered', 'skipped')
-)"""
+) OR EXISTS (
+    SELECT 1 FROM annotator_annotation said
+    WHERE said.item_id = i.id AND said.annotator_id = %(annotator)s AND said.kind = 'answer'
+      AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = said.id)
+))"""
 
 _IN_BATCH: LiteralString = "(%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s::bigint)"
 

@@ -205,3 +205,35 @@ class TestRaces:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(tab, range(4)))
         assert Assignment.objects.filter(annotator=voice, state="leased").count() == 3
+
+
+@pytest.mark.django_db
+def test_an_own_lease_that_ran_out_is_served_again(cast):
+    """Alone in a project, nobody else would ever clear it away."""
+    project = make_project(cast, audit_share=0)
+    make_items(project, 1)
+    ana = assigning.voice_of(project, cast.ana)
+    first = assigning.lease(project, ana, 1)[0]
+    let_run_out(first)
+    again = assigning.lease(project, ana, 1)[0]
+    assert again.item_id == first.item_id
+    assert Assignment.objects.get(pk=first.pk).state == "expired"
+
+
+@pytest.mark.django_db
+def test_an_extra_answer_counts_as_having_met_the_item(cast):
+    project = make_project(cast, audit_share=0)
+    make_items(project, 1)
+    ana, ben = (assigning.voice_of(project, who) for who in (cast.ana, cast.ben))
+    late = assigning.lease(project, ana, 1)[0]
+    let_run_out(late)
+    taken = assigning.lease(project, ben, 1)[0]
+    assert answer(project, ana, late).extra is True
+    labeling.skip(project, ben, uuid=uuid.uuid4(), assignment_id=taken.pk)
+    assert assigning.lease(project, ana, 1) == []
+
+
+def let_run_out(lease):
+    long_ago = timezone.now() - timedelta(minutes=10)
+    Assignment.objects.filter(pk=lease.pk).update(lease_until=long_ago)
+    Pick.objects.filter(item_id=lease.item_id).update(leased_until=long_ago)
