@@ -17,16 +17,18 @@ from django.db.models.functions import Now
 
 from annotator.actions import settling
 from annotator.actions.assigning import LEASE_SECONDS
-from annotator.errors import AnnotatorError, InvalidError, NotFoundError
+from annotator.errors import AnnotatorError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
     AnnotationKind,
     Annotator,
     Assignment,
     AssignmentState,
+    Can,
     Flag,
     FlagState,
     Item,
+    Membership,
     Pick,
     Project,
     Stream,
@@ -35,6 +37,8 @@ from annotator.models.statements import run_prepared
 
 LONGEST_SECONDS = 3600.0
 LONGEST_COMMENT = 5_000
+# States of an assignment by which its person has the item; the others are over without a word.
+MEETING = (AssignmentState.LEASED, AssignmentState.ANSWERED, AssignmentState.SKIPPED)
 
 
 _LIVE_LABELS: LiteralString = """
@@ -110,7 +114,7 @@ def submit(
                 assignment=assignment,
                 stream=assignment.stream,
                 labels=chosen,
-                comment=comment[:LONGEST_COMMENT],
+                comment=_clean(comment, LONGEST_COMMENT),
                 extra=extra,
                 blind=assignment.stream == Stream.AUDIT
                 or project.blind
@@ -149,7 +153,7 @@ def skip(
             assignment=assignment,
             kind=AnnotationKind.SKIP,
             stream=assignment.stream,
-            reason=reason[:200],
+            reason=_clean(reason, 200),
             seconds=_bounded(seconds),
         )
         _set_state(assignment, AssignmentState.SKIPPED)
@@ -165,10 +169,11 @@ def retract(
 ) -> Assignment:
     """Take an own answer or skip back and hold its item again. Returns the renewed lease."""
     with transaction.atomic():
-        last = _standing(annotator, annotation_uuid, replay=uuid)
-        if last.assignment_id is None:
+        said = _own(annotator, annotation_uuid)
+        if said.assignment_id is None:
             raise NothingToUndoError("That answer did not come from the label page.")
-        assignment = _lock(project, annotator, last.assignment_id)
+        assignment = _lock(project, annotator, said.assignment_id)
+        last = _standing(annotator, annotation_uuid, replay=uuid)
         if _find_replay(annotator, uuid) is None:
             Annotation.objects.create(
                 uuid=uuid,
@@ -197,10 +202,15 @@ def revise(
     """Change an own earlier answer: a new annotation that follows the old one."""
     chosen = check_labels(project, labels)
     with transaction.atomic():
+        said = _own(annotator, annotation_uuid)
+        # Parts two tabs that change or take back one answer: the second is told so.
+        Item.objects.select_for_update(no_key=True).get(pk=said.item_id)
         replay = _find_replay(annotator, uuid)
         if replay is not None:
             return replay
         last = _standing(annotator, annotation_uuid)
+        if last.stream == Stream.REVIEW and not _may_review(annotator):
+            raise ForbiddenError("Only a reviewer changes a reviewer's word.")
         if last.kind != AnnotationKind.ANSWER:
             raise InvalidError("A skipped item is taken back first, then answered.")
         annotation = Annotation.objects.create(
@@ -212,7 +222,7 @@ def revise(
             previous=last,
             stream=last.stream,
             labels=chosen,
-            comment=comment[:LONGEST_COMMENT],
+            comment=_clean(comment, LONGEST_COMMENT),
             extra=last.extra,
             blind=False,
         )
@@ -226,7 +236,7 @@ def flag(project: Project, annotator: Annotator, *, item: Item, reason: str = ""
         item=item,
         raised_by=annotator,
         state=FlagState.OPEN,
-        defaults={"project": project, "reason": reason[:500]},
+        defaults={"project": project, "reason": _clean(reason, 500)},
     )
     return raised
 
@@ -249,15 +259,24 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
 
 
 def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignment:
-    """The annotator's own assignment, its item locked before it: the order that serving keeps."""
+    """The annotator's own assignment, its item locked before it: the order that serving keeps.
+
+    One that ran out gives way to the one by which the person was given the item again meanwhile.
+    """
     values = {"assignment": assignment_id, "annotator": annotator.pk, "project": project.pk}
     rows = run_prepared(_LOCK, values)
     if not rows:
         raise NotFoundError("That item is not yours to answer in this project.")
     names = ("id", "item_id", "slot", "state", "stream", "suggestion")
-    return Assignment(
+    assignment = Assignment(
         project=project, annotator=annotator, **dict(zip(names, rows[0], strict=True))
     )
+    if assignment.state in MEETING:
+        return assignment
+    again = Assignment.objects.filter(
+        item_id=assignment.item_id, annotator=annotator, state__in=MEETING
+    ).first()
+    return assignment if again is None else _lock(project, annotator, again.pk)
 
 
 def _insert(annotation: Annotation) -> Annotation | None:
@@ -300,19 +319,31 @@ def _replayed(annotator: Annotator, uuid: UUID) -> Annotation:
 
 
 def _already_answered(assignment: Assignment) -> Annotation | None:
-    if assignment.state not in {AssignmentState.ANSWERED, AssignmentState.SKIPPED}:
+    if assignment.state == AssignmentState.LEASED:
         return None
     said = Annotation.objects.filter(assignment=assignment, successor=None)
     return said.exclude(kind=AnnotationKind.RETRACTION).order_by("-id").first()
+
+
+def _own(annotator: Annotator, annotation_uuid: UUID) -> Annotation:
+    mine = Annotation.objects.filter(annotator=annotator, uuid=annotation_uuid).first()
+    if mine is None:
+        raise NotFoundError("There is no such answer of yours in this project.")
+    return mine
+
+
+def _may_review(annotator: Annotator) -> bool:
+    member = Membership.objects.filter(
+        project=annotator.project_id, user=annotator.user_id, user__isnull=False
+    ).first()
+    return member is not None and member.allows(Can.REVIEW)
 
 
 def _standing(
     annotator: Annotator, annotation_uuid: UUID, replay: UUID | None = None
 ) -> Annotation:
     """The annotator's own last word with this UUID, or the one that `replay` already took back."""
-    mine = Annotation.objects.filter(annotator=annotator, uuid=annotation_uuid).first()
-    if mine is None:
-        raise NotFoundError("There is no such answer of yours in this project.")
+    mine = _own(annotator, annotation_uuid)
     later = Annotation.objects.filter(previous=mine).first()
     if later is not None and later.uuid != replay:
         raise NothingToUndoError("That answer was already taken back or changed.")
@@ -355,6 +386,11 @@ def _reopen(project: Project, assignment: Assignment) -> None:
             [LEASE_SECONDS, assignment.pk],
         )
     assignment.refresh_from_db()
+
+
+def _clean(text: str, longest: int) -> str:
+    """What the database takes of a person's words: no NUL, and not too long."""
+    return text.replace("\x00", "")[:longest]
 
 
 def _bounded(seconds: float | None) -> float | None:

@@ -1,13 +1,14 @@
 """One person, one item, one answer: what is stored, what a replay does, what undo brings back."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotator.actions import assigning, labeling, sealing, verdicts
-from annotator.errors import InvalidError, NotFoundError
+from annotator.actions import assigning, labeling, reviewing, sealing, verdicts
+from annotator.errors import ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
     Assignment,
@@ -16,6 +17,7 @@ from annotator.models import (
     LedgerEntry,
     Verdict,
 )
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -221,3 +223,78 @@ def test_redaction_blanks_the_words_and_keeps_hash_and_position(project, ana):
     assert Annotation.objects.get().comment == ""
     assert (after.position, bytes(after.digest)) == (before.position, bytes(before.digest))
     assert sealing.verify(project) == []
+
+
+@pytest.fixture
+def two_tabs(cast):
+    """Ana's lease ran out in one tab, Ben took its place, and her other tab got the item again."""
+    project = make_project(cast, audit_share=0, overlap=2)
+    make_items(project, 1)
+    ana, ben = (assigning.voice_of(project, who) for who in (cast.ana, cast.ben))
+    stale = assigning.lease(project, ana, 1)[0]
+    long_ago = timezone.now() - timezone.timedelta(minutes=10)
+    Assignment.objects.filter(pk=stale.pk).update(lease_until=long_ago)
+    assigning.lease(project, ben, 1)
+    return project, ana, stale, assigning.lease(project, ana, 1)[0]
+
+
+def test_two_tabs_with_two_leases_of_one_item_record_one_answer(two_tabs):
+    project, ana, stale, live = two_tabs
+    first = answer(project, ana, stale)
+    assert answer(project, ana, live, "Login") == first
+    assert first.extra is False
+    assert Annotation.objects.standing().count() == Item.objects.get().answers == 1
+
+
+def test_a_skip_in_the_stale_tab_skips_the_live_lease(two_tabs):
+    project, ana, stale, live = two_tabs
+    labeling.skip(project, ana, uuid=uuid.uuid4(), assignment_id=stale.pk)
+    assert Assignment.objects.get(pk=live.pk).state == AssignmentState.SKIPPED
+
+
+def test_an_extra_answer_is_recorded_once_too(project, ana, ben):
+    late = assigning.lease(project, ana, 1)[0]
+    long_ago = timezone.now() - timezone.timedelta(minutes=10)
+    Assignment.objects.filter(pk=late.pk).update(lease_until=long_ago)
+    assigning.lease(project, ben, 3)
+    first = answer(project, ana, late)
+    assert (answer(project, ana, late), first.extra) == (first, True)
+
+
+def test_a_reviewers_word_is_not_changed_by_somebody_who_reviews_no_longer(project, ben, cast):
+    word = reviewing.settle(
+        project, cast.ben, uuid=uuid.uuid4(), item=project.items.first(), labels=[label(project)]
+    )
+    change = {"annotation_uuid": word.uuid, "labels": [label(project, "Login")]}
+    project.memberships.filter(user=cast.ben).update(role="annotator")
+    with pytest.raises(ForbiddenError):
+        labeling.revise(project, ben, uuid=uuid.uuid4(), **change)
+    project.memberships.filter(user=cast.ben).update(role="reviewer")
+    assert labeling.revise(project, ben, uuid=uuid.uuid4(), **change).stream == "review"
+
+
+def test_what_the_database_cannot_hold_is_left_out_of_a_comment(project, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    assert answer(project, ana, lease, comment="a\x00b").comment == "ab"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_tabs_that_take_back_one_answer_the_second_is_told(project, ana):
+    said = answer(project, ana, assigning.lease(project, ana, 1)[0])
+
+    def take_back(_):
+        try:
+            labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+        except labeling.NothingToUndoError:
+            return "told"
+        finally:
+            connection.close()
+        return "taken back"
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+            second = threads.submit(take_back, None)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+        assert second.result() == "told"
