@@ -226,6 +226,9 @@ def _mark(job_id: int) -> str:
 
 def _take_places(project: Project, voice: Annotator, ids: list[int]) -> dict[int, int]:
     """An answered assignment in a free place of each item. Returns {item: assignment}."""
+    Assignment.objects.filter(
+        item__in=ids, state=AssignmentState.LEASED, lease_until__lt=Now()
+    ).update(state=AssignmentState.EXPIRED, finished_at=Now())
     with connection.cursor() as cursor:
         cursor.execute(
             _TAKE,

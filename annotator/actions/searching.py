@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Aggregate, BinaryField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from annotator.actions.indexing import CONFIGURATION
 from annotator.actions.training import students_folder
@@ -122,7 +123,8 @@ def matching(project: Project, wanted: Filter) -> QuerySet[Item]:
     if wanted.annotator is not None or wanted.stream:
         items = items.filter(pk__in=_said(project, wanted).values("item_id"))
     if wanted.doubt:
-        items = items.filter(number__in=_by_doubt(project, wanted.doubt))
+        numbers = _by_doubt(project, wanted.doubt)
+        items = items.filter(number__in=RawSQL("SELECT unnest(%s::int[])", [numbers]))
     return _by_status(items, wanted.status)
 
 

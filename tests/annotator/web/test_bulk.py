@@ -1,6 +1,10 @@
 """Labelling many at once: what it touches, what it leaves alone, and taking it back as one."""
 
+import uuid
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions import assigning, bulk, labeling, sealing, searching, settling
@@ -113,13 +117,19 @@ def test_an_item_that_somebody_holds_is_left_to_them(tickets, cast):
     ana = assigning.voice_of(tickets, cast.ana)
     (lease,) = assigning.lease(tickets, ana, 1)
     assert work(start(tickets, cast.lea, status="none"))["labelled"] == 7
-    import uuid
-
     said = labeling.submit(
         tickets, ana, uuid=uuid.uuid4(), assignment_id=lease.pk, labels=[label(tickets, "Login")]
     )
     assert not said.extra
     assert Item.objects.get(pk=lease.item_id).answers == 1
+
+
+def test_a_lease_that_ran_out_holds_nothing(tickets, cast):
+    (lease,) = assigning.lease(tickets, assigning.voice_of(tickets, cast.ana), 1)
+    Assignment.objects.filter(pk=lease.pk).update(lease_until=timezone.now() - timedelta(minutes=1))
+    assert work(start(tickets, cast.lea, status="none"))["labelled"] == 8
+    lease.refresh_from_db()
+    assert lease.state == AssignmentState.EXPIRED
 
 
 def test_taken_up_again_it_answers_nothing_twice(tickets, cast):
