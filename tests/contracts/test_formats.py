@@ -1,0 +1,92 @@
+"""What holds for every format that is read or written."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from annotator.formats import FORMATS, WRITERS, Field, FormatError, Problem, Record
+from learning.errors import ParameterError
+from learning.registry import parameters_of
+
+DOCS = Path(__file__).parents[2] / "docs" / "import-export.md"
+TABLE = [Field("text"), Field("label"), Field("n", "integer"), Field("names", "texts")]
+ROWS = [
+    {"text": "=first “one”", "label": "a", "n": 1, "names": ["x", "y"]},
+    {"text": "second\nline", "label": None, "n": None, "names": []},
+]
+readers = pytest.mark.parametrize("name", list(FORMATS))
+writers = pytest.mark.parametrize("name", list(WRITERS))
+everyone = pytest.mark.parametrize(
+    "plugin", [*map(FORMATS.__getitem__, FORMATS), *map(WRITERS.__getitem__, WRITERS)]
+)
+
+
+@everyone
+def test_is_a_frozen_keyword_only_dataclass(plugin):
+    assert dataclasses.is_dataclass(plugin)
+    assert plugin.__dataclass_params__.frozen
+    assert all(field.kw_only for field in dataclasses.fields(plugin))
+
+
+@everyone
+def test_has_parameters_that_json_can_hold(plugin):
+    made = plugin()
+    assert json.loads(json.dumps(parameters_of(made))) == parameters_of(made)
+
+
+@everyone
+def test_says_its_idea_in_a_sentence(plugin):
+    assert plugin.__doc__.split("\n")[0].endswith((".", ":")) or "Source:" in plugin.__doc__
+
+
+@readers
+def test_is_in_the_documentation(name):
+    assert f"| `{name}` |" in DOCS.read_text(encoding="utf-8")
+
+
+@readers
+def test_refuses_an_unknown_parameter(name):
+    with pytest.raises(ParameterError):
+        FORMATS.create(name, {"colour": "blue"})
+
+
+@readers
+@pytest.mark.parametrize("data", [b"", b"\x00\xff\xfe\x00" * 50, b"PK\x05\x06", b"[", b"{", b'"'])
+def test_reads_or_refuses_rubbish_and_leaves_the_stream_open(name, data):
+    stream = io.BytesIO(data)
+    refusal, rows = "A sentence", []
+    try:
+        rows = list(FORMATS.create(name).read(stream))
+    except FormatError as error:
+        refusal = str(error)
+    assert refusal[0].isupper()
+    assert all(isinstance(row, Record | Problem) for row in rows)
+    assert not stream.closed
+
+
+@writers
+def test_writes_the_same_bytes_twice_and_leaves_the_stream_open(name):
+    outs = [io.BytesIO(), io.BytesIO()]
+    counts = [WRITERS.create(name).write(iter(ROWS), TABLE, out) for out in outs]
+    assert counts == [2, 2]
+    assert outs[0].getvalue() == outs[1].getvalue() != b""
+
+
+@writers
+def test_what_it_writes_its_reader_reads(name):
+    out = io.BytesIO()
+    WRITERS.create(name).write(ROWS, TABLE, out)
+    out.seek(0)
+    texts = [row.fields["text"].lstrip("'") for row in FORMATS.create(name).read(out)]
+    assert texts == [row["text"] for row in ROWS]
+
+
+@writers
+def test_writes_no_rows_too(name):
+    out = io.BytesIO()
+    assert WRITERS.create(name).write([], TABLE, out) == 0
+    out.seek(0)
+    assert list(FORMATS.create(name).read(out)) == []
