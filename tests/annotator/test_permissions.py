@@ -17,7 +17,7 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
 from annotator import jobs
-from annotator.actions import assigning, exporting, labeling, media, people, tokens
+from annotator.actions import assigning, exporting, labeling, media, people, tokens, training
 from annotator.models import (
     BatchState,
     Flag,
@@ -145,6 +145,22 @@ bulk_list              GET     yes   yes     yes      404       404    404      
 bulk_preview           POST    yes   yes     yes      404       404    404      in
 bulk_start             POST    yes   yes     yes      404       404    404      in
 bulk_undo              POST    yes   no      no       404       404    404      in
+students               GET     yes   yes     yes      404       yes    404      in
+students_compare       GET     yes   yes     yes      404       yes    404      in
+students_unpin         POST    yes   yes     404      404       404    404      in
+students_finetune      POST    yes   yes     404      404       404    404      in
+students_try           POST    yes   yes     yes      404       yes    404      in
+student_promote        POST    yes   yes     404      404       404    404      in
+student_download       GET     yes   yes     404      404       404    404      in
+exports                GET     yes   yes     404      404       404    404      in
+exports                POST    yes   yes     404      404       404    404      in
+snapshot               GET     yes   yes     404      404       404    404      in
+snapshot_download      GET     yes   yes     404      404       404    404      in
+review                 GET     yes   yes     yes      404       404    404      in
+review_item            GET     yes   yes     yes      404       404    404      in
+review_settle          POST    yes   yes     yes      404       404    404      in
+review_dismiss         POST    yes   yes     yes      404       404    404      in
+review_undo            POST    yes   yes     yes      404       404    404      in
 
 join                   GET     yes   yes     yes      yes       yes    yes      yes
 join                   POST    yes   yes     yes      yes       yes    yes      yes
@@ -245,8 +261,11 @@ def make_world(cast, people_by_role) -> World:
     )
     job = jobs.enqueue("bulk", project=project, params={"labels": []}, started_by=cast.lea)
     student = StudentVersion.objects.create(
-        project=project, number=1, kind="head", state=StudentState.READY, folder="gone"
+        project=project, number=1, kind="head", state=StudentState.READY, folder="one"
     )
+    files = training.students_folder(project.pk) / student.folder
+    files.mkdir(parents=True, exist_ok=True)
+    (files / "manifest.json").write_text("{}")
     snapshot = Snapshot.objects.create(
         project=project, state=SnapshotState.READY, stored_name=f"{project.pk}.zip"
     )
@@ -262,6 +281,7 @@ def make_world(cast, people_by_role) -> World:
         "invitation_id": invitation.pk,
         "item_id": unmet.pk,
         "number": unmet.number,
+        "student": student.number,
         "uuid": said.uuid,
         "import_id": batch.pk,
         "job_id": job.pk,
@@ -275,8 +295,12 @@ def make_world(cast, people_by_role) -> World:
     return world
 
 
-# One argument means another thing on this page
-INSTEAD = {"reset_password": {"secret": "reset"}}
+# One argument means another thing on these pages
+INSTEAD = {
+    "reset_password": {"secret": "reset"},
+    "student_promote": {"number": "student"},
+    "student_download": {"number": "student"},
+}
 # What a form must bring so that its refusals are about rights and not about the form
 FORMS = {"token_revoke": {"key": "prefix"}}
 
@@ -410,7 +434,8 @@ class TestTable:
     def test_foreign_objects_are_not_there(self, world, foreign):
         """My project with an object of theirs, and all of it theirs: 404."""
         routes, reached = ours(), []
-        mixed = {**foreign.arguments, "project_id": world.project.pk, "number": 10_000}
+        mixed = {**foreign.arguments, "project_id": world.project.pk}
+        mixed |= {"number": 10_000, "student": 10_000}
         callers = clients(world.people)
         for route, method in table():
             names = routes.get(route, set()) - {"group", "secret"}
