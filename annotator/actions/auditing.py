@@ -44,8 +44,14 @@ def _draw_answered(project: Project) -> None:
     answered = Item.objects.filter(
         project=project, order_key__lte=project.audit_cutoff, answers__gt=0, part=""
     )
-    for item in answered.present().order_by("order_key").only("id", "part"):
-        draw(project, item)
+    counts = _counts(project)
+    drawn: dict[Part, list[int]] = {part: [] for part in SHARES}
+    for pk in answered.present().order_by("order_key").values_list("pk", flat=True):
+        part = _furthest_behind(counts)
+        counts[part] = counts.get(part, 0) + 1
+        drawn[part].append(pk)
+    for part, items in drawn.items():
+        Item.objects.filter(pk__in=items, part="").update(part=part)
 
 
 def is_turn(share: float, served: int) -> bool:
@@ -57,17 +63,20 @@ def draw(project: Project, item: Item) -> Part:
     """Cut a first-time audit item into the part that is furthest behind its share."""
     if item.part:
         return Part(item.part)
-    counts = dict(
-        Item.objects.filter(project=project)
-        .exclude(part="")
-        .values_list("part")
-        .annotate(Count("id"))
-    )
-    drawn = sum(counts.values()) + 1
-    part = max(SHARES, key=lambda part: SHARES[part] * drawn - counts.get(part, 0))
+    part = _furthest_behind(_counts(project))
     Item.objects.filter(pk=item.pk, part="").update(part=part)
     item.part = part
     return part
+
+
+def _counts(project: Project) -> dict[str, int]:
+    drawn = Item.objects.filter(project=project).exclude(part="")
+    return dict(drawn.values_list("part").annotate(Count("id")))
+
+
+def _furthest_behind(counts: dict[str, int]) -> Part:
+    drawn = sum(counts.values()) + 1
+    return max(SHARES, key=lambda part: SHARES[part] * drawn - counts.get(part, 0))
 
 
 def untrainable_items() -> str:
@@ -80,15 +89,23 @@ def untrainable_items() -> str:
 
 
 def answered(project: Project, part: Part) -> list[tuple[int, list[int]]]:
-    """(item number, verdict label ids) of the part's items that people have decided."""
+    """(item number, verdict label ids) of the part's items that people have decided.
+
+    Only up to the first item of the secret order that was not drawn yet: as far as that, the drawn
+    items are a uniform sample of the whole pool, also when imports joined it later.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT i.number, v.labels FROM annotator_item i
             JOIN annotator_verdict v ON v.item_id = i.id
             WHERE i.project_id = %s AND i.part = %s AND i.answers > 0 AND v.state = 'decided'
+              AND i.order_key < coalesce((
+                  SELECT min(waiting.order_key) FROM annotator_item waiting
+                  WHERE waiting.project_id = %s AND waiting.part = ''
+                    AND waiting.removed_at IS NULL), 'infinity')
             ORDER BY i.order_key
             """,
-            [project.pk, part],
+            [project.pk, part, project.pk],
         )
         return [(number, labels) for number, labels in cursor.fetchall()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions import auditing
-from annotator.models import EstimateSource, Part, Project
+from annotator.models import EstimateSource, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,11 +59,7 @@ def _on_audit(project: Project, lesson: Lesson, predictions: Predictions) -> Fig
 
     from learning.tasks import TASKS
 
-    answered = [
-        (number, labels)
-        for number, labels in auditing.answered(project, Part.EVALUATION)
-        if number < predictions.rows
-    ]
+    answered = [(number, labels) for number, labels in lesson.audited if number < predictions.rows]
     task = TASKS[project.task_type]()
     truth = task.encode([labels for _, labels in answered], lesson.columns)
     usable = task.usable(truth)

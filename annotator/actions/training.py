@@ -25,6 +25,7 @@ from annotator.models import (
     Encoding,
     EstimateSource,
     Item,
+    Part,
     Project,
     StudentState,
     StudentVersion,
@@ -46,6 +47,7 @@ _TRAINABLE = f"""
 SELECT i.number, v.labels, v.soft::text, i.answers, i.content_hash
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
 WHERE v.project_id = %s AND i.number < %s AND v.state = 'decided'
+  AND i.removed_at IS NULL
   AND NOT {auditing.untrainable_items()}
 ORDER BY i.number
 """  # noqa: S608 - only our own condition is put in
@@ -53,12 +55,17 @@ ORDER BY i.number
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What a student is about to learn: item numbers beside the arrays made of their verdicts."""
+    """What a student is about to learn: item numbers beside the arrays made of their verdicts.
+
+    `audited` holds what it will be measured on, known before it learns: an item that is drawn while
+    it learns may be one of its own.
+    """
 
     numbers: NDArray[np.int64]
     groups: NDArray[np.int64]
     data: TrainingData
     columns: Columns
+    audited: list[tuple[int, list[int]]]
     answers: int
     position: int
 
@@ -117,6 +124,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
     from learning.types import TrainingData
 
     position = sealed_position(project)
+    audited = auditing.answered(project, Part.EVALUATION)
     with connection.cursor() as cursor:
         cursor.execute(_TRAINABLE, [project.pk, encoding.rows])
         rows = cursor.fetchall()
@@ -144,6 +152,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             multi_label=project.multi_label,
         ),
         columns=columns,
+        audited=audited,
         answers=sum(row[3] for row in rows),
         position=position,
     )
