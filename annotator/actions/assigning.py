@@ -107,9 +107,15 @@ _LEASE: LiteralString = """, fresh AS (
     INSERT INTO annotator_assignment (
         project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
         fallback, leased_at, lease_until)
-    SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s,
-           coalesce(nullif(reason, ''), %(reason)s), probability, suggestion, %(fallback)s, now(),
-           now() + %(seconds)s * interval '1 second'
+    SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s::varchar,
+           coalesce(nullif(reason, ''), %(reason)s), probability,
+           -- Until a student has an opinion, what the file suggested; a blind item shows neither.
+           CASE WHEN suggestion <> '[]' OR %(stream)s::varchar = 'audit' THEN suggestion
+                ELSE coalesce((
+                    SELECT jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
+                                     ORDER BY s.probability DESC NULLS FIRST)
+                    FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
+           %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id
 ), counted AS (
     UPDATE annotator_annotator SET served = served + 1
