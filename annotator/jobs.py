@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -39,6 +39,7 @@ LEASE_SECONDS = 30
 HEARTBEAT_SECONDS = 5
 RING_AGAIN_SECONDS = 10
 MAX_ATTEMPTS = 5
+TRIES = 5
 PROGRESS_EVERY_SECONDS = 0.3
 # Beside a job's id, the key of the advisory lock that parts a fence from a claim.
 FENCE_LOCK = 7_001
@@ -112,14 +113,31 @@ def enqueue(
 
 
 def _insert_unless_waiting(job: Job) -> bool:
-    if Job.objects.filter(key=job.key, state=JobState.QUEUED).exists():
-        return False
-    Job.objects.bulk_create([job], ignore_conflicts=True)
-    written = (
-        Job.objects.filter(key=job.key, state=JobState.QUEUED).values_list("pk", flat=True).first()
-    )
-    job.pk = written
-    return written is not None
+    for tries_left in reversed(range(TRIES)):
+        if _hold_waiting(job.key):
+            return False
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+        except IntegrityError:  # another wish came first: lean on it, unless it is taken already
+            if not tries_left:
+                raise
+            continue
+        return True
+    return False
+
+
+def _hold_waiting(key: str) -> bool:
+    """Whether a job with this key waits; if so, it is not taken before the caller commits.
+
+    The lock parts the wish from a worker, which would else do the job without what it is about. It
+    is shared: wishes never wait for one another.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM annotator_job WHERE key = %s AND state = 'queued' FOR KEY SHARE", [key]
+        )
+        return cursor.fetchone() is not None
 
 
 def ring(job_id: int, queue: str, due_in_seconds: float = 0.0) -> None:
@@ -165,11 +183,15 @@ def claim(job_id: int) -> Job | None:
             lease_until=Now() + timedelta(seconds=LEASE_SECONDS),
             heartbeat_at=Now(),
             started_at=Now(),
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=_this_worker(),
             error="",
         )
         job.refresh_from_db()
         return job
+
+
+def _this_worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"[:100]
 
 
 def _try_lock(job_id: int) -> bool:
@@ -332,8 +354,11 @@ def finish(
 
 
 def fail(job_id: int, error: str) -> None:
-    """Record that a job broke on something nobody foresaw; called by the task's failure hook."""
-    Job.objects.filter(pk=job_id, state=JobState.RUNNING).update(
+    """Record that a job broke on something nobody foresaw; called by the task's failure hook.
+
+    Only for the process that has it: one that lost its lease ends no other attempt.
+    """
+    Job.objects.filter(pk=job_id, state=JobState.RUNNING, worker=_this_worker()).update(
         state=JobState.FAILED, error=error, finished_at=Now(), lease_until=None
     )
 

@@ -86,7 +86,7 @@ def _answers_since_student(project: Project) -> int:
 
 def _bring_forward(key: str) -> None:
     waiting = Job.objects.filter(key=key, state=JobState.QUEUED, due_at__gt=Now())
-    for job in waiting.select_for_update(skip_locked=True):
+    for job in waiting.select_for_update(skip_locked=True, no_key=True):
         Job.objects.filter(pk=job.pk).update(due_at=Now(), rung_at=Now())
         jobs.ring(job.pk, job.queue)
 

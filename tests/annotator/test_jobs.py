@@ -1,10 +1,11 @@
 """Jobs: the row is the truth, whatever becomes of messages and workers."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
@@ -118,6 +119,49 @@ class TestClaim:
         jobs.finish(running, JobState.DONE)
         assert bells == [second.pk]
         assert jobs.claim(second.pk) is not None
+
+    def test_a_job_is_not_taken_before_the_wish_that_leans_on_it_is_committed(self, bells):
+        """Else it would be over without having seen what it was wished for."""
+        waiting = probe(key="k")
+
+        def take(_):
+            try:
+                return jobs.claim(waiting.pk)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                assert jobs.enqueue("probe", key="k") is None
+                taken = threads.submit(take, None)
+                with pytest.raises(TimeoutError):
+                    taken.result(timeout=0.5)
+            assert taken.result().pk == waiting.pk
+
+    def test_wishes_of_one_moment_never_wait_for_each_other(self, bells):
+        probe(key="k")
+
+        def wish(_):
+            try:
+                return probe(key="k")
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as threads, transaction.atomic():
+            jobs.enqueue("probe", key="k")
+            assert threads.submit(wish, None).result(timeout=5) is None
+
+    def test_an_attempt_that_lost_its_lease_fails_nobody_elses(self, bells, monkeypatch):
+        job = probe()
+        jobs.claim(job.pk)
+        age(job, columns=["lease_until"])
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(jobs, "_this_worker", lambda: "other:1")
+            heir = jobs.Run(jobs.claim(job.pk))
+        jobs.fail(job.pk, "broke after it had slept")
+        with heir.fence():
+            job.refresh_from_db()
+        assert (job.state, job.error) == (JobState.RUNNING, "")
 
 
 @pytest.mark.django_db(transaction=True)
