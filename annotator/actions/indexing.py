@@ -32,7 +32,8 @@ def wish_index(project: Project) -> None:
 
 def progress(project: Project) -> tuple[int, int]:
     """(items that can be searched, items there are)."""
-    return ItemSearch.objects.filter(project=project).count(), project.item_count
+    indexed = ItemSearch.objects.filter(project=project, item__removed_at=None)
+    return indexed.count(), project.present_count
 
 
 def run_index(run: jobs.Run) -> dict[str, Any]:

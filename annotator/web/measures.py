@@ -177,9 +177,10 @@ def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
             f"{advice if wide else ''}"
         )
     answered = next(part.answered for part in fill if part.name == Part.EVALUATION.label)
-    missing = max(auditing.FEWEST_TO_SHOW - answered, 0)
+    missing = auditing.FEWEST_TO_SHOW - answered
+    when = f"{missing:,} more evaluation answers" if missing > 0 else "the next training"
     return (
         f"{project.name}: {done}. The student looks {figure}, out of fold on "
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
-        f"An honest figure comes with {missing:,} more evaluation answers."
+        f"An honest figure comes with {when}."
     )

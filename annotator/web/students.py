@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions import teaching, training
-from annotator.errors import InvalidError, NotFoundError, UnavailableError
+from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
 from annotator.web import jobs
 from annotator.web.archives import zipped
@@ -141,17 +141,24 @@ def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.SEE)
     text = request.POST.get("text", "")
     context: dict[str, Any] = {"text": text, "project": project}
-    if not text.strip() or len(text) > teaching.LONGEST_TEXT:
-        raise InvalidError(f"Type a text of 1 to {teaching.LONGEST_TEXT:,} characters.")
     try:
-        (guess,) = teaching.predict(project, [text])
+        context["bars"] = _bars(project, _word_on(project, text))
     except UnavailableError as error:
         context["waiting"] = error.detail
-    else:
-        context["bars"] = _bars(project, guess)
+    except AnnotatorError as error:
+        if not request.headers.get("HX-Request"):
+            raise
+        context["problem"] = error.detail  # the page shows only what is answered with 200
     if request.headers.get("HX-Request"):
         return render(request, "students/guess.html", context)
     return page(request, "students/guess_page.html", project, "students", context)
+
+
+def _word_on(project: Project, text: str) -> teaching.Guess:
+    if not text.strip() or len(text) > teaching.LONGEST_TEXT:
+        raise InvalidError(f"Type a text of 1 to {teaching.LONGEST_TEXT:,} characters.")
+    (guess,) = teaching.predict(project, [text])
+    return guess
 
 
 def _bars(project: Project, guess: teaching.Guess) -> list[tuple[Bar, float]]:

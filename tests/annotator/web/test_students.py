@@ -139,6 +139,8 @@ def test_trying_waits_while_the_model_starts(lea, project, monkeypatch):
 def test_trying_nothing_is_refused(lea, project):
     assert lea.post(url(project, "students/try"), {"text": "  "}).status_code == 422
     assert lea.post(url(project, "students/try"), {"text": "x"}).status_code == 409
+    part = lea.post(url(project, "students/try"), {"text": "x"}, HTTP_HX_REQUEST="true")
+    assert b"There is no student to ask yet" in part.content
 
 
 def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
