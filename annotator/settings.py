@@ -164,6 +164,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "People and machines label data together.",
     "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ImportFormatEnum": "annotator.api.imports.FORMAT_CHOICES",
+        "ExportFormatEnum": "annotator.api.snapshots.FORMAT_CHOICES",
+    },
 }
 
 # Jobs: the broker carries only job ids, so it may lose or double anything

@@ -21,6 +21,8 @@ from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
 from annotator.models import Can, ImportBatch, Project
 
+FORMAT_CHOICES = [("", "As found"), *FORMATS.choices()]
+
 
 def column() -> serializers.CharField:
     """A column's name, which may hold blanks; empty for none."""
@@ -66,13 +68,13 @@ class OptionFields(serializers.Serializer[Any]):
     duplicates = serializers.ChoiceField(choices=["skip", "keep"], default="skip")
     new_labels = serializers.ChoiceField(choices=["create", "refuse"], default="create")
     bad_rows = serializers.ChoiceField(choices=["ask", "skip"], default="ask")
-    format = serializers.ChoiceField(choices=["", *FORMATS], default="")
+    format = serializers.ChoiceField(choices=FORMAT_CHOICES, default="")
     reader = ObjectField(default=dict)
     voice = serializers.CharField(default="", allow_blank=True, max_length=100)
 
 
 class Look(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(choices=["", *FORMATS], default="")
+    format = serializers.ChoiceField(choices=FORMAT_CHOICES, default="")
     reader = ObjectField(default=dict)
     mapping = MappingFields(required=False)
 

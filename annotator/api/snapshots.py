@@ -18,6 +18,8 @@ from annotator.errors import NotFoundError
 from annotator.formats import WRITERS
 from annotator.models import Can, Project, Snapshot
 
+FORMAT_CHOICES = WRITERS.choices()
+
 
 class SnapshotShape(serializers.ModelSerializer[Snapshot]):
     """The same snapshot gives the same bytes; `sha256` is of the file that downloads."""
@@ -34,7 +36,7 @@ class SnapshotWish(serializers.Serializer[Any]):
     """`splits` are shares of train, validation and test that add up to 1; equal contents never
     part. `pack` is zip, or file where there is only one."""
 
-    format = serializers.ChoiceField(choices=list(WRITERS), default="jsonl")
+    format = serializers.ChoiceField(choices=FORMAT_CHOICES, default="jsonl")
     contents = serializers.ListField(
         child=serializers.ChoiceField(choices=["verdicts", "annotations"]),
         default=["verdicts"],

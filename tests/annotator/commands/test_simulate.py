@@ -105,5 +105,5 @@ class TestSimulate:
 
 def sizes(told):
     """(items to label, items to test) as the command notes them."""
-    found = re.search(r"(\d+) items to label, (\d+) items to test", told)
+    found = re.search(r"(\d+) items to label, (\d+) to test", told)
     return int(found[1]), int(found[2])
