@@ -14,12 +14,11 @@ from django.views.decorators.http import require_GET
 from annotator.models import (
     Annotation,
     AnnotationKind,
+    BatchState,
     Can,
     Flag,
     FlagState,
-    Item,
-    Job,
-    JobState,
+    ImportBatch,
     Project,
     User,
     Verdict,
@@ -61,14 +60,14 @@ def _counts(projects: list[Project], me: User) -> dict[str, dict[int, int]]:
     """Counts per project, each in one query for all of them."""
     answers = Annotation.objects.filter(kind=AnnotationKind.ANSWER, successor=None)
     reviewed = [each for each in projects if allowed(each, Can.REVIEW)]
+    managed = [each for each in projects if allowed(each, Can.MANAGE)]
     seen = [each for each in projects if allowed(each, Can.SEE)]
     rows = {
         "mine": answers.filter(project__in=projects, annotator__user=me),
         "decided": Verdict.objects.filter(project__in=seen, state=VerdictState.DECIDED),
         "ties": Verdict.objects.filter(project__in=reviewed, state=VerdictState.TIE),
         "flags": Flag.objects.filter(project__in=reviewed, state=FlagState.OPEN),
-        "failed": Job.objects.filter(project__in=reviewed, state=JobState.FAILED),
-        "open": Item.objects.filter(project__in=projects, open=True),
+        "waiting": ImportBatch.objects.filter(project__in=managed, state=BatchState.NEEDS_DECISION),
     }
     return {
         name: dict(query.order_by().values_list("project").annotate(count=Count("pk")))
@@ -84,17 +83,27 @@ def _card(project: Project, counts: dict[str, dict[int, int]]) -> dict[str, Any]
         "project": project,
         "sees": sees,
         "student": figures.of_student(project)["student"] if sees else "",
-        "screens": screens_of(project, ""),
+        "doors": _doors(project),
         "needs": _needs(project, of),
         **of,
     }
 
 
+def _doors(project: Project) -> list[dict[str, Any]]:
+    """The screens that Home leads to, the likeliest first; all others are on the project's pages."""
+    wanted = ("label", "review", "progress") if project.item_count else ("imports", "settings")
+    return [screen for screen in screens_of(project, "") if screen["door"] in wanted]
+
+
 def _needs(project: Project, of: dict[str, int]) -> list[dict[str, Any]]:
     """What waits for this person in a project, in words."""
-    kinds = (("flags", "flag", "is open"), ("ties", "tie", "waits for a reviewer"))
+    kinds = (
+        ("flags", "open flag", "open flags", "review"),
+        ("ties", "tie between voices", "ties between voices", "review"),
+        ("waiting", "import with bad rows", "imports with bad rows", "imports"),
+    )
     return [
-        {"project": project, "count": of[name], "noun": noun, "verb": verb}
-        for name, noun, verb in kinds
+        {"project": project, "count": of[name], "noun": one, "nouns": many, "url_name": screen}
+        for name, one, many, screen in kinds
         if of[name]
     ]

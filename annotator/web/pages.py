@@ -59,6 +59,7 @@ def screens_of(project: Project, current: str) -> list[dict[str, Any]]:
     return [
         {
             "name": screen.name,
+            "door": screen.url_name,
             "icon": screen.icon,
             "url": reverse(screen.url_name, args=[project.pk]),
             "current": screen.url_name == current,
