@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
@@ -26,6 +27,15 @@ from annotator.models import (
 )
 
 LINK_DAYS_AT_MOST = 90
+# Which roles a role may give to others.
+_BELOW_MANAGER = (Role.REVIEWER, Role.ANNOTATOR, Role.VIEWER)
+GIVES: dict[Role, tuple[Role, ...]] = {
+    Role.OWNER: tuple(Role),
+    Role.MANAGER: _BELOW_MANAGER,
+    Role.REVIEWER: (),
+    Role.ANNOTATOR: (),
+    Role.VIEWER: (),
+}
 
 
 def first_owner(username: str, password: str, email: str = "") -> User:
@@ -164,6 +174,7 @@ def change_member(
         Membership.objects.filter(pk=member.pk).update(
             role=Role(role), quota=quota, batch_id=batch_id
         )
+        _revoke_links(member, may_still_give=GIVES[Role(role)])
 
 
 def remove_member(member: Membership, by: User) -> None:
@@ -175,7 +186,16 @@ def remove_member(member: Membership, by: User) -> None:
         voice = Annotator.objects.filter(project=member.project, user=member.user).first()
         if voice is not None:
             assigning.release_all(voice)
+        _revoke_links(member, may_still_give=())
         member.delete()
+
+
+def _revoke_links(member: Membership, may_still_give: Sequence[Role]) -> None:
+    """End the links somebody made whose role they may give no longer: else they came back by them."""
+    links = Invitation.objects.filter(
+        project=member.project, created_by=member.user, revoked_at=None
+    )
+    links.exclude(role__in=may_still_give).update(revoked_at=Now())
 
 
 def _keep_an_owner(member: Membership) -> None:
@@ -191,25 +211,24 @@ def reset_link(user: User, by: User | None) -> str:
     By a command (`by` None) for anybody; by an owner only for members of their own projects who
     own nothing elsewhere and are no administrators, so that a link never raises anybody's rights.
     """
-    if by is not None:
-        _check_reset(user, by)
+    if by is not None and not _may_reset(user, by):
+        raise ForbiddenError(
+            "You can make this link only for people whose every project is yours. "
+            "Ask an instance admin, or run “manage.py reset_password”."
+        )
     secret = new_secret()
     ResetLink.objects.create(user=user, secret_hash=hash_secret(secret), created_by=by)
     return secret
 
 
-def _check_reset(user: User, by: User) -> None:
+def _may_reset(user: User, by: User) -> bool:
     if by.is_superuser:
-        return
+        return True
     owned = set(
         Membership.objects.filter(user=by, role=Role.OWNER).values_list("project_id", flat=True)
     )
     theirs = set(Membership.objects.filter(user=user).values_list("project_id", flat=True))
-    if user.is_staff or user.is_superuser or not theirs or not theirs <= owned:
-        raise ForbiddenError(
-            "You can make this link only for people whose every project is yours. "
-            "Ask an instance admin, or run “manage.py reset_password”."
-        )
+    return not (user.is_staff or user.is_superuser) and bool(theirs) and theirs <= owned
 
 
 def use_reset_link(secret: str, password: str) -> User:
@@ -223,6 +242,11 @@ def use_reset_link(secret: str, password: str) -> User:
         )
         if link is None:
             raise NotFoundError("This link was used or has expired. Ask for a new one.")
+        # The person may have joined somebody else's project since the link was made.
+        if link.created_by is not None and not _may_reset(link.user, link.created_by):
+            raise ForbiddenError(
+                "Who made this link may not make it any more. Ask an instance admin for another."
+            )
         _check_password(password, link.user)
         link.user.set_password(password)
         link.user.save(update_fields=["password"])

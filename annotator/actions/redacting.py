@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from knox.models import AuthToken
 
 from annotator.actions import assigning
@@ -18,6 +19,7 @@ from annotator.models import (
     Annotator,
     Encoding,
     Flag,
+    Invitation,
     Item,
     ItemSearch,
     Membership,
@@ -74,6 +76,7 @@ def redact_person(user: User, by: str) -> int:
         Flag.objects.filter(raised_by__in=voices).update(reason="")
         Annotator.objects.filter(user=user).update(name=f"removed-{user.pk}")
         Membership.objects.filter(user=user).delete()
+        Invitation.objects.filter(created_by=user, revoked_at=None).update(revoked_at=Now())
         AuthToken.objects.filter(user=user).delete()
         _blank_account(user)
     return blanked
