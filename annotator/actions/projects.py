@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions import assigning, auditing, settling
 from annotator.actions.encoding import wish_encoding
-from annotator.errors import InvalidError
+from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
     Assignment,
     AssignmentState,
@@ -161,9 +161,10 @@ def delete_project(project: Project) -> None:
 
 
 def restore_project(project: Project) -> None:
-    """Bring a deleted project back while it has not been purged."""
+    """Bring a deleted project back. Raises NotFoundError once it was purged."""
     with transaction.atomic():
-        Project.objects.filter(pk=project.pk).update(archived_at=None)
+        if not Project.objects.filter(pk=project.pk).update(archived_at=None):
+            raise NotFoundError("This project was purged; it can't be brought back.")
         Job.objects.filter(key=f"purge:{project.pk}", state=JobState.QUEUED).update(
             state=JobState.CANCELLED, finished_at=Now()
         )

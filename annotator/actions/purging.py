@@ -36,6 +36,10 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
     uploads = list(project.batches.values_list("stored_name", flat=True))
     with run.fence(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
+        # Parts the purge from an owner who restores the project at this moment.
+        deleted = Project.objects.exclude(archived_at=None).select_for_update()
+        if not deleted.filter(pk=project.pk).exists():
+            return {"purged": False}
         cursor.execute("SELECT annotator_purge(%s, %s)", [f"job {run.job.pk}", project.pk])
         annotations = cursor.fetchone()[0]
         for table in _TABLES:
