@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
@@ -121,6 +122,33 @@ class LabelField(serializers.Field[Any, Any, Any, Any]):
     def to_representation(self, value: Any) -> Any:
         """As it is."""
         return value
+
+
+class PluginField(serializers.ChoiceField):
+    """One name of a registry, which is imported when a value or the schema is asked for."""
+
+    def __init__(self, names: Callable[[], list[tuple[str, str]]], **kwargs: Any) -> None:
+        self._names = names
+        super().__init__(choices=[], **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Check against the registry."""
+        self.choices = self._names()
+        return super().to_internal_value(data)
+
+    def named(self) -> list[str]:
+        """Every name, for the schema."""
+        return [name for name, _ in self._names()]
+
+
+class PluginFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """How the schema lists a registry's names."""
+
+    target_class = PluginField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """A string out of the registry's names."""
+        return {"type": "string", "enum": self.target.named()}
 
 
 def label_ids(project: Project, references: list[int | str]) -> list[int]:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from annotator.actions import projects, schema
 from annotator.api.base import Endpoint
-from annotator.api.parsing import IdField, ObjectField, body, query
+from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Can, ItemKind, Label, Membership, Project, Role
 from annotator.models.project import (
@@ -26,6 +26,10 @@ class ProjectShape(serializers.ModelSerializer[Project]):
     """A project as its members see it, with what the reader is in it."""
 
     role = serializers.CharField(read_only=True)
+    task_type = serializers.CharField()
+    encoder = serializers.CharField()
+    strategy = serializers.CharField()
+    consensus = serializers.CharField()
 
     class Meta:
         model = Project
@@ -49,10 +53,10 @@ class Settings(serializers.Serializer[Any]):
     digit_answers = serializers.BooleanField(required=False)
     audit_share = serializers.FloatField(min_value=0, max_value=1, required=False)
     audit_size = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
-    encoder = serializers.ChoiceField(choices=encoder_choices(), required=False)
+    encoder = PluginField(encoder_choices, required=False)
     encoder_params = ObjectField(required=False)
-    strategy = serializers.ChoiceField(choices=strategy_choices(), required=False)
-    consensus = serializers.ChoiceField(choices=consensus_choices(), required=False)
+    strategy = PluginField(strategy_choices, required=False)
+    consensus = PluginField(consensus_choices, required=False)
     retrain_answers = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     retrain_seconds = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
     training_paused = serializers.BooleanField(required=False)
@@ -60,7 +64,7 @@ class Settings(serializers.Serializer[Any]):
 
 class NewProject(Settings):
     name = serializers.CharField(max_length=200)
-    task_type = serializers.ChoiceField(choices=task_type_choices(), default="single")
+    task_type = PluginField(task_type_choices, default="single")
     item_kind = serializers.ChoiceField(choices=ItemKind.choices, default=ItemKind.TEXT)
 
 
