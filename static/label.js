@@ -69,6 +69,13 @@ function keepHeight(card) {
   const room = mostHeight();
   desk.style.setProperty("--most", `${room}px`);
   desk.style.setProperty("--reading", `${Math.min(room, Math.max(before, height))}px`);
+  hintMore();
+}
+
+/** A fade at the lower edge says that the item goes on. */
+function hintMore() {
+  const stage = byId("stage");
+  stage.classList.toggle("more", stage.scrollHeight - stage.scrollTop - stage.clientHeight > 8);
 }
 
 /** As much as leaves every answer and the actions on the screen, and never less than four lines. */
@@ -384,11 +391,14 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   lastUsed = performance.now();
+  const pages = { PageDown: 1, PageUp: -1 }[event.key];
+  if (pages) byId("stage").scrollBy({ top: pages * byId("stage").clientHeight * 0.8 });
   if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) {
     document.activeElement?.blur();
     panels.escape();
   }
 });
+byId("stage").addEventListener("scroll", hintMore, { passive: true });
 document.addEventListener("pointerdown", () => (lastUsed = performance.now()));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) hiddenSince = performance.now();

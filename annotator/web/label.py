@@ -223,7 +223,8 @@ def _why(project: Project, assignment: Assignment) -> str:
         return "Chosen because an answer to it should teach the student much."
     if not assignment.reason:
         return "Next in the order of the project."
-    return f"{assignment.reason.rstrip('.')}."
+    reason = assignment.reason.rstrip(".")
+    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def label_views(project: Project) -> list[dict[str, Any]]:

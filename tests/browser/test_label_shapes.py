@@ -156,6 +156,23 @@ class TestShapesOfItems:
         assert picture.bounding_box()["width"] > 1280
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= 1280
 
+    def test_a_long_text_scrolls_by_key_and_the_answers_stay(self, visit, cast):
+        project = make_project(cast, audit_share=0)
+        make_items(project, ["word " * 2_000, "short", "short too"])
+        Pick.objects.create(project=project, item=project.items.first(), rank=0)
+        desk = LabelPage(visit(cast.ana).new_page(), project).open()
+        stage = desk.page.locator("#stage")
+        row = desk.page.locator("#rows .answer").first
+        place = row.bounding_box()["y"]
+        assert "more" in stage.get_attribute("class")
+        desk.press("PageDown")
+        desk.page.wait_for_function("document.getElementById('stage').scrollTop > 100")
+        desk.press("1")
+        desk.settled()
+        expect(stage).to_have_js_property("scrollTop", 0)
+        assert row.bounding_box()["y"] == place
+        assert "more" not in stage.get_attribute("class")
+
     def test_hostile_text_is_text(self, visit, cast):
         project = make_project(cast, labels=HOSTILE[:3], audit_share=0)
         project.guidelines = "\n\n".join(HOSTILE) + "\n\n[link](javascript:alert(1))"
