@@ -60,15 +60,15 @@ WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
 """
 
 # The second half knows answers without a place of their own: extras, and a reviewer's words.
-_MET: LiteralString = """(EXISTS (
+_UNMET: LiteralString = """NOT EXISTS (
     SELECT 1 FROM annotator_assignment met
     WHERE met.item_id = i.id AND met.annotator_id = %(annotator)s
       AND met.state IN ('leased', 'answered', 'skipped')
-) OR EXISTS (
+) AND NOT EXISTS (
     SELECT 1 FROM annotator_annotation said
     WHERE said.item_id = i.id AND said.annotator_id = %(annotator)s AND said.kind = 'answer'
       AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = said.id)
-))"""
+)"""
 
 _IN_BATCH: LiteralString = "(%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s::bigint)"
 
@@ -77,7 +77,7 @@ WITH place AS (
     SELECT p.id FROM annotator_pick p JOIN annotator_item i ON i.id = p.item_id
     WHERE p.project_id = %(project)s
       AND (p.leased_until IS NULL OR p.leased_until < now())
-      AND {_IN_BATCH} AND NOT {_MET}
+      AND {_IN_BATCH} AND {_UNMET}
     ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED
 ), found AS (
     UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
@@ -99,7 +99,7 @@ WITH found AS (
         ORDER BY s LIMIT 1
     ) free(s)
     WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND i.removed_at IS NULL
-      AND {{which}} AND {_IN_BATCH} AND NOT {_MET}
+      AND {{which}} AND {_IN_BATCH} AND {_UNMET}
     ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
 )"""  # noqa: S608 - only our own constants are put in
 
