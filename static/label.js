@@ -2,7 +2,7 @@
 // The next items are already here, so a key never waits for the server.
 
 import { Answers } from "./label/answers.js";
-import { Keys, Panels } from "./label/controls.js";
+import { hintMore, keepHeight, Keys, Panels } from "./label/controls.js";
 import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
 
 const HELD = 3; // the item on screen and two ahead
@@ -57,33 +57,6 @@ function show() {
   armedNone = false;
   if (hadFocus && !hadFocus.contains(byId("remark-text"))) byId("stage").focus({ preventScroll: true });
   paintState();
-}
-
-/** The place of the answers may sink with a longer item, and never rises again: nothing jumps. */
-function keepHeight(card) {
-  const gaps = parseFloat(getComputedStyle(card).rowGap) || 0;
-  const padding = parseFloat(getComputedStyle(card).paddingBottom) || 0;
-  const parts = [...card.children].filter((part) => part.offsetHeight);
-  const height = parts.reduce((sum, part) => sum + part.offsetHeight + gaps, padding - gaps);
-  const before = parseFloat(desk.style.getPropertyValue("--reading")) || 144;
-  const room = mostHeight();
-  desk.style.setProperty("--most", `${room}px`);
-  desk.style.setProperty("--reading", `${Math.min(room, Math.max(before, height))}px`);
-  hintMore();
-}
-
-/** A fade at the lower edge says that the item goes on. */
-function hintMore() {
-  const stage = byId("stage");
-  stage.classList.toggle("more", stage.scrollHeight - stage.scrollTop - stage.clientHeight > 8);
-}
-
-/** As much as leaves every answer and the actions on the screen, and never less than four lines. */
-function mostHeight() {
-  const style = getComputedStyle(desk);
-  const around = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
-  const below = byId("rows").closest(".answers").offsetHeight + document.querySelector(".bar").offsetHeight;
-  return Math.max(136, Math.min(innerHeight * 0.46, desk.clientHeight - around - below - 16));
 }
 
 function tellNothing() {

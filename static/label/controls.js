@@ -348,3 +348,31 @@ export class Panels {
     stage.addEventListener("pointercancel", end);
   }
 }
+
+/** The place of the answers may sink with a longer item, and never rises again: nothing jumps. */
+export function keepHeight(card) {
+  const gaps = parseFloat(getComputedStyle(card).rowGap) || 0;
+  const padding = parseFloat(getComputedStyle(card).paddingBottom) || 0;
+  const parts = [...card.children].filter((part) => part.offsetHeight);
+  const height = parts.reduce((sum, part) => sum + part.offsetHeight + gaps, padding - gaps);
+  const before = parseFloat(byId("main").style.getPropertyValue("--reading")) || 144;
+  const room = mostHeight();
+  byId("main").style.setProperty("--most", `${room}px`);
+  byId("main").style.setProperty("--reading", `${Math.min(room, Math.max(before, height))}px`);
+  hintMore();
+}
+
+/** A fade at the lower edge says that the item goes on. */
+export function hintMore() {
+  const stage = byId("stage");
+  stage.classList.toggle("more", stage.scrollHeight - stage.scrollTop - stage.clientHeight > 8);
+}
+
+/** As much as leaves every answer and the actions on the screen, and never less than four lines. */
+function mostHeight() {
+  const desk = byId("main");
+  const style = getComputedStyle(desk);
+  const around = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+  const below = byId("rows").closest(".answers").offsetHeight + document.querySelector(".bar").offsetHeight;
+  return Math.max(136, Math.min(innerHeight * 0.46, desk.clientHeight - around - below - 16));
+}
