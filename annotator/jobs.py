@@ -74,6 +74,7 @@ KINDS: dict[str, Kind] = {
     "train": Kind(action="annotator.actions.training:run_train", queue="fast"),
     "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
     "finetune": Kind(action="annotator.actions.training:run_finetune", queue="train"),
+    "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),
     "purge": Kind(action="annotator.actions.purging:run_purge", queue="io"),

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import assigning, auditing, settling
+from annotator.actions import adapting, assigning, auditing, settling
 from annotator.actions.encoding import wish_encoding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -85,9 +85,9 @@ def change_project(project: Project, **settings: Any) -> Project:
             auditing.recut(project)
         if changed & {"encoder", "encoder_params"}:
             wish_encoding(project)
-        if "overlap" in changed:
-            _reopen_by_overlap(project)
-        if changed & {"strategy", "audit_share", "audit_size", "overlap"}:
+        for setting in changed & set(adapting.SETTINGS):
+            adapting.wish(project, setting)
+        if changed & {"strategy", "audit_share", "audit_size"}:
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
         if "training_paused" in changed and not project.training_paused:
             settling.wish_training(project)
@@ -131,13 +131,6 @@ def _kind(item_kind: str) -> ItemKind:
     if item_kind not in ItemKind.values:
         raise InvalidError(f"“{item_kind}” is not a kind of item.", field="item_kind")
     return ItemKind(item_kind)
-
-
-def _reopen_by_overlap(project: Project) -> None:
-    """Items with fewer answers than are wanted now are open again; the others are closed."""
-    items = project.items.filter(answers__gt=0)
-    items.filter(answers__lt=project.overlap).update(open=True)
-    items.filter(answers__gte=project.overlap).update(open=False)
 
 
 def delete_project(project: Project) -> None:

@@ -26,6 +26,7 @@ NAMES = {
     "train": "Training the student",
     "refill": "Choosing what comes next",
     "finetune": "Fine-tuning a transformer",
+    "adapt": "Following a changed setting",
     "bulk": "Labelling many items",
     "export": "Writing a snapshot",
     "purge": "Removing a deleted project",
