@@ -75,7 +75,6 @@ class LabelBook:
     def __init__(self, project: Project, *, create: bool) -> None:
         self._create = create
         self._numbers: dict[str, int] = {}
-        self._seen: dict[str, int] = {}
         self.names: list[str] = []
         self.ids: list[int | None] = []
         self.counts: list[int] = []
@@ -85,16 +84,11 @@ class LabelBook:
 
     def numbers(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """This file's numbers of the labels. Raises UnknownLabelsError when one may not be new."""
-        if len(names) == 1 and (number := self._seen.get(names[0])) is not None:
-            return (number,)
         unknown = [name for name in names if not self._has(name)]
         if unknown:
             listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
             raise UnknownLabelsError(f"The project has no label {listed}.")
-        numbers = tuple(dict.fromkeys(self._number(name) for name in names))
-        if len(names) == 1 and len(self._seen) < MOST_LABELS:
-            self._seen[names[0]] = numbers[0]
-        return numbers
+        return tuple(dict.fromkeys(self._number(name) for name in names))
 
     def count(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
@@ -164,6 +158,7 @@ class Stage:
         self._answers: list[tuple[Any, ...]] = []
         self._sets: list[tuple[int, list[int]]] = []
         self._set_ids: dict[tuple[int, ...], int] = {}
+        self._words: dict[Given, tuple[tuple[int, ...], tuple[Any, ...]]] = {}
         self._next_set = 0
         self._characters = 0
 
@@ -172,15 +167,16 @@ class Stage:
 
         Raises UnknownLabelsError, having taken nothing, for labels that the project lacks.
         """
-        words = [(given, self.book.numbers(given.labels)) for given in _last_words(item.given)]
-        answers = [self._answer(item.row, given, numbers) for given, numbers in words]
-        image = self._stored(item)
+        words = [self._word(given) for given in _last_words(item.given)]
+        for numbers, word in words:
+            self.book.count(numbers)
+            self._answers.append((item.row, *word))
+        image = self._stored(item.image) if item.image is not None else ""
         meta = _JSON.encode(item.meta) if item.meta else "{}"
         digest = content_hash(item.text, item.text_b, item.image)
         self._items.append(
             (item.row, item.external_id, item.text, item.text_b, image, meta, digest)
         )
-        self._answers += answers
         self._characters += len(item.text) + len(item.text_b) + len(meta)
         if len(self._items) < FLUSH_ROWS and self._characters < FLUSH_CHARACTERS:
             return False
@@ -196,10 +192,18 @@ class Stage:
         _copy("staged_answer (row, voice, prediction, labels, score)", self._answers)
         self._items, self._answers, self._sets, self._characters = [], [], [], 0
 
-    def _answer(self, row: int, given: Given, numbers: tuple[int, ...]) -> tuple[Any, ...]:
-        self.book.count(numbers)
-        voice = self.voices.setdefault(given.voice, len(self.voices))
-        return row, voice, given.kind == "prediction", self._set(numbers), given.score
+    def _word(self, given: Given) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+        """The numbers of an answer's labels, and what the table holds of it beside the row."""
+        found = self._words.get(given)
+        if found is None:
+            numbers = self.book.numbers(given.labels)
+            voice = self.voices.setdefault(given.voice, len(self.voices))
+            prediction = given.kind == "prediction"
+            found = numbers, (voice, prediction, self._set(numbers), given.score)
+            if len(self._words) >= REMEMBERED_SETS:
+                self._words.clear()
+            self._words[given] = found
+        return found
 
     def _set(self, numbers: tuple[int, ...]) -> int:
         """A number for these labels together; few sets make up most files."""
@@ -212,12 +216,10 @@ class Stage:
             self._sets.append((found, list(numbers)))
         return found
 
-    def _stored(self, item: Mapped) -> str:
-        if item.image is None:
-            return ""
+    def _stored(self, content: bytes) -> str:
         from annotator.formats.images import kind_of
 
-        return store_image(self._project.pk, item.image, kind_of(item.image))
+        return store_image(self._project.pk, content, kind_of(content))
 
 
 def _last_words(given: tuple[Given, ...]) -> list[Given]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from annotator.formats.records import Given, Record, RowError
@@ -109,6 +110,8 @@ def _given(
 ) -> tuple[Given, ...]:
     """Read the label column: a name, several in one cell, or a list of names."""
     value = fields.get(mapping.label)
+    if isinstance(value, str) and not mapping.separator and len(value) <= LONGEST_LABEL:
+        return _one_name(value)
     if isinstance(value, str):
         parts: list[Any] = value.split(mapping.separator) if mapping.separator else [value]
     elif isinstance(value, list):
@@ -123,6 +126,13 @@ def _given(
     labels = tuple(dict.fromkeys(name for name in names if name))
     _check_names(labels, mapping.label, faults)
     return (Given(labels=labels),) if labels else ()
+
+
+@lru_cache(maxsize=4096)
+def _one_name(cell: str) -> tuple[Given, ...]:
+    """Most files name few labels again and again: each is made once."""
+    name = cell.strip()
+    return (Given(labels=(name,)),) if name else ()
 
 
 def _check_names(labels: tuple[str, ...], column: str, faults: list[tuple[str, str]]) -> None:

@@ -177,7 +177,9 @@ class LedgerEntry(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "position"], name="one_annotation_per_position"
+                fields=["project", "position"],
+                name="one_annotation_per_position",
+                condition=models.Q(position__isnull=False),
             )
         ]
         indexes = [

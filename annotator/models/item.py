@@ -84,9 +84,13 @@ class Item(models.Model):
     """One thing to label. `number` is its row in every matrix of the project."""
 
     # Here and below: no index of its own where another one begins with the same column.
-    project = models.ForeignKey(Project, models.CASCADE, related_name="items", db_index=False)
+    # And no constraint: an import holds the project's row while it writes, and a purge takes the
+    # items before the project; a check per row would cost imports a tenth of their time.
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="items", db_index=False, db_constraint=False
+    )
     number = models.PositiveIntegerField()
-    # Checked by the import's own transaction; a check per row would cost it a tenth of its time.
+    # The same holds for the batch, whose row the import writes in the same transaction.
     batch = models.ForeignKey(
         ImportBatch, models.SET_NULL, null=True, related_name="items", db_constraint=False
     )
