@@ -26,6 +26,7 @@ from annotator.models import (
     Annotator,
     Assignment,
     AssignmentState,
+    Can,
     Item,
     Job,
     Part,
@@ -165,6 +166,8 @@ def run_bulk(run: jobs.Run) -> dict[str, Any]:
     """Answer the hits batch by batch. Taken up again, it finds its own answers and goes on."""
     project = run.project
     user = User.objects.get(pk=run.params["user"])
+    if not Project.objects.for_user(user, Can.REVIEW).filter(pk=project.pk).exists():
+        raise ForbiddenError(f"{user} may not label many items in this project any more.")
     voice = assigning.voice_of(project, user)
     if "undo" in run.params:
         return _take_back(run, project, voice)
@@ -267,13 +270,14 @@ def _take_back(run: jobs.Run, project: Project, voice: Annotator) -> dict[str, A
 
 
 def _retract(run: jobs.Run, project: Project, ids: list[int]) -> None:
-    said = list(Annotation.objects.filter(pk__in=ids, successor=None))
+    # Parts this from people who change the same answers: what they said is read once they are done.
     list(
         Item.objects.select_for_update(no_key=True)
-        .filter(pk__in=[each.item_id for each in said])
+        .filter(pk__in=Annotation.objects.filter(pk__in=ids).values("item"))
         .order_by("pk")
         .values_list("pk", flat=True)
     )
+    said = list(Annotation.objects.filter(pk__in=ids, successor=None))
     Annotation.objects.bulk_create(
         [
             Annotation(

@@ -1,14 +1,16 @@
 """Labelling many at once: what it touches, what it leaves alone, and taking it back as one."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions import assigning, bulk, labeling, sealing, searching, settling
-from annotator.errors import InvalidError
+from annotator.errors import ForbiddenError, InvalidError
 from annotator.models import (
     Annotation,
     AnnotationKind,
@@ -208,3 +210,40 @@ def test_a_label_of_another_project_is_refused(lea, tickets, cast):
     form = {"status": "none", "labels": label(other)}
     assert lea.post(f"/projects/{tickets.pk}/bulk/start", form).status_code == 422
     assert not Job.objects.filter(kind="bulk").exists()
+
+
+def test_who_may_review_no_longer_labels_nothing_by_a_waiting_job(tickets, cast):
+    job = start(tickets, cast.ben, status="none")
+    tickets.memberships.filter(user=cast.ben).delete()
+    with pytest.raises(ForbiddenError):
+        work(job)
+    assert not standing(tickets).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_is_changed_while_all_are_taken_back_stays(tickets, cast):
+    job = start(tickets, cast.lea, status="none")
+    work(job)
+    lea = assigning.voice_of(tickets, cast.lea)
+    undo = bulk.undo_bulk(tickets, cast.lea, job)
+
+    def take_back(_):
+        try:
+            return work(undo)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            changed = labeling.revise(
+                tickets,
+                lea,
+                uuid=uuid.uuid4(),
+                annotation_uuid=standing(tickets).first().uuid,
+                labels=[label(tickets, "Login")],
+            )
+            undone = threads.submit(take_back, None)
+            with pytest.raises(TimeoutError):
+                undone.result(timeout=0.7)
+        undone.result()
+    assert list(standing(tickets)) == [changed]
