@@ -16,6 +16,11 @@ from annotator.models import Encoding, Item, ItemKind, Project
 CHUNK = 1_024
 # Items an encoder without weights of its own is fitted on.
 SAMPLE = 20_000
+# One white pixel (PNG): what stands for the image of an item that was redacted.
+BLANK = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a4944415478da63f80f00010101001cb08c990000000049454e44ae426082"
+)
 
 
 def wish_encoding(project: Project) -> None:
@@ -95,5 +100,6 @@ def _contents(project: Project, start: int, count: int) -> list[str] | list[byte
     items = Item.objects.filter(project=project, number__gte=start, number__lt=start + count)
     ordered = items.order_by("number")
     if project.item_kind == ItemKind.IMAGE:
-        return [read_image(project.pk, name) for name in ordered.values_list("image", flat=True)]
+        names = ordered.values_list("image", flat=True)
+        return [read_image(project.pk, name) if name else BLANK for name in names]
     return [pair(text, text_b) for text, text_b in ordered.values_list("text", "text_b")]

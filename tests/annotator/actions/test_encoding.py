@@ -1,0 +1,26 @@
+"""Items become rows of the matrix, whatever became of their contents."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from annotator.actions import encoding, media, redacting
+from annotator.models import Encoding, Item
+from tests.annotator.actions.test_loop import work
+from tests.factories import make_items, make_project
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_image_that_was_redacted_stops_no_encoding(cast):
+    project = make_project(cast, item_kind="image", encoder="pixels-pca")
+    make_items(project, 6)
+    for item in project.items.all():
+        file = io.BytesIO()
+        Image.new("L", (8, 8), item.number * 30).save(file, "PNG")
+        name = media.store_image(project.pk, file.getvalue(), "png")
+        Item.objects.filter(pk=item.pk).update(image=name, text="")
+    redacting.redact_item(project.items.get(number=2), "a test")
+    encoding.wish_encoding(project)
+    work()
+    assert Encoding.objects.get().rows == 6
