@@ -77,11 +77,14 @@ def wish_training(project: Project) -> None:
 
 
 def _answers_since_student(project: Project) -> int:
-    """Words in the ledger behind the newest student, promoted or not."""
+    """Words in the ledger behind the newest student, promoted or not; no more than matter.
+
+    A project of many imported votes and no student yet would count them all at each answer.
+    """
     newest = StudentVersion.objects.filter(project=project).order_by("-number")
     after = newest.values_list("position", flat=True).first() or 0
     fresh = LedgerEntry.objects.filter(project=project, position__gt=after)
-    return fresh.exclude(annotation__kind=AnnotationKind.SKIP).count()
+    return fresh.exclude(annotation__kind=AnnotationKind.SKIP)[: project.retrain_answers].count()
 
 
 def _bring_forward(key: str) -> None:
