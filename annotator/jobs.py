@@ -43,6 +43,8 @@ TRIES = 5
 PROGRESS_EVERY_SECONDS = 0.3
 # Beside a job's id, the key of the advisory lock that parts a fence from a claim.
 FENCE_LOCK = 7_001
+# Beside the hash of a key, the lock that parts two claims of jobs with that key.
+KEY_LOCK = 7_006
 
 
 class CancelledError(AnnotatorError):
@@ -208,6 +210,9 @@ def _twin_is_running(job: Job) -> bool:
     """One job per key at a time: training twice at once would only waste a core."""
     if not job.key:
         return False
+    with connection.cursor() as cursor:
+        # Parts a worker that takes an orphan over from one that takes its waiting twin.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [KEY_LOCK, job.key])
     twins = Job.objects.filter(key=job.key, state=JobState.RUNNING, lease_until__gte=Now())
     return twins.exclude(pk=job.pk).exists()
 

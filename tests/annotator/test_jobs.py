@@ -151,6 +151,25 @@ class TestClaim:
             jobs.enqueue("probe", key="k")
             assert threads.submit(wish, None).result(timeout=5) is None
 
+    def test_an_orphan_and_its_waiting_twin_are_not_both_taken(self, bells):
+        orphan = probe(key="k")
+        jobs.claim(orphan.pk)
+        age(orphan, columns=["lease_until"])
+        twin = probe(key="k")
+
+        def take(_):
+            try:
+                return jobs.claim(twin.pk)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                assert jobs.claim(orphan.pk) is not None
+                taken = threads.submit(take, None)
+                time.sleep(0.3)
+            assert taken.result() is None
+
     def test_an_attempt_that_lost_its_lease_fails_nobody_elses(self, bells, monkeypatch):
         job = probe()
         jobs.claim(job.pk)
