@@ -40,7 +40,6 @@ LONGEST_COMMENT = 5_000
 # States of an assignment by which its person has the item; the others are over without a word.
 MEETING = (AssignmentState.LEASED, AssignmentState.ANSWERED, AssignmentState.SKIPPED)
 
-
 _LIVE_LABELS: LiteralString = """
 SELECT id FROM annotator_label
 WHERE project_id = %(project)s AND archived_at IS NULL AND id = ANY(%(labels)s::bigint[])
@@ -101,9 +100,11 @@ def submit(
     with transaction.atomic():
         assignment = _lock(project, annotator, assignment_id)
         first = _already_answered(assignment)
+        late = assignment.state != AssignmentState.LEASED
+        if first is None and late:  # looked for before the place is taken again
+            first = _find_replay(annotator, uuid)
         if first is not None:
             return first
-        late = assignment.state != AssignmentState.LEASED
         extra = late and not _win_back(assignment)
         annotation = _insert(
             Annotation(

@@ -298,3 +298,11 @@ def test_of_two_tabs_that_take_back_one_answer_the_second_is_told(project, ana):
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.5)
         assert second.result() == "told"
+
+
+def test_an_answer_id_used_twice_takes_no_place(project, ana):
+    first, second = assigning.lease(project, ana, 2)
+    said = answer(project, ana, first)
+    Assignment.objects.filter(pk=second.pk).update(state=AssignmentState.EXPIRED)
+    assert answer(project, ana, second, uuid=said.uuid) == said
+    assert Assignment.objects.get(pk=second.pk).state == AssignmentState.EXPIRED
