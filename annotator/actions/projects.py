@@ -99,7 +99,8 @@ def _assign(project: Project, settings: dict[str, Any]) -> None:
     if unknown:
         raise InvalidError(f"There is no setting {', '.join(sorted(unknown))}.")
     for name, value in settings.items():
-        setattr(project, name, value)
+        # The database holds no NUL, and nobody types one on purpose.
+        setattr(project, name, value.replace("\x00", "") if isinstance(value, str) else value)
     project.name = " ".join(project.name.split())
     _check(project)
 

@@ -212,3 +212,9 @@ def test_a_manager_does_not_delete(sign_in, cast, project):
     assert cleo.get(url(project)).status_code == 200
     assert cleo.get(url(project, "settings/delete")).status_code == 404
     assert cleo.post(url(project, "settings/delete/now"), {"name": "Tickets"}).status_code == 404
+
+
+def test_what_the_database_cannot_hold_is_left_out_of_the_guidelines(lea, project):
+    assert lea.post(url(project, "settings/guidelines"), {"guidelines": "a\0b"}).status_code == 302
+    project.refresh_from_db()
+    assert project.guidelines == "ab"
