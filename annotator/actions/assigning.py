@@ -39,9 +39,7 @@ HELD_AT_MOST = 3
 TRIES = 5
 
 _SEAT: LiteralString = """
-SELECT v.served, m.quota, m.batch_id,
-       -- A lease lost in a crash costs nobody anything: do not wait for the disk.
-       set_config('synchronous_commit', 'off', true)
+SELECT v.served, m.quota, m.batch_id
 FROM annotator_annotator v
 LEFT JOIN annotator_membership m ON m.project_id = v.project_id AND m.user_id = v.user_id
 -- Parts two tabs of one person: their requests take turns at this row.
@@ -202,7 +200,7 @@ def lease(project: Project, annotator: Annotator, count: int) -> list[Assignment
         "seconds": LEASE_SECONDS,
     }
     with transaction.atomic():
-        served, quota, batch, _ = run_prepared(_SEAT, values)[0]
+        served, quota, batch = run_prepared(_SEAT, values)[0]
         live = run_prepared(_LIVE, values)[0][0]
         room = min(count, HELD_AT_MOST - live)
         if quota is not None:
@@ -271,7 +269,12 @@ def _clear(item_id: int, slot: int) -> None:
 
 
 def _commit_without_waiting() -> None:
-    """Let this transaction commit before the disk has it: for leases, never for answers."""
+    """Let this transaction commit before the disk has it.
+
+    For renewing and giving back, whose loss only time mends; never for answers, and not for a new
+    lease either: after a crash the page would hold an item whose lease nobody knows, and the number
+    of that lease could be another's.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
 
