@@ -19,6 +19,7 @@ const multi = Boolean(desk.dataset.multi);
 
 const queue = [...document.querySelectorAll("#stage > .item")];
 const history = [];
+const elsewhere = new Set(); // items that another tab has answered
 let shownAt = 0;
 let hiddenMs = 0;
 let hiddenSince = 0;
@@ -136,6 +137,7 @@ function undo() {
   const { card, op } = last;
   if (current()) current().hidden = true;
   uuids.forget(op.assignment);
+  channel?.postMessage({ item: card.dataset.item, back: true });
   card.dataset.assignment = "";
   card.after = uuid;
   card.comment = op.comment;
@@ -201,6 +203,7 @@ function addCard(card) {
   }
   // Answered again before the server had said that it was taken back.
   if (outbox.holds(card.dataset.item)) return card.dataset.assignment;
+  if (elsewhere.has(card.dataset.item)) return undefined;
   card.hidden = true;
   byId("stage").insertBefore(card, byId("nothing"));
   queue.push(card);
@@ -388,6 +391,11 @@ setInterval(() => {
 
 // Answered in another tab: this tab's copy of the item is done with.
 channel?.addEventListener("message", ({ data }) => {
+  if (data.back) {
+    elsewhere.delete(data.item);
+    return;
+  }
+  elsewhere.add(data.item);
   const place = queue.findIndex((card) => card.dataset.item === data.item);
   if (place < 0) return;
   queue.splice(place, 1)[0].remove();
