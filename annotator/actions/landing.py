@@ -29,26 +29,18 @@ SELECT row, first_row, twin FROM (
     FROM staged_item s
 ) found WHERE twin IS NOT NULL OR row <> first_row
 """
-_KEPT = """
-CREATE TEMPORARY TABLE staged_kept ON COMMIT DROP AS
-SELECT s.row, %(first)s + row_number() OVER (ORDER BY s.row) - 1 AS number,
-       nextval(pg_get_serial_sequence('annotator_item', 'id')) AS item_id
-FROM staged_item s
-WHERE %(keep)s OR NOT EXISTS (SELECT 1 FROM staged_twin t WHERE t.row = s.row)
-ORDER BY s.row
-"""
+_DROP_TWINS = "DELETE FROM staged_item s USING staged_twin t WHERE t.row = s.row"
 _ITEMS = """
 INSERT INTO annotator_item (
     id, project_id, number, batch_id, external_id, text, text_b, image, meta, content_hash,
     order_key, part, open, answers, created_at
 )
-SELECT k.item_id, %(project)s, k.number, %(batch)s, s.external_id, s.text, s.text_b, s.image,
-       s.meta, s.content_hash, random(), '', true_label.row IS NULL, 0, now()
+SELECT s.item_id, %(project)s, %(first)s + row_number() OVER (ORDER BY s.row) - 1, %(batch)s,
+       s.external_id, s.text, s.text_b, s.image, s.meta, s.content_hash, random(), '',
+       true_label.row IS NULL, 0, now()
 FROM staged_item s
-JOIN staged_kept k ON k.row = s.row
 LEFT JOIN (SELECT DISTINCT row FROM staged_answer WHERE %(truth)s AND NOT prediction) true_label
     ON true_label.row = s.row
-ORDER BY k.number
 """
 _SETS = """
 CREATE TEMPORARY TABLE staged_ids ON COMMIT DROP AS
@@ -65,21 +57,21 @@ INSERT INTO annotator_annotation (
     uuid, project_id, item_id, annotator_id, kind, stream, labels, comment, reason, extra, blind,
     created_at
 )
-SELECT gen_random_uuid(), %(project)s, k.item_id, v.annotator_id, 'answer', 'import', l.labels,
+SELECT gen_random_uuid(), %(project)s, s.item_id, v.annotator_id, 'answer', 'import', l.labels,
        '', '', false, false, now()
 FROM staged_answer a
-JOIN staged_kept k ON k.row = a.row
+JOIN staged_item s ON s.row = a.row
 JOIN staged_ids l ON l.id = a.labels
 JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_id)
     ON v.voice = a.voice
 WHERE NOT a.prediction
-ORDER BY k.number, a.voice
+ORDER BY a.row, a.voice
 """
 _SUGGESTIONS = """
 INSERT INTO annotator_suggestion (project_id, item_id, annotator_id, label_id, probability)
-SELECT %(project)s, k.item_id, v.annotator_id, label.id, a.score
+SELECT %(project)s, s.item_id, v.annotator_id, label.id, a.score
 FROM staged_answer a
-JOIN staged_kept k ON k.row = a.row
+JOIN staged_item s ON s.row = a.row
 JOIN staged_ids l ON l.id = a.labels
 JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_id)
     ON v.voice = a.voice
@@ -172,11 +164,10 @@ def _insert_items(cursor: Any, project: Project, batch: ImportBatch, first: int)
         "project": project.pk,
         "batch": batch.pk,
         "first": first,
-        "keep": batch.options["duplicates"] == "keep",
         "truth": batch.options["labels"] == "truth",
     }
-    cursor.execute(_KEPT, values)
-    cursor.execute("ANALYZE staged_kept")
+    if batch.options["duplicates"] == "skip":
+        cursor.execute(_DROP_TWINS)
     cursor.execute(_ITEMS, values)
     return int(cursor.rowcount)
 

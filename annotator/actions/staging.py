@@ -32,15 +32,16 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 
 _TABLES = """
 CREATE TEMPORARY TABLE staged_item (
-    row int, external_id text, text text, text_b text, image text, meta jsonb, content_hash bytea
+    row int, external_id text, text text, text_b text, image text, meta jsonb, content_hash bytea,
+    item_id bigint DEFAULT nextval('{ids}'::regclass)
 );
 CREATE TEMPORARY TABLE staged_answer (
     row int, voice int, prediction bool, labels int, score float8
 );
 CREATE TEMPORARY TABLE staged_set (id int, labels int[]);
 """
-# The last three are made, and mostly dropped, by the transaction that lands the rows.
-_DROP = "DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_twin, staged_kept, staged_ids"
+# The last two are made, and mostly dropped, by the transaction that lands the rows.
+_DROP = "DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_twin, staged_ids"
 
 
 def folded(name: str) -> str:
@@ -234,7 +235,8 @@ def staging(project: Project, book: LabelBook) -> Iterator[Stage]:
     """Temporary tables for one import, gone at the end whatever happens."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)  # what an attempt that was cancelled in this session may have left
-        cursor.execute(_TABLES)
+        cursor.execute("SELECT pg_get_serial_sequence('annotator_item', 'id')")
+        cursor.execute(_TABLES.format(ids=cursor.fetchone()[0]))
     try:
         yield Stage(project, book)
     finally:

@@ -92,7 +92,12 @@ class Item(models.Model):
     number = models.PositiveIntegerField()
     # The same holds for the batch, whose row the import writes in the same transaction.
     batch = models.ForeignKey(
-        ImportBatch, models.SET_NULL, null=True, related_name="items", db_constraint=False
+        ImportBatch,
+        models.SET_NULL,
+        null=True,
+        related_name="items",
+        db_constraint=False,
+        db_index=False,
     )
     external_id = models.TextField(blank=True)
     text = models.TextField(blank=True)
