@@ -123,9 +123,18 @@ class Postgres:
         except (OSError, psutil.NoSuchProcess):
             return None
         except psutil.AccessDenied as error:
+            if self._is_ending(process):
+                return None
             raise StartError(
                 f"A PostgreSQL of another user runs in {self.cluster}. Stop it as that user first."
             ) from error
+
+    def _is_ending(self, process: psutil.Process) -> bool:
+        """Tell a process of ours that is just ending, whose folder nobody may read any more."""
+        try:
+            return os.geteuid() in {0, process.uids().effective}
+        except psutil.Error:
+            return True
 
     def _leftovers(self) -> list[psutil.Process]:
         """Find server processes still in the cluster folder, such as backends of a killed one."""

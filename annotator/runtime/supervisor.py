@@ -58,6 +58,7 @@ class Supervisor:
     port: int
     stopping: threading.Event = field(default_factory=threading.Event)
     children: list[Child] = field(default_factory=list)
+    database_pause_seconds: float = FIRST_PAUSE_SECONDS
 
     def run(self) -> None:
         """Start everything, print the one line, and keep it running until told to stop."""
@@ -86,9 +87,8 @@ class Supervisor:
         while not self.stopping.wait(0.5):
             self._start_due()
             self._trim_logs()
-            if postgres is not None and postgres.running() is None:
-                self._log("PostgreSQL ended; starting it again")
-                postgres.start(dies_with_us=True)
+            if postgres is not None:
+                self._keep_alive(postgres)
 
     def _asked_to_stop(self, number: int, frame: object) -> None:
         if self.stopping.is_set():  # asked twice: at once
@@ -215,6 +215,22 @@ class Supervisor:
                 self._note_end(child, now)
             if child.process is None and now >= child.start_again_at and not self.stopping.is_set():
                 self._start(child)
+
+    def _keep_alive(self, postgres: Postgres) -> None:
+        """Start an ended database again; if it ends while it starts, or the disk is full, go on."""
+        try:
+            if postgres.running() is not None:
+                return
+            self._log("PostgreSQL ended; starting it again")
+            postgres.start(dies_with_us=True)
+        except StartError as error:
+            self._log(f"{error} Trying again in {self.database_pause_seconds:.1f} s")
+            self.stopping.wait(self.database_pause_seconds)
+            self.database_pause_seconds = min(
+                2 * self.database_pause_seconds, LONGEST_PAUSE_SECONDS
+            )
+        else:
+            self.database_pause_seconds = FIRST_PAUSE_SECONDS
 
     def _note_end(self, child: Child, now: float) -> None:
         code = child.process.returncode if child.process else None

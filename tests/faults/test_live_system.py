@@ -10,7 +10,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from annotator.runtime.postgres import socket_url
+from annotator.runtime.postgres import Postgres, socket_url
 from tests.faults.people import Person
 from tests.runtime.running import System, wait_until
 
@@ -37,8 +37,18 @@ def logins(system):
 
 
 def rows(system, sql, *values):
+    """Ask the database, which a test may just have killed."""
+    assert wait_until(lambda: answers(system))
     with psycopg.connect(socket_url(system.data_dir)) as connection:
         return connection.execute(sql, values).fetchall()
+
+
+def answers(system):
+    try:
+        psycopg.connect(socket_url(system.data_dir)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +65,22 @@ def labels(system, tickets):
 
 
 def kill(system, *words):
+    assert wait_until(lambda: system.named(*words)), words
     for process in system.named(*words):
         process.send_signal(signal.SIGKILL)
 
 
+def kill_postgres(system):
+    """Kill the server, which is not among `named` because it carries no mark."""
+    assert wait_until(lambda: Postgres(system.data_dir).running())
+    server = Postgres(system.data_dir).running()
+    if server is not None:
+        server.send_signal(signal.SIGKILL)
+
+
 FAULTS = {
     "the web server": lambda system: kill(system, "gunicorn"),
-    "PostgreSQL": lambda system: kill(system, "postgres", "-D"),
+    "PostgreSQL": kill_postgres,
     "every worker": lambda system: kill(system, "celery"),
     "the sweeper": lambda system: kill(system, "sweep"),
 }

@@ -77,7 +77,7 @@ class System:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.communicate(timeout=60)
+        self.said = self.process.communicate(timeout=60)
         return self.process.returncode
 
 

@@ -1,5 +1,6 @@
 """The one command: what it starts, what it survives, and that it leaves nothing behind."""
 
+import random
 import re
 import signal
 import socket
@@ -85,6 +86,18 @@ class TestUp:
         assert system.stop(signal.SIGINT) == 0
         assert system.alive() == []
         assert Postgres(data_dir).running() is None
+
+    def test_the_database_comes_back_though_it_is_killed_while_it_starts(
+        self, system, data_dir, seed
+    ):
+        draw = random.Random(seed)
+        for _ in range(8):
+            server = Postgres(data_dir).running()
+            if server is not None:
+                server.kill()
+            time.sleep(draw.uniform(0, 1))
+        assert wait_until(lambda: system.get("/") == 200)
+        assert system.process.poll() is None
 
     def test_after_kill_9_no_child_is_left_and_the_next_start_works(self, system):
         system.process.kill()
