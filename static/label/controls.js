@@ -17,7 +17,7 @@ export const ACTIONS = [
   { name: "keys", words: "This list", keys: ["?"] },
 ];
 
-const STORED = "concord.keys";
+const STORED = `concord.keys.${document.getElementById("main").dataset.person}`;
 const SWIPE_PX = 90;
 const byId = (id) => document.getElementById(id);
 const SYMBOLS = {
