@@ -5,6 +5,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from annotator import jobs
+from annotator.actions.importing import mark_stranded
 from annotator.models import BatchState, ImportBatch, Job, JobState, Project
 from tests.browser.pages import LabelPage
 from tests.browser.test_access import violations
@@ -19,8 +20,8 @@ ROWS = [
 
 
 @pytest.fixture
-def page(visit, cast):
-    return visit(cast.lea, bypass_csp=True).new_page()
+def page(request, visit, cast):
+    return visit(cast.lea, bypass_csp=True, **getattr(request, "param", {})).new_page()
 
 
 def upload(page, rows, name="parcel_messages.csv"):
@@ -37,6 +38,12 @@ def work():
         jobs.execute(job_id)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [{}, {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}],
+    ids=["wide", "dark-phone"],
+    indirect=True,
+)
 def test_from_a_file_to_the_first_label(page):
     page.goto("/")
     page.get_by_role("link", name="Make a project of a file").click()
@@ -99,6 +106,22 @@ def test_bad_rows_wait_for_a_decision(page, complaints):
     assert ImportBatch.objects.get().state == BatchState.UNDONE
     assert complaints == ["dialog: Take all items of this file out of the project again?"]
     complaints.clear()
+
+
+def test_a_cancelled_import_can_be_begun_again(page):
+    page.goto("/projects/new")
+    upload(page, ROWS)
+    page.get_by_role("button", name="See the rows").click()
+    page.get_by_role("button", name="Import and label the first item").click()
+    page.get_by_role("button", name="Cancel").click()
+    work()
+    mark_stranded()
+    expect(page.get_by_text("The last attempt imported nothing.")).to_be_visible()
+    page.get_by_role("button", name="Import and label the first item").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    work()
+    expect(page.locator("#main[data-ready]")).to_be_visible()
+    assert Project.objects.get().item_count == 40
 
 
 def test_a_file_that_is_none_is_refused_where_it_was_chosen(page):
