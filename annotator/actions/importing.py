@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions import uploads
@@ -28,6 +30,7 @@ from learning.errors import LearningError
 
 LabelMode = Literal["votes", "suggestions", "truth"]
 SHOWN_LABELS = 1_000
+KEPT_DAYS = 14
 _BEFORE = (BatchState.WAITING, BatchState.NEEDS_DECISION, BatchState.FAILED)
 
 
@@ -190,6 +193,16 @@ def mark_stranded() -> int:
         finished_at=Now(),
         report={"refused": "The import ended before it was done. Nothing was imported; try again."},
     )
+
+
+def let_old_uploads_go() -> int:
+    """Discard what was uploaded and then forgotten, so that the disk doesn't fill with it."""
+    long_ago = timezone.now() - timedelta(days=KEPT_DAYS)
+    old = ImportBatch.objects.filter(state__in=_BEFORE, created_at__lt=long_ago)
+    found = [batch for batch in old[:100] if not _is_under_way(batch)]
+    for batch in found:
+        discard(batch)
+    return len(found)
 
 
 def run_import(run: jobs.Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is done again and again: ring forgotten bells, settle forgotten answers, end stranded imports and exports."""
+"""What is done again and again: what was forgotten is rung, settled, ended or let go."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ def sweep() -> dict[str, int]:
     return {
         "unsettled": settling.find_unsettled(),
         "stranded": importing.mark_stranded() + exporting.mark_stranded(),
+        "forgotten": importing.let_old_uploads_go(),
         "rung": jobs.sweep(),
     }

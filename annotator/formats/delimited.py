@@ -21,7 +21,9 @@ from annotator.formats.records import (
 )
 from annotator.formats.text import BoundedLines, RowTooLongError, head_of, text_of
 from annotator.formats.writing import Field, cell
+from learning.errors import ParameterError
 
+LONGEST_NAME = 500
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -40,6 +42,15 @@ class Csv:
     header: bool = True
     formula_safe: bool = True
     limits: Limits = LIMITS
+
+    def __post_init__(self) -> None:
+        """Refuse what can't tell cells apart."""
+        marks = {"delimiter": self.delimiter, "quote": self.quote}
+        for name, mark in marks.items():
+            if len(mark) > 1 or mark in {"\r", "\n", "\0"}:
+                raise ParameterError(f"The {name} is one character, and no line end.")
+        if self.delimiter and self.delimiter == self.quote:
+            raise ParameterError("Delimiter and quotation mark have to differ.")
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record for every row that isn't blank, and the problems of the bad ones."""
@@ -158,6 +169,11 @@ def _names(cells: list[str], limits: Limits, *, header: bool) -> tuple[list[str]
         name = cell_text.strip() if header else ""
         if fault := fault_in_text(name, limits):
             raise FormatError(f"The name of column {position} can't be read: {fault}")
+        if len(name) > LONGEST_NAME:
+            raise FormatError(
+                f"The name of column {position} has {len(name):,} characters; at most "
+                f"{LONGEST_NAME} are taken. Does the file begin with a line of names?"
+            )
         if name in names:
             problems.append(Problem(1, name, f"The column name {name!r} comes twice."))
             name = ""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from annotator.formats.records import LIMITS, MEGABYTE, FormatError, Limits, Problem, Rows
+from annotator.formats.records import (
+    LIMITS,
+    MEGABYTE,
+    FormatError,
+    Limits,
+    Problem,
+    Rows,
+    weight,
+)
 
 MOST_PROBLEMS = 10_000
 _FREE_CHARACTERS = 64 * MEGABYTE
@@ -26,7 +34,7 @@ def guarded(rows: Rows, size_bytes: int, limits: Limits = LIMITS) -> Rows:
                 )
         else:
             good += 1
-            characters += sum(len(v) for v in row.fields.values() if isinstance(v, str))
+            characters += sum(map(weight, row.fields.values()))
             if characters > most:
                 raise FormatError(
                     f"The file unpacks to more than {limits.inflation} times its size; "

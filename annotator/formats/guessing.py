@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.formats.mapping import Mapping
-from annotator.formats.records import Record
+from annotator.formats.records import LIMITS, Record
 
 _TEXT_NAMES = (
     "text", "text_a", "texta", "sentence", "sentence1", "sentence_a", "premise", "content", "body",
@@ -47,8 +47,12 @@ class Column:
 
 def columns_of(records: Sequence[Record], examples: int = 3) -> list[Column]:
     """Describe every column that occurs, in the order of first sight."""
-    names = dict.fromkeys(name for record in records for name in record.fields)
-    return [_column(name, records, examples) for name in names]
+    names: dict[str, None] = {}
+    for record in records:
+        names.update(dict.fromkeys(record.fields))
+        if len(names) > LIMITS.columns:
+            break
+    return [_column(name, records, examples) for name in list(names)[: LIMITS.columns]]
 
 
 def _column(name: str, records: Sequence[Record], examples: int) -> Column:

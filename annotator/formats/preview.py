@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 from annotator.formats import FORMATS
 from annotator.formats.guessing import Column, columns_of, guess
 from annotator.formats.mapping import Mapping, mapped
-from annotator.formats.records import FormatError, Problem, Record, RowError
+from annotator.formats.records import FormatError, Problem, Record, RowError, weight
 from annotator.formats.sniffing import format_of
 from annotator.formats.text import better_encoding
 
 SAMPLE_ROWS = 2_000
 SAMPLE_IMAGES = 12
+SAMPLE_CHARACTERS = 8_000_000
 SHOWN_PROBLEMS = 20
 
 
@@ -76,13 +77,15 @@ def preview(
 def _sampled(rows: Any, most: int) -> tuple[list[Record], list[Problem], bool]:
     records: list[Record] = []
     problems: list[Problem] = []
+    characters = 0
     try:
         for row in rows:
             if isinstance(row, Problem):
                 problems.append(row)
             else:
                 records.append(row)
-            if len(records) + len(problems) >= most:
+                characters += sum(map(weight, row.fields.values()))
+            if len(records) + len(problems) >= most or characters > SAMPLE_CHARACTERS:
                 return records, problems, False
     finally:
         rows.close()

@@ -118,6 +118,17 @@ def fault_in_text(text: str, limits: Limits = LIMITS) -> str:
     return f"Half of a surrogate pair (U+{code:04X}) stands {place}; it is no character."
 
 
+def weight(value: Any) -> int:
+    """Give roughly how many characters a value of any JSON type holds."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(name) + weight(part) for name, part in value.items())
+    if isinstance(value, list):
+        return len(value) + sum(weight(part) for part in value)
+    return 1
+
+
 def fault_in_value(value: Any, limits: Limits = LIMITS) -> str:
     """Say what is wrong with a value of any JSON type, looking into lists and objects."""
     if isinstance(value, str):

@@ -20,6 +20,16 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _MOSTLY = 0.4
+# Python knows more codecs, some of which unpack archives or run a little language of escapes.
+ENCODINGS = (
+    "utf-8", "windows-1252", "iso-8859-1", "utf-16", "windows-1250", "windows-1251", "gb18030",
+    "big5", "shift_jis", "euc-jp", "euc-kr", "koi8-r", "koi8-u", "utf-8-sig", "utf-16-le",
+    "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "ascii", "iso-8859-2", "iso-8859-5",
+    "iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-15", "windows-1253", "windows-1254",
+    "windows-1255", "windows-1256", "windows-1257", "windows-1258", "cp874", "cp437", "cp850",
+    "cp866", "cp932", "cp949", "gbk", "mac-roman",
+)  # fmt: skip
+_CODECS = frozenset(codecs.lookup(name).name for name in ENCODINGS)
 
 
 def encoding_of(head: bytes) -> str:
@@ -66,8 +76,13 @@ def _spelled(encoding: str, head: bytes) -> str:
     """Give the codec's name; a stated UTF-16 or UTF-32 without a mark is little-endian."""
     try:
         name = codecs.lookup(encoding).name
-    except LookupError as error:
-        raise FormatError(f"No encoding is called {encoding!r}.") from error
+    except (LookupError, ValueError):
+        name = ""
+    if name not in _CODECS:
+        listed = ", ".join(ENCODINGS[:12])
+        raise FormatError(
+            f"No encoding is called {encoding[:40]!r}. Among those that are read: {listed}."
+        )
     marked = any(head.startswith(mark) for mark, _ in _BOMS)
     return f"{name}-le" if name in ("utf-16", "utf-32") and not marked else name
 

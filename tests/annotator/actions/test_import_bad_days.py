@@ -326,6 +326,25 @@ class TestCancel:
         assert nothing_of(empty)
 
 
+@pytest.mark.django_db
+class TestForgottenUploads:
+    def _aged(self, batch, days):
+        created_at = timezone.now() - timezone.timedelta(days=days)
+        ImportBatch.objects.filter(pk=batch.pk).update(created_at=created_at)
+        return uploads.folder() / batch.stored_name
+
+    def test_are_let_go_after_a_while(self, empty):
+        old = self._aged(importing.receive(empty, io.BytesIO(CSV), name="a.csv"), 15)
+        young = self._aged(importing.receive(empty, io.BytesIO(CSV), name="b.csv"), 13)
+        assert importing.let_old_uploads_go() == 1
+        assert (old.exists(), young.exists()) == (False, True)
+
+    def test_are_kept_while_their_job_waits(self, empty):
+        path = self._aged(started(empty, CSV, MAPPED), 15)
+        assert importing.let_old_uploads_go() == 0
+        assert path.exists()
+
+
 @contextmanager
 def small_disk(size_bytes):
     """Let this process write no file beyond a size, as a full disk does (Python ignores SIGXFSZ)."""

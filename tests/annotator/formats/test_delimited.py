@@ -5,6 +5,8 @@ import io
 import pytest
 
 from annotator.formats import FORMATS, Field, FormatError
+from annotator.formats.text import ENCODINGS
+from learning.errors import ParameterError
 from tests.annotator.formats.helpers import bad_rows, fields, problems, read
 
 
@@ -35,6 +37,11 @@ class TestReads:
         assert fields(read("csv", data, encoding="windows-1252")) == [
             {"text": "Grüße", "label": "ä"}
         ]
+
+    @pytest.mark.parametrize("encoding", ENCODINGS)
+    def test_every_encoding_that_is_offered(self, encoding):
+        data = b"text,label\nplain,a\n".decode().encode(encoding)
+        assert fields(read("csv", data, encoding=encoding)) == [{"text": "plain", "label": "a"}]
 
     def test_lines_without_a_delimiter_are_one_cell(self):
         rows = fields(read("csv", b"remarks\nwith, a comma\nwithout\nwith, two, more\n"))
@@ -132,9 +139,31 @@ class TestRefuses:
         with pytest.raises(FormatError, match="1,000,000 columns"):
             read("csv", b"," * 999_999 + b"\n")
 
-    def test_an_unknown_encoding(self):
-        with pytest.raises(FormatError, match="klingon"):
-            read("csv", b"a,b\n1,2\n", encoding="klingon")
+    @pytest.mark.parametrize(
+        "encoding", ["klingon", "zlib", "base64", "rot13", "idna", "unicode_escape", "utf-7", "\0"]
+    )
+    def test_an_encoding_that_is_none_or_no_mere_encoding(self, encoding):
+        with pytest.raises(FormatError, match="encoding"):
+            read("csv", b"a,b\n1,2\n", encoding=encoding)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"delimiter": "ab"},
+            {"delimiter": "\n"},
+            {"quote": "''"},
+            {"quote": "\r"},
+            {"delimiter": "|", "quote": "|"},
+            {"limits": {"columns": 10**9}},
+        ],
+    )
+    def test_marks_that_tell_no_cells_apart(self, options):
+        with pytest.raises(ParameterError):
+            read("csv", b"a,b\n1,2\n", **options)
+
+    def test_a_text_where_names_should_be(self):
+        with pytest.raises(FormatError, match="line of names"):
+            read("csv", b"x" * 600 + b"\nsecond\n")
 
 
 class TestWrites:

@@ -121,6 +121,16 @@ class TestPreview:
         found = preview(io.BytesIO(data), mapping=Mapping(text="text", label="second"))
         assert found.labels == [("p", 1), ("q", 1)]
 
+    def test_holds_little_of_a_file_of_long_rows(self):
+        line = json.dumps({"text": "x" * 200_000, "list": ["y" * 1000] * 100}).encode() + b"\n"
+        found = preview(io.BytesIO(line * 500))
+        assert found.sampled < 50
+        assert not found.complete
+
+    def test_shows_a_thousand_columns_at_most(self):
+        lines = (json.dumps({f"c{n}-{row}": 1 for n in range(900)}) for row in range(3))
+        assert len(preview(io.BytesIO("\n".join(lines).encode())).columns) == 1000
+
     def test_refuses_a_file_with_names_only(self):
         with pytest.raises(FormatError, match="no rows"):
             preview(io.BytesIO(b"text,label\n"))
