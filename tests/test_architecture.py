@@ -100,13 +100,24 @@ def dangers(node: ast.AST) -> Iterator[str]:
         owner = called.value if isinstance(called, ast.Attribute) else None
         if isinstance(owner, ast.Name) and (owner.id, called.attr) in FORBIDDEN_METHODS:
             yield f"{owner.id}.{called.attr} may run what it reads"
-    elif isinstance(node, ast.ExceptHandler):
+    elif isinstance(node, ast.ExceptHandler) and not passes_on(node):
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
         for kind in kinds:
             if kind is None or (
                 isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}
             ):
                 yield "it catches everything: name what can happen"
+
+
+def passes_on(handler: ast.ExceptHandler) -> bool:
+    """Tell a handler that only cleans up and raises the same error again."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_cleaning_up_and_passing_the_error_on_is_allowed():
+    tree = ast.parse("try:\n    x\nexcept BaseException:\n    y\n    raise")
+    assert not [why for node in ast.walk(tree) for why in dangers(node)]
 
 
 @pytest.mark.parametrize(
