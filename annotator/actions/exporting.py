@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 import annotator
 from annotator import jobs
@@ -343,7 +344,10 @@ def _written(
 def _images(snapshot: Snapshot, options: Options) -> list[tuple[str, Path]]:
     if not options.images:
         return []
-    items = Item.objects.filter(project_id=snapshot.project_id, number__lt=snapshot.item_count)
+    there = Q(removed_at=None) | Q(removed_at__gt=snapshot.manifest["frozen"]["taken_at"])
+    items = Item.objects.filter(
+        there, project_id=snapshot.project_id, number__lt=snapshot.item_count
+    )
     names = items.exclude(image="").order_by("image").values_list("image", flat=True).distinct()
     return [(f"images/{name}", image_path(snapshot.project_id, name)) for name in names]
 

@@ -227,6 +227,9 @@ class TestFormats:
         names = {row["image"] for row in rows_of(snapshot)}
         assert {f"images/{name}" for name in names} <= set(opened(snapshot).namelist())
         assert snapshot.manifest["images"] == 2
+        run(undoing.undo_import(project.batches.get()))
+        assert taken(project, images=True).manifest["images"] == 0
+        assert exporting.rebuilt_sha256(snapshot) == snapshot.sha256
 
     def test_what_goes_out_comes_in_again(self, project, cast):
         snapshot = taken(project, pack="file")
