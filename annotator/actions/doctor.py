@@ -44,6 +44,7 @@ def examine(project: Project | None = None, *, deep: bool = False) -> Iterator[F
     if project is None:
         yield _jobs()
         yield _leases()
+        yield _orphans()
     for each in [project] if project else Project.objects.active().order_by("pk"):
         for name, check in CHECKS.items():
             with _one_moment():
@@ -95,6 +96,35 @@ def _jobs() -> Finding:
         remedy="Start the workers and the sweeper (manage.py up); they take such jobs up."
         if stuck
         else "",
+    )
+
+
+# Columns whose foreign key the database does not check (docs/decisions/006).
+_UNCHECKED = (
+    ("annotator_item", "project_id", "annotator_project", "id"),
+    ("annotator_item", "batch_id", "annotator_importbatch", "id"),
+    ("annotator_annotation", "project_id", "annotator_project", "id"),
+    ("annotator_ledgerentry", "project_id", "annotator_project", "id"),
+    ("annotator_ledgerentry", "annotation_id", "annotator_annotation", "id"),
+)
+
+
+def _orphans() -> Finding:
+    found = []
+    with connection.cursor() as cursor:
+        for table, column, target, key in _UNCHECKED:
+            cursor.execute(
+                f"SELECT count(*) FROM {table} r WHERE r.{column} IS NOT NULL AND NOT EXISTS "  # noqa: S608 - our own names
+                f"(SELECT 1 FROM {target} t WHERE t.{key} = r.{column})"
+            )
+            count = cursor.fetchone()[0]
+            if count:
+                found.append(f"{count} rows of {table} refer by {column} to nothing.")
+    return Finding(
+        name="references",
+        ok=not found,
+        seen=" ".join(found) or "every reference leads somewhere",
+        remedy="Restore the last backup, or ask for help with this line." if found else "",
     )
 
 

@@ -74,4 +74,3 @@ def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
         labels=[int(each) for each in chosen],
         comment=request.POST.get("comment", ""),
     )
-

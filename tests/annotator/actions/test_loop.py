@@ -146,7 +146,7 @@ class TestLoop:
         for _ in range(2):
             label_some(project, ana, truth, 12)
             work()
-        first, second = StudentVersion.objects.order_by("number")[:2]
+        first = StudentVersion.objects.earliest("number")
         project.refresh_from_db()
         assert project.current_student.number > first.number
         training.promote(project, first)
@@ -311,7 +311,7 @@ def test_enlarging_the_sample_draws_what_was_answered_already(project, cast):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_label_from_the_file_is_no_reason_to_be_chosen(cast):
-    project, truth, items = make_pool(cast, 30)
+    project, truth, _ = make_pool(cast, 30)
     project.audit_share = 0
     project.save()
     auditing.recut(project)

@@ -107,7 +107,12 @@ def misname_the_export(project):
     Snapshot.objects.update(sha256="0" * 64)
 
 
+def orphan_an_item(project):
+    Item.objects.filter(project=project, number=7).update(batch_id=987_654)
+
+
 TAMPERINGS = (
+    (orphan_an_item, "references", "1 rows of annotator_item refer by batch_id to nothing"),
     (change_an_annotation, "ledger", "was changed"),
     (lose_an_entry, "ledger", "has a gap"),
     (lose_an_entry, "positions", "annotations were acknowledged"),
@@ -151,11 +156,12 @@ class TestDoctor:
             *doctor.HOLDS,
             "jobs",
             "leases",
+            "references",
         }
 
     def test_a_healthy_system_is_healthy_and_each_tampering_is_found(self, system):
         assert broken(deep=True) == {}
-        assert set(examine()) == {*doctor.HOLDS, "jobs", "leases"}
+        assert set(examine()) == {*doctor.HOLDS, "jobs", "leases", "references"}
         missed = []
         for tamper, name, expected in TAMPERINGS:
             with transaction.atomic():
