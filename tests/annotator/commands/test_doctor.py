@@ -201,7 +201,7 @@ class TestCommand:
         call_command("doctor", stdout=out)
         lines = out.getvalue().splitlines()
         assert all(line.startswith("ok ") for line in lines)
-        assert len(lines) == len(doctor.HOLDS) + 2
+        assert len(lines) == len(doctor.HOLDS) + 3
 
     def test_says_what_is_broken_and_what_to_do(self, project):
         Project.objects.filter(pk=project.pk).update(item_count=99)
