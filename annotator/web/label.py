@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -83,9 +84,10 @@ def answer(request: HttpRequest, project_id: int) -> HttpResponse:
     """Store what the person said about an item and return what fills the gap in their page."""
     voice = assigning.seat(request.user, project_id)
     project = voice.project
-    kept = _store(request, project, voice)
     missing = assigning.HELD_AT_MOST - len(_ids(request.POST.get("held", "")))
-    fresh = [kept] if kept else assigning.lease(project, voice, missing)
+    with transaction.atomic():  # the answer and what it brings wait for the disk once
+        kept = _store(request, project, voice)
+        fresh = [kept] if kept else assigning.lease(project, voice, missing)
     return _pieces(request, project, voice, fresh)
 
 
