@@ -6,6 +6,7 @@ other; the unique constraints on assignments are what makes double service impos
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -27,7 +28,8 @@ from annotator.models import (
     Project,
     User,
 )
-from annotator.models.statements import run_prepared
+from annotator.models.people import ROLES, id_of
+from annotator.models.statements import partly_loaded, run_prepared
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
@@ -37,6 +39,32 @@ LEASE_AT_MOST_SECONDS = 900
 # The item on the screen and two ahead.
 HELD_AT_MOST = 3
 TRIES = 5
+
+_PROJECT = (
+    *("task_type", "item_kind", "overlap", "blind", "audit_share", "audit_cutoff"),
+    *("item_count", "current_student_id"),
+)
+_MEMBER: LiteralString = """
+SELECT v.id, v.name, p.task_type, p.item_kind, p.overlap, p.blind, p.audit_share, p.audit_cutoff,
+       p.item_count, p.current_student_id
+FROM annotator_annotator v
+JOIN annotator_project p ON p.id = v.project_id
+JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = v.user_id
+WHERE v.project_id = %(project)s AND v.user_id = %(user)s AND p.archived_at IS NULL
+  AND m.role = ANY(%(roles)s)
+"""
+
+_LEASED = (
+    *("id", "slot", "state", "stream", "reason", "suggestion", "fallback", "lease_until"),
+    "item_id",
+)
+_ITEM = ("id", "number", "external_id", "text", "text_b", "image", "meta")
+_TAKEN: LiteralString = """
+SELECT a.id, a.slot, a.state, a.stream, a.reason, a.suggestion::text, a.fallback, a.lease_until,
+       a.item_id, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
+FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
+WHERE a.id = ANY(%(taken)s) ORDER BY a.id
+"""
 
 _SEAT: LiteralString = """
 SELECT v.served, m.quota, m.batch_id
@@ -160,19 +188,19 @@ def voice_of(project: Project, user: User) -> Annotator:
 
 
 def seat(user: Viewer, project_id: int) -> Annotator:
-    """The person's voice with its project, in one query: what every request of the loop begins with.
+    """The person's voice with its project, by one statement: what a request of the loop begins with.
 
     Raises NotFoundError for a project in which this person may not label or has no voice yet.
     """
-    voice = (
-        Annotator.objects.filter(project_id=project_id)
-        .for_member(user, Can.LABEL)
-        .select_related("project")
-        .defer("project__guidelines", "project__description")
-        .first()
-    )
-    if voice is None:
+    roles = [str(role) for role in ROLES[Can.LABEL]]
+    rows = run_prepared(_MEMBER, {"project": project_id, "user": id_of(user), "roles": roles})
+    if not rows:
         raise NotFoundError("There is no such project, or you have no part in it.")
+    voice_id, name, *project = rows[0]
+    seated = {"id": voice_id, "name": name, "project_id": project_id, "user_id": user.pk}
+    voice = partly_loaded(Annotator, seated)
+    known = dict(zip(_PROJECT, project, strict=True))
+    voice.project = partly_loaded(Project, known | {"id": project_id})
     return voice
 
 
@@ -211,9 +239,23 @@ def lease(project: Project, annotator: Annotator, count: int) -> list[Assignment
             if found is None:
                 break
             taken.append(found)
-        if not taken:
-            return []
-        return list(Assignment.objects.filter(pk__in=taken).select_related("item").order_by("id"))
+        rows = run_prepared(_TAKEN, {"taken": taken}) if taken else []
+    return [_taken(project, annotator, row) for row in rows]
+
+
+def _taken(project: Project, annotator: Annotator, row: tuple[Any, ...]) -> Assignment:
+    """A lease with its item, of a row of _TAKEN."""
+    size = len(_LEASED)
+    known = dict(zip(_LEASED, row[:size], strict=True))
+    content = dict(zip(_ITEM, row[size:], strict=True))
+    known["suggestion"], content["meta"] = (
+        json.loads(known["suggestion"]),
+        json.loads(content["meta"]),
+    )
+    ours = {"project_id": project.pk, "annotator_id": annotator.pk}
+    assignment = partly_loaded(Assignment, known | ours)
+    assignment.item = partly_loaded(Item, content | {"project_id": project.pk})
+    return assignment
 
 
 def _used(annotator: Annotator) -> int:

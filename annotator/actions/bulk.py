@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import assigning, settling
-from annotator.actions.labeling import check_labels
+from annotator.actions.schema import check_labels
 from annotator.actions.searching import Filter, matching, read_filter
 from annotator.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (

@@ -6,6 +6,7 @@ lock that parts a double press from itself and two tabs from one another.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import LiteralString
@@ -17,6 +18,7 @@ from django.db.models.functions import Now
 
 from annotator.actions import settling
 from annotator.actions.assigning import LEASE_SECONDS
+from annotator.actions.schema import check_labels
 from annotator.errors import AnnotatorError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -40,14 +42,8 @@ LONGEST_COMMENT = 5_000
 # States of an assignment by which its person has the item; the others are over without a word.
 MEETING = (AssignmentState.LEASED, AssignmentState.ANSWERED, AssignmentState.SKIPPED)
 
-_LIVE_LABELS: LiteralString = """
-SELECT id FROM annotator_label
-WHERE project_id = %(project)s AND archived_at IS NULL AND id = ANY(%(labels)s::bigint[])
-ORDER BY "column"
-"""
-
 _LOCK: LiteralString = """
-SELECT a.id, a.item_id, a.slot, a.state, a.stream, a.suggestion
+SELECT a.id, a.item_id, a.slot, a.state, a.stream, a.suggestion::text
 FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
 WHERE a.id = %(assignment)s AND a.annotator_id = %(annotator)s AND a.project_id = %(project)s
 FOR NO KEY UPDATE OF i, a
@@ -242,23 +238,6 @@ def flag(project: Project, annotator: Annotator, *, item: Item, reason: str = ""
     return raised
 
 
-def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
-    """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
-    wanted = set(labels)
-    if not project.multi_label and len(wanted) != 1:
-        raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
-    rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})
-    known = [pk for (pk,) in rows]
-    if len(known) != len(wanted):
-        strangers = ", ".join(str(pk) for pk in sorted(wanted - set(known)))
-        raise InvalidError(
-            f"Label {strangers} is not in this project's schema, or was archived meanwhile. "
-            "Reload the page and choose again; nothing was stored.",
-            field="labels",
-        )
-    return known
-
-
 def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignment:
     """The annotator's own assignment, its item locked before it: the order that serving keeps.
 
@@ -268,9 +247,12 @@ def _lock(project: Project, annotator: Annotator, assignment_id: int) -> Assignm
     rows = run_prepared(_LOCK, values)
     if not rows:
         raise NotFoundError("That item is not yours to answer in this project.")
-    names = ("id", "item_id", "slot", "state", "stream", "suggestion")
+    names = ("id", "item_id", "slot", "state", "stream")
     assignment = Assignment(
-        project=project, annotator=annotator, **dict(zip(names, rows[0], strict=True))
+        project=project,
+        annotator=annotator,
+        suggestion=json.loads(rows[0][5]),
+        **dict(zip(names, rows[0][:5], strict=True)),
     )
     if assignment.state in MEETING:
         return assignment

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from annotator.actions import assigning, settling
-from annotator.actions.labeling import check_labels
+from annotator.actions.schema import check_labels
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from django.db import transaction
 from django.db.models import Max
@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Label, Project
+from annotator.models.statements import run_prepared
 
 if TYPE_CHECKING:
     from learning.tasks import Columns
@@ -22,6 +23,13 @@ LONGEST_NAME = 200
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 
 
+_LIVE_LABELS: LiteralString = """
+SELECT id FROM annotator_label
+WHERE project_id = %(project)s AND archived_at IS NULL AND id = ANY(%(labels)s::bigint[])
+ORDER BY "column"
+"""
+
+
 def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
     """The project's labels as array columns; archived ones are masked unless asked for."""
     from learning.tasks import Columns
@@ -29,6 +37,23 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
     labels = list(Label.objects.filter(project=project).order_by("column"))
     archived = () if with_archived else (x.pk for x in labels if x.archived_at is not None)
     return Columns(label_ids=tuple(label.pk for label in labels), archived=frozenset(archived))
+
+
+def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
+    """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
+    wanted = set(labels)
+    if not project.multi_label and len(wanted) != 1:
+        raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
+    rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})
+    known = [pk for (pk,) in rows]
+    if len(known) != len(wanted):
+        strangers = ", ".join(str(pk) for pk in sorted(wanted - set(known)))
+        raise InvalidError(
+            f"Label {strangers} is not in this project's schema, or was archived meanwhile. "
+            "Reload the page and choose again; nothing was stored.",
+            field="labels",
+        )
+    return known
 
 
 def add_label(

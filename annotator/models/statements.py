@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Model
+
+Row = TypeVar("Row", bound=Model)
 
 # Prepare what is asked for here and nothing by count, so that Django's own queries stay as they are.
 _NEVER_BY_COUNT = 1_000_000_000
@@ -20,3 +23,9 @@ def run_prepared(sql: LiteralString, values: Mapping[str, Any]) -> list[tuple[An
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(sql, values, prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+def partly_loaded(model: type[Row], values: Mapping[str, Any]) -> Row:
+    """A row as such a statement read it: what was not asked for is loaded when it is used."""
+    fields = [f.attname for f in model._meta.concrete_fields if f.attname in values]
+    return model.from_db(DEFAULT_DB_ALIAS, fields, [values[name] for name in fields])

@@ -306,3 +306,10 @@ def test_an_answer_id_used_twice_takes_no_place(project, ana):
     Assignment.objects.filter(pk=second.pk).update(state=AssignmentState.EXPIRED)
     assert answer(project, ana, second, uuid=said.uuid) == said
     assert Assignment.objects.get(pk=second.pk).state == AssignmentState.EXPIRED
+
+
+@pytest.mark.parametrize(("suggestion", "blind"), [([], True), ([[1, 0.5]], False)])
+def test_an_answer_is_blind_when_nothing_was_suggested(project, ana, suggestion, blind):
+    lease = assigning.lease(project, ana, 1)[0]
+    Assignment.objects.filter(pk=lease.pk).update(suggestion=suggestion)
+    assert answer(project, ana, lease).blind is blind
