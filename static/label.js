@@ -5,6 +5,8 @@ import { Answers } from "./label/answers.js";
 import { hintMore, keepHeight, Keys, Panels } from "./label/controls.js";
 import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
 
+/** What takes text, where keys are letters and not commands. */
+const FIELDS = "textarea, select, [contenteditable]";
 const HELD = 3; // the item on screen and two ahead
 const RENEW_SECONDS = 60;
 const USED_SECONDS = 120;
@@ -323,7 +325,7 @@ const keys = new Keys({
   },
   isPaused: (event) =>
     Boolean(document.querySelector("dialog[open]")) ||
-    Boolean(event.target.closest?.("input, textarea, select, [contenteditable]")),
+    Boolean(event.target.closest?.(`input:not([type=checkbox], [type=radio]), ${FIELDS}`)),
 });
 
 const answers = new Answers({

@@ -218,6 +218,7 @@ export class Panels {
   }
 
   keymap() {
+    byId("keys-on").checked = !this.keys.off;
     byId("keys").showModal();
   }
 
@@ -269,7 +270,10 @@ export class Panels {
       button.addEventListener("blur", () => this.#drawKeymap(), { once: true });
     });
     byId("keys-on").checked = !this.keys.off;
-    byId("keys-on").addEventListener("change", (event) => this.keys.set({ off: !event.target.checked }));
+    byId("keys-on").addEventListener("change", (event) => {
+      // For a moment after the dialog closed, space still reaches its last control.
+      if (byId("keys").open) this.keys.set({ off: !event.target.checked });
+    });
     const digits = byId("digit-answers");
     if (digits) digits.checked = this.keys.digitAnswers(this.digitAnswers);
     digits?.addEventListener("change", () => this.keys.set({ digitAnswers: digits.checked }));
