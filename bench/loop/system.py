@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -162,7 +162,8 @@ def pin(postgres: Postgres) -> None:
     postmaster = postgres.running()
     if postmaster is not None:
         for process in [postmaster, *postmaster.children()]:
-            process.cpu_affinity([SERVER_CORE])
+            with suppress(psutil.NoSuchProcess):  # a worker of the start that is done by now
+                process.cpu_affinity([SERVER_CORE])
 
 
 def free_port() -> int:
