@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 from annotator.runtime import child
 
@@ -15,6 +16,7 @@ app = Celery("annotator")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["annotator"])
 if settings.BROKER_URL.startswith("filesystem:"):
+    TRANSPORT_ALIASES["filesystem"] = "annotator.runtime.broker:Transport"
     (settings.BROKER_FOLDER / "messages").mkdir(parents=True, exist_ok=True)
     (settings.BROKER_FOLDER / "control").mkdir(exist_ok=True)
 
