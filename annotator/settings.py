@@ -40,7 +40,7 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "concord_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "concord_csrf"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "annotator.runtime.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
@@ -167,6 +167,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ImportFormatEnum": "annotator.api.imports.FORMAT_CHOICES",
         "ExportFormatEnum": "annotator.api.snapshots.FORMAT_CHOICES",
+        "SimulationStateEnum": "annotator.models.simulation.SimulationState",
     },
 }
 

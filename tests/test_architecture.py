@@ -37,6 +37,18 @@ FORBIDDEN_MODULES = {
     "shelve": "it pickles",
     "marshal": "safetensors and JSON instead",
 }
+# Ways out in the standard library, and who may hold them; everything else asks the gateway
+NETWORK_MODULES = ("socket", "ssl", "http.client", "urllib.request", "ftplib", "smtplib", "asyncio")
+NETWORK_USES = {
+    "annotator/environment.py: socket": "this machine's own names",
+    "annotator/jobs.py: socket": "this machine's own name",
+    "annotator/management/commands/healthcheck.py: socket": "this machine's own name",
+    "annotator/runtime/gateway.py: socket": "the way out",
+    "annotator/runtime/gateway.py: ssl": "the way out",
+    "annotator/runtime/modelclient.py: socket": "a Unix socket to our own model process",
+    "annotator/runtime/supervisor.py: socket": "a free port of our own",
+    "annotator/runtime/supervisor.py: urllib.request": "our own web server's health, on the loopback",
+}
 FORBIDDEN_METHODS = {("torch", "load"), ("yaml", "load"), ("np", "load")}
 
 
@@ -113,6 +125,24 @@ def passes_on(handler: ast.ExceptHandler) -> bool:
     """Tell a handler that only cleans up and raises the same error again."""
     last = handler.body[-1]
     return isinstance(last, ast.Raise) and last.exc is None
+
+
+def network_uses() -> set[str]:
+    """Who imports a way out of the standard library."""
+    found = set()
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            modules: list[str] = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {f"{name}: {module}" for module in modules if module in NETWORK_MODULES}
+    return found
+
+
+def test_the_standard_librarys_ways_out_are_used_by_name_and_reason_only():
+    assert network_uses() == set(NETWORK_USES)
 
 
 def test_cleaning_up_and_passing_the_error_on_is_allowed():
