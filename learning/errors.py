@@ -42,3 +42,38 @@ class CheckpointMismatchError(LearningError):
 
 class UnreadableItemError(LearningError):
     """An item cannot be read as what it should be, an image for example."""
+
+
+class RunStoppedError(LearningError):
+    """Somebody stopped a run while it was under way. money: what calls had cost by then."""
+
+    money: float = 0.0
+
+
+class BudgetSpentError(LearningError):
+    """What a call may cost at most is more than the budget has left. money: what tries had cost."""
+
+    money: float = 0.0
+
+
+class EndpointError(LearningError):
+    """A teacher's endpoint gave no answer, or one that cannot be used.
+
+    money: what its calls must be taken to have cost all the same. status, code and parameter are
+    those of an endpoint that refused, when it named them in a known way.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        money: float = 0.0,
+        status: int | None = None,
+        code: str = "",
+        parameter: str = "",
+    ) -> None:
+        super().__init__(sentence)
+        self.money = money
+        self.status = status
+        self.code = code
+        self.parameter = parameter

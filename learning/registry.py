@@ -80,6 +80,13 @@ def parameters_of(plugin: object) -> dict[str, Any]:
     return dataclasses.asdict(plugin)
 
 
+def idea_of(plugin: type) -> str:
+    """The idea of a plugin in one sentence: its docstring's first one, without the source."""
+    text = " ".join((plugin.__doc__ or "").partition("\n\n")[0].split())
+    idea, _, _ = text.partition(" Source:")
+    return idea.partition(". ")[0].rstrip(".") + "."
+
+
 def _check_parameters(who: str, plugin: type, given: dict[str, Any]) -> None:
     hints = typing.get_type_hints(plugin)
     known = [field.name for field in dataclasses.fields(plugin) if field.init]

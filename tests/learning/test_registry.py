@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from learning.errors import ParameterError, UnknownPluginError
-from learning.registry import Entry, Registry, parameters_of
+from learning.registry import Entry, Registry, idea_of, parameters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +56,15 @@ def test_refuses_values_of_another_type(wrong: dict) -> None:
 def test_parameters_of_a_class_is_a_mistake() -> None:
     with pytest.raises(TypeError):
         parameters_of(Cake)
+
+
+def test_the_idea_is_the_first_sentence_without_its_source() -> None:
+    class Pie:
+        """Fill the crust
+        with apples, sweet ones. Source: textbook.
+
+        layers: one.
+        """
+
+    assert idea_of(Pie) == "Fill the crust with apples, sweet ones."
+    assert idea_of(Cake) == "Bake."

@@ -1,0 +1,148 @@
+"""A teacher behind any endpoint that speaks the OpenAI chat API."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from learning.errors import ParameterError
+from learning.teachers import chat
+from learning.teachers.asking import check_items
+from learning.teachers.chat import Offer, Prices, Shape
+from learning.teachers.conversation import Conversation
+from learning.teachers.line import Line
+from learning.teachers.prompting import Prompt, first_prompt
+from learning.teachers.threads import in_threads
+from learning.teachers.types import (
+    Example,
+    Means,
+    Teacher,
+    TeacherAnswer,
+    TeacherItem,
+    TeacherSchema,
+    needed,
+)
+from learning.types import Report
+
+NOTHING = "The item has neither text nor image."
+TOKENS_PER_LABEL = 16
+TOKENS_PER_REASON = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAITeacher:
+    """Ask a language model for label ids as JSON, over any endpoint that speaks the OpenAI chat API.
+    Source: own (OpenAI API reference, chat completions).
+
+    What comes back is checked against the labels; after one repair it is an abstention. Where the
+    endpoint offers log-probabilities, the chances of the labels are read from them.
+
+    model: the id that the endpoint knows. batch_size: items in one prompt; above 1 the text of an
+        item can sway its neighbours' answers, so raise it only as far as a test of this model allows.
+    form: what holds the model to JSON; auto tries the best first. logprobs: auto asks for them until
+        they are refused. temperature: 0 for the same answer again, as far as the model allows.
+    thinking_tokens: tokens allowed for thinking before an answer. image_tokens: the most that an
+        image counts. price_in, price_out: per million tokens.
+    instructions: the first paragraph of the prompt, "" for the usual one. confidence, reason: ask for
+        them. text_limit: characters of a text that are sent at most.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("line",)
+
+    model: str = ""
+    batch_size: int = 1
+    form: Literal["auto", "json_schema", "json_object", "text"] = "auto"
+    logprobs: Literal["auto", "no"] = "auto"
+    temperature: float = 0.0
+    thinking_tokens: int = 0
+    image_tokens: int = 3000
+    price_in: float = 0.0
+    price_out: float = 0.0
+    instructions: str = ""
+    confidence: bool = True
+    reason: bool = False
+    text_limit: int = 8000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch_size <= 100:
+            raise ParameterError("A prompt holds 1 to 100 items.")
+        if min(self.price_in, self.price_out, self.temperature) < 0:
+            raise ParameterError("Prices and the temperature are not negative.")
+        if min(self.thinking_tokens, self.image_tokens) < 0 or self.text_limit < 1:
+            raise ParameterError("Tokens are not negative, and a text has at least 1 character.")
+
+    def ready(self, means: Means) -> Teacher:
+        """The teacher on a line; raises NotEnoughDataError when none was lent or no model is named."""
+        line = needed(means.line, "a line to an endpoint", "openai")
+        needed(self.model or None, "the id of a model", "openai")
+        form: chat.Form = "json_schema" if self.form == "auto" else self.form
+        return _Asking(self, line, Offer(Shape(form=form, logprobs=self.logprobs == "auto")))
+
+    def prompt(self, schema: TeacherSchema) -> Prompt:
+        """What the model is told first."""
+        prompt = first_prompt(schema).edited(self.instructions or first_prompt(schema).instructions)
+        return replace(
+            prompt, confidence=self.confidence, reason=self.reason, text_limit=self.text_limit
+        )
+
+    def most_tokens_out(self, items: int, labels: int) -> int:
+        """The most a model may write about so many items, `labels` labels each."""
+        each = 48 + TOKENS_PER_LABEL * labels + (TOKENS_PER_REASON if self.reason else 0)
+        return 32 + items * each + self.thinking_tokens
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """The teacher on its line."""
+
+    teacher: OpenAITeacher
+    line: Line
+    offer: Offer
+
+    def annotate(
+        self,
+        items: Sequence[TeacherItem],
+        schema: TeacherSchema,
+        examples: Sequence[Example],
+        report: Report,
+    ) -> Iterator[TeacherAnswer]:
+        """Answers as they come. A failing endpoint, a spent budget or a stopped line abstains, with
+        the cause; what `report` raises ends the run within a second or so.
+        """
+        check_items(items)
+        teacher = self.teacher
+        labels = schema.size if schema.multi_label else 1
+        talk = Conversation(
+            line=self.line,
+            offer=self.offer,
+            model=teacher.model,
+            prompt=teacher.prompt(schema),
+            schema=schema,
+            examples=tuple(examples),
+            temperature=teacher.temperature,
+            prices=Prices(tokens_in=teacher.price_in, tokens_out=teacher.price_out),
+            most_out=lambda count: teacher.most_tokens_out(count, labels),
+            image_tokens=teacher.image_tokens,
+            settings=(teacher.batch_size, teacher.form, teacher.logprobs, teacher.thinking_tokens),
+        )
+        something = [item for item in items if item.image is not None or item.whole.strip()]
+        batches = list(_batches(something, teacher.batch_size))
+        kept = {item.number for item in something}
+        for item in items:
+            if item.number not in kept:
+                yield TeacherAnswer(number=item.number, abstained=NOTHING)
+        yield from in_threads(talk.answer, batches, self.line.concurrency, report, len(something))
+
+
+def _batches(items: Sequence[TeacherItem], size: int) -> Iterator[list[TeacherItem]]:
+    """Texts by so many, images one by one."""
+    batch: list[TeacherItem] = []
+    for item in items:
+        if item.image is not None:
+            yield [item]
+            continue
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

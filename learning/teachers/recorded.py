@@ -1,0 +1,200 @@
+"""The teacher that answers from records: what a model said elsewhere, before or outside."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import ShapeError
+from learning.teachers.answers import spread
+from learning.teachers.asking import check_items
+from learning.teachers.names import NameTable
+from learning.teachers.types import (
+    Example,
+    Means,
+    TeacherAnswer,
+    TeacherItem,
+    TeacherSchema,
+    needed,
+)
+from learning.types import Report, require
+
+Record = Mapping[str, Any]
+
+SUM_TOLERANCE = 0.02  # rounded probabilities of others may miss 1 by this
+QUOTED = 80  # characters of an unreadable answer that are shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """Give back answers that were made elsewhere. Source: own (records of any model; the answers
+    of others as annotators, Dawid, Skene 1979).
+
+    model: only records of this model; "" where there is one answer for each item.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("records",)
+
+    model: str = ""
+
+    def ready(self, means: Means) -> "ReadyRecorded":
+        """With records, each a mapping with `number` and one of
+
+        - `label`: a name, or an id as an integer; None for an answer that named none,
+        - `labels`: a list of those, empty where no label holds,
+        - `probabilities`: a mapping from names to 0 … 1 that names each label,
+
+        and, where they are known, `confidence` (0 … 1), `model`, `reason`, `raw`, `tokens_in`,
+        `tokens_out`, `money`, `seconds`.
+        Raises ShapeError for a record without a number, or two for one item.
+        """
+        records = needed(means.records, "records of answers", "recorded")
+        kept: dict[int, Record] = {}
+        for record in records:
+            if self.model and record.get("model") != self.model:
+                continue
+            number = record.get("number")
+            require(
+                isinstance(number, int) and not isinstance(number, bool),
+                f"A recorded answer names no item by its number: {number!r}.",
+            )
+            require(
+                number not in kept,
+                f"Item {number} has more than one recorded answer; name the model to use.",
+            )
+            kept[int(number)] = record  # type: ignore[arg-type]
+        return ReadyRecorded(records=kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyRecorded:
+    """Records by item number. Nothing is computed, so any order and any part gives the same."""
+
+    records: Mapping[int, Record]
+
+    def annotate(
+        self,
+        items: Sequence[TeacherItem],
+        schema: TeacherSchema,
+        examples: Sequence[Example],
+        report: Report,
+    ) -> Iterator[TeacherAnswer]:
+        """In the order of the items; an item without a record, or with an answer that names no
+        label of this schema, is an abstention. A confidence that was not recorded stays None.
+        """
+        check_items(items)
+        names = NameTable(schema)
+        for done, item in enumerate(items, start=1):
+            yield self._answer(item.number, schema, names)
+            report(done, len(items))
+
+    def _answer(self, number: int, schema: TeacherSchema, names: NameTable) -> TeacherAnswer:
+        record = self.records.get(number)
+        if record is None:
+            return TeacherAnswer(number=number, abstained="No answer was recorded for this item.")
+        confidence, flags = _confidence(record)
+        try:
+            p = _probabilities(record, schema, names, confidence)
+        except ShapeError as unreadable:
+            return TeacherAnswer(number=number, abstained=str(unreadable), **_costs(record))
+        return TeacherAnswer(
+            number=number,
+            probabilities=p,
+            confidence=confidence,
+            reason=str(record.get("reason") or ""),
+            flags=flags,
+            **_costs(record),
+        )
+
+
+def _probabilities(
+    record: Record, schema: TeacherSchema, names: NameTable, confidence: float | None
+) -> NDArray[np.float32]:
+    """(k,) what was recorded; raises ShapeError with the reason to abstain."""
+    given = record.get("probabilities")
+    if given is not None:
+        return _distribution(given, schema, names)
+    several = record.get("labels")
+    if several is None and record.get("label") is None:
+        raise ShapeError(_unreadable(record.get("raw")))
+    said = [record["label"]] if several is None else several
+    if not isinstance(said, list | tuple):
+        raise ShapeError(_unreadable(several))
+    columns = [_column(label, schema, names) for label in said]
+    if not schema.multi_label and len(set(columns)) != 1:
+        raise ShapeError(f"The answer names {len(set(columns))} labels where one was asked for.")
+    return spread(columns, confidence, schema)
+
+
+def _distribution(given: object, schema: TeacherSchema, names: NameTable) -> NDArray[np.float32]:
+    if not isinstance(given, Mapping):
+        raise ShapeError(_unreadable(given))
+    p = np.full(schema.size, np.nan)
+    for label, value in given.items():
+        number = _number(value)
+        p[_column(label, schema, names)] = np.nan if number is None else number
+    if np.isnan(p).any():
+        raise ShapeError("The recorded probabilities leave out a label or hold no number.")
+    if not np.all((p >= 0) & (p <= 1)):
+        raise ShapeError("The recorded probabilities do not lie between 0 and 1.")
+    if not schema.multi_label:
+        if abs(p.sum() - 1) > SUM_TOLERANCE:
+            raise ShapeError("The recorded probabilities do not sum to 1.")
+        p /= p.sum()
+    return p.astype(np.float32)
+
+
+def _column(label: object, schema: TeacherSchema, names: NameTable) -> int:
+    column = None
+    if isinstance(label, int) and not isinstance(label, bool):
+        column = schema.column(label)
+    elif isinstance(label, str):
+        column = names.column(label)
+    if column is None:
+        raise ShapeError(_unreadable(label))
+    return column
+
+
+def _confidence(record: Record) -> tuple[float | None, tuple[str, ...]]:
+    """The stated confidence, None where there is none; one that is no share is dropped and marked."""
+    stated = record.get("confidence")
+    if stated is None:
+        return None, ()
+    number = _number(stated)
+    if number is None or not 0 <= number <= 1:
+        return None, ("unreadable confidence",)
+    return number, ()
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _costs(record: Record) -> dict[str, Any]:
+    """Model, tokens, money and seconds; what is not a number of at least 0 counts as unknown, 0."""
+
+    def at_least_zero(name: str) -> float:
+        number = _number(record.get(name))
+        return number if number is not None and number >= 0 else 0.0
+
+    return {
+        "model": str(record.get("model") or ""),
+        "tokens_in": int(at_least_zero("tokens_in")),
+        "tokens_out": int(at_least_zero("tokens_out")),
+        "money": at_least_zero("money"),
+        "seconds": at_least_zero("seconds"),
+    }
+
+
+def _unreadable(said: object) -> str:
+    if said is None or said == "":
+        return "The recorded answer names no label."
+    shown = " ".join(str(said).split())
+    shown = "".join(c if c.isprintable() else "�" for c in shown)
+    shown = shown if len(shown) <= QUOTED else shown[: QUOTED - 1] + "…"
+    return f"The recorded answer “{shown}” is no label of this project."

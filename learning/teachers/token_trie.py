@@ -1,0 +1,203 @@
+"""Labels as paths of tokens that share their beginnings: what a language model may answer, and how
+likely it is to answer each, exactly.
+
+Source: Cao et al. 2021 (constrained beam search over a trie of names); here every label is scored,
+so that nothing is left to a beam.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import ParameterError
+from learning.types import Floats, require
+
+Tokens = tuple[int, ...]
+
+NextTokens = Callable[[Sequence[Tokens]], Floats]
+"""`next_tokens(beginnings)`: (m, v) log-probabilities of the token that follows the prompt and each
+beginning, over the whole vocabulary. The prompt's own states can be computed once and kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenTrie:
+    """k labels by their tokens. One trie is shared by all items and never changed.
+
+    children: for each node, token -> node; node 0 is the beginning. ends: for each node the label
+    that is complete there, -1 for none. below: for each node how many labels lie at it or under it.
+    paths: (k,) the tokens of each label.
+    """
+
+    children: tuple[dict[int, int], ...]
+    ends: tuple[int, ...]
+    below: tuple[int, ...]
+    paths: tuple[Tokens, ...]
+    end: int
+    _beginnings: tuple[Tokens, ...] = field(repr=False, compare=False, default=())
+
+    @classmethod
+    def of(cls, paths: Sequence[Sequence[int]], end: int) -> "TokenTrie":
+        """From the tokens of each label, none empty, none twice, and without `end`, the token that
+        says that an answer is complete; it lets one label be the beginning of another.
+        """
+        children: list[dict[int, int]] = [{}]
+        ends, below = [-1], [0]
+        beginnings: list[Tokens] = [()]
+        for label, path in enumerate(paths):
+            if not path or end in path:
+                raise ParameterError("A label needs tokens, and none that ends an answer.")
+            node = 0
+            below[0] += 1
+            for place, token in enumerate(path):
+                if token not in children[node]:
+                    children[node][token] = len(children)
+                    children.append({})
+                    ends.append(-1)
+                    below.append(0)
+                    beginnings.append(tuple(path[: place + 1]))
+                node = children[node][token]
+                below[node] += 1
+            if ends[node] >= 0:
+                raise ParameterError(f"Labels {ends[node]} and {label} have the same tokens.")
+            ends[node] = label
+        require(len(paths) > 0, "A trie needs at least one label.")
+        return cls(
+            children=tuple(children),
+            ends=tuple(ends),
+            below=tuple(below),
+            paths=tuple(tuple(path) for path in paths),
+            end=end,
+            _beginnings=tuple(beginnings),
+        )
+
+    @property
+    def size(self) -> int:
+        """How many labels there are."""
+        return len(self.paths)
+
+    def levels(self) -> list[list[int]]:
+        """Nodes by how many tokens lead to them: one call of the model for each level."""
+        levels, now = [], [0]
+        while now:
+            levels.append(now)
+            now = [node for parent in now for node in self.children[parent].values()]
+        return levels
+
+    def beginning(self, node: int) -> Tokens:
+        """The tokens that lead to a node."""
+        return self._beginnings[node]
+
+
+def label_log_likelihoods(trie: TokenTrie, next_tokens: NextTokens) -> NDArray[np.float64]:
+    """(k,) log-probability that the model writes each label's tokens and then ends.
+
+    Every beginning that labels share is computed once: as many rows as the trie has nodes, in as
+    many calls as the longest label has tokens, and one.
+    """
+    reached = np.zeros(len(trie.children))
+    found = np.full(trie.size, -np.inf)
+    for level in trie.levels():
+        rows = np.asarray(next_tokens([trie.beginning(node) for node in level]), dtype=np.float64)
+        require(
+            rows.ndim == 2 and len(rows) == len(level),
+            "The model must give one row of log-probabilities for each beginning.",
+        )
+        for node, row in zip(level, rows, strict=True):
+            for token, child in trie.children[node].items():
+                reached[child] = reached[node] + row[token]
+            if trie.ends[node] >= 0:
+                found[trie.ends[node]] = reached[node] + row[trie.end]
+    return found
+
+
+def label_distribution(log_likelihoods: Floats) -> tuple[NDArray[np.float32], float]:
+    """((k,) probabilities that sum to 1, 0 … 1 the share of the model's belief on labels at all).
+
+    A share near 0 says that the model would rather write something else: a reason to abstain.
+    Raises ShapeError when no label has any likelihood.
+    """
+    given = np.asarray(log_likelihoods, dtype=np.float64)
+    require(bool(np.isfinite(given).any()) and not np.isnan(given).any(), "No label is likely.")
+    top = given.max()
+    powers = np.exp(given - top)
+    share = min(1.0, float(powers.sum() * np.exp(top)))
+    return (powers / powers.sum()).astype(np.float32), share
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelList:
+    """What may be written next where an answer is a list of different labels.
+
+    separator: the token between two labels; pad: what follows the end; none: whether an answer
+    without any label is one. The trie is shared; what is used up is read from the tokens.
+    """
+
+    trie: TokenTrie
+    separator: int
+    pad: int
+    none: bool = True
+
+    def __post_init__(self) -> None:
+        if self.separator == self.trie.end or any(self.separator in p for p in self.trie.paths):
+            raise ParameterError("The separator must not be a token of a label nor the end.")
+
+    def allowed(self, written: Sequence[int]) -> tuple[int, ...]:
+        """The tokens that may follow; raises ShapeError when `written` was not allowed itself."""
+        end = self.trie.end
+        if end in written:
+            return (self.pad,)
+        *done, now = _split(written, self.separator)
+        used = [self._label(part) for part in done]
+        require(len(set(used)) == len(used), "A label was written twice.")
+        free = self._free(used)
+        node = self._node(now)
+        require(free[node] > 0, "No label begins like this, or all that do were written.")
+        tokens = [t for t, child in self.trie.children[node].items() if free[child] > 0]
+        label = self.trie.ends[node]
+        if label >= 0 and label not in used:
+            tokens += [end] + ([self.separator] if len(used) + 1 < self.trie.size else [])
+        elif not written and self.none:
+            tokens.append(end)
+        return tuple(tokens)
+
+    def labels(self, written: Sequence[int]) -> tuple[int, ...]:
+        """The labels of a complete answer, in the order in which they were written."""
+        end = self.trie.end
+        require(end in written, "The answer has no end.")
+        said = list(written)[: list(written).index(end)]
+        return tuple(self._label(part) for part in _split(said, self.separator)) if said else ()
+
+    def _node(self, path: Sequence[int]) -> int:
+        node = 0
+        for token in path:
+            require(token in self.trie.children[node], "This is the beginning of no label.")
+            node = self.trie.children[node][token]
+        return node
+
+    def _label(self, path: Sequence[int]) -> int:
+        label = self.trie.ends[self._node(path)]
+        require(label >= 0, "A label was left unfinished.")
+        return label
+
+    def _free(self, used: Sequence[int]) -> list[int]:
+        """For each node how many labels below it are not written yet."""
+        free = list(self.trie.below)
+        for label in used:
+            node = 0
+            free[0] -= 1
+            for token in self.trie.paths[label]:
+                node = self.trie.children[node][token]
+                free[node] -= 1
+        return free
+
+
+def _split(written: Sequence[int], separator: int) -> list[list[int]]:
+    parts: list[list[int]] = [[]]
+    for token in written:
+        if token == separator:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts

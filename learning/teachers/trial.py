@@ -1,0 +1,204 @@
+"""One pass of gold items through a teacher, and how two passes differ.
+
+Unlike `asking.ask` this never refuses what a teacher returns: it counts it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learning.metrics import wilson
+from learning.teachers.types import Example, Teacher, TeacherAnswer, TeacherSchema
+from learning.types import Floats, no_report
+
+if TYPE_CHECKING:
+    from learning.teachers.types import TeacherItem
+
+CLEAR = 2.4  # standard errors between two of three thirds: 95 % with three comparisons
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """`count` of `n`, with a Wilson interval."""
+
+    count: int
+    n: int
+    confidence: float = 0.95
+
+    @property
+    def value(self) -> float:
+        """0 … 1; 0 of nothing."""
+        return self.count / self.n if self.n else 0.0
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return wilson(self.count, self.n, self.confidence)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return wilson(self.count, self.n, self.confidence)[1]
+
+    @property
+    def percent(self) -> str:
+        """For a sentence: value and interval."""
+        return f"{100 * self.value:.0f} % ({100 * self.low:.0f}–{100 * self.high:.0f} %)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One prompt's worth of items. answers: by number, the first for each item that was asked."""
+
+    items: "tuple[TeacherItem, ...]"
+    answers: dict[int, TeacherAnswer]
+    missing: int
+    invented: int
+    twice: int
+
+    @property
+    def money(self) -> float:
+        """What all answers cost."""
+        return sum(answer.money for answer in self.answers.values())
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return sum(answer.tokens_in + answer.tokens_out for answer in self.answers.values())
+
+    @property
+    def seconds(self) -> float:
+        """The time of all answers."""
+        return sum(answer.seconds for answer in self.answers.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """All gold items, asked once. labels: number -> what was said, None where nothing was;
+    right: number -> 1 or 0; third: number -> 0 first, 1 middle, 2 last of its prompt.
+    """
+
+    asked: tuple[Asked, ...]
+    labels: dict[int, frozenset[int] | None]
+    right: dict[int, int]
+    third: dict[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        teacher: Teacher,
+        gold: Sequence[Example],
+        schema: TeacherSchema,
+        size: int,
+        examples: Sequence[Example] = (),
+    ) -> "Trial":
+        """Ask in prompts of `size` items; the last one is filled up from the start, uncounted."""
+        asked: list[Asked] = []
+        labels: dict[int, frozenset[int] | None] = {}
+        third: dict[int, int] = {}
+        for start in range(0, len(gold), size):
+            own = gold[start : start + size]
+            fill = gold[: size - len(own)]
+            part = _ask(teacher, [e.item for e in (*own, *fill)], schema, examples)
+            asked.append(part)
+            for place, example in enumerate(own):
+                number = example.item.number
+                labels[number] = labels_of(part.answers.get(number), schema)
+                third[number] = min(2, 3 * place // size) if size > 2 else 0
+        right = {e.item.number: int(labels[e.item.number] == frozenset(e.labels)) for e in gold}
+        return cls(asked=tuple(asked), labels=labels, right=right, third=third)
+
+    def right_of(self, third: int | None = None) -> tuple[int, int]:
+        """(right, asked), of all or of one third of the prompts."""
+        places = [n for n in self.right if third is None or self.third[n] == third]
+        return sum(self.right[n] for n in places), len(places)
+
+    def abstained(self) -> tuple[int, int]:
+        """(abstentions, asked); an answer that is missing is no abstention."""
+        said = [part.answers.get(number) for part in self.asked for number in _numbers(part)]
+        own = [a for a in said if a is not None and a.number in self.labels]
+        silent = {a.number for a in own if a.probabilities is None}
+        return len(silent), len(self.labels)
+
+
+def labels_of(answer: TeacherAnswer | None, schema: TeacherSchema) -> frozenset[int] | None:
+    """The label ids that an answer gives, None when there is none."""
+    if answer is None or answer.probabilities is None:
+        return None
+    p = answer.probabilities
+    if schema.multi_label:
+        return frozenset(schema.ids[int(column)] for column in np.flatnonzero(p > 0.5))
+    return frozenset({schema.ids[int(p.argmax())]})
+
+
+def flips(one: Trial, two: Trial) -> tuple[int, int]:
+    """(items whose labels differ between two trials, items)."""
+    return sum(one.labels[n] != two.labels[n] for n in one.labels), len(one.labels)
+
+
+def compare(base: Sequence[Trial], other: Sequence[Trial]) -> tuple[float, float]:
+    """(right in `base` minus right in `other`, its standard error), paired by item."""
+    numbers = list(base[0].right)
+    before = np.mean([[trial.right[n] for n in numbers] for trial in base], axis=0)
+    after = np.mean([[trial.right[n] for n in numbers] for trial in other], axis=0)
+    return paired(before - after)
+
+
+def paired(differences: Floats) -> tuple[float, float]:
+    """(mean, standard error) of (n,) differences in -1 … 1 of the same items.
+
+    Two items are lent whose differences are as large as those of half an item lost and half gained,
+    so that no difference at all in few items is not taken for proof. Source: Agresti, Min 2005.
+    """
+    n = len(differences) + 2
+    mean = float(differences.sum()) / n
+    variance = (float((differences**2).sum()) + 1) / n - mean**2
+    return mean, math.sqrt(variance / n)
+
+
+def place_effect(thirds: tuple[Share, Share, Share]) -> str:
+    """The end of a sentence when items do worse in one third of a prompt, "" when that is not clear."""
+    best, worst = max(thirds, key=lambda s: s.value), min(thirds, key=lambda s: s.value)
+    if not best.n or not worst.n:
+        return ""
+    together = (best.count + worst.count) / (best.n + worst.n)
+    spread = math.sqrt(together * (1 - together) * (1 / best.n + 1 / worst.n))
+    if best.value - worst.value <= CLEAR * spread:
+        return ""
+    names = ("first", "middle", "last")
+    return (
+        f"items in the {names[thirds.index(worst)]} third do worse: {worst.percent} right against "
+        f"{best.percent} in the {names[thirds.index(best)]}."
+    )
+
+
+def _ask(
+    teacher: Teacher,
+    items: "Sequence[TeacherItem]",
+    schema: TeacherSchema,
+    examples: Sequence[Example],
+) -> Asked:
+    wanted = {item.number for item in items}
+    answers: dict[int, TeacherAnswer] = {}
+    invented = twice = 0
+    for answer in teacher.annotate(items, schema, examples, no_report):
+        if answer.number not in wanted:
+            invented += 1
+        elif answer.number in answers:
+            twice += 1
+        else:
+            answers[answer.number] = answer
+    return Asked(
+        items=tuple(items),
+        answers=answers,
+        missing=len(wanted) - len(answers),
+        invented=invented,
+        twice=twice,
+    )
+
+
+def _numbers(part: Asked) -> list[int]:
+    return [item.number for item in part.items]

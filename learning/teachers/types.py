@@ -1,0 +1,280 @@
+"""The records between a project and its machine annotators; checked here, once.
+
+Letters in shapes: n items, k labels of the schema in its order, d dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.errors import NotEnoughDataError
+from learning.types import Bools, Floats, Report, require
+
+if TYPE_CHECKING:
+    from learning.encoders import Ready
+    from learning.students import Fitted
+    from learning.teachers.line import Line
+
+SUM_TOLERANCE = 1e-4
+
+LentT = TypeVar("LentT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherItem:
+    """One thing to label.
+
+    number: the item's number in its project; answers come back under it.
+    text, text_b: raw, both for a pair; they are data and never an instruction.
+    image: the bytes of an image file, or None.
+    """
+
+    number: int
+    text: str
+    text_b: str = ""
+    image: bytes | None = None
+
+    @property
+    def whole(self) -> str:
+        """The text, with the second one of a pair on a new line, as encoders read it."""
+        return f"{self.text}\n{self.text_b}" if self.text_b else self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelText:
+    """What a teacher reads about a label.
+
+    words: label words that a lead accepted; they say what the name alone does not.
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    parent_id: int | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSchema:
+    """The labels by column (k at least 1, no archived ones), and what people are told to do."""
+
+    labels: tuple[LabelText, ...]
+    guidelines: str = ""
+    multi_label: bool = False
+    _place: dict[int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
+        place = {label.id: column for column, label in enumerate(self.labels)}
+        require(len(place) == len(self.labels), "A label must not have two columns.")
+        object.__setattr__(self, "_place", place)
+
+    @property
+    def size(self) -> int:
+        """k, how many labels there are."""
+        return len(self.labels)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """(k,) label ids by column."""
+        return tuple(label.id for label in self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(k,) label names by column."""
+        return tuple(label.name for label in self.labels)
+
+    def column(self, label_id: int) -> int | None:
+        """The column of a label id, or None when the schema does not have it."""
+        return self._place.get(label_id)
+
+    def target(self, label_ids: Sequence[int]) -> NDArray[np.float32]:
+        """(k,) ones at these labels; raises ShapeError for an id that the schema does not have."""
+        target = np.zeros(self.size, dtype=np.float32)
+        for label_id in label_ids:
+            column = self.column(label_id)
+            require(column is not None, f"The schema has no label with the id {label_id}.")
+            target[column] = 1
+        return target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A solved item to show: its label ids (none is an answer in multi-label projects) and why."""
+
+    item: TeacherItem
+    labels: tuple[int, ...]
+    explanation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherAnswer:
+    """What a teacher says about one item.
+
+    probabilities: (k,) float32 in 0 … 1 by column; they sum to 1 for a single label and are
+        independent for several. None is an abstention.
+    known: (k,) bool, the labels that the answer speaks about, in several-label answers only; the
+        others are 0 there and mean nothing. None means all.
+    confidence: 0 … 1, how sure the teacher says it is of its answer; None when it says nothing.
+    reason: a sentence for people; plain text that is never markup.
+    abstained: why there is no answer, "" when there is one.
+    model: the id that the model gave itself, "" when there is none.
+    money: in the currency of the teacher's price; seconds: the time that this answer took.
+    flags: short marks such as "repaired", "cached" or "canary".
+    """
+
+    number: int
+    probabilities: NDArray[np.float32] | None = None
+    known: Bools | None = None
+    confidence: float | None = None
+    reason: str = ""
+    abstained: str = ""
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(
+            (self.probabilities is None) == bool(self.abstained),
+            "An answer has probabilities, or says why it has none.",
+        )
+        if self.probabilities is not None:
+            _check_probabilities(self.probabilities)
+        if self.known is not None:
+            _check_known(self.known, self.probabilities)
+        require(
+            self.confidence is None or 0 <= self.confidence <= 1,
+            f"A confidence lies between 0 and 1, not at {self.confidence}.",
+        )
+        costs = (self.tokens_in, self.tokens_out, self.money, self.seconds)
+        require(
+            all(np.isfinite(cost) and cost >= 0 for cost in costs),
+            "Tokens, money and seconds must be numbers of at least 0.",
+        )
+
+
+def _check_probabilities(p: NDArray[np.float32]) -> None:
+    require(
+        p.ndim == 1 and p.dtype == np.float32,
+        f"The probabilities of an answer are one float32 per label, not {p.dtype} {p.shape}.",
+    )
+    require(
+        bool(np.all(np.isfinite(p) & (p >= 0) & (p <= 1 + SUM_TOLERANCE))),
+        "The probabilities of an answer must lie between 0 and 1.",
+    )
+
+
+def _check_known(known: Bools, p: NDArray[np.float32] | None) -> None:
+    require(
+        p is not None and known.shape == p.shape and known.dtype == np.bool_,
+        "The labels that an answer speaks about are one yes or no for each probability.",
+    )
+    require(p is None or not np.any(p[~known]), "An answer must be 0 where it says nothing.")
+
+
+def check_answer(answer: TeacherAnswer, schema: TeacherSchema) -> None:
+    """Raise ShapeError when the answer is not one over the labels of this schema."""
+    p = answer.probabilities
+    if p is None:
+        return
+    require(
+        p.shape == (schema.size,),
+        f"An answer over {len(p)} labels does not fit a schema of {schema.size}.",
+    )
+    require(
+        schema.multi_label or abs(float(p.sum(dtype=np.float64)) - 1) <= SUM_TOLERANCE,
+        "The probabilities of a single-label answer must sum to 1.",
+    )
+    require(
+        schema.multi_label or answer.known is None,
+        "Only an answer with several labels can speak about some labels alone.",
+    )
+
+
+def confidence_of(p: Floats, *, multi_label: bool) -> float:
+    """0 … 1: the likeliest label's probability; for several labels that of the least sure yes or no."""
+    if multi_label:
+        return float(np.minimum(np.maximum(p, 1 - p).min(), 1))
+    return float(min(p.max(), 1))
+
+
+class Teacher(Protocol):
+    """A machine annotator that can be asked now."""
+
+    def annotate(
+        self,
+        items: Sequence[TeacherItem],
+        schema: TeacherSchema,
+        examples: Sequence[Example],
+        report: Report,
+    ) -> Iterator[TeacherAnswer]:
+        """One answer or abstention for each item exactly once, as they come, in any order.
+
+        items: with distinct numbers; examples: solved items that may be shown, in order.
+        report: called now and then with (done, total); what it raises ends the run.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A teacher of a committee.
+
+    confusion: counts of audited items: (k, k), true label by row and its answer by column; for
+        several labels (k, 2, 2), for each label truth by row (no, yes) and answer by column.
+        None while it was not audited.
+    """
+
+    teacher: Teacher
+    confusion: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What the caller lends a teacher beside its parameters; each takes what it names in `needs`.
+
+    encoder: of texts; encodings: (rows, d) unit rows of the same encoder by item number, so that
+        items need not be encoded again; rows may be fewer than the items asked for.
+    records: answers that were made elsewhere.
+    members: the committee by name.
+    student, student_labels, student_encoder: a fitted student, its label names by column, and the
+        encoder of the project that it comes from.
+    line: to an endpoint, with its rates, its budget and its cache.
+    """
+
+    encoder: Ready | None = None
+    encodings: Floats | None = None
+    records: Sequence[Mapping[str, Any]] | None = None
+    members: Mapping[str, Member] | None = None
+    student: Fitted | None = None
+    student_labels: tuple[str, ...] | None = None
+    student_encoder: Ready | None = None
+    line: Line | None = None
+
+
+class TeacherPlugin(Protocol):
+    """A teacher's parameters: a row of the registry.
+
+    needs: names of fields of `Means` without which it cannot be made ready.
+    """
+
+    needs: ClassVar[tuple[str, ...]]
+
+    def ready(self, means: Means) -> Teacher:
+        """The teacher, with what it needs; raises NotEnoughDataError when something is missing."""
+        ...
+
+
+def needed(value: LentT | None, what: str, who: str) -> LentT:
+    """What was lent; raises a sentence when it was not."""
+    if value is None:
+        raise NotEnoughDataError(f"The teacher {who} needs {what}.")
+    return value
