@@ -50,6 +50,10 @@ class Pool:
     encodings: (n, d) unit rows, float16 or float32, or None.
     margins: (n,) float32, 0 undecided … 1 sure, or None to derive them from `probabilities`.
     label_names: names by column, used in reasons.
+    answers: (l, k) float32 in 0 … 1, the targets of the labelled rows in ascending order of row, or
+        None when the caller does not tell them.
+    teacher_error: 0 … 1, the upper bound of the share of items the teacher would get wrong.
+    wanted: (w,) int64, rows that a lead asked for by a search or an example, best first.
     """
 
     eligible: Bools
@@ -60,6 +64,9 @@ class Pool:
     margins: Floats | None = None
     label_names: tuple[str, ...] = ()
     multi_label: bool = False
+    answers: Floats | None = None
+    teacher_error: float | None = None
+    wanted: Ints | None = None
 
     def __post_init__(self) -> None:
         n = len(self.eligible)
@@ -72,6 +79,8 @@ class Pool:
         for name, dimensions in (("probabilities", 2), ("columns", 2), ("encodings", 2)):
             _check_rows(name, getattr(self, name), n, dimensions)
         _check_rows("margins", self.margins, n, 1)
+        _check_rows("answers", self.answers, int(self.labelled.sum()), 2)
+        self._check_extras(n)
         if self.columns is not None:
             require(
                 self.probabilities is not None and self.columns.shape == self.probabilities.shape,
@@ -81,6 +90,15 @@ class Pool:
             require(
                 self.probabilities.shape[1] == len(self.label_names),
                 "There must be one label name for each column of probabilities.",
+            )
+
+    def _check_extras(self, n: int) -> None:
+        if self.teacher_error is not None:
+            require(0 <= self.teacher_error <= 1, "The teacher's error must lie between 0 and 1.")
+        if self.wanted is not None and len(self.wanted):
+            require(
+                self.wanted.ndim == 1 and self.wanted.min() >= 0 and self.wanted.max() < n,
+                f"Wanted rows must lie between 0 and {n - 1}.",
             )
 
     @property
@@ -110,11 +128,14 @@ class Selection:
     probabilities: (m,) float64 in (0, 1], how likely the row was to be drawn from this pool;
         1 where the strategy chose it outright and chance had no part.
     reasons: m sentences for the annotator, with their numbers.
+    questions: (m,) int64, the label column that a pick asks about ("is it a refund?"), -1 where the
+        whole answer is asked; None when no pick asks about one label only.
     """
 
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     reasons: list[str]
+    questions: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         m = len(self.rows)
@@ -126,6 +147,10 @@ class Selection:
             "Draw probabilities must lie above 0 and not above 1.",
         )
         require(len(self.reasons) == m, "Each pick needs one reason.")
+        require(
+            self.questions is None or self.questions.shape == (m,),
+            "Each pick needs one question, or none has one.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +238,8 @@ class Votes:
     item: (v,) int64; annotator: (v,) int64, any numbers.
     answers: (v, k), one-hot for a single label, several or no ones for multi-label.
     weights: (v,) above 0, how much each vote counts, or None for all 1.
+    known: (v, k) bool, the labels that a vote speaks about; None where all speak about all. Only in
+        multi-label votes, whose answers are 0 where nothing is said.
     """
 
     items: int
@@ -220,6 +247,7 @@ class Votes:
     annotator: Ints
     answers: Floats | Bools
     weights: Floats | None = None
+    known: Bools | None = None
     multi_label: bool = False
 
     def __post_init__(self) -> None:
@@ -240,6 +268,15 @@ class Votes:
                 self.weights.shape == (v,) and bool(np.all(self.weights > 0)),
                 "weights must be above 0, one per vote.",
             )
+        if self.known is not None:
+            require(self.multi_label, "Only multi-label votes speak about some labels alone.")
+            require(
+                self.known.shape == self.answers.shape and self.known.dtype == np.bool_,
+                "known must be a boolean table of the shape of answers.",
+            )
+            require(
+                not np.any(self.answers[~self.known]), "A vote must be 0 where it says nothing."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,10 +284,11 @@ class Consensus:
     """What the votes say about each item.
 
     answers: (n, k) bool, the verdict; all False where there is no vote.
-    shares: (n, k) float32 in 0 … 1, the share of the votes' weight on each label.
+    shares: (n, k) float32 in 0 … 1, the share on each label of the weight of the votes about it.
     tied: (n,) bool, the votes do not decide: a reviewer should.
     votes: (n,) int64, how many votes the item has.
-    skill: annotator -> share of their votes that equal an untied verdict, 0 … 1.
+    skill: annotator -> share of their votes that equal an untied verdict, 0 … 1, as far as each
+        vote speaks.
     """
 
     answers: Bools

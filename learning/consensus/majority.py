@@ -34,9 +34,10 @@ class Majority:
 
 def _aggregate(votes: Votes, weights: NDArray[np.float64], tie: float) -> Consensus:
     mass = np.zeros((votes.items, votes.answers.shape[1]))  # (n, k)
-    np.add.at(mass, votes.item, votes.answers * weights[:, None])
-    total = np.bincount(votes.item, weights=weights, minlength=votes.items)  # (n,)
-    shares = np.divide(mass, total[:, None], out=np.zeros_like(mass), where=total[:, None] > 0)
+    row, column = np.nonzero(votes.answers)  # few of the many labels are in an answer
+    np.add.at(mass, (votes.item[row], column), votes.answers[row, column] * weights[row])
+    total = _total(votes, weights)
+    shares = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)
     count = np.bincount(votes.item, minlength=votes.items).astype(np.int64)
     if votes.multi_label:
         answers = shares > 0.5 + tie
@@ -44,8 +45,10 @@ def _aggregate(votes: Votes, weights: NDArray[np.float64], tie: float) -> Consen
     else:
         best = shares.max(axis=1, initial=0.0)
         leaders = (shares >= best[:, None] - tie) & (count > 0)[:, None]
-        tied = np.asarray(leaders.sum(axis=1) > 1)
-        answers = leaders & (np.cumsum(leaders, axis=1) == 1)  # of equals, the first column
+        tied = np.asarray(np.count_nonzero(leaders, axis=1) > 1)
+        answers = np.zeros_like(leaders)
+        voted = np.flatnonzero(count) if leaders.shape[1] else count[:0]
+        answers[voted, leaders[voted].argmax(axis=1)] = True  # of equals, the first column
     return Consensus(
         answers=answers,
         shares=shares.astype(np.float32),
@@ -55,10 +58,22 @@ def _aggregate(votes: Votes, weights: NDArray[np.float64], tie: float) -> Consen
     )
 
 
+def _total(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 1) the weight of the votes on each item, or (n, k) of those about each label."""
+    if votes.known is None:
+        whole = np.bincount(votes.item, weights=weights, minlength=votes.items)
+        return np.asarray(whole, dtype=np.float64)[:, None]
+    total = np.zeros((votes.items, votes.answers.shape[1]))
+    row, column = np.nonzero(votes.known)
+    np.add.at(total, (votes.item[row], column), weights[row])
+    return total
+
+
 def _skill(votes: Votes, answers: Bools, tied: Bools) -> dict[int, float]:
     decided = ~tied[votes.item]
     if votes.multi_label:
-        equal = ((votes.answers >= 0.5) == answers[votes.item]).all(axis=1)
+        same = (votes.answers >= 0.5) == answers[votes.item]
+        equal = (same if votes.known is None else same | ~votes.known).all(axis=1)
     elif votes.answers.shape[1]:
         equal = votes.answers.argmax(axis=1) == answers[votes.item].argmax(axis=1)
     else:

@@ -17,10 +17,57 @@ class Strategy(Protocol):
 STRATEGIES: Registry[Strategy] = Registry(
     "selection strategy",
     {
+        "badge": Entry("Diverse corrections (BADGE)", "learning.selection.badge:Badge"),
+        "class-balanced": Entry(
+            "Smallest margin, evenly over the labels",
+            "learning.selection.class_balanced:ClassBalanced",
+        ),
+        "committee": Entry("Disagreement of a committee", "learning.selection.committee:Committee"),
+        "contrastive": Entry(
+            "Unlike its labelled neighbours", "learning.selection.contrastive:Contrastive"
+        ),
+        "cvirs": Entry("Doubt in all labels, unusual label sets", "learning.selection.cvirs:Cvirs"),
+        "data-value": Entry(
+            "Expected value of a corrected label", "learning.selection.data_value:DataValue"
+        ),
+        "density-margin": Entry(
+            "Smallest margin among similar items", "learning.selection.density_margin:DensityMargin"
+        ),
+        "entropy": Entry("Largest entropy", "learning.selection.entropy:Entropy"),
+        "k-center": Entry(
+            "Farthest from all labels (k-center)", "learning.selection.k_center:KCenter"
+        ),
+        "keyword": Entry("What a lead searched for", "learning.selection.keyword:Keyword"),
+        "label-cardinality": Entry(
+            "Unusual numbers of labels", "learning.selection.label_cardinality:LabelCardinality"
+        ),
+        "label-margin": Entry("Label in most doubt", "learning.selection.label_margin:LabelMargin"),
+        "label-questions": Entry(
+            "Questions about single labels", "learning.selection.label_questions:LabelQuestions"
+        ),
+        "least-confidence": Entry(
+            "Least confidence", "learning.selection.least_confidence:LeastConfidence"
+        ),
         "margin": Entry("Smallest margin", "learning.selection.margin:Margin"),
+        "probcover": Entry(
+            "Most items within reach (ProbCover)", "learning.selection.probcover:ProbCover"
+        ),
+        "rad": Entry("Robust distillation (for teachers)", "learning.selection.rad:Rad"),
+        "margin-diverse": Entry(
+            "Small margins, unlike one another", "learning.selection.margin_diverse:MarginDiverse"
+        ),
+        "mixed": Entry("Mixed (default)", "learning.selection.mixed:Mixed"),
         "random": Entry("Random", "learning.selection.random:Random"),
         "representatives": Entry(
             "Representatives (cold start)", "learning.selection.representatives:Representatives"
         ),
+        "typiclust": Entry(
+            "Most typical of each group (TypiClust)", "learning.selection.typiclust:TypiClust"
+        ),
     },
 )
+
+# These ask for each label of an item whether it is there.
+LABELWISE = frozenset({"cvirs", "label-cardinality", "label-margin", "label-questions"})
+# These ask about one label alone where the others are sure.
+ASKING = frozenset({"label-questions"})

@@ -5,20 +5,27 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.types import Floats, Ints, row_blocks
+from learning.selection.reading import points_of
+from learning.types import BLOCK_ROWS, Floats, Ints, row_blocks
 
 SEEDING_ROWS = 6_000
+BLOCK_ENTRIES = 1 << 20  # distances at a time: 4 MiB
 
 
 def kmeans(
-    points: NDArray[np.float32], k: int, rounds: int, rng: np.random.Generator
+    points: NDArray[np.float32],
+    k: int,
+    rounds: int,
+    rng: np.random.Generator,
+    weights: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """(n, d) points -> (k, d) centres, k <= n, by Lloyd's rounds after k-means++ seeding.
 
+    weights: (n,) above 0, how much each point draws centres to itself; None for all 1.
     Stops early when no point changes its group. A group that loses all points restarts at the
     point farthest from its centre. Source: Lloyd 1982; Arthur, Vassilvitskii 2007.
     """
-    centres = _seed(points, k, rng)
+    centres = _seed(points, k, rng, weights)
     squares = np.einsum("nd,nd->n", points, points)
     before = np.full(len(points), -1)
     for _ in range(rounds):
@@ -26,7 +33,7 @@ def kmeans(
         if np.array_equal(group, before):
             break
         before = group
-        centres = _means(points, group, distance, k)
+        centres = _means(points, group, distance, k, weights)
     return centres
 
 
@@ -37,7 +44,7 @@ def assign(
     group = np.empty(len(points), dtype=np.int64)
     nearest = np.empty(len(points), dtype=np.float32)
     lengths = np.einsum("kd,kd->k", centres, centres)
-    for block in row_blocks(len(points)):
+    for block in row_blocks(len(points), max(1, min(BLOCK_ROWS, BLOCK_ENTRIES // len(centres)))):
         half = points[block] @ centres.T - lengths / 2  # (b, k), largest where nearest
         group[block] = half.argmax(axis=1)
         best = np.take_along_axis(half, group[block][:, None], axis=1)[:, 0]
@@ -45,32 +52,60 @@ def assign(
     return group, nearest
 
 
+def nearest_squared(
+    points: NDArray[np.float32], others: NDArray[np.float32], squares: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n,) squared distances of points (n, d) with squared lengths (n,) to the nearest of others."""
+    nearest = np.empty(len(points), dtype=np.float32)
+    lengths = np.einsum("kd,kd->k", others, others) / 2
+    for block in row_blocks(len(points), max(1, min(BLOCK_ROWS, BLOCK_ENTRIES // len(others)))):
+        half = points[block] @ others.T
+        half -= lengths
+        nearest[block] = np.maximum(squares[block] - 2 * half.max(axis=1), 0)
+    return nearest
+
+
 def _means(
-    points: NDArray[np.float32], group: NDArray[np.int64], distance: NDArray[np.float32], k: int
+    points: NDArray[np.float32],
+    group: NDArray[np.int64],
+    distance: NDArray[np.float32],
+    k: int,
+    weights: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
     size = np.bincount(group, minlength=k)
     order = np.argsort(group, kind="stable")
     full = np.flatnonzero(size)
     starts = np.concatenate([[0], np.cumsum(size[full])[:-1]])
     centres = np.empty((k, points.shape[1]), dtype=np.float32)
-    centres[full] = np.add.reduceat(points[order], starts, axis=0) / size[full][:, None]
+    sorted_points, total = points[order], size.astype(np.float64)
+    if weights is not None:
+        sorted_points *= weights[order][:, None]
+        total = np.asarray(np.bincount(group, weights, minlength=k), dtype=np.float64)
+    centres[full] = np.add.reduceat(sorted_points, starts, axis=0) / total[full][:, None]
     empty = np.flatnonzero(size == 0)
     centres[empty] = points[np.argsort(-distance, kind="stable")[: len(empty)]]
     return centres
 
 
-def _seed(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _seed(
+    points: NDArray[np.float32],
+    k: int,
+    rng: np.random.Generator,
+    weights: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
     """k-means++ on at most max(SEEDING_ROWS, 4 k) of the points; of a few random ones each time
     the best is taken, which is worth 0.04 accuracy after the cold start (banking77).
     """
     size = min(len(points), max(SEEDING_ROWS, 4 * k))
     if size < len(points):
-        points = points[np.sort(rng.choice(len(points), size=size, replace=False))]
+        kept = np.sort(rng.choice(len(points), size=size, replace=False))
+        points, weights = points[kept], None if weights is None else weights[kept]
+    mass = np.ones(size, dtype=np.float32) if weights is None else weights
     squares = np.einsum("nd,nd->n", points, points)
     chosen = [int(rng.integers(size))]
     distance = _squared_distance(points, squares, chosen)[0]
     while len(chosen) < k:
-        total = np.cumsum(distance, dtype=np.float64)
+        total = np.cumsum(distance * mass, dtype=np.float64)
         if total[-1] <= 0:  # only copies of chosen points are left
             rest = np.setdiff1d(np.arange(size), chosen)
             chosen += rng.choice(rest, size=k - len(chosen), replace=False).tolist()
@@ -78,7 +113,7 @@ def _seed(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDAr
         drawn = np.searchsorted(total, rng.random(2 + int(np.log(k))) * total[-1], "right")
         tried = np.minimum(drawn, size - 1)
         nearer = np.minimum(distance, _squared_distance(points, squares, tried))  # (trials, n)
-        best = int(nearer.sum(axis=1).argmin())
+        best = int((nearer @ mass).argmin())
         chosen.append(int(tried[best]))
         distance = nearer[best]
         distance[chosen] = 0
@@ -131,7 +166,7 @@ def nearest_rows(
     sizes = np.zeros(k, dtype=np.int64)
     for block in row_blocks(len(candidates)):
         these = candidates[block]
-        points = np.asarray(encodings[these], dtype=np.float32)
+        points = points_of(encodings, these)
         squares = np.einsum("nd,nd->n", points, points)
         distance = squares[:, None] - 2 * (points @ centres.T) + lengths  # (b, k)
         sizes += np.bincount(distance.argmin(axis=1), minlength=k)

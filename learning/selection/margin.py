@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import NeedsStudentError
 from learning.scores import margins as margins_of
-from learning.types import Floats, Pool, Selection, row_blocks
+from learning.selection.reading import finite, label_name, likeliest, percent, probabilities_of
+from learning.types import Floats, Pool, Selection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,26 +20,24 @@ class Margin:
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
         """min(n, candidates) rows, smallest margin first; the generator breaks ties.
 
-        Raises NeedsStudentError when the pool has no probabilities.
+        Raises NeedsStudentError when the pool has no probabilities, ShapeError when they are not
+        numbers.
         """
-        if pool.probabilities is None:
-            raise NeedsStudentError(
-                "Smallest margin needs a student's probabilities; there is no student yet."
-            )
+        probabilities = probabilities_of(pool, "Smallest margin")
         candidates = pool.candidates()
-        doubt = _margins(pool, pool.probabilities)[candidates]  # (c,)
+        doubt = finite(pool_margins(pool, probabilities)[candidates], "student's probabilities")
         take = min(max(n, 0), len(candidates))
-        chosen, probabilities = smallest(doubt, take, rng)
+        chosen, probability = smallest(doubt, take, rng)
         rows = candidates[chosen]
         return Selection(
             rows=rows,
-            probabilities=probabilities,
-            reasons=[_reason(pool, pool.probabilities[row], row) for row in rows],
+            probabilities=probability,
+            reasons=[hesitation(pool, probabilities[row], row) for row in rows],
         )
 
 
 def smallest(
-    values: NDArray[np.float32], take: int, rng: np.random.Generator
+    values: NDArray[np.floating], take: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(m,) places of the `take` smallest values in order, and how likely each was drawn.
 
@@ -58,31 +56,24 @@ def smallest(
     return places, np.where(values[places] == limit, share, 1.0)
 
 
-def _margins(pool: Pool, probabilities: Floats) -> NDArray[np.float32]:
+def pool_margins(pool: Pool, probabilities: Floats) -> NDArray[np.float32]:
+    """(n,) margins of the whole pool: those it stores, else computed in one pass."""
     if pool.margins is not None:
         return np.asarray(pool.margins, dtype=np.float32)
-    result = np.empty(pool.rows, dtype=np.float32)
-    for block in row_blocks(pool.rows):
-        result[block] = margins_of(probabilities[block], multi_label=pool.multi_label)
-    return result
+    return margins_of(probabilities, multi_label=pool.multi_label)
 
 
-def _reason(pool: Pool, probabilities: Floats, row: int) -> str:
-    p = np.asarray(probabilities, dtype=np.float32)
+def hesitation(pool: Pool, probabilities: Floats, row: int) -> str:
+    """What the student is unsure of about one row, whose (k,) probabilities are given."""
     if pool.multi_label:
+        p = np.asarray(probabilities, dtype=np.float32)
         place = int(np.abs(p - 0.5).argmin())
-        return f"the student is unsure whether {_name(pool, row, place)} applies ({_percent(p[place])})"
-    order = np.argsort(-p, kind="stable")[:2]
-    names = [f"{_name(pool, row, place)} {_percent(p[place])}" for place in order]
+        column = place if pool.columns is None else int(pool.columns[row, place])
+        return (
+            f"the student is unsure whether {label_name(pool, column)} applies "
+            f"({percent(p[place])})"
+        )
+    names = likeliest(pool, row, 2)
     if len(names) < 2:
         return f"the student knows one label only: {names[0]}"
     return f"the student hesitates between {names[0]} and {names[1]}"
-
-
-def _name(pool: Pool, row: int, place: int) -> str:
-    column = place if pool.columns is None else int(pool.columns[row, place])
-    return pool.label_names[column] if pool.label_names else f"label {column}"
-
-
-def _percent(p: float) -> str:
-    return f"{100 * p:.0f} %"

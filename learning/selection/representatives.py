@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.selection.kmeans import coverage_order, kmeans, nearest_rows
+from learning.selection.reading import points_of
 from learning.types import Pool, Selection
 
 COVERED_ROWS = 2_000  # items by which the order of the groups is found
@@ -45,7 +46,7 @@ class Representatives:
         groups = min(take, self.groups)
         size = min(len(candidates), max(self.sample, 20 * groups))
         drawn = np.sort(rng.choice(candidates, size=size, replace=False))
-        points = np.asarray(pool.encodings[drawn], dtype=np.float32)
+        points = points_of(pool.encodings, drawn)
         centres = kmeans(points, groups, self.rounds, rng)
         centres = centres[coverage_order(centres, rng.permutation(points)[:COVERED_ROWS])]
         keep = min(len(candidates), 2 * -(-take // groups) + 2)

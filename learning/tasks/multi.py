@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from learning import metrics
 from learning.errors import ShapeError
+from learning.selection import STRATEGIES
 from learning.tasks.columns import Columns
 from learning.types import Bools, Floats, require
 
@@ -20,7 +21,7 @@ class Multi:
     multi_label: ClassVar[bool] = True
     headline: ClassVar[str] = "micro_f1"
     students: ClassVar[tuple[str, ...]] = ("head", "finetune")
-    strategies: ClassVar[tuple[str, ...]] = ("margin", "random", "representatives")
+    strategies: ClassVar[tuple[str, ...]] = tuple(STRATEGIES)
     consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:

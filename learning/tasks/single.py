@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from learning import metrics
 from learning.errors import ShapeError
+from learning.selection import LABELWISE, STRATEGIES
 from learning.tasks.columns import Columns
 from learning.types import Bools, Floats, require
 
@@ -20,7 +21,9 @@ class Single:
     multi_label: ClassVar[bool] = False
     headline: ClassVar[str] = "accuracy"
     students: ClassVar[tuple[str, ...]] = ("head", "finetune")
-    strategies: ClassVar[tuple[str, ...]] = ("margin", "random", "representatives")
+    strategies: ClassVar[tuple[str, ...]] = tuple(
+        name for name in STRATEGIES if name not in LABELWISE
+    )
     consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:

@@ -10,12 +10,14 @@ from learning.registry import Registry
 from learning.selection import STRATEGIES
 from learning.students import STUDENTS
 from learning.tasks import TASKS
+from learning.teachers import TEACHERS
 from learning.types import Pool, TrainingData
 
 REGISTRIES: dict[str, Registry] = {
     "Encoders": ENCODERS,
     "Students": STUDENTS,
     "Selection strategies": STRATEGIES,
+    "Teachers": TEACHERS,
     "Consensus methods": CONSENSUS,
     "Task types": TASKS,
 }
@@ -57,12 +59,20 @@ def three_topics(rows: int) -> tuple[list[str], np.ndarray]:
     return [f"{WORDS[g]} {i}" for i, g in enumerate(group)], group
 
 
-def a_pool(rows: int = 90, dimensions: int = 8) -> Pool:
-    """A pool with a student's word, some rows labelled and some not eligible."""
+def a_pool(rows: int = 90, dimensions: int = 8, *, multi_label: bool = False) -> Pool:
+    """A pool with a student's word, some rows labelled and some not eligible.
+
+    With several labels, every sixth item has all of them, and the student half believes it.
+    """
     points, group = three_groups(rows, dimensions)
     probabilities = np.full((rows, 3), 0.1, dtype=np.float32)
     probabilities[np.arange(rows), group] = np.linspace(0.4, 0.8, rows)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    truth = np.eye(3, dtype=np.float32)[group]
+    if multi_label:
+        probabilities[::6] = np.linspace(0.3, 0.7, 3)
+        truth[::6] = 1
+    else:
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
     labelled = np.zeros(rows, dtype=bool)
     labelled[::5] = True
     eligible = np.ones(rows, dtype=bool)
@@ -73,6 +83,10 @@ def a_pool(rows: int = 90, dimensions: int = 8) -> Pool:
         probabilities=probabilities,
         encodings=points.astype(np.float16),
         label_names=("Refund", "Billing", "Login"),
+        multi_label=multi_label,
+        answers=truth[labelled],
+        teacher_error=0.2,
+        wanted=np.arange(rows - 1, max(rows - 7, -1), -1),
     )
 
 

@@ -39,6 +39,41 @@ def test_verdicts_ties_and_silence(name: str, multi_label: bool) -> None:
     assert all(0 <= skill <= 1 for skill in one.skill.values())
 
 
+@each_method
+def test_a_vote_on_one_label_counts_for_that_label_only(name: str) -> None:
+    known = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]], dtype=bool)
+    given = Votes(
+        items=3,
+        item=np.array([0, 0, 0, 1, 2]),
+        annotator=np.array([7, 8, 9, 9, 9]),
+        answers=np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0]], dtype=np.float32),
+        known=known,
+        multi_label=True,
+    )
+    found = CONSENSUS.create(name).aggregate(given)
+    assert found.answers.tolist() == [[True, True, False], [False] * 3, [False, True, False]]
+    np.testing.assert_allclose(found.shares, [[1, 2 / 3, 0], [0, 0, 0], [0, 1, 0]])
+    assert not found.tied.any()
+    assert found.skill == {7: 0, 8: 1, 9: 1}
+    with pytest.raises(ShapeError, match="multi-label"):
+        Votes(
+            items=1,
+            item=given.item[:1],
+            annotator=given.item[:1],
+            answers=known[:1],
+            known=known[:1],
+        )
+    with pytest.raises(ShapeError, match="says nothing"):
+        Votes(
+            items=1,
+            item=given.item[:1],
+            annotator=given.item[:1],
+            answers=known[:1],
+            known=~known[:1],
+            multi_label=True,
+        )
+
+
 @each_task
 def test_encodes_and_decodes_with_stable_columns(name: str) -> None:
     task = TASKS.create(name)
