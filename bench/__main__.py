@@ -11,6 +11,7 @@ BENCHES = {
     "loop": "bench.loop.run",
     "learning": "bench.learning.main",
     "finetune": "bench.finetune",
+    "selection": "bench.selection.main",
 }
 
 

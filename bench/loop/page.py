@@ -10,6 +10,7 @@ from bench.figures import Figure
 from bench.loop.system import System
 
 KEYS = 20
+COLD_STARTS = 3
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -41,33 +42,13 @@ _WATCH = """
 
 
 def measure(system: System, setting: dict[str, Any]) -> dict[str, Any]:
-    """Open the page cold, then answer by keys; every time in ms."""
+    """Open the page cold, three times without a cache, then answer by keys; every time in ms."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        context = browser.new_context()
-        context.add_cookies(
-            [
-                {
-                    "name": "concord_session",
-                    "value": setting["people"][-1],
-                    "url": f"http://127.0.0.1:{system.port}",
-                }
-            ]
-        )
-        page = context.new_page()
-        session = context.new_cdp_session(page)
-        session.send("Network.enable")
-        sizes: list[float] = []
-        session.on(
-            "Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"])
-        )
-        page.goto(f"http://127.0.0.1:{system.port}/projects/{setting['project']}/label")
-        page.wait_for_selector("article.item:not([hidden])")
-        usable = page.evaluate("performance.now()")
-        page.wait_for_load_state("networkidle")
-        weight, requests = sum(sizes), len(sizes)
+        opened = [_open(browser, system, setting) for _ in range(COLD_STARTS)]
+        page = opened[-1]["page"]
         page.evaluate(_WATCH)
         for _ in range(KEYS):
             page.keyboard.press("1")
@@ -75,12 +56,31 @@ def measure(system: System, setting: dict[str, Any]) -> dict[str, Any]:
         spent = page.evaluate("window.__spent")
         browser.close()
     return {
-        "kilobytes": weight / 1000,
-        "requests": requests,
-        "usable_ms": usable,
+        "kilobytes": max(one["bytes"] for one in opened) / 1000,
+        "requests": max(one["requests"] for one in opened),
+        "usable_ms": statistics.median(one["usable_ms"] for one in opened),
         "key_to_next_ms": statistics.median(spent),
         "keys_answered": len(spent),
     }
+
+
+def _open(browser: Any, system: System, setting: dict[str, Any]) -> dict[str, Any]:
+    """The page in a window of its own, which has no cache yet."""
+    address = f"http://127.0.0.1:{system.port}"
+    context = browser.new_context()
+    context.add_cookies(
+        [{"name": "concord_session", "value": setting["people"][-1], "url": address}]
+    )
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(f"{address}/projects/{setting['project']}/label")
+    page.wait_for_selector("article.item:not([hidden])")
+    usable = page.evaluate("performance.now()")
+    page.wait_for_load_state("networkidle")
+    return {"page": page, "usable_ms": usable, "bytes": sum(sizes), "requests": len(sizes)}
 
 
 def figures(k: str, result: dict[str, Any]) -> list[Figure]:

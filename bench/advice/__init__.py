@@ -1,0 +1,1 @@
+"""Bench of honest numbers: forecasts and stopping advice against what really happened."""

@@ -1,0 +1,1 @@
+"""Bench of selection: our strategies beside those of small-text and scikit-activeml."""
