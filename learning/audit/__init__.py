@@ -1,0 +1,1 @@
+"""Honest numbers: estimates from items that chance drew, never from those that selection chose."""

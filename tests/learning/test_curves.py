@@ -1,0 +1,153 @@
+"""The learning curve: paired points, a power law with its interval, and what it forecasts."""
+
+import numpy as np
+import pytest
+
+from learning.audit import curves
+from learning.audit.curves import Measured, fit
+from learning.errors import NotEnoughDataError, ShapeError
+
+STEPS = np.array([20, 40, 60, 100, 140, 200, 250, 300])
+
+
+class World:
+    """A pool whose students follow accuracy(n) = a - b · n^-c, and differ mostly in hard items."""
+
+    def __init__(self, seed: int, a: float = 0.92, b: float = 2.2, c: float = 0.55) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.a, self.b, self.c = a, b, c
+
+    def accuracy(self, labels: np.ndarray) -> np.ndarray:
+        return self.a - self.b * np.asarray(labels, float) ** -self.c
+
+    def measured(
+        self, labels: np.ndarray = STEPS, items: int = 120, luck: float = 0.003
+    ) -> Measured:
+        hardness = self.rng.random(items)  # the same items for every version
+        reached = self.accuracy(labels) + luck * self.rng.normal(size=len(labels))
+        wobble = 0.05 * self.rng.normal(size=(len(labels), items))
+        right = hardness + wobble < reached[:, None]
+        return Measured(labels=labels, right=right, asked=np.ones_like(right))
+
+
+def forecast(world: World, measured: Measured, at: list[int]) -> list:
+    return fit(measured, 10, world.rng).forecast(np.array(at))
+
+
+def test_forecasts_cover_what_comes() -> None:
+    """200 worlds of different curves: the intervals at twice and three times the labels hold."""
+    held, widths = [], []
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        a, c = draw.uniform(0.8, 0.98), draw.uniform(0.3, 1.0)
+        b = (a - draw.uniform(0.3, 0.6)) * 20**c
+        world = World(seed, a, b, c)
+        found = forecast(world, world.measured(), [600, 1_000])
+        truth = world.accuracy(np.array([600, 1_000]))
+        held += [e.low <= x <= e.high for e, x in zip(found, truth, strict=True)]
+        widths += [e.width for e in found]
+    assert np.mean(held) >= 0.91
+    assert np.mean(widths) < 0.2, "an interval that always holds because it says nothing"
+
+
+def test_forecasts_become_sharper_with_audit_items() -> None:
+    few, many = (
+        forecast(World(1), World(1).measured(items=items), [1_000])[0].width
+        for items in (60, 1_000)
+    )
+    assert many < few / 2
+
+
+def test_forecasts_widen_with_distance() -> None:
+    world = World(2)
+    widths = [each.width for each in forecast(world, world.measured(), [300, 600, 3_000])]
+    assert widths == sorted(widths)
+
+
+def test_the_change_is_known_better_than_the_level() -> None:
+    """Versions are measured on the same items: what they share drops out of the difference."""
+    world = World(3)
+    paired = world.measured()
+    shuffled = Measured(
+        labels=paired.labels,
+        right=np.stack([world.rng.permutation(row) for row in paired.right]),
+        asked=paired.asked,
+    )
+
+    def width(measured: Measured) -> float:
+        change = fit(measured, 10, np.random.default_rng(0)).changes(100)
+        return float(np.subtract(*np.quantile(change, [0.975, 0.025])))
+
+    level = forecast(world, paired, [400])[0].width
+    assert width(paired) < level / 2
+    assert width(paired) < width(shuffled)
+
+
+def test_a_version_is_judged_only_on_items_that_it_was_asked_about() -> None:
+    """Items that a version had learned from are right by heart; they must not count."""
+    fair = World(4).measured(items=200)
+    asked = fair.asked.copy()
+    asked[:, 150:] = False
+    right = fair.right.copy()
+    right[:, 150:] = True
+    points = Measured(labels=fair.labels, right=right, asked=asked).points()
+    assert [each.n for each in points] == [150] * len(STEPS)
+    assert [each.value for each in points] == pytest.approx(fair.right[:, :150].mean(axis=1))
+    one, other = (
+        fit(each, 10, np.random.default_rng(0)).forecast(np.array([600]))[0].value
+        for each in (
+            Measured(labels=fair.labels, right=right, asked=asked),
+            Measured(labels=fair.labels, right=fair.right, asked=asked),
+        )
+    )
+    assert one == other
+
+
+def test_many_versions_are_thinned_evenly_in_log_labels() -> None:
+    labels = np.arange(20, 1_020, 10)
+    thin = World(5).measured(labels).thinned()
+    assert len(thin.labels) <= curves.MOST_VERSIONS
+    assert thin.labels[0] == 20
+    assert thin.labels[-1] == 1_010
+    growth = np.diff(np.log(thin.labels))
+    assert growth.max() < 2.5 * growth.min()
+    none = World(5).measured()
+    none.asked[2] = False
+    assert STEPS[2] not in none.thinned().labels
+
+
+def test_too_little_to_go_by_is_refused_in_words() -> None:
+    world = World(6)
+    for labels in (STEPS[:3], np.array([200, 210, 220, 230, 240])):
+        with pytest.raises(NotEnoughDataError, match="measured students"):
+            fit(world.measured(labels), 10, world.rng)
+
+
+def test_perfect_and_hopeless_students_have_forecasts_too() -> None:
+    for constant in (True, False):
+        right = np.full((len(STEPS), 80), constant)
+        found = fit(
+            Measured(labels=STEPS, right=right, asked=np.ones_like(right)),
+            10,
+            np.random.default_rng(0),
+        ).forecast(np.array([400]))[0]
+        assert 0 <= found.low < found.high <= 1
+        assert found.width < 0.4
+
+
+def test_the_same_generator_gives_the_same_forecast() -> None:
+    measured = World(7).measured()
+    one, two = (fit(measured, 10, np.random.default_rng(1)).forecast([500]) for _ in range(2))
+    assert one == two
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    right = np.ones((2, 5), bool)
+    with pytest.raises(ShapeError, match="one row per version"):
+        Measured(labels=np.array([1, 2, 3]), right=right, asked=right)
+    with pytest.raises(ShapeError, match="order"):
+        Measured(labels=np.array([2, 1]), right=right, asked=right)
+    with pytest.raises(ShapeError, match="differ"):
+        Measured(labels=np.array([1, 2]), right=right, asked=right[:, :3])
+    with pytest.raises(ShapeError, match="one label"):
+        Measured(labels=np.array([0, 1]), right=right, asked=right)
