@@ -1,17 +1,33 @@
 """Replay a labelled data set through select -> label -> train and draw the curve."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.selection import Strategy
 from learning.students import Fitted, Student
 from learning.tasks import Columns, Task
-from learning.types import Bools, Floats, Pool, Report, TrainingData, no_report, require
+from learning.types import (
+    BLOCK_ROWS,
+    Bools,
+    Floats,
+    Pool,
+    Report,
+    Selection,
+    TrainingData,
+    no_report,
+    require,
+    row_blocks,
+)
+
+Beat = Callable[[], None]
+
+TEXTS_AT_ONCE = 256  # predicted between two reports by a student that reads texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +104,21 @@ class Schedule:
 class CurvePoint:
     """One point of the curve.
 
-    labels: how many were given; accuracy: share of the test part predicted exactly right, 0 … 1;
-    metrics: the task's metrics on the test part; seconds: selecting and training of this round.
+    labels: how many answers were given; accuracy: share of the test part predicted exactly right,
+    0 … 1; score: the task's headline metric on the test part, 0 … 1 (single label: the accuracy);
+    metrics: all of the task's metrics; strategy: the name of who chose this round's items;
+    pick_seconds, train_seconds: wall-clock time of choosing this round's items, with a student's
+        predictions at hand, and of training on all that is labelled; seconds: everything that came
+        before this point but the test.
     """
 
     labels: int
     accuracy: float
+    score: float
     metrics: dict[str, float]
     seconds: float
+    pick_seconds: float
+    train_seconds: float
     strategy: str
 
 
@@ -119,54 +142,151 @@ def simulate(
 ) -> Iterator[CurvePoint]:
     """Yield one point after each round of labels, until budget or pool is used up.
 
-    The same generator state gives the same curve (but for seconds). A student that warm-starts
-    begins each round from the last.
+    The same generator state gives the same curve (but for seconds); since the cold start draws
+    first, two strategies that are given equal generators begin from the same labels and the same
+    student, so that their curves are a pair. A student that warm-starts begins each round from the
+    last. Where a pick asks about one label only, only that label of the item becomes known, and it
+    counts as one answer.
+
+    report: called with (labels, end) several times in each round; what it raises ends the replay.
+    Raises NotEnoughDataError when a strategy chooses nothing although items are left.
     """
-    labelled = np.zeros(len(replay.targets), dtype=np.bool_)
+    desk = _Desk(replay, multi_label=loop.task.multi_label)
     fitted: Fitted | None = None
-    end = min(schedule.budget, len(labelled))
-    while (have := int(labelled.sum())) < end:
-        began = time.perf_counter()
+    end = min(schedule.budget, len(desk.labelled))
+    while (have := desk.labels) < end:
+
+        def beat(_done: int = 0, _total: int = 0, have: int = have) -> None:
+            report(have, end)
+
         want = min(schedule.start if have == 0 else schedule.batch, end - have)
-        pool = _pool(replay, loop, labelled, fitted)
-        chooser = loop.cold_start if fitted is None else loop.strategy
-        labelled[chooser.select(pool, want, rng).rows] = True
-        data = _labelled(replay, labelled, multi_label=loop.task.multi_label)
-        fitted = loop.student.fit(data, rng, no_report, fitted)
-        seconds = time.perf_counter() - began
-        predicted = fitted.predict(_items(loop, replay.test_encodings, replay.test_texts))
+        began = time.perf_counter()
+        pool = desk.pool(_predicted(replay, loop, fitted, beat))
+        shown = time.perf_counter()
+        desk.answer(_chosen(loop, pool, want, rng))
+        picked = time.perf_counter()
+        beat()
+        trains = time.perf_counter()
+        fitted = loop.student.fit(desk.lesson(), rng, beat, fitted)
+        trained = time.perf_counter()
         yield CurvePoint(
-            labels=int(labelled.sum()),
-            accuracy=float(loop.task.correct(replay.test_targets, predicted).mean()),
-            metrics=loop.task.metrics(replay.test_targets, predicted),
-            seconds=seconds,
+            labels=desk.labels,
+            seconds=trained - began,
+            pick_seconds=picked - shown,
+            train_seconds=trained - trains,
             strategy=loop.names[0 if have == 0 else 1],
+            **_figures(replay, loop, fitted, beat),
         )
-        report(int(labelled.sum()), end)
+        report(desk.labels, end)
 
 
-def _pool(replay: Replay, loop: Loop, labelled: Bools, fitted: Fitted | None) -> Pool:
-    probabilities = None
-    if fitted is not None:
-        probabilities = fitted.predict(_items(loop, replay.encodings, replay.texts))
-    return Pool(
-        eligible=np.ones(len(labelled), dtype=np.bool_),
-        labelled=labelled,
-        probabilities=probabilities,
-        encodings=replay.encodings,
-        label_names=replay.label_names,
-        multi_label=loop.task.multi_label,
-    )
+def full_figures(
+    replay: Replay, loop: Loop, rng: np.random.Generator, report: Report = no_report
+) -> dict[str, Any]:
+    """accuracy, score and metrics (as a CurvePoint has them) of a student that learnt everything.
+
+    What a curve can reach at best with this student; `report` as in `simulate`, with (0, 1).
+    """
+
+    def beat(_done: int = 0, _total: int = 0) -> None:
+        report(0, 1)
+
+    desk = _Desk(replay, multi_label=loop.task.multi_label)
+    desk.labelled[:] = True
+    fitted = loop.student.fit(desk.lesson(), rng, beat, None)
+    figures = _figures(replay, loop, fitted, beat)
+    report(1, 1)
+    return figures
 
 
-def _labelled(replay: Replay, labelled: Bools, *, multi_label: bool) -> TrainingData:
-    rows = np.flatnonzero(labelled)
-    return TrainingData(
-        targets=replay.targets[rows],
-        encodings=replay.encodings[rows],
-        texts=None if replay.texts is None else [replay.texts[row] for row in rows],
-        multi_label=multi_label,
-    )
+class _Desk:
+    """What is labelled so far, and what of it is known."""
+
+    def __init__(self, replay: Replay, *, multi_label: bool) -> None:
+        self.replay, self.multi_label = replay, multi_label
+        self.labelled = np.zeros(len(replay.targets), dtype=np.bool_)
+        self.known: Bools | None = None  # (n, k) once a pick has asked about one label only
+
+    @property
+    def labels(self) -> int:
+        """How many answers were given."""
+        return int(self.labelled.sum())
+
+    def answer(self, chosen: Selection) -> None:
+        """Look the chosen items' answers up."""
+        self.labelled[chosen.rows] = True
+        if chosen.questions is None or not bool((chosen.questions >= 0).any()):
+            return
+        if self.known is None:
+            self.known = np.ones(self.replay.targets.shape, dtype=np.bool_)
+        asked = chosen.questions >= 0
+        self.known[chosen.rows[asked]] = False
+        self.known[chosen.rows[asked], chosen.questions[asked]] = True
+
+    def pool(self, probabilities: Floats | None) -> Pool:
+        """What the strategy may see: of the answers only those that were given."""
+        return Pool(
+            eligible=np.ones(len(self.labelled), dtype=np.bool_),
+            labelled=self.labelled,
+            probabilities=probabilities,
+            encodings=self.replay.encodings,
+            label_names=self.replay.label_names,
+            multi_label=self.multi_label,
+            answers=self._answers(np.flatnonzero(self.labelled)).astype(np.float32, copy=False),
+        )
+
+    def lesson(self) -> TrainingData:
+        """The answers that were given, with what is known of each."""
+        rows, replay = np.flatnonzero(self.labelled), self.replay
+        return TrainingData(
+            targets=self._answers(rows),
+            encodings=replay.encodings[rows],
+            texts=None if replay.texts is None else [replay.texts[row] for row in rows],
+            known=None if self.known is None else self.known[rows],
+            multi_label=self.multi_label,
+        )
+
+    def _answers(self, rows: NDArray[np.int64]) -> Floats:
+        targets: Floats = self.replay.targets[rows]
+        return targets if self.known is None else np.where(self.known[rows], targets, 0)
+
+
+def _chosen(loop: Loop, pool: Pool, want: int, rng: np.random.Generator) -> Selection:
+    first = not pool.labelled.any()
+    chosen = (loop.cold_start if first else loop.strategy).select(pool, want, rng)
+    if len(chosen.rows) == 0:
+        raise NotEnoughDataError(
+            f"“{loop.names[0 if first else 1]}” chose nothing, although "
+            f"{len(pool.candidates()):,} items are left."
+        )
+    return chosen
+
+
+def _figures(replay: Replay, loop: Loop, fitted: Fitted, beat: Beat) -> dict[str, Any]:
+    items = _items(loop, replay.test_encodings, replay.test_texts)
+    predicted = _in_blocks(fitted, items, beat)
+    metrics = loop.task.metrics(replay.test_targets, predicted)
+    return {
+        "accuracy": float(loop.task.correct(replay.test_targets, predicted).mean()),
+        "score": float(metrics[loop.task.headline]),
+        "metrics": metrics,
+    }
+
+
+def _predicted(replay: Replay, loop: Loop, fitted: Fitted | None, beat: Beat) -> Floats | None:
+    if fitted is None:
+        return None
+    return _in_blocks(fitted, _items(loop, replay.encodings, replay.texts), beat)
+
+
+def _in_blocks(fitted: Fitted, items: Any, beat: Beat) -> Floats:
+    """(n, k) probabilities, with a report between two blocks."""
+    size = BLOCK_ROWS if isinstance(items, np.ndarray) else TEXTS_AT_ONCE
+    parts = []
+    for block in row_blocks(len(items), size):
+        beat()
+        parts.append(fitted.predict(items[block]))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _items(loop: Loop, encodings: Floats, texts: list[str] | None) -> Any:

@@ -1,21 +1,20 @@
-"""Replay a labelled file through the loop: encode, select, label, train; the curve comes out."""
+"""Replay a labelled file through the loop: encode, select, label, train; the curves come out."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotator.actions import labelled
+from annotator.actions.labelled import Labelled
+from annotator.actions.simulations import NOT_REPLAYED
 from annotator.errors import InvalidError
-from annotator.formats import FORMATS, FormatError, Problem, Record
-from annotator.formats.mapping import Mapped, Mapping, mapped
-from annotator.formats.preview import preview
-from annotator.formats.records import RowError
 
 if TYPE_CHECKING:
-    from learning.simulation import Replay
+    from learning.comparison import Mean, Run
+    from learning.simulation import CurvePoint, Loop, Replay
 
 Report = Callable[[str], None]
 
@@ -25,67 +24,152 @@ class Plan:
     """What to replay and how. `test_share` is used where no `test` file is given.
 
     `text` and `label` name columns; empty ones are guessed. `rows` limits what is read, 0 not.
+    `strategies` are compared, all from `cold_start`; without them only `strategy` is replayed.
     """
 
     file: Path
     test: Path | None = None
-    test_share: float = 0.2
+    test_share: float = labelled.TEST_SHARE
     text: str = ""
     label: str = ""
     rows: int = 0
     encoder: str = "minilm"
     encoder_params: dict[str, Any] = field(default_factory=dict)
     student: str = "head"
-    strategy: str = "margin"
+    strategy: str = "mixed"
+    strategies: tuple[str, ...] = ()
+    cold_start: str = ""
     start: int = 50
     batch: int = 50
     labels: int = 1_000
     seeds: int = 1
 
 
-@dataclass
-class _Set:
-    """Items with their labels, and how many rows had none or could not be read."""
-
-    items: list[Any] = field(default_factory=list)
-    labels: list[tuple[str, ...]] = field(default_factory=list)
-    left_out: int = 0
-
-
 def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
-    """Yield one point of the curve after the other, seed by seed, as JSON has it."""
+    """Yield one point of the curve after the other, seed by seed, as JSON has it.
+
+    With `strategies`, a point says in `run` whose curve it is on, and at the end there is one
+    line for each strategy that compares it with the others.
+    """
     import numpy as np
 
     from learning import simulation
-    from learning.metrics import wilson
 
-    replay, loop = _prepared(plan, report)
+    for strategy in plan.strategies or (plan.strategy,):
+        if strategy in NOT_REPLAYED:
+            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
+    replay, task = _prepared(plan, report)
     schedule = simulation.Schedule(
         start=min(plan.start, plan.labels), batch=plan.batch, budget=plan.labels
     )
-    tested = len(replay.test_targets)
+    runs: list[Run] = []
     for seed in range(plan.seeds):
-        for point in simulation.simulate(replay, loop, schedule, np.random.default_rng(seed)):
-            low, high = wilson(round(point.accuracy * tested), tested)
-            yield {
-                "seed": seed,
-                "labels": point.labels,
-                "accuracy": round(point.accuracy, 6),
-                "low": round(low, 6),
-                "high": round(high, 6),
-                "tested": tested,
-                "strategy": point.strategy,
-                "encoder": plan.encoder,
-                "student": plan.student,
-                "metrics": {name: round(value, 6) for name, value in point.metrics.items()},
-                "seconds": round(point.seconds, 4),
-            }
+        for strategy in plan.strategies or (plan.strategy,):
+            loop = _loop(plan, task, strategy)
+            points = []
+            for point in simulation.simulate(replay, loop, schedule, np.random.default_rng(seed)):
+                points.append(point)
+                told = _told(plan, seed, point, len(replay.test_targets))
+                more = {"run": strategy, "pick_seconds": round(point.pick_seconds, 4)}
+                yield told | more if plan.strategies else told
+            runs.append(run_of(strategy, seed, points))
+    if plan.strategies:
+        full = simulation.full_figures(
+            replay, _loop(plan, task, plan.strategies[0]), np.random.default_rng(0)
+        )
+        simplest = "random" if "random" in plan.strategies else plan.strategies[0]
+        yield from comparison_lines(runs, full["score"], simplest)
+
+
+def run_of(strategy: str, seed: int, points: list[CurvePoint]) -> Run:
+    """A replayed curve as it is compared; picks are those of the strategy, not the cold start's."""
+    from learning.comparison import Run
+
+    picks = [point.pick_seconds for point in points[1:]]
+    return Run(
+        strategy=strategy,
+        seed=seed,
+        labels=[point.labels for point in points],
+        scores=[point.score for point in points],
+        pick_seconds=sum(picks) / len(picks) if picks else None,
+    )
+
+
+def comparison_lines(
+    runs: list[Run], full_score: float | None, current: str
+) -> Iterator[dict[str, Any]]:
+    """One line for each strategy, best first; `recommended` marks the one to use."""
+    from learning.comparison import advise, compare
+
+    advice = advise(runs, current)
+    for one in compare(runs, full_score):
+        low, high = one.area.low, one.area.high
+        yield {
+            "comparison": one.strategy,
+            "seeds": len(one.seeds),
+            "area": round(one.area.value, 6),
+            "low": None if low is None else round(low, 6),
+            "high": None if high is None else round(high, 6),
+            "full": None if full_score is None else round(full_score, 6),
+            **{
+                f"labels_to_{share * 100:.0f}": None if count is None else round(count, 1)
+                for share, count in one.labels_to.items()
+            },
+            "pick_seconds": None if one.pick_seconds is None else round(one.pick_seconds, 4),
+            "difference_to_random": mean_as_json(one.difference),
+            "recommended": one.strategy == advice.strategy,
+        }
+
+
+def mean_as_json(mean: Mean | None) -> dict[str, Any] | None:
+    """A mean with its interval as JSON has it."""
+    if mean is None:
+        return None
+    low, high = mean.low, mean.high
+    return {
+        "value": round(mean.value, 6),
+        "low": None if low is None else round(low, 6),
+        "high": None if high is None else round(high, 6),
+        "count": mean.count,
+    }
+
+
+def _told(plan: Plan, seed: int, point: CurvePoint, tested: int) -> dict[str, Any]:
+    from learning.metrics import wilson
+
+    low, high = wilson(round(point.accuracy * tested), tested)
+    return {
+        "seed": seed,
+        "labels": point.labels,
+        "accuracy": round(point.accuracy, 6),
+        "low": round(low, 6),
+        "high": round(high, 6),
+        "tested": tested,
+        "strategy": point.strategy,
+        "encoder": plan.encoder,
+        "student": plan.student,
+        "metrics": {name: round(value, 6) for name, value in point.metrics.items()},
+        "seconds": round(point.seconds, 4),
+    }
+
+
+def _loop(plan: Plan, task: Any, strategy: str) -> Loop:
+    from learning.selection import STRATEGIES
+    from learning.simulation import Loop
+    from learning.students import STUDENTS
+
+    alone = "random" if strategy == "random" and not plan.strategies else "representatives"
+    cold = plan.cold_start or alone
+    return Loop(
+        task=task,
+        student=STUDENTS.create(plan.student),
+        cold_start=STRATEGIES.create(cold),
+        strategy=STRATEGIES.create(strategy),
+        names=(cold, strategy),
+    )
 
 
 def _prepared(plan: Plan, report: Report) -> tuple[Replay, Any]:
-    from learning import simulation
-    from learning.selection import STRATEGIES
-    from learning.students import STUDENTS
     from learning.tasks import TASKS
 
     pool, test = _pool_and_test(plan, report)
@@ -94,20 +178,12 @@ def _prepared(plan: Plan, report: Report) -> tuple[Replay, Any]:
     if len(names) < 2:
         raise InvalidError("The file has fewer than two different labels.")
     task = TASKS["multi" if multi else "single"]()
-    cold = "random" if plan.strategy == "random" else "representatives"
-    loop = simulation.Loop(
-        task=task,
-        student=STUDENTS.create(plan.student),
-        cold_start=STRATEGIES.create(cold),
-        strategy=STRATEGIES.create(plan.strategy),
-        names=(cold, plan.strategy),
-    )
     report(f"{len(pool.items):,} items to label, {len(test.items):,} to test, {len(names)} labels")
-    return _replay(plan, pool, test, names, loop, report), loop
+    return _replay(plan, pool, test, names, task, report), task
 
 
 def _replay(
-    plan: Plan, pool: _Set, test: _Set, names: list[str], loop: Any, report: Report
+    plan: Plan, pool: Labelled, test: Labelled, names: list[str], task: Any, report: Report
 ) -> Replay:
     from learning import simulation
     from learning.encoders import ENCODERS
@@ -120,7 +196,7 @@ def _replay(
     number = {name: column for column, name in enumerate(names)}
 
     def targets(labels: list[tuple[str, ...]]) -> Any:
-        return loop.task.encode([[number[name] for name in each] for each in labels], columns)
+        return task.encode([[number[name] for name in each] for each in labels], columns)
 
     texts = encoder.modality == "text"
     return simulation.Replay(
@@ -134,15 +210,16 @@ def _replay(
     )
 
 
-def _pool_and_test(plan: Plan, report: Report) -> tuple[_Set, _Set]:
+def _pool_and_test(plan: Plan, report: Report) -> tuple[Labelled, Labelled]:
     whole = _read(plan.file, plan, report)
     if plan.test is not None:
         return whole, _read(plan.test, plan, report)
     if not 0 < plan.test_share < 1:
         raise InvalidError("The test share lies between 0 and 1.")
-    pool, test = _Set(), _Set()
+    pool, test = Labelled(), Labelled()
     for item, labels in zip(whole.items, whole.labels, strict=True):
-        chosen = test if _place(item) < plan.test_share else pool
+        held_out = labelled.place_of(labelled.hash_of(item)) < plan.test_share
+        chosen = test if held_out else pool
         chosen.items.append(item)
         chosen.labels.append(labels)
     if not pool.items or not test.items:
@@ -150,64 +227,8 @@ def _pool_and_test(plan: Plan, report: Report) -> tuple[_Set, _Set]:
     return pool, test
 
 
-def _place(item: str | bytes) -> float:
-    """A number in [0, 1) by the content alone: equal items are on one side, every time."""
-    content = item if isinstance(item, bytes) else item.encode()
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest()) / 2**64
-
-
-def _read(path: Path, plan: Plan, report: Report) -> _Set:
-    try:
-        with path.open("rb") as stream:
-            seen = preview(stream, path.name)
-            chosen = Mapping.from_json(
-                seen.mapping.to_json()
-                | ({"text": plan.text} if plan.text else {})
-                | ({"label": plan.label} if plan.label else {})
-            )
-            stream.seek(0)
-            found = _collect(FORMATS.create(seen.format).read(stream), chosen, plan.rows)
-    except FormatError as error:
-        raise InvalidError(f"{path}: {error}") from error
-    except OSError as error:
-        raise InvalidError(f"{path} cannot be read: {error.strerror}.") from error
-    if not found.items:
-        raise InvalidError(
-            f"{path} has no labelled row. Name its columns with --text and --label; it has: "
-            f"{', '.join(column.name for column in seen.columns)}."
-        )
+def _read(path: Path, plan: Plan, report: Report) -> Labelled:
+    found = labelled.read(path, text=plan.text, label=plan.label, rows=plan.rows)
     told = f", {found.left_out:,} without a label left out" if found.left_out else ""
     report(f"{path.name}: {len(found.items):,} rows{told}")
     return found
-
-
-def _collect(rows: Any, mapping: Mapping, most: int) -> _Set:
-    found = _Set()
-    for row in rows:
-        item = _item(row, mapping)
-        if item is None:
-            found.left_out += 1
-            continue
-        found.items.append(_content(item))
-        found.labels.append(tuple(dict.fromkeys(x for one in item.given for x in one.labels)))
-        if most and len(found.items) >= most:
-            break
-    rows.close()
-    return found
-
-
-def _item(row: Record | Problem, mapping: Mapping) -> Mapped | None:
-    """What the row holds; None for one that cannot be read or that nobody labelled."""
-    if isinstance(row, Problem):
-        return None
-    try:
-        item = mapped(row, mapping)
-    except RowError:
-        return None
-    return item if item.given else None
-
-
-def _content(item: Mapped) -> str | bytes:
-    from learning.encoders import pair
-
-    return item.image if item.image is not None else pair(item.text, item.text_b)

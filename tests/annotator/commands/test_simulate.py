@@ -8,7 +8,10 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotator import jobs
+from annotator.models import Job, Simulation
 from tests.annotator.actions.test_loop import WORDS
+from tests.annotator.simulated import labelled_project
 
 
 def run(*words):
@@ -31,7 +34,9 @@ def labelled(tmp_path):
     return path
 
 
-QUICK = ("--encoder", "tfidf-svd", "--start", 6, "--batch", 40, "--labels", 46)
+SMALL = '{"components": 16, "features": 4096}'
+ENCODER = ("--encoder", "tfidf-svd", "--encoder-params", SMALL)
+QUICK = (*ENCODER, "--start", 6, "--batch", 40, "--labels", 46)
 
 
 class TestSimulate:
@@ -101,6 +106,90 @@ class TestSimulate:
     def test_a_missing_file(self, tmp_path):
         with pytest.raises(CommandError, match="cannot be read"):
             run(tmp_path / "none.csv")
+
+
+class TestCompare:
+    def test_a_line_for_each_strategy_follows_the_points(self, labelled):
+        lines, _ = run(labelled, "--strategies", "margin,random", "--seeds", 2, *QUICK)
+        points = [line for line in lines if "comparison" not in line]
+        assert [(p["run"], p["seed"], p["labels"]) for p in points] == [
+            (strategy, seed, labels)
+            for seed in (0, 1)
+            for strategy in ("margin", "random")
+            for labels in (6, 46)
+        ]
+        assert {point["strategy"] for point in points[::2]} == {"representatives"}
+        assert points[0]["accuracy"] == points[2]["accuracy"], "the same start"
+        compared = lines[len(points) :]
+        assert {line["comparison"] for line in compared} == {"margin", "random"}
+        for line in compared:
+            assert line["seeds"] == 2
+            assert line["low"] <= line["area"] <= line["high"]
+            assert line["labels_to_90"] <= line["labels_to_95"] or line["labels_to_95"] is None
+            assert line["full"] > 0.9
+        by_name = {line["comparison"]: line for line in compared}
+        assert by_name["random"]["difference_to_random"] is None
+        assert by_name["margin"]["difference_to_random"]["count"] == 2
+        assert sum(line["recommended"] for line in compared) == 1
+        assert by_name["margin"]["pick_seconds"] > 0
+
+    def test_a_strategy_alone_prints_points_only(self, labelled):
+        points, _ = run(labelled, "--strategy", "margin", *QUICK)
+        assert all("run" not in point and "comparison" not in point for point in points)
+
+    def test_the_cold_start_is_a_choice(self, labelled):
+        points, _ = run(labelled, "--strategies", "margin,random", "--cold-start", "random", *QUICK)
+        assert points[0]["strategy"] == "random"
+
+    @pytest.mark.parametrize(("name", "told"), [("magic", "magic"), ("rad", "cannot be replayed")])
+    def test_a_strategy_that_cannot_be_is_one_sentence(self, labelled, name, told):
+        with pytest.raises(CommandError, match=told):
+            run(labelled, "--strategies", f"random,{name}", *QUICK)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestProject:
+    CHOICES = ("--strategies", "margin,random", "--seeds", 2, *QUICK[len(ENCODER) :])
+
+    @pytest.fixture(autouse=True)
+    def silent(self, monkeypatch):
+        monkeypatch.setattr(jobs, "ring", lambda *args, **kwargs: None)
+
+    def test_a_projects_labels_are_replayed_and_the_result_is_kept_there(self, cast):
+        project = labelled_project(cast)
+        lines, told = run("--project", project.pk, *self.CHOICES)
+        points = [line for line in lines if "comparison" not in line]
+        assert len(points) == 8
+        assert {point["run"] for point in points} == {"margin", "random"}
+        assert [line["comparison"] for line in lines[8:]] in (
+            ["margin", "random"],
+            ["random", "margin"],
+        )
+        simulation = Simulation.objects.get()
+        assert simulation.state == "done"
+        assert simulation.settings["budget"] == 46
+        assert f"Simulation {simulation.pk} of Tickets" in told
+
+    def test_what_the_project_refuses_is_one_sentence(self, cast):
+        project = labelled_project(cast, 20)
+        with pytest.raises(CommandError, match="this project has 20"):
+            run("--project", project.name, *self.CHOICES)
+
+    def test_an_interrupted_command_stops_the_simulation(self, cast, monkeypatch):
+        def interrupt(job_id):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(jobs, "execute", interrupt)
+        project = labelled_project(cast)
+        with pytest.raises(KeyboardInterrupt):
+            run("--project", project.pk, *self.CHOICES)
+        assert Simulation.objects.get().state == "cancelled"
+        assert Job.objects.get(kind="simulate").state == "cancelled"
+
+    def test_a_file_or_a_project_not_both(self, labelled):
+        for words in ((), (labelled, "--project", 1)):
+            with pytest.raises(CommandError, match="one of the two"):
+                run(*words)
 
 
 def sizes(told):
