@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WIDTH, NARROW = 640, 340
 HEIGHT = 240
@@ -26,11 +26,13 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Points in the order of x; `other` draws them dashed, as figures of a lesser kind."""
+    """Points in the order of x; `other` draws them dashed, as figures of a lesser kind; `ahead`
+    dashes the line and its band and draws no dots: nothing was measured there yet."""
 
     name: str
     points: Sequence[Point]
     other: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class Drawn:
 
     name: str
     other: bool
+    ahead: bool
     line: str
     band: str
     dots: list[Dot]
@@ -87,11 +90,7 @@ class Curve:
 
 def curve(series: Sequence[Series], *, description: str, x_name: str) -> Curve | None:
     """Draw shares (0…1) over a count, or None while there is nothing to draw."""
-    thin = [
-        Series(name=one.name, other=one.other, points=thinned(one.points))
-        for one in series
-        if one.points
-    ]
+    thin = [replace(one, points=thinned(one.points)) for one in series if one.points]
     if not thin:
         return None
     return Curve(
@@ -174,7 +173,8 @@ def _drawn(
         band = f"M{there} L{back} Z"
     line = "M" + " ".join(f"{dot.x},{dot.y}" for dot in dots) if len(dots) > 1 else ""
     # Many dots would hide the line; the last ones are what people look for.
-    return Drawn(name=one.name, other=one.other, line=line, band=band, dots=dots[-24:])
+    shown = [] if one.ahead else dots[-24:]
+    return Drawn(name=one.name, other=one.other, ahead=one.ahead, line=line, band=band, dots=shown)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import auditing
+from annotator.actions import advising, auditing, differing, domains, estimating
 from annotator.models import Can, Project, Verdict, VerdictState
-from annotator.web import jobs, measures
+from annotator.web import estimates, jobs, measures
 from annotator.web.charts import curve
-from annotator.web.pages import page, project_for
+from annotator.web.pages import allowed, page, person, project_for
 
 
 @require_GET
@@ -27,15 +30,27 @@ def _context(project: Project) -> dict[str, Any]:
     decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED).count()
     fill = measures.audit_fill(project)
     speeds = measures.speeds(project)
+    sheet = estimating.current_sheet(project)
+    figures = sheet.figures if sheet is not None else None
+    measured = figures if figures and figures["accuracy"] else None
+    series = measures.learning_series(project)
+    if measured and measured["curve"]:
+        series = [*estimates.curve_series(measured), *series[1:]]
     return {
         "decided": decided,
         "left": max(project.present_count - decided, 0),
-        "summary": measures.summary(project, fill, decided),
+        "summary": advising.sentence(project, measured)
+        if measured
+        else measures.summary(project, fill, decided),
         "curve": curve(
-            measures.learning_series(project),
+            series,
             description=f"Learning curve of {project.name}: accuracy by labelled items",
             x_name="labelled items",
         ),
+        **estimates.context(project, figures),
+        "columns": domains.columns(project) if measured else {},
+        "warnings": _warnings(project),
+        "may_manage": allowed(project, Can.MANAGE),
         "fill": fill,
         "fewest": auditing.FEWEST_TO_SHOW,
         "balance": measures.balance(project),
@@ -43,3 +58,21 @@ def _context(project: Project) -> dict[str, Any]:
         "people_per_hour": sum(each.per_hour or 0 for each in speeds if each.kind == "person"),
         **jobs.context_for(project, "all"),
     }
+
+
+def _warnings(project: Project) -> list[dict[str, Any]]:
+    return [
+        {"batch": batch, "text": differing.sentence(project, batch.report["difference"])}
+        for batch in differing.warnings(project)
+    ]
+
+
+@require_POST
+@login_required
+def by_domain(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Ask for the class shares by a metadata column; a job estimates them."""
+    project = project_for(request, project_id, Can.MANAGE)
+    column = request.POST.get("column", "")
+    domains.start(project, column, person(request))
+    messages.success(request, f"Class shares by {column} are being estimated.")
+    return redirect(f"{reverse('progress', args=[project.pk])}#domains")
