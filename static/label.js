@@ -1,7 +1,7 @@
 // The label page: which item is shown, what a key does to it, and what the page says about it.
 // The next items are already here, so a key never waits for the server.
 
-import { Answers } from "./label/answers.js";
+import { Answers, Question } from "./label/answers.js";
 import { hintMore, keepHeight, Keys, Panels } from "./label/controls.js";
 import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
 
@@ -9,6 +9,7 @@ import { LeaseUuids, newUuid, Outbox, postLeases } from "./label/outbox.js";
 const FIELDS = "textarea, select, [contenteditable]";
 const HELD = 3; // the item on screen and two ahead
 const RENEW_SECONDS = 60;
+const EMPTY_SECONDS = 10;
 const USED_SECONDS = 120;
 const HINT_SECONDS = 3;
 const BOUNCE_MS = 30; // the same key again within this time is one press of a worn switch
@@ -35,10 +36,18 @@ let rate = { count: 0, since: performance.now() };
 
 const current = () => queue[0];
 const suggestionOf = (card) => (card.dataset.blind === undefined ? JSON.parse(card.dataset.suggestion) : []);
+/** An item's name without the question about it. */
+const base = (name) => name.split(".")[0];
 const say = (sentence) => (byId("said").textContent = sentence);
 
 function chosenNames(ids) {
   return ids.length ? ids.map((id) => answers.name(id)).join(", ") : "none";
+}
+
+/** What an answer said: its labels, or yes or no to a question. */
+function wordsOf(op) {
+  if (op.question === undefined) return chosenNames(op.labels);
+  return `${op.labels.length ? "" : "not "}${answers.name(op.question)}`;
 }
 
 // ---- showing
@@ -49,7 +58,7 @@ function show() {
   byId("nothing").hidden = Boolean(card);
   byId("rows").inert = !card;
   panels.show(card);
-  answers.show(card ? suggestionOf(card) : [], card?.labels ?? null);
+  showAnswers(card);
   if (card) {
     card.hidden = false;
     byId("stage").scrollTop = 0;
@@ -62,6 +71,22 @@ function show() {
   paintState();
 }
 
+/** All labels, or the one that is asked about; a person may want all of them all the same. */
+function showAnswers(card) {
+  const said = card?.labels ?? null;
+  const label = card?.whole ? null : answers.label(Number(card?.dataset.question));
+  question.show(label, said && said.length > 0);
+  answers.show(card ? suggestionOf(card) : [], label ? null : said);
+}
+
+function answerWhole() {
+  if (!current() || !question.asked) return;
+  current().whole = true;
+  current().labels = null;
+  showAnswers(current());
+  say("Choose all labels of this item.");
+}
+
 function tellNothing() {
   if (!outbox.offline) return;
   byId("nothing").querySelector("[data-nothing-title]").textContent = "No connection";
@@ -71,7 +96,7 @@ function tellNothing() {
 
 function announce() {
   const text = current()?.querySelector(".item-text")?.textContent ?? "";
-  say(current() ? `Next item. ${text.slice(0, 400)}` : "No more items.");
+  say(current() ? `Next item. ${question.words} ${text.slice(0, 400)}` : "No more items.");
 }
 
 // ---- what a person does
@@ -89,8 +114,14 @@ function post(op) {
 /** Leave the item on screen with an answer or a skip. */
 function finish(kind, labels, reason) {
   const card = queue.shift();
+  const asked = kind === "answer" ? question.asked : null;
+  // Answered whole, it is the item itself that was answered, for the server too.
+  if (kind === "answer" && !asked && card.dataset.question) {
+    card.dataset.item = base(card.dataset.item);
+    delete card.dataset.question;
+  }
   const op = {
-    kind, labels, reason, uuid: uuids.of(card.dataset.assignment), item: card.dataset.item, seconds: seconds(),
+    kind, labels, reason, question: asked?.id, uuid: uuids.of(card.dataset.assignment), item: card.dataset.item, seconds: seconds(),
     assignment: card.dataset.assignment, after: card.after, comment: card.comment || undefined,
   };
   card.hidden = true;
@@ -100,10 +131,10 @@ function finish(kind, labels, reason) {
   history.splice(0, history.length - HISTORY);
   channel?.postMessage({ item: card.dataset.item });
   if (kind === "answer") countAnswer(1);
-  answers.used(labels);
+  if (!asked) answers.used(labels);
   show();
   if (labels.length) answers.flash(labels);
-  hintUndo(kind === "answer" ? chosenNames(labels) : "skip");
+  hintUndo(kind === "answer" ? wordsOf(op) : "skip");
   post(op);
   announce();
 }
@@ -119,6 +150,11 @@ function choose(id, event) {
 
 function accept() {
   if (!current()) return;
+  if (question.asked) {
+    if (question.said === null) say("Answer yes or no, or press a to answer all labels.");
+    else sayOfLabel(question.said);
+    return;
+  }
   const labels = answers.acceptable;
   if (labels?.length || (labels && answers.touched) || (multi && armedNone)) finish("answer", labels ?? []);
   else if (multi) {
@@ -126,6 +162,10 @@ function accept() {
     say("Nothing is chosen. Press enter again to answer: none of them.");
     paintState();
   } else say("Choose a label first.");
+}
+
+function sayOfLabel(isThere) {
+  if (current() && question.asked) finish("answer", isThere ? [question.asked.id] : []);
 }
 
 function skip(reason = "") {
@@ -150,7 +190,7 @@ function undo() {
   show();
   hintUndo("");
   post({ kind: "retract", uuid, annotation: op.uuid, item: card.dataset.item });
-  say(`Taken back: ${op.kind === "answer" ? chosenNames(op.labels) : "skip"}.`);
+  say(`Taken back: ${op.kind === "answer" ? wordsOf(op) : "skip"}.`);
 }
 
 function flag() {
@@ -198,7 +238,11 @@ function take(html) {
 }
 
 function addCard(card) {
-  const here = queue.find((each) => each.dataset.item === card.dataset.item);
+  const name = card.dataset.item;
+  // One that was just taken back waits for its lease, which may be of the whole item by now.
+  const isSame = (each) => each.dataset.item === name
+    || (!each.dataset.assignment && base(each.dataset.item) === base(name));
+  const here = queue.find(isSame);
   if (here) {
     here.dataset.assignment = card.dataset.assignment;
     return card.dataset.assignment;
@@ -224,7 +268,7 @@ function refused(op, sentence) {
   const notice = document.createElement("div");
   notice.className = "notice danger";
   const text = document.createElement("div");
-  const what = op.kind === "answer" ? `Not stored: ${chosenNames(op.labels)}.` : "Not done.";
+  const what = op.kind === "answer" ? `Not stored: ${wordsOf(op)}.` : "Not done.";
   const strong = document.createElement("strong");
   strong.textContent = `${what} `;
   text.append(strong, sentence);
@@ -283,6 +327,11 @@ function paintState() {
   byId("state").querySelector("[data-ahead]").textContent = `${Math.max(0, queue.length - 1)} ahead`;
   if (outbox.signedOut && !byId("signed-out")) askToSignIn();
   const button = document.querySelector("[data-does=accept]");
+  if (question.asked) {
+    button.disabled = question.said === null;
+    button.querySelector("[data-accept-word]").textContent = "accept";
+    return;
+  }
   const labels = current() ? answers.acceptable : null;
   button.disabled = !current() || (labels === null && !multi);
   const verb = multi ? "submit" : "accept";
@@ -320,8 +369,10 @@ const keys = new Keys({
     const now = performance.now();
     const isBounce = lastPress.key === digit && now - lastPress.at < BOUNCE_MS;
     lastPress = { key: digit, at: now };
+    if (isBounce) return;
+    if (question.asked) return question.key(digit);
     const id = answers.atDigit(digit);
-    if (id !== null && !isBounce) choose(id);
+    if (id !== null) choose(id);
   },
   isPaused: (event) =>
     Boolean(document.querySelector("dialog[open]")) ||
@@ -332,6 +383,8 @@ const answers = new Answers({
   labels: JSON.parse(byId("label-data").textContent),
   multi, prefix, onChoose: choose, onChange: () => paintState(),
 });
+
+const question = new Question({ onSay: sayOfLabel, onWhole: answerWhole });
 
 const panels = new Panels({
   keys,
@@ -353,7 +406,9 @@ const does = {
   keys: () => panels.keymap(),
   more: () => panels.more(),
   again: () => renew(),
+  whole: answerWhole,
   label: (key) => {
+    if (question.asked) return question.key(key);
     const label = answers.withKey(key);
     if (label) choose(label.id);
   },
@@ -390,6 +445,8 @@ setInterval(() => {
   const isUsed = performance.now() - lastUsed < USED_SECONDS * 1000;
   if (!document.hidden && isUsed && queue.length) renew();
 }, RENEW_SECONDS * 1000);
+// An empty page fills by itself when an import or a colleague brings items.
+setInterval(() => !document.hidden && !queue.length && renew(), EMPTY_SECONDS * 1000);
 
 // Answered in another tab: this tab's copy of the item is done with.
 channel?.addEventListener("message", ({ data }) => {
@@ -398,7 +455,7 @@ channel?.addEventListener("message", ({ data }) => {
     return;
   }
   elsewhere.add(data.item);
-  const place = queue.findIndex((card) => card.dataset.item === data.item);
+  const place = queue.findIndex((card) => base(card.dataset.item) === base(data.item));
   if (place < 0) return;
   queue.splice(place, 1)[0].remove();
   if (place === 0) show();

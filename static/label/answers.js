@@ -26,6 +26,61 @@ export function search(labels, typed) {
     .map(([, label]) => label);
 }
 
+/** The rows while one label is asked about: yes, no, or on to all labels. */
+export class Question {
+  #label = null;
+  #said = null;
+
+  /** `onSay(isThere)` runs when the person answers, `onWhole()` when they want all labels. */
+  constructor({ onSay, onWhole }) {
+    Object.assign(this, { onSay, onWhole });
+    this.box = document.getElementById("question");
+    this.box?.addEventListener("click", (event) => {
+      const row = event.target.closest("[data-says]");
+      if (!row || event.detail > 1) return; // the second half of a double click is the next item's
+      if (event.detail > 0) row.blur();
+      onSay(row.dataset.says === "yes");
+    });
+  }
+
+  /** The label asked about, or null while the whole answer is. */
+  get asked() {
+    return this.#label;
+  }
+
+  /** What was said before it was taken back: true, false, or null. */
+  get said() {
+    return this.#said;
+  }
+
+  get words() {
+    return this.#label ? `Is ${this.#label.name} present?` : "";
+  }
+
+  /** Ask about a label, or about none. */
+  show(label, said = null) {
+    this.#label = this.box && label ? label : null;
+    this.#said = said;
+    if (!this.box) return;
+    this.box.hidden = !this.#label;
+    document.querySelector(".answers").classList.toggle("asking", Boolean(this.#label));
+    if (!this.#label) return;
+    this.box.className = `question hue-${label.hue}`;
+    this.box.querySelector("[data-asked]").textContent = label.name;
+    const about = this.box.querySelector("[data-asked-about]");
+    about.textContent = about.title = label.description;
+    for (const row of this.box.querySelectorAll("[data-says]"))
+      row.classList.toggle("picked", said !== null && said === (row.dataset.says === "yes"));
+  }
+
+  /** Take a key; digits count from the top. */
+  key(key) {
+    if (key === "y" || key === "1") this.onSay(true);
+    else if (key === "n" || key === "2") this.onSay(false);
+    else if (key === "a") this.onWhole();
+  }
+}
+
 export class Answers {
   #labels = [];
   #byId = new Map();
@@ -48,6 +103,10 @@ export class Answers {
     this.#recent = this.#loadRecent();
     this.rows.addEventListener("click", (event) => this.#clicked(event));
     if (this.input) this.#listen();
+  }
+
+  label(id) {
+    return this.#byId.get(id) ?? null;
   }
 
   name(id) {
@@ -106,7 +165,8 @@ export class Answers {
   }
 
   move(step) {
-    const rows = [...this.rows.querySelectorAll(".answer:not([data-label=''])")];
+    const shown = document.querySelector("#question:not([hidden])") ?? this.rows;
+    const rows = [...shown.querySelectorAll(".answer:not([data-label=''])")];
     const at = rows.indexOf(document.activeElement);
     const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : (at + step + rows.length) % rows.length;
     rows[next]?.focus();

@@ -321,7 +321,18 @@ export class Panels {
     const cell = document.createElement("td");
     cell.textContent = "1 … 9, 0";
     digits.append(words, cell);
-    byId("keymap").replaceChildren(digits, ...rows);
+    byId("keymap").replaceChildren(digits, ...(byId("question") ? this.#questionKeys() : []), ...rows);
+  }
+
+  /** Keys of a question about one label; they are as fixed as the digits. */
+  #questionKeys() {
+    const keys = [["Asked about one label: yes", "1  or  y"], ["Asked about one label: no", "2  or  n"],
+      ["Asked about one label: answer all of them", "a"]];
+    return keys.map((texts) => {
+      const row = document.createElement("tr");
+      row.append(...texts.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+      return row;
+    });
   }
 
   /** Touch: right accepts, left skips; the item follows the finger. */

@@ -18,7 +18,7 @@ class LabelPage:
         """The id of the item on the screen."""
         shown = self.page.locator(".item:not([hidden])")
         expect(shown).to_have_count(1)
-        return int(shown.get_attribute("data-item") or 0)
+        return int((shown.get_attribute("data-item") or "0").split(".")[0])
 
     def press(self, *keys: str) -> None:
         for key in keys:

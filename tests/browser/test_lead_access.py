@@ -29,6 +29,7 @@ SCREENS = (
     "settings/labels",
     "settings/labels/{label}",
     "settings/guidelines",
+    "settings/strategy",
     "settings/delete",
 )
 

@@ -61,7 +61,7 @@ def encode(project, vectors=None):
         encoder=project.encoder,
         params=project.encoder_params,
         fingerprint=f"test{project.pk}",
-        dimensions=4,
+        dimensions=rows.shape[1],
         rows=len(rows),
     )
     encoding.open_matrix(made).write(0, rows.astype(np.float32))

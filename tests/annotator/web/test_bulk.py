@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, bulk, labeling, sealing, searching, settling
+from annotator.actions import assigning, bulk, labeling, revising, sealing, searching, settling
 from annotator.errors import ForbiddenError, InvalidError
 from annotator.models import (
     Annotation,
@@ -235,7 +235,7 @@ def test_an_answer_that_is_changed_while_all_are_taken_back_stays(tickets, cast)
 
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
-            changed = labeling.revise(
+            changed = revising.revise(
                 tickets,
                 lea,
                 uuid=uuid.uuid4(),

@@ -1,10 +1,14 @@
 """Explore: finding items, looking closely, similar ones, and what a guess must not show."""
 
+from types import SimpleNamespace
+from uuid import uuid4
+
 import numpy as np
 import pytest
 
-from annotator.actions import assigning
-from annotator.models import Item, Part
+from annotator.actions import assigning, labeling, settling
+from annotator.models import Item, Part, Pick
+from annotator.web import words
 from tests.annotator.web.helpers import encode, index, say, teach
 from tests.factories import make_items, make_project
 
@@ -192,3 +196,43 @@ def test_the_number_of_queries_does_not_grow(lea, cast, tickets, django_assert_m
         assert len(found(lea, tickets)) == 6
     with django_assert_max_num_queries(13):
         lea.get(f"/projects/{tickets.pk}/items/0")
+
+
+class TestQuestions:
+    """What is known of one label only is shown as that."""
+
+    @pytest.fixture
+    def asked(self, cast):
+        project = make_project(cast, task_type="multi", audit_share=0)
+        items = make_items(project, 3)
+        login = project.labels.get(name="Login")
+        for item, labels in ((items[0], []), (items[1], [login.pk])):
+            Pick.objects.create(project=project, item=item, rank=item.number, question=login)
+            voice = assigning.voice_of(project, cast.ana)
+            (lease,) = assigning.lease(project, voice, 1)
+            labeling.submit(
+                project,
+                voice,
+                uuid=uuid4(),
+                assignment_id=lease.pk,
+                labels=labels,
+                question=login.pk,
+            )
+        settling.settle_now(project)
+        return project
+
+    def test_lists_and_items_say_which_labels_are_known(self, lea, asked):
+        page = lea.get(f"/projects/{asked.pk}/explore", {"status": "partial"}).content.decode()
+        assert page.count("others open") == 2
+        assert "not Login" in page
+        item = lea.get(f"/projects/{asked.pk}/items/0").content.decode()
+        assert "asked about this label only" in item
+        assert "none of the labels" not in item
+
+    def test_audit_items_stay_silent_until_they_have_a_whole_answer(self, cast, asked):
+        word = words.StudentWord(asked, words.labels_by_id(asked))
+        word.known = SimpleNamespace(rows=3)
+        item = asked.items.select_related("verdict").get(number=0)
+        assert word.may_speak(item)
+        item.part = "evaluation"
+        assert not word.may_speak(item)

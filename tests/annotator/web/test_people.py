@@ -182,3 +182,16 @@ def test_the_number_of_queries_does_not_grow(lea, project, django_assert_max_num
         invite(lea, project)
     with django_assert_max_num_queries(9):
         lea.get(url(project))
+
+
+def test_an_annotator_leaves_by_themselves_and_an_only_owner_may_not(lea, sign_in, project, cast):
+    ana = sign_in(cast.ana)
+    voice = assigning.voice_of(project, cast.ana)
+    lease = assigning.lease(project, voice, 1)[0]
+    assert b"Leave Tickets" in ana.get(f"/projects/{project.pk}/label/mine").content
+    assert ana.post(url(project, "leave")).url == "/"
+    assert not Membership.objects.filter(project=project, user=cast.ana).exists()
+    assert Assignment.objects.get(pk=lease.pk).state == "released"
+    assert ana.get(f"/projects/{project.pk}/label").status_code == 404
+    assert lea.post(url(project, "leave")).status_code == 409
+    assert Membership.objects.filter(project=project, user=cast.lea).exists()

@@ -3,7 +3,16 @@
 import pytest
 from django.template import Context, Template
 
-from annotator.templatetags.concord import amount, duration, file_size, percent, visible
+from annotator.templatetags.concord import (
+    amount,
+    brief_seconds,
+    duration,
+    file_size,
+    percent,
+    points,
+    signed_points,
+    visible,
+)
 from annotator.web.markdown import to_html
 
 
@@ -72,6 +81,15 @@ class TestMarkdown:
         (file_size(999), "999\u202fbytes"),
         (file_size(12_345_678), "12.3\u202fMB"),
         (file_size(5 * 10**12), "5000.0\u202fGB"),
+        (points(0.8734), "87.3"),
+        (signed_points(0.0184), "+1.8"),
+        (signed_points(-0.004), "−0.4"),
+        (signed_points(-0.0001), "+0.0"),
+        (brief_seconds(None), "–"),
+        (brief_seconds(0.0001), "< 0.001"),
+        (brief_seconds(0.0042), "0.004"),
+        (brief_seconds(0.351), "0.35"),
+        (brief_seconds(12.3), "12"),
         (amount(1, "item,items"), "1 item"),
         (amount(1_200, "reply,replies"), "1,200 replies"),
     ],

@@ -1,0 +1,577 @@
+"""Questions about one label: asked, answered as one voice's word about that label, and no more."""
+
+import uuid
+
+import numpy as np
+import pytest
+from django.db import transaction
+
+from annotator import jobs
+from annotator.actions import (
+    assigning,
+    auditing,
+    choosing,
+    doctor,
+    encoding,
+    exporting,
+    labeling,
+    lessons,
+    projects,
+    queueing,
+    reviewing,
+    revising,
+    schema,
+    sealing,
+    settling,
+    training,
+)
+from annotator.errors import InvalidError
+from annotator.models import (
+    Annotation,
+    Assignment,
+    AssignmentState,
+    Encoding,
+    Item,
+    Job,
+    LedgerEntry,
+    Part,
+    Pick,
+    Snapshot,
+    Verdict,
+    VerdictState,
+)
+from learning.scores import margins
+from learning.selection import STRATEGIES
+from learning.students.predictions import Predictions
+from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.factories import make_items, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project(cast):
+    made = make_project(cast, task_type="multi", audit_share=0, label_questions=True)
+    made.items_made = make_items(made, 6)
+    return made
+
+
+def ids(project):
+    return dict(project.labels.values_list("name", "pk"))
+
+
+def ask(project, item, name, rank=0, slot=0):
+    """A question waits in the queue."""
+    return Pick.objects.create(
+        project=project,
+        item=item,
+        slot=slot,
+        rank=rank,
+        reason=f"is {name} present? 48 %; all 2 other labels are sure",
+        question_id=ids(project)[name],
+        suggestion=[[ids(project)[name], 0.48]],
+    )
+
+
+def say(project, user, lease, labels=(), *, question=None, **fields):
+    names = ids(project)
+    return labeling.submit(
+        project,
+        assigning.voice_of(project, user),
+        uuid=fields.pop("uuid", None) or uuid.uuid4(),
+        assignment_id=lease.pk,
+        labels=[names[name] for name in labels],
+        question=names.get(question),
+        **fields,
+    )
+
+
+def serve(project, user):
+    return assigning.lease(project, assigning.voice_of(project, user), 1)[0]
+
+
+def verdict(item):
+    return Verdict.objects.filter(item=item).first()
+
+
+class TestAsking:
+    def test_the_lease_carries_the_question_and_the_answer_leaves_the_item_open(
+        self, cast, project
+    ):
+        item = project.items_made[2]
+        ask(project, item, "Login")
+        lease = serve(project, cast.ana)
+        assert (lease.item_id, lease.question_id) == (item.pk, ids(project)["Login"])
+        said = say(project, cast.ana, lease, question="Login")
+        assert (said.labels, said.question_id) == ([], ids(project)["Login"])
+        item.refresh_from_db()
+        assert (item.answers, item.open) == (0, True)
+        assert not Pick.objects.exists()
+        settling.settle_now(project)
+        found = verdict(item)
+        assert (found.state, found.labels, found.known) == (
+            VerdictState.PARTIAL,
+            [],
+            [ids(project)["Login"]],
+        )
+        assert doctor_is_content(project)
+
+    def test_a_whole_answer_to_a_question_is_a_whole_answer(self, cast, project):
+        item = project.items_made[2]
+        ask(project, item, "Login")
+        lease = serve(project, cast.ana)
+        said = say(project, cast.ana, lease, ["Billing", "Login"])
+        assert said.question_id is None
+        assert not said.extra
+        item.refresh_from_db()
+        assert (item.answers, item.open) == (1, False)
+        assert Assignment.objects.get().question_id is None
+        settling.settle_now(project)
+        assert verdict(item).state == VerdictState.DECIDED
+        assert verdict(item).known is None
+        assert doctor_is_content(project)
+
+    @pytest.mark.parametrize(
+        ("labels", "question"),
+        [(["Billing"], "Login"), (["Billing", "Login"], "Login"), ([], "Billing")],
+    )
+    def test_an_answer_to_another_question_is_refused(self, cast, project, labels, question):
+        ask(project, project.items_made[2], "Login")
+        lease = serve(project, cast.ana)
+        with pytest.raises(InvalidError):
+            say(project, cast.ana, lease, labels, question=question)
+        assert not Annotation.objects.exists()
+
+    def test_single_label_projects_take_no_answers_to_questions(self, cast):
+        made = make_project(cast, audit_share=0)
+        make_items(made, 1)
+        lease = serve(made, cast.ana)
+        with pytest.raises(InvalidError, match="one label each"):
+            say(made, cast.ana, lease, ["Login"], question="Login")
+
+    def test_nobody_is_asked_twice_but_others_are(self, cast, project):
+        ask(project, project.items_made[2], "Login")
+        say(project, cast.ana, serve(project, cast.ana), question="Login")
+        ask(project, project.items_made[2], "Login", slot=1)
+        assert serve(project, cast.ana).question_id is None
+        asked = serve(project, cast.ben)
+        assert (asked.item_id, asked.question_id) == (
+            project.items_made[2].pk,
+            ids(project)["Login"],
+        )
+
+    def test_who_was_asked_one_question_may_be_asked_another_and_the_whole(self, cast, project):
+        item = project.items_made[2]
+        ask(project, item, "Login")
+        say(project, cast.ana, serve(project, cast.ana), question="Login")
+        ask(project, item, "Billing")
+        again = serve(project, cast.ana)
+        assert (again.item_id, again.question_id) == (item.pk, ids(project)["Billing"])
+        say(project, cast.ana, again, ["Billing"], question="Billing")
+        Item.objects.exclude(pk=item.pk).update(open=False)
+        whole = serve(project, cast.ana)
+        assert (whole.item_id, whole.question_id) == (item.pk, None)
+        say(project, cast.ana, whole, ["Login"])
+        settling.settle_now(project)
+        found = verdict(item)
+        assert (found.state, found.labels) == (VerdictState.DECIDED, [ids(project)["Login"]]), (
+            "one's whole answer stands for what one said about single labels before"
+        )
+        assert doctor_is_content(project)
+
+    def test_nobody_holds_an_item_and_a_question_about_it_at_once(self, cast, project):
+        item = project.items_made[0]
+        Item.objects.exclude(pk=item.pk).update(open=False)
+        ask(project, item, "Login")
+        ana = assigning.voice_of(project, cast.ana)
+        assert [each.question_id for each in assigning.lease(project, ana, 3)] == [
+            ids(project)["Login"]
+        ]
+
+    def test_a_place_is_given_once_to_the_question_and_once_to_the_whole(self, cast, project):
+        item = project.items_made[0]
+        Item.objects.exclude(pk=item.pk).update(open=False)
+        ask(project, item, "Login")
+        asked = serve(project, cast.ana)
+        whole = serve(project, cast.ben)
+        assert (whole.item_id, whole.question_id) == (item.pk, None)
+        say(project, cast.ben, whole, ["Billing"])
+        late = say(project, cast.ana, asked, ["Login"])
+        assert late.extra, "the place of the whole answer was taken"
+        say_again = Assignment.objects.get(pk=asked.pk)
+        assert say_again.state == AssignmentState.ANSWERED
+        assert doctor_is_content(project)
+
+
+class TestLikeAnyAnswer:
+    def test_a_replay_returns_the_first_answer(self, cast, project):
+        ask(project, project.items_made[0], "Login")
+        lease, key = serve(project, cast.ana), uuid.uuid4()
+        first = say(project, cast.ana, lease, ["Login"], question="Login", uuid=key)
+        second = say(project, cast.ana, lease, ["Login"], question="Login", uuid=key)
+        other_tab = say(project, cast.ana, lease, question="Login")
+        assert first.pk == second.pk == other_tab.pk
+        assert Annotation.objects.count() == 1
+
+    def test_it_is_taken_back_and_said_again(self, cast, project):
+        item = project.items_made[0]
+        ask(project, item, "Login")
+        said = say(project, cast.ana, serve(project, cast.ana), ["Login"], question="Login")
+        settling.settle_now(project)
+        ana = assigning.voice_of(project, cast.ana)
+        lease = revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+        assert (lease.question_id, lease.state) == (ids(project)["Login"], "leased")
+        item.refresh_from_db()
+        assert (item.answers, item.open) == (0, True)
+        settling.settle_now(project)
+        assert verdict(item) is None
+        say(project, cast.ana, lease, question="Login")
+        settling.settle_now(project)
+        assert verdict(item).known == [ids(project)["Login"]]
+        assert verdict(item).labels == []
+        assert doctor_is_content(project)
+
+    def test_a_whole_answer_to_a_question_is_taken_back_whole(self, cast, project):
+        ask(project, project.items_made[0], "Login")
+        said = say(project, cast.ana, serve(project, cast.ana), ["Billing"])
+        ana = assigning.voice_of(project, cast.ana)
+        lease = revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+        assert lease.question_id is None
+        project.items_made[0].refresh_from_db()
+        assert (project.items_made[0].answers, project.items_made[0].open) == (0, True)
+
+    def test_it_is_skipped_and_goes_to_somebody_else(self, cast, project):
+        ask(project, project.items_made[0], "Login")
+        lease = serve(project, cast.ana)
+        ana = assigning.voice_of(project, cast.ana)
+        said = labeling.skip(project, ana, uuid=uuid.uuid4(), assignment_id=lease.pk)
+        assert said.question_id == ids(project)["Login"]
+        assert serve(project, cast.ben).question_id == ids(project)["Login"]
+
+    def test_it_is_changed_and_stays_about_that_label(self, cast, project):
+        ask(project, project.items_made[0], "Login")
+        said = say(project, cast.ana, serve(project, cast.ana), question="Login")
+        ana = assigning.voice_of(project, cast.ana)
+        changed = revising.revise(
+            project,
+            ana,
+            uuid=uuid.uuid4(),
+            annotation_uuid=said.uuid,
+            labels=[ids(project)["Login"]],
+        )
+        assert changed.question_id == ids(project)["Login"]
+        with pytest.raises(InvalidError):
+            revising.revise(
+                project,
+                ana,
+                uuid=uuid.uuid4(),
+                annotation_uuid=changed.uuid,
+                labels=[ids(project)["Billing"]],
+            )
+
+    def test_a_late_answer_wins_its_place_back_or_is_an_extra(self, cast, project):
+        ask(project, project.items_made[0], "Login")
+        lease = serve(project, cast.ana)
+        Assignment.objects.update(state="expired")
+        assert not say(project, cast.ana, lease, question="Login").extra
+        ask(project, project.items_made[1], "Login")
+        lease = serve(project, cast.ana)
+        Assignment.objects.filter(pk=lease.pk).update(state="expired")
+        Pick.objects.update(leased_until=None)
+        say(project, cast.ben, serve(project, cast.ben), question="Login")
+        assert say(project, cast.ana, lease, question="Login").extra
+
+
+class TestVerdicts:
+    def test_a_question_adds_a_vote_to_that_label_of_a_whole_answer(self, cast, project):
+        item = project.items_made[0]
+        whole(project, cast.ben, item, ["Billing", "Login"])
+        answered(project, cast.ana, item, "Login", there=False)
+        settling.settle_now(project)
+        found = verdict(item)
+        assert found.state == VerdictState.TIE, "one says it is there, one that it is not"
+        answered(project, cast.lea, item, "Login", there=False)
+        settling.settle_now(project)
+        found = verdict(item)
+        assert (found.state, found.labels, found.known) == (
+            VerdictState.DECIDED,
+            [ids(project)["Billing"]],
+            None,
+        )
+        assert found.soft == {
+            str(ids(project)["Billing"]): 1,
+            str(ids(project)["Login"]): pytest.approx(1 / 3, abs=1e-5),
+        }
+
+    def test_questions_that_disagree_wait_for_a_reviewer(self, cast, project):
+        item = project.items_made[0]
+        answered(project, cast.ana, item, "Login", there=True)
+        answered(project, cast.lea, item, "Login", there=False)
+        settling.settle_now(project)
+        assert verdict(item).state == VerdictState.TIE
+        assert reviewing.waiting(project).get() == item
+
+    def test_figures_hear_whole_answers_only(self, cast, project):
+        drawn = project.items_made[0]
+        whole(project, cast.ben, drawn, ["Login"])
+        answered(project, cast.ana, drawn, "Login", there=False)
+        answered(project, cast.lea, drawn, "Login", there=False)
+        settling.settle_now(project)
+        assert verdict(drawn).labels == []
+        Item.objects.exclude(pk=drawn.pk).update(order_key=1.0)
+        Item.objects.filter(pk=drawn.pk).update(part=Part.EVALUATION, order_key=0.0)
+        found = auditing.answered(project, Part.EVALUATION)
+        assert found == [(drawn.number, [ids(project)["Login"]])]
+
+    def test_blind_answers_of_the_audit_are_not_mixed_with_questions(self, cast, project):
+        item = project.items_made[0]
+        answered(project, cast.ana, item, "Login", there=False)
+        whole(project, cast.ben, item, ["Login"], stream="audit")
+        settling.settle_now(project)
+        found = verdict(item)
+        assert (found.state, found.labels) == (VerdictState.DECIDED, [ids(project)["Login"]])
+        assert found.voices == 1
+
+
+class TestLedger:
+    def test_the_digest_holds_the_question_and_old_rows_keep_theirs(self, cast, project):
+        item = project.items_made[0]
+        answered(project, cast.ana, item, "Login", there=False)
+        whole(project, cast.ben, item, ["Login"])
+        sealing.seal(project)
+        entries = {entry.annotation_id: bytes(entry.digest) for entry in LedgerEntry.objects.all()}
+        asked, plain = (Annotation.objects.get(question__isnull=known) for known in (False, True))
+        assert entries[plain.pk] == sealing.digest_of(content_of(plain, item))
+        assert entries[asked.pk] == sealing.digest_of(
+            [*content_of(asked, item), ids(project)["Login"]]
+        )
+        assert entries[asked.pk] != sealing.digest_of(content_of(asked, item))
+        assert sealing.verify(project) == []
+
+
+class TestLearning:
+    def test_only_the_label_asked_about_is_known(self, cast, project):
+        asked, said = project.items_made[0], project.items_made[1]
+        answered(project, cast.ana, asked, "Login", there=True)
+        whole(project, cast.ana, said, ["Billing"])
+        settling.settle_now(project)
+        learnt = lessons.read(project, 6, lessons.columns_of(project))
+        assert learnt.numbers.tolist() == [0, 1]
+        assert learnt.targets.tolist() == [[0, 0, 1], [1, 0, 0]]
+        assert learnt.known.tolist() == [[False, False, True], [True, True, True]]
+        assert learnt.whole.tolist() == [False, True]
+        schema.archive_label(project.labels.get(name="Login"))
+        learnt = lessons.read(project, 6, lessons.columns_of(project))
+        assert learnt.numbers.tolist() == [1], "of the other item nothing is known any more"
+
+
+class TestExport:
+    def test_rows_say_which_labels_are_known(self, cast, project):
+        answered(project, cast.ana, project.items_made[0], "Login", there=False)
+        answered(project, cast.ana, project.items_made[1], "Login", there=True)
+        whole(project, cast.ana, project.items_made[2], ["Billing"])
+        rows, said = exported(project)
+        assert [(row["state"], row["labels"], row["known"]) for row in rows[:4]] == [
+            ("partial", None, {"Login": False}),
+            ("partial", None, {"Login": True}),
+            ("decided", ["Billing"], None),
+            ("unlabelled", None, None),
+        ]
+        assert [(row["question"], row["labels"]) for row in said] == [
+            ("Login", []),
+            ("Login", ["Login"]),
+            (None, ["Billing"]),
+        ]
+
+    def test_decided_rows_alone_hold_no_partial_ones(self, cast, project):
+        answered(project, cast.ana, project.items_made[0], "Login", there=False)
+        whole(project, cast.ana, project.items_made[2], ["Billing"])
+        rows, _ = exported(project, only_decided=True)
+        assert [row["number"] for row in rows] == [2]
+
+    def test_a_snapshot_from_before_questions_is_written_as_it_was(self, cast, project):
+        whole(project, cast.ana, project.items_made[2], ["Billing"])
+        exported(project)
+        snapshot = Snapshot.objects.get()
+        del snapshot.manifest["frozen"]["asks"]
+        snapshot.save()
+        rows = exporting.Rows(snapshot, {}, lambda done, total: None)
+        assert "known" not in [field.name for field in rows.item_fields()]
+        assert "known" not in next(iter(rows.items()))
+        assert "question" not in next(iter(rows.annotations()))
+
+
+class TestChoosing:
+    """What the strategy asks reaches the queue, as far as it may be asked now."""
+
+    P = ((0.99, 0.01, 0.48), (0.97, 0.02, 0.58), (0.6, 0.4, 0.3), *[(0.99, 0.01, 0.01)] * 3)
+
+    @pytest.fixture
+    def asking(self, project):
+        project.strategy = "label-questions"
+        project.save()
+        return project
+
+    def knowledge(self, project):
+        p = np.array(self.P, dtype=np.float32)
+        return choosing.Knowledge(
+            encodings=np.eye(6, dtype=np.float16),
+            predictions=Predictions(
+                labels=3,
+                multi_label=True,
+                probabilities=p,
+                margins=margins(p, multi_label=True),
+                entropies=np.zeros(6, dtype=np.float32),
+            ),
+            label_ids=tuple(ids(project).values()),
+        )
+
+    def fill(self, project):
+        known = self.knowledge(project)
+        chosen = choosing.choose(project, known, np.random.default_rng(0))
+        with transaction.atomic():
+            run = jobs.Run(jobs.claim(jobs.enqueue("refill", project=project).pk))
+        queueing.replace_queue(project, chosen, known, run)
+        return list(Pick.objects.order_by("rank").select_related("item", "question"))
+
+    def test_questions_where_one_label_is_in_doubt_and_the_whole_elsewhere(self, asking):
+        picks = self.fill(asking)
+        assert [(each.item.number, each.question and each.question.name) for each in picks[:3]] == [
+            (0, "Login"),
+            (1, "Login"),
+            (2, None),
+        ]
+        assert picks[0].reason == "is Login present? 48 %; all 2 other labels are sure"
+
+    @pytest.mark.parametrize("change", [{"label_questions": False}, {"blind": True}])
+    def test_switched_off_or_blind_everything_is_asked_whole(self, asking, change):
+        Job.objects.all().delete()
+        projects.change_project(asking, **change)
+        assert Job.objects.get().kind == "refill"
+        picks = self.fill(asking)
+        assert len(picks) == 6
+        assert {each.question for each in picks} == {None}
+
+    def test_what_was_answered_is_not_asked_again_but_the_whole_item_is(self, cast, asking):
+        answered(asking, cast.ana, asking.items_made[0], "Login", there=True)
+        settling.settle_now(asking)
+        first = self.fill(asking)[0]
+        assert (first.item.number, first.question) == (0, None)
+        assert first.reason.endswith("that was answered, and now the whole answer is asked")
+
+    def test_an_archived_label_is_not_asked_about(self, asking):
+        schema.archive_label(asking.labels.get(name="Login"))
+        assert {each.question for each in self.fill(asking)} == {None}
+
+    def test_an_item_with_a_partial_verdict_may_still_be_chosen(self, cast, asking):
+        answered(asking, cast.ana, asking.items_made[3], "Login", there=True)
+        settling.settle_now(asking)
+        assert 3 in queueing.open_numbers(asking, 6)
+
+    def test_a_strategy_that_asks_switches_questions_on(self, cast):
+        made = make_project(cast, task_type="multi")
+        projects.change_project(made, strategy="label-questions")
+        assert made.label_questions
+        projects.change_project(made, label_questions=False)
+        assert not made.label_questions
+        projects.change_project(made, strategy="label-questions", name="Tickets again")
+        assert not made.label_questions, "it was that strategy before"
+
+    def test_single_label_projects_have_neither(self, cast):
+        made = make_project(cast)
+        with pytest.raises(InvalidError, match="does not fit a project with one label per item"):
+            projects.change_project(made, strategy="label-questions")
+        made.refresh_from_db()
+        with pytest.raises(InvalidError, match="where an item has several"):
+            projects.change_project(made, label_questions=True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_every_strategy_chooses_the_queue_of_a_small_project(cast, task):
+    """Each with all that the queue tells it: student, answers, the machines' error, wishes."""
+    from learning.tasks import TASKS
+
+    project, truth, _ = make_pool(cast, 45, task_type=task, audit_share=0.2, audit_size=8)
+    encoding.wish_encoding(project)
+    work()
+    label_some(project, assigning.voice_of(project, cast.ana), truth, 20)
+    work()
+    project.refresh_from_db()
+    knowledge = training.knowledge_of(project, Encoding.objects.get())
+    for name in TASKS[task].strategies:
+        project.strategy = name
+        chosen = choosing.choose(project, knowledge, np.random.default_rng(0))
+        assert len(chosen.rows), name
+        open_now = set(queueing.open_numbers(project, 45).tolist())
+        assert set(chosen.rows.tolist()) <= open_now, name
+        waits = [reason for reason in chosen.reasons if "has to wait" in reason]
+        assert bool(waits) == (name == "rad"), (name, waits[:1])
+    assert set(STRATEGIES) == set(TASKS["multi"].strategies)
+
+
+def whole(project, user, item, labels, *, stream="active", slot=0):
+    """A whole answer, as if it had been asked for."""
+    voice = assigning.voice_of(project, user)
+    lease = Assignment.objects.create(
+        project=project,
+        item=item,
+        annotator=voice,
+        slot=slot,
+        stream=stream,
+        lease_until="2100-01-01T00:00Z",
+    )
+    return say(project, user, lease, labels)
+
+
+def answered(project, user, item, name, *, there):
+    """An answer to a question, as if it had been asked."""
+    voice = assigning.voice_of(project, user)
+    taken = Assignment.objects.filter(item=item).count()
+    lease = Assignment.objects.create(
+        project=project,
+        item=item,
+        annotator=voice,
+        slot=taken,
+        question_id=ids(project)[name],
+        lease_until="2100-01-01T00:00Z",
+    )
+    return say(project, user, lease, [name] if there else [], question=name)
+
+
+def content_of(annotation, item):
+    return [
+        str(annotation.uuid),
+        item.number,
+        annotation.annotator_id,
+        "answer",
+        annotation.stream,
+        annotation.labels,
+        "",
+        "",
+        False,
+        None,
+        annotation.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    ]
+
+
+def exported(project, **options):
+    exporting.create_snapshot(
+        project,
+        exporting.Options.from_json({"contents": ["verdicts", "annotations"], **options}),
+    )
+    work()
+    snapshot = Snapshot.objects.latest("pk")
+    assert snapshot.state == "ready", snapshot.manifest
+    rows = exporting.Rows(snapshot, {}, lambda done, total: None)
+    return list(rows.items()), list(rows.annotations())
+
+
+def doctor_is_content(project):
+    problems = [
+        *doctor._acknowledged(project),
+        *doctor._counters(project),
+        *doctor._overlap(project),
+    ]
+    assert problems == []
+    return True
