@@ -12,8 +12,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator.settings")
     from django.core.management import execute_from_command_line
 
-    with launch.prepared(sys.argv):
-        execute_from_command_line(sys.argv)
+    try:
+        with launch.prepared(sys.argv):
+            execute_from_command_line(sys.argv)
+            sys.stdout.flush()
+    except BrokenPipeError:  # `manage.py doctor | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 if __name__ == "__main__":

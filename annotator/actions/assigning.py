@@ -56,12 +56,12 @@ WHERE v.project_id = %(project)s AND v.user_id = %(user)s AND p.archived_at IS N
 
 _LEASED = (
     *("id", "slot", "state", "stream", "reason", "suggestion", "fallback", "lease_until"),
-    "item_id",
+    *("item_id", "question_id"),
 )
 _ITEM = ("id", "number", "external_id", "text", "text_b", "image", "meta")
 _TAKEN: LiteralString = """
 SELECT a.id, a.slot, a.state, a.stream, a.reason, a.suggestion::text, a.fallback, a.lease_until,
-       a.item_id, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
+       a.item_id, a.question_id, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
 FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
 WHERE a.id = ANY(%(taken)s) ORDER BY a.id
 """
@@ -85,14 +85,18 @@ SELECT count(*) FROM annotator_assignment
 WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
 """
 
-# The second half knows answers without a place of their own: extras, and a reviewer's words.
+# The second half knows answers without a place of their own: extras, and a reviewer's words. Who was
+# asked one question about an item may be asked another one, or the whole answer, later; `{asked}` is
+# the question of the pick.
 _UNMET: LiteralString = """NOT EXISTS (
     SELECT 1 FROM annotator_assignment met
     WHERE met.item_id = i.id AND met.annotator_id = %(annotator)s
       AND met.state IN ('leased', 'answered', 'skipped')
+      AND (met.question_id IS NULL OR met.state = 'leased' OR met.question_id = {asked})
 ) AND NOT EXISTS (
     SELECT 1 FROM annotator_annotation said
     WHERE said.item_id = i.id AND said.annotator_id = %(annotator)s AND said.kind = 'answer'
+      AND (said.question_id IS NULL OR said.question_id = {asked})
       AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = said.id)
 )"""
 
@@ -103,36 +107,36 @@ WITH place AS (
     SELECT p.id FROM annotator_pick p JOIN annotator_item i ON i.id = p.item_id
     WHERE p.project_id = %(project)s
       AND (p.leased_until IS NULL OR p.leased_until < now())
-      AND {_IN_BATCH} AND {_UNMET}
+      AND {_IN_BATCH} AND {_UNMET.format(asked="p.question_id")}
     ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED
 ), found AS (
     UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
     FROM place WHERE p.id = place.id
-    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion
+    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion, p.question_id
 )"""  # noqa: S608 - only our own constants are put in
 
 _FROM_POOL: LiteralString = f"""
 WITH found AS (
     SELECT i.id AS item_id, free.s AS slot, '' AS reason,
-           NULL::float8 AS probability, '[]'::jsonb AS suggestion
+           NULL::float8 AS probability, '[]'::jsonb AS suggestion, NULL::bigint AS question_id
     FROM annotator_item i CROSS JOIN LATERAL (
         SELECT s FROM generate_series(0, %(overlap)s - 1) s
         WHERE NOT EXISTS (
             SELECT 1 FROM annotator_assignment taken
-            WHERE taken.item_id = i.id AND taken.slot = s
+            WHERE taken.item_id = i.id AND taken.slot = s AND taken.question_id IS NULL
               AND (taken.state = 'answered'
                    OR taken.state = 'leased' AND taken.lease_until >= now()))
         ORDER BY s LIMIT 1
     ) free(s)
     WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND i.removed_at IS NULL
-      AND {{which}} AND {_IN_BATCH} AND {_UNMET}
+      AND {{which}} AND {_IN_BATCH} AND {_UNMET.format(asked="NULL")}
     ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
 )"""  # noqa: S608 - only our own constants are put in
 
 _LEASE: LiteralString = """, fresh AS (
     INSERT INTO annotator_assignment (
         project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
-        fallback, leased_at, lease_until)
+        question_id, fallback, leased_at, lease_until)
     SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s::varchar,
            coalesce(nullif(reason, ''), %(reason)s), probability,
            -- Until a student has an opinion, what the file suggested; a blind item shows neither.
@@ -141,7 +145,7 @@ _LEASE: LiteralString = """, fresh AS (
                     SELECT jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
                                      ORDER BY s.probability DESC NULLS FIRST)
                     FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
-           %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
+           question_id, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id
 ), counted AS (
     UPDATE annotator_annotator SET served = served + 1
@@ -220,6 +224,12 @@ def lease(project: Project, annotator: Annotator, count: int) -> list[Assignment
 
     An empty answer means that nothing is left which this person has not met.
     """
+    with transaction.atomic():
+        return take(project, annotator, count)
+
+
+def take(project: Project, annotator: Annotator, count: int) -> list[Assignment]:
+    """What `lease` does, within a transaction of the caller's."""
     values = {
         "project": project.pk,
         "annotator": annotator.pk,
@@ -227,19 +237,18 @@ def lease(project: Project, annotator: Annotator, count: int) -> list[Assignment
         "cutoff": project.audit_cutoff,
         "seconds": LEASE_SECONDS,
     }
-    with transaction.atomic():
-        served, quota, batch = run_prepared(_SEAT, values)[0]
-        live = run_prepared(_LIVE, values)[0][0]
-        room = min(count, HELD_AT_MOST - live)
-        if quota is not None:
-            room = min(room, quota - _used(annotator))
-        taken: list[int] = []
-        while len(taken) < room:
-            found = _serve(project, values | {"batch": batch}, served + len(taken))
-            if found is None:
-                break
-            taken.append(found)
-        rows = run_prepared(_TAKEN, {"taken": taken}) if taken else []
+    served, quota, batch = run_prepared(_SEAT, values)[0]
+    live = run_prepared(_LIVE, values)[0][0]
+    room = min(count, HELD_AT_MOST - live)
+    if quota is not None:
+        room = min(room, quota - _used(annotator))
+    taken: list[int] = []
+    while len(taken) < room:
+        found = _serve(project, values | {"batch": batch}, served + len(taken))
+        if found is None:
+            break
+        taken.append(found)
+    rows = run_prepared(_TAKEN, {"taken": taken}) if taken else []
     return [_taken(project, annotator, row) for row in rows]
 
 
@@ -299,11 +308,16 @@ def _take(project: Project, request: dict[str, Any], source: _Source) -> int | N
 
 
 def _clear(item_id: int, slot: int) -> None:
-    """Make way in a place whose lease ran out, or drop a pick that is older than its answer."""
+    """Make way in a place whose lease ran out, or drop a pick that is older than its answer.
+
+    A pick that a refill of the queue is just replacing is left to it: waiting for it while holding
+    the item could never end.
+    """
     ran_out = Assignment.objects.filter(
         item_id=item_id, slot=slot, state=AssignmentState.LEASED, lease_until__lt=Now()
     ).update(state=AssignmentState.EXPIRED, finished_at=Now())
-    picks = Pick.objects.filter(item_id=item_id, slot=slot)
+    free = Pick.objects.filter(item_id=item_id, slot=slot).select_for_update(skip_locked=True)
+    picks = Pick.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
     if ran_out:
         picks.update(leased_until=None)
     else:

@@ -7,6 +7,7 @@ import math
 from django.db import connection
 from django.db.models import Count
 
+from annotator.actions import verdicts
 from annotator.models import Item, Part, Project
 
 # Shares of the audit items, whatever their number.
@@ -92,13 +93,16 @@ def answered(project: Project, part: Part) -> list[tuple[int, list[int]]]:
     """(item number, verdict label ids) of the part's items that people have decided.
 
     Only up to the first item of the secret order that was not drawn yet: as far as that, the drawn
-    items are a uniform sample of the whole pool, also when imports joined it later.
+    items are a uniform sample of the whole pool, also when imports joined it later. Answers to
+    questions about single labels have no part in it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT i.number, v.labels FROM annotator_item i
-            JOIN annotator_verdict v ON v.item_id = i.id
+            SELECT i.number, v.labels, i.id, EXISTS (
+                SELECT 1 FROM annotator_annotation a
+                WHERE a.item_id = i.id AND a.question_id IS NOT NULL)
+            FROM annotator_item i JOIN annotator_verdict v ON v.item_id = i.id
             WHERE i.project_id = %s AND i.part = %s AND i.answers > 0 AND v.state = 'decided'
               AND i.order_key < coalesce((
                   SELECT min(waiting.order_key) FROM annotator_item waiting
@@ -108,4 +112,11 @@ def answered(project: Project, part: Part) -> list[tuple[int, list[int]]]:
             """,
             [project.pk, part, project.pk],
         )
-        return [(number, labels) for number, labels in cursor.fetchall()]
+        rows = cursor.fetchall()
+    asked = [item for _, _, item, questions in rows if questions]
+    whole = verdicts.by_whole_answers(project, asked) if asked else {}
+    return [
+        (number, whole.get(item, []) if questions else labels)
+        for number, labels, item, questions in rows
+        if item in whole or not questions
+    ]

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import assigning, settling
+from annotator.actions import assigning, labeling, settling
 from annotator.actions.schema import check_labels
 from annotator.actions.searching import Filter, matching, read_filter
 from annotator.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -33,11 +33,15 @@ from annotator.models import (
     Project,
     Stream,
     User,
+    VerdictState,
 )
 
 CHUNK = 500
 _SPACE = UUID("6f0c3a52-7a5b-4b57-9a2b-0d8f3f4b9c11")
 REASON = "Labelled with many others"
+
+# Without a whole answer: what people were asked about single labels leaves the others open.
+_UNDECIDED = Q(verdict=None) | Q(verdict__state=VerdictState.PARTIAL)
 
 # One statement takes the free places of a batch; a place that somebody else takes meanwhile is
 # refused by the unique constraint and left to them.
@@ -50,7 +54,8 @@ FROM annotator_item i CROSS JOIN LATERAL (
     SELECT s FROM generate_series(0, %(overlap)s - 1) s
     WHERE NOT EXISTS (
         SELECT 1 FROM annotator_assignment taken
-        WHERE taken.item_id = i.id AND taken.slot = s AND taken.state IN ('leased', 'answered'))
+        WHERE taken.item_id = i.id AND taken.slot = s AND taken.question_id IS NULL
+          AND taken.state IN ('leased', 'answered'))
     ORDER BY s LIMIT 1) free(s)
 WHERE i.id = ANY(%(items)s)
 ON CONFLICT DO NOTHING
@@ -77,7 +82,7 @@ def preview(project: Project, user: User, wanted: Filter, labels: Sequence[int])
     voice = assigning.voice_of(project, user)
     kept = found.filter(_not_audit(project))
     free = kept.exclude(Exists(_own(voice)))
-    decided = free.filter(verdict__isnull=False)
+    decided = free.exclude(_UNDECIDED)
     same = decided.filter(verdict__labels=chosen).count()
     hits, outside, unsaid = found.count(), kept.count(), free.count()
     settled = decided.count()
@@ -98,7 +103,11 @@ def _not_audit(project: Project) -> Q:
 
 def _own(voice: Annotator) -> QuerySet[Annotation]:
     return Annotation.objects.filter(
-        item=OuterRef("pk"), annotator=voice, successor=None, kind=AnnotationKind.ANSWER
+        item=OuterRef("pk"),
+        annotator=voice,
+        successor=None,
+        kind=AnnotationKind.ANSWER,
+        question=None,
     )
 
 
@@ -190,7 +199,7 @@ def _label_chunk(
     items = Item.objects.filter(project=project, number__in=numbers).filter(_not_audit(project))
     items = items.exclude(Exists(_own(voice)))
     if not run.params["overrule"]:
-        items = items.filter(verdict=None)
+        items = items.filter(_UNDECIDED)
     # Parts this from people who answer the same items: they wait, or we see what they said.
     ids = list(
         Item.objects.select_for_update(no_key=True)
@@ -218,7 +227,7 @@ def _label_chunk(
         ]
     )
     Item.objects.filter(pk__in=places).update(
-        answers=F("answers") + 1, open=Q(answers__lt=project.overlap - 1)
+        answers=F("answers") + 1, open=Q(open=True, answers__lt=project.overlap - 1)
     )
     return len(places) + len(extras)
 
@@ -299,5 +308,7 @@ def _retract(run: jobs.Run, project: Project, ids: list[int]) -> None:
         state=AssignmentState.ANSWERED,
     ).update(state=AssignmentState.RELEASED, finished_at=Now())
     counted = [each.item_id for each in said if not each.extra]
-    Item.objects.filter(pk__in=counted).update(answers=F("answers") - 1, open=True)
+    Item.objects.filter(pk__in=counted).update(
+        answers=F("answers") - 1, open=labeling.without_truth()
+    )
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from annotator.actions import assigning, exporting, sealing
-from annotator.actions.encoding import current_encoding, open_matrix
-from annotator.actions.training import gather, students_folder
+from annotator.actions.encoding import current_encoding, open_matrix, students_folder
+from annotator.actions.lessons import gather
 from annotator.models import (
     Encoding,
     Job,
@@ -104,6 +104,9 @@ _UNCHECKED = (
     ("annotator_item", "project_id", "annotator_project", "id"),
     ("annotator_item", "batch_id", "annotator_importbatch", "id"),
     ("annotator_annotation", "project_id", "annotator_project", "id"),
+    ("annotator_annotation", "item_id", "annotator_item", "id"),
+    ("annotator_annotation", "annotator_id", "annotator_annotator", "id"),
+    ("annotator_annotation", "question_id", "annotator_label", "id"),
     ("annotator_ledgerentry", "project_id", "annotator_project", "id"),
     ("annotator_ledgerentry", "annotation_id", "annotator_annotation", "id"),
 )
@@ -194,7 +197,7 @@ def _acknowledged(project: Project) -> list[str]:
 
 
 def _counters(project: Project) -> list[str]:
-    """`answers` of an item counts the standing answers that were given for a place of it."""
+    """`answers` of an item counts the standing whole answers that were given for a place of it."""
     return _rows(
         """
         SELECT 'Item number ' || i.number || ' counts ' || i.answers || ' answers, '
@@ -202,7 +205,7 @@ def _counters(project: Project) -> list[str]:
         FROM annotator_item i LEFT JOIN (
             SELECT a.item_id, count(*) AS n FROM annotator_annotation a
             WHERE a.project_id = %(project)s AND a.kind = 'answer' AND NOT a.extra
-              AND a.assignment_id IS NOT NULL AND NOT EXISTS (
+              AND a.assignment_id IS NOT NULL AND a.question_id IS NULL AND NOT EXISTS (
                 SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
             GROUP BY a.item_id) said ON said.item_id = i.id
         WHERE i.project_id = %(project)s AND i.answers <> coalesce(said.n, 0)
@@ -223,12 +226,12 @@ def _overlap(project: Project) -> list[str]:
         FROM annotator_assignment
         WHERE project_id = %(project)s
           AND (state = 'answered' OR state = 'leased' AND lease_until >= now())
-        GROUP BY item_id, slot HAVING count(*) > 1
+        GROUP BY item_id, slot, question_id HAVING count(*) > 1
         UNION ALL
         SELECT 'Item ' || item_id || ' was met twice by annotator ' || annotator_id || '.'
         FROM annotator_assignment
         WHERE project_id = %(project)s AND state IN ('leased', 'answered', 'skipped')
-        GROUP BY item_id, annotator_id HAVING count(*) > 1
+        GROUP BY item_id, annotator_id, question_id HAVING count(*) > 1
         """,
         project,
     )

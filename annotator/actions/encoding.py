@@ -33,6 +33,10 @@ def matrix_folder(project_id: int) -> Path:
     return Path(settings.DATA_DIR) / "matrices" / str(project_id)
 
 
+def students_folder(project_id: int) -> Path:
+    return Path(settings.DATA_DIR) / "students" / str(project_id)
+
+
 def current_encoding(project: Project) -> Encoding | None:
     """The newest matrix of the encoder that the project names."""
     named = Encoding.objects.filter(

@@ -12,7 +12,7 @@ from annotator.models import EstimateSource, Project
 if TYPE_CHECKING:
     import numpy as np
 
-    from annotator.actions.training import Lesson
+    from annotator.actions.lessons import Lesson
     from learning.students import Student
     from learning.students.predictions import Predictions
 
@@ -79,7 +79,9 @@ def _out_of_fold(
     from learning.students.folds import out_of_fold
     from learning.tasks import TASKS
 
-    rows = np.arange(len(lesson.numbers))
+    rows = np.flatnonzero(lesson.whole)  # what only questions were answered about measures nothing
+    if len(rows) < FEWEST_FOR_FOLDS:
+        return Figures()
     if len(rows) > FOLD_ROWS:
         rows = np.sort(rng.choice(rows, FOLD_ROWS, replace=False))
     data = lesson.data.subset(rows)

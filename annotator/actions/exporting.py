@@ -210,6 +210,7 @@ def _frozen(project: Project, position: int) -> dict[str, Any]:
         "task_type": project.task_type,
         "item_kind": project.item_kind,
         "consensus": project.consensus,
+        "asks": project.multi_label,
         "ledger_digest": bytes(sealed.digest).hex() if sealed else "",
         "labels": _frozen_labels(project),
         "voices": list(voices.values("id", "name", "kind", "weight", "truth")),

@@ -22,6 +22,8 @@ from annotator.models import (
     Pick,
     Project,
     Role,
+    Simulation,
+    StrategyChange,
     User,
 )
 
@@ -44,6 +46,7 @@ SETTINGS = {
     "encoder",
     "encoder_params",
     "strategy",
+    "label_questions",
     "consensus",
     "retrain_answers",
     "retrain_seconds",
@@ -72,8 +75,22 @@ def create_project(
     return project
 
 
-def change_project(project: Project, **settings: Any) -> Project:
-    """Change settings. What follows from them (audit items, matrix, queue) is brought along."""
+def change_project(
+    project: Project,
+    *,
+    by: User | None = None,
+    because: Simulation | None = None,
+    **settings: Any,
+) -> Project:
+    """Change settings. What follows from them (audit items, matrix, queue) is brought along.
+
+    A change of strategy leaves a line in the project's trail: by whom, and on which advice. One to a
+    strategy that asks about single labels switches those questions on.
+    """
+    from learning.selection import ASKING
+
+    if settings.get("strategy") in ASKING - {project.strategy}:
+        settings["label_questions"] = True
     before = {name: getattr(project, name) for name in settings}
     _assign(project, settings)
     changed = {name for name in settings if getattr(project, name) != before[name]}
@@ -87,7 +104,15 @@ def change_project(project: Project, **settings: Any) -> Project:
             wish_encoding(project)
         for setting in changed & set(adapting.SETTINGS):
             adapting.wish(project, setting)
-        if changed & {"strategy", "audit_share", "audit_size"}:
+        if "strategy" in changed:
+            StrategyChange.objects.create(
+                project=project,
+                before=before["strategy"],
+                after=project.strategy,
+                simulation=because,
+                changed_by=by,
+            )
+        if changed & {"strategy", "label_questions", "audit_share", "audit_size"}:
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
         if "training_paused" in changed and not project.training_paused:
             settling.wish_training(project)
@@ -103,6 +128,8 @@ def _assign(project: Project, settings: dict[str, Any]) -> None:
         setattr(project, name, value.replace("\x00", "") if isinstance(value, str) else value)
     project.name = " ".join(project.name.split())
     _check(project)
+    if "strategy" in settings or "label_questions" in settings:
+        _check_choosing(project)
 
 
 def _check(project: Project) -> None:
@@ -126,6 +153,22 @@ def _check(project: Project) -> None:
     except ValidationError as error:
         field, problems = next(iter(error.message_dict.items()))
         raise InvalidError(" ".join(problems), field=field) from error
+
+
+def _check_choosing(project: Project) -> None:
+    from learning.selection import STRATEGIES
+    from learning.tasks import TASKS
+
+    task = TASKS.entry(project.task_type).label.lower()
+    if project.strategy not in TASKS[project.task_type].strategies:
+        label = STRATEGIES.entry(project.strategy).label
+        raise InvalidError(f"“{label}” does not fit a project with {task}.", field="strategy")
+    if project.label_questions and not project.multi_label:
+        raise InvalidError(
+            f"People are asked about single labels only where an item has several; this project "
+            f"has {task}.",
+            field="label_questions",
+        )
 
 
 def _kind(item_kind: str) -> ItemKind:

@@ -16,6 +16,7 @@ from annotator.models import Job, JobState, Project, Snapshot
 
 # Tables that refer to a project, in an order in which each may be emptied; the ledger is first.
 _TABLES = (
+    "annotator_seeding",
     "annotator_assignment",
     "annotator_pick",
     "annotator_suggestion",
@@ -72,7 +73,7 @@ def purge_now(project: Project) -> int:
 
 def _remove_files(project_id: int, snapshots: list[str], uploads: list[str]) -> None:
     data = Path(settings.DATA_DIR)
-    for kind in ("matrices", "media", "students"):
+    for kind in ("matrices", "media", "students", "simulations"):
         shutil.rmtree(data / kind / str(project_id), ignore_errors=True)
     for folder, names in (("snapshots", snapshots), ("uploads", uploads)):
         for name in filter(None, names):

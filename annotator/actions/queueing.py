@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.models import Item, Label, Pick, Project
+from annotator.models import Item, Pick, Project
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from learning.students.predictions import Predictions
-    from learning.types import Pool, Selection
+    from annotator.actions.choosing import Knowledge
+    from learning.types import Selection
 
-PICKS = 3_000
 QUEUE_LOCK = 7_005
 # A queue this short is filled again, also when no new student is due; before there is a student
 # the cold start is chosen again only when it is used up.
 FEWEST_PICKS = 1_000
 FEWEST_BEFORE_STUDENT = 3
 SUGGESTED = 5
-# Before there is a student, this many representatives per label open the queue.
-REPRESENTATIVES_PER_LABEL = 2
-FEWEST_REPRESENTATIVES = 20
 
-
-@dataclass(frozen=True, kw_only=True)
-class Knowledge:
-    """What is known of the pool when the queue is chosen: rows 0…n-1, maybe a student's word."""
-
-    encodings: Any = None
-    predictions: Predictions | None = None
-    label_ids: tuple[int, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        if self.predictions is not None:
-            return self.predictions.rows
-        return 0 if self.encodings is None else len(self.encodings)
+_FREE_PICKS = """
+DELETE FROM annotator_pick WHERE id IN (
+    SELECT id FROM annotator_pick
+    WHERE project_id = %s AND (leased_until IS NULL OR leased_until < now())
+    FOR UPDATE SKIP LOCKED)
+"""
+# The last condition: not even tried where somebody is just answering, since the insert would wait
+# for them while it holds the picks that they may come to want.
+_NEW_PICKS = """
+INSERT INTO annotator_pick
+    (project_id, item_id, slot, rank, reason, probability, suggestion, question_id)
+SELECT i.project_id, i.id, place.slot, chosen.rank, chosen.reason, chosen.probability,
+       chosen.suggestion::jsonb, chosen.question
+FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[], %s::bigint[])
+    WITH ORDINALITY AS chosen(number, reason, probability, suggestion, question, rank)
+JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
+CROSS JOIN generate_series(0, %s - 1) AS place(slot)
+WHERE NOT EXISTS (
+    SELECT 1 FROM annotator_assignment a
+    WHERE a.item_id = i.id AND a.slot = place.slot AND a.state = 'answered'
+      AND (a.question_id IS NULL OR a.question_id = chosen.question))
+  AND NOT EXISTS (
+    SELECT 1 FROM annotator_pick p WHERE p.item_id = i.id AND p.slot = place.slot)
+ON CONFLICT DO NOTHING
+"""
 
 
 def wish_refill(project: Project) -> None:
@@ -57,43 +63,11 @@ def wish_refill(project: Project) -> None:
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
 
 
-def choose(project: Project, knowledge: Knowledge, rng: np.random.Generator) -> Selection:
-    """Let the project's strategy choose; before there is a student, the cold start."""
-    from learning.selection import STRATEGIES
-
-    pool = _pool(project, knowledge)
-    if knowledge.predictions is not None:
-        return STRATEGIES[project.strategy]().select(pool, PICKS, rng)
-    labels = Label.objects.filter(project=project, archived_at=None).count()
-    wanted = max(FEWEST_REPRESENTATIVES, REPRESENTATIVES_PER_LABEL * labels)
-    return STRATEGIES["representatives"]().select(pool, wanted, rng)
-
-
-def _pool(project: Project, knowledge: Knowledge) -> Pool:
-    import numpy as np
-
-    from learning.types import Pool
-
-    eligible = np.zeros(knowledge.rows, dtype=np.bool_)
-    eligible[open_numbers(project, knowledge.rows)] = True
-    known = knowledge.predictions
-    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
-    return Pool(
-        eligible=eligible,
-        labelled=~eligible,
-        probabilities=None if known is None else known.probabilities,
-        columns=None if known is None else known.columns,
-        margins=None if known is None else known.margins,
-        encodings=None if knowledge.encodings is None else knowledge.encodings[: knowledge.rows],
-        label_names=tuple(names.get(pk, "?") for pk in knowledge.label_ids),
-        multi_label=project.multi_label,
-    )
-
-
 def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
     """Numbers of the items that the active stream may still choose, in any order.
 
     An item whose label came with its file is not chosen: it is served when nothing else is left.
+    One that only questions were answered about may be chosen.
     """
     import numpy as np
 
@@ -121,45 +95,26 @@ def replace_queue(
 
     Picks that somebody is just taking are skipped, not waited for; they stay.
     """
-    rows = [int(row) for row in selection.rows]
-    suggestions = [json.dumps(_suggestion(knowledge, row)) for row in rows]
+    columns = _columns(selection, knowledge)
     with run.fence(), connection.cursor() as cursor:
         # Parts a training and a refill of one project: their picks would mix, or deadlock.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
-        cursor.execute(
-            """
-            DELETE FROM annotator_pick WHERE id IN (
-                SELECT id FROM annotator_pick
-                WHERE project_id = %s AND (leased_until IS NULL OR leased_until < now())
-                FOR UPDATE SKIP LOCKED)
-            """,
-            [project.pk],
-        )
-        cursor.execute(
-            """
-            INSERT INTO annotator_pick
-                (project_id, item_id, slot, rank, reason, probability, suggestion)
-            SELECT i.project_id, i.id, place.slot, chosen.rank, chosen.reason, chosen.probability,
-                   chosen.suggestion::jsonb
-            FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[])
-                WITH ORDINALITY AS chosen(number, reason, probability, suggestion, rank)
-            JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
-            CROSS JOIN generate_series(0, %s - 1) AS place(slot)
-            WHERE NOT EXISTS (
-                SELECT 1 FROM annotator_assignment a
-                WHERE a.item_id = i.id AND a.slot = place.slot AND a.state = 'answered')
-            ON CONFLICT DO NOTHING
-            """,
-            [
-                rows,
-                [reason[:300] for reason in selection.reasons],
-                [float(p) for p in selection.probabilities],
-                suggestions,
-                project.pk,
-                project.overlap,
-            ],
-        )
+        cursor.execute(_FREE_PICKS, [project.pk])
+        cursor.execute(_NEW_PICKS, [*columns, project.pk, project.overlap])
         return int(cursor.rowcount)
+
+
+def _columns(selection: Selection, knowledge: Knowledge) -> list[list[Any]]:
+    """Item numbers, reasons, probabilities, suggestions and questions of the picks, in order."""
+    rows = selection.rows.tolist()
+    asked = [-1] * len(rows) if selection.questions is None else selection.questions.tolist()
+    return [
+        rows,
+        [reason[:300] for reason in selection.reasons],
+        selection.probabilities.tolist(),
+        [json.dumps(_suggestion(knowledge, row)) for row in rows],
+        [None if column < 0 else knowledge.label_ids[column] for column in asked],
+    ]
 
 
 def _suggestion(knowledge: Knowledge, row: int) -> list[list[float]]:

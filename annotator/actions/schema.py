@@ -56,6 +56,18 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
     return known
 
 
+def check_answer(project: Project, labels: Sequence[int], question: int | None) -> list[int]:
+    """As `check_labels`, of an answer to the question about one label where there is one."""
+    if question is None:
+        return check_labels(project, labels)
+    if not set(labels) <= {question}:
+        raise InvalidError("An answer about one label names that label, or none.", field="labels")
+    if not project.multi_label:
+        raise InvalidError("Items of this project have one label each.", field="question")
+    asked = check_labels(project, [question])
+    return asked if labels else []
+
+
 def add_label(
     project: Project,
     name: str,

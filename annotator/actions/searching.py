@@ -10,8 +10,8 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import Aggregate, BinaryField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from annotator.actions.encoding import students_folder
 from annotator.actions.indexing import CONFIGURATION
-from annotator.actions.training import students_folder
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,
@@ -38,6 +38,7 @@ DOUBTFUL = 0.2
 STATUSES = {
     "answered": "Decided",
     "tie": "Tie, waits for review",
+    "partial": "Some labels known",
     "none": "No label yet",
     "open": "Wants an answer",
     "flagged": "Flagged",
@@ -153,6 +154,8 @@ def _by_status(items: QuerySet[Item], status: str) -> QuerySet[Item]:
         return items.filter(verdict__state=VerdictState.DECIDED)
     if status == "tie":
         return items.filter(verdict__state=VerdictState.TIE)
+    if status == "partial":
+        return items.filter(verdict__state=VerdictState.PARTIAL)
     if status == "none":
         return items.filter(verdict=None)
     if status == "open":

@@ -38,7 +38,7 @@ _TAKEN_BACK = """coalesce((
     JOIN annotator_ledgerentry le ON le.annotation_id = later.id
     WHERE later.previous_id = a.id LIMIT 1), false)"""
 _VOTES = f"""
-SELECT a.item_id, a.annotator_id, a.labels, a.stream, e.position, a.kind, {_TAKEN_BACK}
+SELECT a.item_id, a.annotator_id, a.labels, a.stream, e.position, a.question_id, a.kind, {_TAKEN_BACK}
 FROM annotator_annotation a
 CROSS JOIN LATERAL (
     SELECT position FROM annotator_ledgerentry
@@ -49,7 +49,8 @@ ORDER BY a.item_id, e.position
 _ANNOTATIONS = f"""
 SELECT e.position, a.uuid::text, i.number, i.external_id, a.annotator_id, a.kind, a.labels, a.stream,
        a.extra, a.blind, a.seconds, a.comment, a.reason, p.uuid::text,
-       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {_TAKEN_BACK}
+       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {_TAKEN_BACK},
+       a.question_id
 FROM annotator_ledgerentry e
 CROSS JOIN LATERAL (SELECT * FROM annotator_annotation WHERE id = e.annotation_id OFFSET 0) a
 JOIN annotator_item i ON i.id = a.item_id
@@ -99,6 +100,8 @@ class Rows:
             task_type=self._frozen["task_type"],
         )
         self._kind = self._frozen["item_kind"]
+        # Snapshots from before there were questions are written as they were.
+        self._asks = bool(self._frozen.get("asks"))
         self.counts = Counts()
 
     def item_fields(self) -> list[Field]:
@@ -111,6 +114,8 @@ class Rows:
         if self._kind == ItemKind.PAIR:
             kinds["text_b"] = "text"
         kinds |= self._label_kinds() | {"state": "text", "source": "text", "voices": "integer"}
+        if self._asks:
+            kinds["known"] = "json"
         if self._options["soft"]:
             kinds["soft"] = "json"
         if self._options["streams"]:
@@ -125,7 +130,10 @@ class Rows:
         kinds: dict[str, Any] = {"position": "integer", "uuid": "text"}
         kinds |= {"item": "integer", "id": "text"}
         kinds |= {"annotator": "text", "annotator_id": "integer", "annotator_kind": "text"}
-        kinds |= {"kind": "text"} | self._label_kinds() | {"standing": "flag", "stream": "text"}
+        kinds |= {"kind": "text"} | self._label_kinds()
+        if self._asks:
+            kinds["question"] = "text"
+        kinds |= {"standing": "flag", "stream": "text"}
         kinds |= {"extra": "flag", "blind": "flag", "seconds": "number"}
         kinds |= {"comment": "text", "reason": "text", "previous": "text", "created_at": "text"}
         return [Field(name, kind) for name, kind in kinds.items()]
@@ -178,12 +186,14 @@ class Rows:
         """The verdicts that follow from these annotations, and the streams they came by."""
         votes: dict[int, list[Vote]] = defaultdict(list)
         streams: dict[int, set[str]] = defaultdict(set)
-        for item, annotator, labels, stream, position, kind, taken_back in said:
+        for item, annotator, labels, stream, position, question, kind, taken_back in said:
             streams[item].add(stream)
             if kind == "answer" and not taken_back:
                 voice = self._voices[annotator]
                 weight, truth = voice["weight"], voice["truth"]
-                votes[item].append(Vote(item, annotator, labels, stream, weight, truth, position))
+                votes[item].append(
+                    Vote(item, annotator, labels, stream, weight, truth, position, question)
+                )
         verdicts = {one.item: one for one in derive(self._project, votes.values())}
         return verdicts, {item: sorted(names) for item, names in streams.items()}
 
@@ -208,12 +218,20 @@ class Rows:
         }
         if self._project.multi_label and not decided:
             fields["labels"] = None
+        if self._asks:
+            fields["known"] = self._answers(verdict)
         if self._options["soft"]:
             soft = verdict.soft.items() if verdict is not None else ()
             fields["soft"] = {self._names[pk]: share for pk, share in soft} or None
         if self._splits:
             fields["split"] = self._split(digest)
         return fields
+
+    def _answers(self, verdict: Derived | None) -> dict[str, bool] | None:
+        """What a partial verdict knows: label -> whether it is there; None for any other."""
+        if verdict is None or verdict.known is None or verdict.state == "tie":
+            return None
+        return {self._names[pk]: pk in verdict.labels for pk in verdict.known}
 
     def _count(self, row: dict[str, Any]) -> None:
         counts = self.counts
@@ -255,6 +273,7 @@ class Rows:
             "annotator_kind": voice["kind"],
             "kind": row[5],
             **self._label_values(row[6]),
+            **({"question": self._names.get(row[16])} if self._asks else {}),
             "standing": row[5] == "answer" and not row[15],
             "stream": row[7],
             "extra": row[8],

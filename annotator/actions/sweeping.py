@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from annotator import jobs
-from annotator.actions import exporting, importing, settling
+from annotator.actions import exporting, importing, settling, simulations
 
 
 def sweep() -> dict[str, int]:
     """One round. Safe to run twice, and at the same time as another sweeper."""
     return {
         "unsettled": settling.find_unsettled(),
-        "stranded": importing.mark_stranded() + exporting.mark_stranded(),
+        "stranded": importing.mark_stranded()
+        + exporting.mark_stranded()
+        + simulations.mark_stranded(),
         "forgotten": importing.let_old_uploads_go(),
         "rung": jobs.sweep(),
     }

@@ -9,8 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions.encoding import matrix_folder
-from annotator.actions.training import students_folder
+from annotator.actions.encoding import matrix_folder, students_folder
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, Label, Project, StudentVersion, User
 from annotator.runtime import modelclient

@@ -6,72 +6,48 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from django.conf import settings
-from django.db import connection
 from django.db.models import Max
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import auditing, evaluating, queueing
-from annotator.actions.encoding import current_encoding, open_matrix, wish_encoding
+from annotator.actions import (
+    choosing,
+    differing,
+    estimating,
+    evaluating,
+    lessons,
+    queueing,
+    sheets,
+)
+from annotator.actions.encoding import (
+    current_encoding,
+    open_matrix,
+    students_folder,
+    wish_encoding,
+)
 from annotator.actions.schema import columns_of
-from annotator.actions.sealing import position as sealed_position
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Encoding,
     EstimateSource,
     Item,
-    Part,
     Project,
     StudentState,
     StudentVersion,
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from annotator.actions.lessons import Lesson
     from learning.students import Fitted
+    from learning.students.predictions import Predictions
     from learning.tasks import Columns
-    from learning.types import TrainingData
 
 # Old heads keep their figures for the curve; their files go, but for the newest few.
 KEPT_FILES = 5
 PREDICTION_STEPS = 100
-
-_TRAINABLE = f"""
-SELECT i.number, v.labels, v.soft::text, i.answers, i.content_hash
-FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
-WHERE v.project_id = %s AND i.number < %s AND v.state = 'decided'
-  AND i.removed_at IS NULL
-  AND NOT {auditing.untrainable_items()}
-ORDER BY i.number
-"""  # noqa: S608 - only our own condition is put in
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What a student is about to learn: item numbers beside the arrays made of their verdicts.
-
-    `audited` holds what it will be measured on, known before it learns: an item that is drawn while
-    it learns may be one of its own.
-    """
-
-    numbers: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    data: TrainingData
-    columns: Columns
-    audited: list[tuple[int, list[int]]]
-    answers: int
-    position: int
-
-
-def students_folder(project_id: int) -> Path:
-    return Path(settings.DATA_DIR) / "students" / str(project_id)
 
 
 def run_train(run: jobs.Run) -> dict[str, Any]:
@@ -81,16 +57,13 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)
         return {"trained": False, "why": "The items are not encoded yet."}
-    lesson = gather(project, encoding)
+    lesson = lessons.gather(project, encoding)
     if lesson is None:
         chosen = _refill(run, project, encoding, None)
+        differing.wish(project)
         return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
     version, predictions = _learn(run, project, encoding, lesson, kind="head")
-    knowledge = queueing.Knowledge(
-        encodings=open_matrix(encoding).view(),
-        predictions=predictions,
-        label_ids=lesson.columns.label_ids,
-    )
+    knowledge = _knowledge(project, encoding, predictions, lesson.columns.label_ids)
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
         _refill(run, project, encoding, knowledge)
     forget_old_files(project)
@@ -101,7 +74,7 @@ def run_finetune(run: jobs.Run) -> dict[str, Any]:
     """Fine-tune a transformer; it takes over only if it wins on the audit sample."""
     project = run.project
     encoding = current_encoding(project)
-    lesson = gather(project, encoding, texts=True) if encoding else None
+    lesson = lessons.gather(project, encoding, texts=True) if encoding else None
     if encoding is None or lesson is None:
         raise ConflictError(
             "A fine-tuned student needs encoded items and answers with two different labels."
@@ -110,69 +83,6 @@ def run_finetune(run: jobs.Run) -> dict[str, Any]:
         run, project, encoding, lesson, kind="finetune", params=run.params.get("student", {})
     )
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
-
-
-def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:
-    """The training set as of now, or None while it has fewer than two different labels.
-
-    Evaluation and calibration items and their content duplicates are never in it.
-    """
-    import numpy as np
-
-    from learning.encoders import pair
-    from learning.tasks import TASKS
-    from learning.types import TrainingData
-
-    position = sealed_position(project)
-    audited = auditing.answered(project, Part.EVALUATION)
-    with connection.cursor() as cursor:
-        cursor.execute(_TRAINABLE, [project.pk, encoding.rows])
-        rows = cursor.fetchall()
-    task, columns = TASKS[project.task_type](), columns_of(project)
-    targets = _soft_targets(project, rows, columns)
-    usable = task.usable(targets)
-    rows = [row for row, kept in zip(rows, usable, strict=True) if kept]
-    targets = targets[usable]
-    if len(rows) < 2 or (targets > 0).any(axis=0).sum() < (1 if project.multi_label else 2):
-        return None
-    numbers = np.array([row[0] for row in rows], dtype=np.int64)
-    contents: list[str] | None = None
-    if texts:
-        items = Item.objects.filter(project=project, number__in=numbers.tolist())
-        contents = [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
-    groups = np.array([int.from_bytes(bytes(row[4])[:7]) for row in rows], dtype=np.int64)
-    return Lesson(
-        numbers=numbers,
-        groups=groups,
-        data=TrainingData(
-            targets=targets,
-            encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
-            texts=contents,
-            known=task.known(len(rows), columns),
-            multi_label=project.multi_label,
-        ),
-        columns=columns,
-        audited=audited,
-        answers=sum(row[3] for row in rows),
-        position=position,
-    )
-
-
-def _soft_targets(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.float32]:
-    """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1."""
-    import json
-
-    import numpy as np
-
-    targets = np.zeros((len(rows), len(columns)), dtype=np.float32)
-    for row, (_, _, soft, *_rest) in enumerate(rows):
-        for label, share in json.loads(soft).items():
-            targets[row, columns.column(int(label))] = share
-    targets[:, ~columns.active] = 0
-    if not project.multi_label:
-        total = targets.sum(axis=1, keepdims=True)
-        np.divide(targets, total, out=targets, where=total > 0)
-    return np.clip(targets, 0, 1)
 
 
 def _learn(
@@ -207,6 +117,9 @@ def _learn(
     )
     figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
     version = _publish(run, project, encoding, lesson, folder, kind, params or {}, figures, started)
+    sheets.write(run, version, predictions, [number for number, _ in lesson.audited])
+    estimating.wish(project)
+    differing.wish(project)
     return version, predictions
 
 
@@ -309,6 +222,7 @@ def promote(project: Project, version: StudentVersion) -> None:
     _promote(project, version)
     Project.objects.filter(pk=project.pk).update(student_pinned=True)
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+    estimating.wish(project)
 
 
 def unpin(project: Project) -> None:
@@ -325,28 +239,36 @@ def run_refill(run: jobs.Run) -> dict[str, Any]:
     return {"picks": _refill(run, project, encoding, knowledge_of(project, encoding))}
 
 
-def knowledge_of(project: Project, encoding: Encoding) -> queueing.Knowledge | None:
+def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | None:
     """The current student's predictions beside the matrix, or None while there is no student."""
     from learning.students.predictions import read_predictions
 
     current = project.current_student
     if current is None:
         return None
-    return queueing.Knowledge(
+    predictions = read_predictions(students_folder(project.pk) / current.folder / "pool")
+    return _knowledge(project, encoding, predictions, tuple(current.label_ids))
+
+
+def _knowledge(
+    project: Project, encoding: Encoding, predictions: Predictions, label_ids: tuple[int, ...]
+) -> choosing.Knowledge:
+    return choosing.Knowledge(
         encodings=open_matrix(encoding).view(),
-        predictions=read_predictions(students_folder(project.pk) / current.folder / "pool"),
-        label_ids=tuple(current.label_ids),
+        predictions=predictions,
+        label_ids=label_ids,
+        learnt=lessons.read(project, encoding.rows, columns_of(project)),
     )
 
 
 def _refill(
-    run: jobs.Run, project: Project, encoding: Encoding, knowledge: queueing.Knowledge | None
+    run: jobs.Run, project: Project, encoding: Encoding, knowledge: choosing.Knowledge | None
 ) -> int:
     import numpy as np
 
-    known = knowledge or queueing.Knowledge(encodings=open_matrix(encoding).view())
+    known = knowledge or choosing.Knowledge(encodings=open_matrix(encoding).view())
     rng = np.random.default_rng(secrets.randbits(64))
-    selection = queueing.choose(project, known, rng)
+    selection = choosing.choose(project, known, rng)
     return queueing.replace_queue(project, selection, known, run)
 
 

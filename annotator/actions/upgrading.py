@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -24,6 +26,12 @@ def pending() -> list[str]:
 def holds_something() -> bool:
     """Whether there is anything that an upgrade could hurt."""
     return bool(MigrationExecutor(connection).loader.applied_migrations)
+
+
+def usual_target() -> Path:
+    """Where the backup before an upgrade goes when nobody names another folder."""
+    name = f"before-upgrade-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return Path(settings.DATA_DIR) / "backups" / name
 
 
 def upgrade(target: Path | None, report: Report) -> list[str]:

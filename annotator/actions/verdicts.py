@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection, transaction
 
 from annotator.actions.schema import columns_of
-from annotator.models import Project, Verdict, VerdictSource, VerdictState
+from annotator.models import Project, Stream, Verdict, VerdictSource, VerdictState
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.tasks import Columns
 
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
@@ -18,7 +24,7 @@ VERDICT_LOCK = 7_003
 # LIMIT and OFFSET keep the planner at one index probe per row: for a large chunk it would read the
 # whole ledger instead, and again for the next one.
 _STANDING = """
-SELECT a.item_id, a.annotator_id, a.labels, a.stream, v.weight, v.truth, e.position
+SELECT a.item_id, a.annotator_id, a.labels, a.stream, v.weight, v.truth, e.position, a.question_id
 FROM annotator_annotation a
 JOIN annotator_annotator v ON v.id = a.annotator_id
 CROSS JOIN LATERAL (
@@ -32,20 +38,25 @@ ORDER BY a.item_id, e.position
 """
 _WRITE = """
 INSERT INTO annotator_verdict
-    (item_id, project_id, labels, soft, state, source, voices, position, decided_at)
-SELECT v.item, %s, v.labels::bigint[], v.soft::jsonb, v.state, v.source, v.voices, v.position, now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[])
-    AS v(item, labels, soft, state, source, voices, position)
+    (item_id, project_id, labels, soft, known, state, source, voices, position, decided_at)
+SELECT v.item, %s, v.labels::bigint[], v.soft::jsonb, v.known::bigint[], v.state, v.source, v.voices,
+       v.position, now()
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+            %s::bigint[])
+    AS v(item, labels, soft, known, state, source, voices, position)
 ORDER BY v.item
 ON CONFLICT (item_id) DO UPDATE SET
-    labels = excluded.labels, soft = excluded.soft, state = excluded.state,
+    labels = excluded.labels, soft = excluded.soft, known = excluded.known, state = excluded.state,
     source = excluded.source, voices = excluded.voices, position = excluded.position,
     decided_at = excluded.decided_at
 """
 
 
 class Vote(NamedTuple):
-    """A standing answer: who said what to which item, with which weight, at which position."""
+    """A standing answer: who said what to which item, with which weight, at which position.
+
+    `question` is the one label that it is about, None for a whole answer.
+    """
 
     item: int
     annotator: int
@@ -54,14 +65,19 @@ class Vote(NamedTuple):
     weight: float
     truth: bool
     position: int
+    question: int | None
 
 
 class Derived(NamedTuple):
-    """What follows from the votes on one item; `soft` maps label ids to shares of the weight."""
+    """What follows from the votes on one item; `soft` maps label ids to shares of the weight.
+
+    `known` names the labels that questions were answered about, None where a whole answer counts.
+    """
 
     item: int
     labels: list[int]
     soft: dict[int, float]
+    known: list[int] | None
     state: VerdictState
     source: VerdictSource
     voices: int
@@ -81,6 +97,21 @@ def decide(project: Project, item_ids: Iterable[int]) -> int:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERDICT_LOCK, project.pk])
             written += _decide_chunk(project, chunk)
     return written
+
+
+def by_whole_answers(project: Project, item_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Item -> the labels that its whole answers alone decide; items that they leave tied are not in.
+
+    For figures, in which answers to questions never have a part.
+    """
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [list(item_ids)])
+        for vote in map(Vote._make, cursor.fetchall()):
+            if vote.question is None:
+                votes[vote.item].append(vote)
+    found = derive(project, votes.values())
+    return {one.item: one.labels for one in found if one.state == VerdictState.DECIDED}
 
 
 def _chunks(item_ids: Iterable[int]) -> Iterable[list[int]]:
@@ -105,8 +136,9 @@ def _decide_chunk(project: Project, item_ids: list[int]) -> int:
 def _write(project: Project, found: list[Derived]) -> None:
     columns: list[Any] = [
         [one.item for one in found],
-        ["{" + ",".join(map(str, one.labels)) + "}" for one in found],
+        [_array(one.labels) for one in found],
         [json.dumps(one.soft) for one in found],
+        [None if one.known is None else _array(one.known) for one in found],
         [str(one.state) for one in found],
         [str(one.source) for one in found],
         [one.voices for one in found],
@@ -116,19 +148,37 @@ def _write(project: Project, found: list[Derived]) -> None:
         cursor.execute(_WRITE, [project.pk, *columns])
 
 
+def _array(ids: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
 def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
     """Derive what each item's votes amount to; finals first, then what consensus says.
 
-    `items` holds the votes of one item each, in the order of their positions.
+    `items` holds the votes of one item each, in the order of their positions. What only answers to
+    questions are known of is partial.
     """
     finals: list[Derived] = []
     open_questions: list[Sequence[Vote]] = []
-    for said in items:
+    for said in map(counting, items):
         if any(vote.stream == "review" or vote.truth for vote in said):
             finals.append(_final(said))
         else:
             open_questions.append(said)
     return finals + _by_consensus(project, open_questions)
+
+
+def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
+    """The votes that count: a voice's whole answer stands for its answers to questions too, and what
+    the audit sample learns of an item is not mixed with answers to questions.
+    """
+    if all(vote.question is None for vote in votes):
+        return votes
+    whole = [vote for vote in votes if vote.question is None]
+    if any(vote.stream == Stream.AUDIT for vote in whole):
+        return whole
+    heard = {vote.annotator for vote in whole}
+    return [vote for vote in votes if vote.question is None or vote.annotator not in heard]
 
 
 def _final(votes: Sequence[Vote]) -> Derived:
@@ -138,6 +188,7 @@ def _final(votes: Sequence[Vote]) -> Derived:
         votes,
         labels=word.labels,
         soft=dict.fromkeys(word.labels, 1.0),
+        known=None,
         state=VerdictState.DECIDED,
         source=VerdictSource.REVIEWER if reviews else VerdictSource.TRUTH,
     )
@@ -161,12 +212,13 @@ def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Der
             annotator=np.array([vote.annotator for _, vote in flat], dtype=np.int64),
             answers=columns.hot([vote.labels for _, vote in flat]),
             weights=np.array([vote.weight for _, vote in flat], dtype=np.float64),
+            known=_known([vote for _, vote in flat], columns),
             multi_label=project.multi_label,
         )
     )
     ids = columns.label_ids
     labels: list[list[int]] = [[] for _ in items]
-    for row, column in np.argwhere(consensus.answers).tolist():
+    for row, column in zip(*map(np.ndarray.tolist, np.nonzero(consensus.answers)), strict=True):
         labels[row].append(ids[column])
     soft: list[dict[int, float]] = [{} for _ in items]
     rows, places = np.nonzero(consensus.shares)
@@ -174,21 +226,38 @@ def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Der
     for row, column, share in zip(rows.tolist(), places.tolist(), shares, strict=True):
         soft[row][ids[column]] = round(share, 6)
     return [
-        _derived(
-            votes,
-            labels=labels[row],
-            soft=soft[row],
-            state=VerdictState.TIE if consensus.tied[row] else VerdictState.DECIDED,
-            source=VerdictSource.CONSENSUS,
-        )
+        _agreed(votes, labels=labels[row], soft=soft[row], tied=bool(consensus.tied[row]))
         for row, votes in enumerate(items)
     ]
 
 
-def _derived(votes: Sequence[Vote], **values: Any) -> Derived:
-    return Derived(
-        item=votes[0].item,
-        voices=len({vote.annotator for vote in votes}),
-        position=max(vote.position for vote in votes),
+def _known(votes: Sequence[Vote], columns: Columns) -> NDArray[np.bool_] | None:
+    """(v, k) bool, the labels that each vote speaks about; None where all speak about all."""
+    import numpy as np
+
+    asked = [(row, vote.question) for row, vote in enumerate(votes) if vote.question is not None]
+    if not asked:
+        return None
+    known = np.ones((len(votes), len(columns)), dtype=np.bool_)
+    for row, question in asked:
+        known[row] = False
+        known[row, columns.column(question)] = True
+    return known
+
+
+def _agreed(votes: Sequence[Vote], *, tied: bool, **values: Any) -> Derived:
+    questions = [vote.question for vote in votes]
+    known = None if None in questions else sorted({q for q in questions if q is not None})
+    whole = VerdictState.DECIDED if known is None else VerdictState.PARTIAL
+    return _derived(
+        votes,
+        known=known,
+        state=VerdictState.TIE if tied else whole,
+        source=VerdictSource.CONSENSUS,
         **values,
     )
+
+
+def _derived(votes: Sequence[Vote], **values: Any) -> Derived:
+    voices = 1 if len(votes) == 1 else len({vote.annotator for vote in votes})
+    return Derived(item=votes[0].item, voices=voices, position=votes[-1].position, **values)

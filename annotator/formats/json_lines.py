@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import orjson
+
 from annotator.formats.json_text import decoded, record_of
 from annotator.formats.records import LIMITS, Limits, Problem, Record, RowError, Rows
 from annotator.formats.text import BoundedLines, RowTooLongError, text_of
 from annotator.formats.writing import Field
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+BUFFER_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +34,24 @@ class JsonLines:
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
     ) -> int:
         """Write one object a line, keys in the order of the fields; give the number of records."""
-        text = io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="")
         names = [field.name for field in fields]
         count = 0
+        buffered = io.BufferedWriter(stream, BUFFER_BYTES)
         try:
             for record in records:
-                text.write(_JSON.encode({name: record[name] for name in names}) + "\n")
+                buffered.write(_line({name: record[name] for name in names}))
                 count += 1
         finally:
-            text.flush()
-            text.detach()
+            buffered.flush()
+            buffered.detach()
         return count
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # an integer beyond 64 bits in somebody's metadata
+        return _JSON.encode(record).encode() + b"\n"
 
 
 def rows_of_lines(

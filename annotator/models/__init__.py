@@ -14,6 +14,7 @@ from annotator.models.annotation import (
     VerdictSource,
     VerdictState,
 )
+from annotator.models.audit import AuditSheet
 from annotator.models.item import BatchState, ImportBatch, Item, ItemSearch, Part, Suggestion
 from annotator.models.job import Job, JobState
 from annotator.models.people import (
@@ -28,7 +29,14 @@ from annotator.models.people import (
     new_secret,
 )
 from annotator.models.project import ItemKind, Label, Project
-from annotator.models.queue import Assignment, AssignmentState, Pick
+from annotator.models.queue import Assignment, AssignmentState, Pick, Seeding
+from annotator.models.simulation import (
+    RunState,
+    Simulation,
+    SimulationRun,
+    SimulationState,
+    StrategyChange,
+)
 from annotator.models.snapshot import Snapshot, SnapshotState
 from annotator.models.student import Encoding, EstimateSource, StudentState, StudentVersion
 
@@ -40,6 +48,7 @@ __all__ = [
     "AnnotatorKind",
     "Assignment",
     "AssignmentState",
+    "AuditSheet",
     "BatchState",
     "Can",
     "Encoding",
@@ -62,8 +71,14 @@ __all__ = [
     "Project",
     "ResetLink",
     "Role",
+    "RunState",
+    "Seeding",
+    "Simulation",
+    "SimulationRun",
+    "SimulationState",
     "Snapshot",
     "SnapshotState",
+    "StrategyChange",
     "Stream",
     "StudentState",
     "StudentVersion",

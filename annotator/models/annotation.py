@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from annotator.models.item import Item
 from annotator.models.people import ROLES, Can, User, id_of
-from annotator.models.project import Project
+from annotator.models.project import Label, Project
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
@@ -104,21 +104,33 @@ class Annotation(models.Model):
     """One voice's word on one item. A trigger refuses to change or delete it."""
 
     uuid = models.UUIDField(unique=True)
-    # No index of their own: those below begin with the same columns. The project is the item's.
+    # No index of their own: those below begin with the same columns. No constraint either: the
+    # ledger's trigger looks up item and voice of all new rows at once, and that they are the project's.
     project = models.ForeignKey(
         Project, models.CASCADE, related_name="annotations", db_index=False, db_constraint=False
     )
-    item = models.ForeignKey(Item, models.CASCADE, related_name="annotations", db_index=False)
+    item = models.ForeignKey(
+        Item, models.CASCADE, related_name="annotations", db_index=False, db_constraint=False
+    )
     annotator = models.ForeignKey(
-        Annotator, models.PROTECT, related_name="annotations", db_index=False
+        Annotator, models.PROTECT, related_name="annotations", db_index=False, db_constraint=False
     )
     assignment = models.ForeignKey(
-        "Assignment", models.DO_NOTHING, null=True, db_constraint=False, related_name="annotations"
+        "Assignment",
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="annotations",
     )
     previous = models.OneToOneField("self", models.PROTECT, null=True, related_name="successor")
     kind = models.CharField(max_length=16, choices=AnnotationKind, default=AnnotationKind.ANSWER)
     stream = models.CharField(max_length=16, choices=Stream, default=Stream.ACTIVE)
     labels = ArrayField(models.BigIntegerField(), default=list)
+    # The one label this answer is about: `labels` holds it or is empty. Nothing is said of others.
+    question = models.ForeignKey(
+        Label, models.DO_NOTHING, null=True, db_index=False, db_constraint=False, related_name="+"
+    )
     comment = models.TextField(blank=True)
     reason = models.CharField(max_length=200, blank=True)
     # Answered after its lease was given to somebody else: kept, marked, beyond the overlap.
@@ -135,6 +147,11 @@ class Annotation(models.Model):
             models.Index(fields=["item", "annotator"], name="annotation_item_voice"),
             models.Index(fields=["annotator", "-id"], name="annotation_voice_latest"),
             models.Index(fields=["project", "-id"], name="annotation_project_latest"),
+            models.Index(
+                fields=["assignment"],
+                name="annotation_assignment",
+                condition=models.Q(assignment__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -197,6 +214,8 @@ class LedgerEntry(models.Model):
 class VerdictState(models.TextChoices):
     DECIDED = "decided", "Decided"
     TIE = "tie", "Tie"
+    # Known of some labels only, from questions about them.
+    PARTIAL = "partial", "Some labels known"
 
 
 class VerdictSource(models.TextChoices):
@@ -221,6 +240,8 @@ class Verdict(models.Model):
     labels = ArrayField(models.BigIntegerField(), default=list)
     # {label id: share of the weight, 0..1}; for multi-label each share is its own probability.
     soft = models.JSONField(default=dict)
+    # The labels that are known where the verdict is partial; null where all are.
+    known = ArrayField(models.BigIntegerField(), null=True)
     state = models.CharField(max_length=16, choices=VerdictState)
     source = models.CharField(max_length=16, choices=VerdictSource)
     voices = models.PositiveSmallIntegerField(default=0)

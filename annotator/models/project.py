@@ -76,7 +76,10 @@ class Project(models.Model):
 
     encoder = models.CharField(max_length=32, choices=encoder_choices, default="minilm")
     encoder_params = models.JSONField(default=dict, blank=True)
-    strategy = models.CharField(max_length=32, choices=strategy_choices, default="margin")
+    strategy = models.CharField(max_length=32, choices=strategy_choices, default="mixed")
+    # Whether people may be asked about one label of an item ("is it a refund?"), where the strategy
+    # finds that the others are sure.
+    label_questions = models.BooleanField(default=False)
     consensus = models.CharField(
         max_length=32, choices=consensus_choices, default="weighted-majority"
     )

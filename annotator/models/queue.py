@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from annotator.models.annotation import Annotator, Stream
 from annotator.models.item import Item
-from annotator.models.people import Can, id_of
-from annotator.models.project import Project
+from annotator.models.people import Can, User, id_of
+from annotator.models.project import Label, Project
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
@@ -27,6 +28,8 @@ class Pick(models.Model):
     probability = models.FloatField(null=True)
     # The student's likeliest labels: [[label id, probability], …], at most five.
     suggestion = models.JSONField(default=list)
+    # The one label that is asked about; without it the whole answer is.
+    question = models.ForeignKey(Label, models.CASCADE, null=True, db_index=False, related_name="+")
     # Far in the past while nobody holds it; written when leased so that a second reader skips it.
     leased_until = models.DateTimeField(null=True)
 
@@ -38,6 +41,44 @@ class Pick(models.Model):
 
     def __str__(self) -> str:
         return f"pick {self.rank} of project {self.project_id}"
+
+
+class SeedingQuerySet(models.QuerySet["Seeding"]):
+    def for_user(self, user: Viewer, can: Can = Can.MANAGE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def standing(self) -> Self:
+        """Wishes that nobody took back."""
+        return self.filter(ended_at=None)
+
+
+class Seeding(models.Model):
+    """A lead's wish that people are asked about these items next: hits of a search, or an example's
+    likes."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="seedings")
+    # What was searched for, or "" where the items are like an example.
+    query = models.CharField(max_length=300, blank=True)
+    example = models.ForeignKey(Item, models.SET_NULL, null=True, db_index=False, related_name="+")
+    # Item numbers, best first.
+    numbers = ArrayField(models.PositiveIntegerField(), default=list)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    objects = SeedingQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["project", "-id"],
+                name="seeding_standing",
+                condition=models.Q(ended_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"seeding of {len(self.numbers)} items"
 
 
 class AssignmentState(models.TextChoices):
@@ -62,6 +103,8 @@ class Assignment(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
     item = models.ForeignKey(Item, models.CASCADE, related_name="assignments")
     annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="assignments")
+    # The one label that is asked about. Such a lease has places of its own beside the whole answers.
+    question = models.ForeignKey(Label, models.CASCADE, null=True, db_index=False, related_name="+")
     # Which of the item's wanted answers this lease is for.
     slot = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=16, choices=AssignmentState, default=AssignmentState.LEASED)
@@ -83,13 +126,25 @@ class Assignment(models.Model):
             models.UniqueConstraint(
                 fields=["item", "slot"],
                 name="one_live_lease_or_answer_per_slot",
-                condition=models.Q(state__in=["leased", "answered"]),
+                condition=models.Q(state__in=["leased", "answered"], question=None),
             ),
-            # Nobody meets an item twice.
+            models.UniqueConstraint(
+                fields=["item", "question", "slot"],
+                name="one_live_question_per_slot",
+                condition=models.Q(state__in=["leased", "answered"], question__isnull=False),
+            ),
+            # Nobody meets an item twice, nor a question about it.
             models.UniqueConstraint(
                 fields=["item", "annotator"],
                 name="one_meeting_per_voice",
-                condition=models.Q(state__in=["leased", "answered", "skipped"]),
+                condition=models.Q(state__in=["leased", "answered", "skipped"], question=None),
+            ),
+            models.UniqueConstraint(
+                fields=["item", "annotator", "question"],
+                name="one_question_per_voice",
+                condition=models.Q(
+                    state__in=["leased", "answered", "skipped"], question__isnull=False
+                ),
             ),
         ]
         indexes = [

@@ -1,5 +1,6 @@
 """What every response carries, and what a lost database looks like from outside."""
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -54,13 +57,14 @@ class DatabaseGoneMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn a lost or overloaded database into 503; leave everything else alone."""
-        return database_gone(request) if is_database_gone(exception) else None
+        return database_gone(request, exception) if is_database_gone(exception) else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer for what no page caught; sessions meet a lost database outside of any page."""
-    if is_database_gone(sys.exc_info()[1]):
-        return database_gone(request)
+    error = sys.exc_info()[1]
+    if is_database_gone(error):
+        return database_gone(request, error)
     return defaults.server_error(request)
 
 
@@ -69,8 +73,10 @@ def is_database_gone(error: BaseException | None) -> bool:
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def database_gone(request: HttpRequest) -> HttpResponse:
-    """Say that the database is away, without asking it anything."""
+def database_gone(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Say that the database is away, without asking it anything; the log is told why."""
+    told = str(error).partition("\n")[0]  # further lines may quote what somebody typed
+    logger.warning("The database did not answer %s: %s", request.path, told)
     detail = "The database is not answering. Your work is kept on this page; try again shortly."
     response: HttpResponse
     if request.path.startswith("/api/"):

@@ -38,8 +38,7 @@ class TestDatabaseGone:
         def gone(*args):
             raise OperationalError("server closed the connection")
 
-        store = "django.contrib.sessions.backends.db.SessionStore"
-        monkeypatch.setattr(f"{store}._get_session_from_db", gone)
+        monkeypatch.setattr("annotator.runtime.sessions.run_prepared", gone)
         client.cookies[settings.SESSION_COOKIE_NAME] = "k" * 32
         client.raise_request_exception = False
         response = client.get("/accounts/login/")

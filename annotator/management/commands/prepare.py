@@ -11,17 +11,17 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from annotator import __version__, environment
-from annotator.actions import demo
+from annotator.actions import demo, upgrading
 
 
 class Command(BaseCommand):
-    help = "Migrate, collect changed static files and make the demo; safe to repeat."
+    help = "Back up and migrate what is of an older version, collect changed static files and make the demo; safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--answer", type=Path, help="file for the log-ins, as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
+        upgrading.upgrade(upgrading.usual_target(), self.stdout.write)
         collect_static()
         logins = make_demo()
         if options["answer"]:

@@ -1,10 +1,8 @@
 """Bring an existing data folder to this version."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandParser
 
 from annotator.actions import upgrading
@@ -26,8 +24,7 @@ Examples:
         how.add_argument("--no-backup", action="store_true", help="you have one already")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = f"before-upgrade-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        target = options["backup"] or settings.DATA_DIR / "backups" / name
+        target = options["backup"] or upgrading.usual_target()
         done = upgrading.upgrade(None if options["no_backup"] else target, self.note)
         if done:
             self.say(f"Upgraded: {', '.join(done)}.")

@@ -12,8 +12,8 @@ from annotator.actions import (
     encoding,
     evaluating,
     labeling,
+    lessons,
     settling,
-    training,
 )
 from annotator.models import Encoding, Item, Part, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import make_pool, work
@@ -84,10 +84,10 @@ def test_an_item_drawn_while_a_student_learns_does_not_measure_it(cast, monkeypa
         def row(self, number):
             return np.full(3, 1 / 3)
 
-    before = training.gather(project, Encoding.objects.get())
+    before = lessons.gather(project, Encoding.objects.get())
     Item.objects.filter(number__lt=6).update(part=Part.EVALUATION)
     Item.objects.filter(number__gte=6).update(part=Part.SEED)
-    after = training.gather(project, Encoding.objects.get())
+    after = lessons.gather(project, Encoding.objects.get())
     assert evaluating._on_audit(project, before, Predictions()) is None
     assert evaluating._on_audit(project, after, Predictions()).evaluated_on == 6
     assert set(after.numbers.tolist()) == set(range(6, 12))

@@ -19,6 +19,7 @@ from annotator.actions import (
     exporting,
     labeling,
     projects,
+    revising,
     schema,
     settling,
     undoing,
@@ -173,7 +174,7 @@ class TestVerdicts:
 class TestAnnotations:
     def test_are_all_there_in_the_order_of_the_ledger(self, project, cast):
         said = answer(project, cast.ana, "Login")
-        labeling.retract(
+        revising.retract(
             project, assigning.voice_of(project, cast.ana), uuid=uuid4(), annotation_uuid=said.uuid
         )
         rows = rows_of(taken(project, contents=["annotations"]), "annotations.jsonl")

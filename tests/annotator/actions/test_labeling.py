@@ -7,10 +7,11 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotator.actions import assigning, labeling, reviewing, sealing, verdicts
+from annotator.actions import assigning, labeling, reviewing, revising, sealing, verdicts
 from annotator.errors import ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
+    Annotator,
     Assignment,
     AssignmentState,
     Item,
@@ -149,7 +150,7 @@ def test_an_answer_after_its_place_was_given_away_is_kept_as_an_extra(project, a
 def test_undo_holds_the_item_again_and_keeps_both_words(project, ana):
     lease = assigning.lease(project, ana, 1)[0]
     said = answer(project, ana, lease)
-    held = labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    held = revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
     item = Item.objects.get(pk=lease.item_id)
     assert (held.pk, held.state, item.answers, item.open) == (lease.pk, "leased", 0, True)
     answer(project, ana, held, "Login")
@@ -160,16 +161,16 @@ def test_undo_twice_with_one_id_takes_one_answer_back(project, ana):
     lease = assigning.lease(project, ana, 1)[0]
     said, key = answer(project, ana, lease), uuid.uuid4()
     for _ in range(2):
-        labeling.retract(project, ana, uuid=key, annotation_uuid=said.uuid)
+        revising.retract(project, ana, uuid=key, annotation_uuid=said.uuid)
     assert Annotation.objects.count() == 2
     assert Item.objects.get(pk=lease.item_id).answers == 0
 
 
 def test_undo_of_a_taken_back_answer_is_refused(project, ana):
     said = answer(project, ana, assigning.lease(project, ana, 1)[0])
-    labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
-    with pytest.raises(labeling.NothingToUndoError):
-        labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    with pytest.raises(revising.NothingToUndoError):
+        revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
 
 
 def test_a_skipped_item_goes_to_somebody_else_and_never_back(project, ana, ben):
@@ -183,7 +184,7 @@ def test_a_skipped_item_goes_to_somebody_else_and_never_back(project, ana, ben):
 
 def test_a_change_of_mind_is_a_new_annotation(project, ana):
     said = answer(project, ana, assigning.lease(project, ana, 1)[0])
-    labeling.revise(
+    revising.revise(
         project,
         ana,
         uuid=uuid.uuid4(),
@@ -268,9 +269,9 @@ def test_a_reviewers_word_is_not_changed_by_somebody_who_reviews_no_longer(proje
     change = {"annotation_uuid": word.uuid, "labels": [label(project, "Login")]}
     project.memberships.filter(user=cast.ben).update(role="annotator")
     with pytest.raises(ForbiddenError):
-        labeling.revise(project, ben, uuid=uuid.uuid4(), **change)
+        revising.revise(project, ben, uuid=uuid.uuid4(), **change)
     project.memberships.filter(user=cast.ben).update(role="reviewer")
-    assert labeling.revise(project, ben, uuid=uuid.uuid4(), **change).stream == "review"
+    assert revising.revise(project, ben, uuid=uuid.uuid4(), **change).stream == "review"
 
 
 def test_what_the_database_cannot_hold_is_left_out_of_a_comment(project, ana):
@@ -284,8 +285,8 @@ def test_of_two_tabs_that_take_back_one_answer_the_second_is_told(project, ana):
 
     def take_back(_):
         try:
-            labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
-        except labeling.NothingToUndoError:
+            revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+        except revising.NothingToUndoError:
             return "told"
         finally:
             connection.close()
@@ -293,7 +294,7 @@ def test_of_two_tabs_that_take_back_one_answer_the_second_is_told(project, ana):
 
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
-            labeling.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+            revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
             second = threads.submit(take_back, None)
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.5)
@@ -313,3 +314,31 @@ def test_an_answer_is_blind_when_nothing_was_suggested(project, ana, suggestion,
     lease = assigning.lease(project, ana, 1)[0]
     Assignment.objects.filter(pk=lease.pk).update(suggestion=suggestion)
     assert answer(project, ana, lease).blind is blind
+
+
+def test_an_item_or_a_voice_of_another_project_is_refused(project, ana, cast):
+    other = make_project(cast, name="Other")
+    strange = {
+        "item": (make_items(other, 1)[0], ana),
+        "voice": (project.items.first(), assigning.voice_of(other, cast.ana)),
+    }
+    for item, voice in strange.values():
+        with pytest.raises(IntegrityError, match="item and a voice"), transaction.atomic():
+            Annotation.objects.create(
+                uuid=uuid.uuid4(), project=project, item=item, annotator=voice, labels=[]
+            )
+
+
+def test_an_item_whose_label_was_declared_true_stays_closed_when_answers_come_and_go(project, ana):
+    project.overlap = 2
+    project.save()
+    lease = assigning.lease(project, ana, 1)[0]
+    file = Annotator.objects.create(project=project, kind="import", name="file", truth=True)
+    Annotation.objects.create(
+        uuid=uuid.uuid4(), project=project, item=lease.item, annotator=file, labels=[label(project)]
+    )
+    Item.objects.filter(pk=lease.item_id).update(open=False)
+    said = answer(project, ana, lease)
+    assert not Item.objects.get(pk=lease.item_id).open
+    revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    assert not Item.objects.get(pk=lease.item_id).open

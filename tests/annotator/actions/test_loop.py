@@ -13,8 +13,10 @@ from annotator import jobs
 from annotator.actions import (
     assigning,
     auditing,
+    choosing,
     encoding,
     labeling,
+    lessons,
     queueing,
     reviewing,
     sealing,
@@ -135,7 +137,7 @@ class TestLoop:
             )
         encoding.wish_encoding(project)
         work()
-        lesson = training.gather(project, Encoding.objects.get())
+        lesson = lessons.gather(project, Encoding.objects.get())
         assert set(range(30)) - set(lesson.numbers.tolist()) == {drawn.number, twin.number}
 
     def test_a_newer_student_takes_over_until_a_person_pins_one(self, cast):
@@ -357,7 +359,7 @@ def test_a_training_and_a_refill_replace_the_queue_one_after_the_other(cast):
         chosen = Selection(
             rows=np.array(numbers), probabilities=np.ones(2), reasons=["because"] * 2
         )
-        queueing.replace_queue(project, chosen, queueing.Knowledge(), run)
+        queueing.replace_queue(project, chosen, choosing.Knowledge(), run)
 
     def refill(run):
         try:
