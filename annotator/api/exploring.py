@@ -1,8 +1,9 @@
-"""Similar items, and labelling many at once."""
+"""Similar items, labelling many at once, and asking people about what was found."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,13 +11,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import bulk, neighbours, searching
+from annotator.actions import bulk, neighbours, searching, seeding
 from annotator.api.base import Endpoint
 from annotator.api.items import ItemFilters, ItemShape, filter_of
 from annotator.api.jobs import JobShape, job_of
 from annotator.api.parsing import IdField, LabelField, body, label_ids, query
-from annotator.errors import ConflictError, NotFoundError
-from annotator.models import Can, Item
+from annotator.errors import ConflictError, InvalidError, NotFoundError
+from annotator.models import Can, Item, Project
 
 MOST_SIMILAR = 100
 
@@ -67,6 +68,33 @@ class BulkCounts(serializers.Serializer[Any]):
     decided_same = serializers.IntegerField()
     decided_other = serializers.IntegerField()
     fresh = serializers.IntegerField()
+
+
+class SeedingWish(serializers.Serializer[Any]):
+    """Either a filter, as for labelling many items, or an example: the id of an item."""
+
+    filter = BulkFilter(required=False)
+    example = IdField(required=False)
+
+
+class SeedingShape(serializers.Serializer[Any]):
+    """`waiting` of the `items` (numbers, best first) are not answered yet; `words` says what they are."""
+
+    id = serializers.IntegerField(source="seeding.pk")
+    words = serializers.CharField()
+    query = serializers.CharField(source="seeding.query")
+    example_id = serializers.IntegerField(source="seeding.example_id", allow_null=True)
+    items = serializers.ListField(child=serializers.IntegerField(), source="seeding.numbers")
+    waiting = serializers.IntegerField()
+    created_at = serializers.SerializerMethodField()
+
+    def get_created_at(self, standing: seeding.Standing) -> datetime:
+        """When it was wished."""
+        return standing.seeding.created_at
+
+
+class SeedingList(serializers.Serializer[Any]):
+    results = SeedingShape(many=True)
 
 
 class Similar(Endpoint):
@@ -138,3 +166,48 @@ class BulkUndo(Endpoint):
         undo = bulk.undo_bulk(project, self.person, job_of(self, project, job_id))
         undo.refresh_from_db()
         return Response(JobShape(undo).data, status=202)
+
+
+class Seedings(Endpoint):
+    budget = "heavy"
+
+    @extend_schema(
+        responses=SeedingList, summary="What people are asked about first, as leads wished"
+    )
+    def get(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.SEE)
+        return Response({"results": SeedingShape(seeding.standing(project), many=True).data})
+
+    @extend_schema(
+        request=SeedingWish,
+        responses={201: SeedingShape},
+        summary="Ask people about the hits of a filter, or what is like an example, first",
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        wish = body(request, SeedingWish)
+        if ("filter" in wish) == ("example" in wish):
+            raise InvalidError("Send either a filter or an example.", field="filter")
+        if "filter" in wish:
+            made = seeding.ask_hits(project, self.person, filter_of(project, wish["filter"]))
+        else:
+            made = seeding.ask_similar(project, self.person, self._item(project, wish["example"]))
+        standing = [each for each in seeding.standing(project) if each.seeding == made]
+        return Response(SeedingShape(standing[0]).data, status=201)
+
+    def _item(self, project: Project, item_id: int) -> Item:
+        found = Item.objects.for_user(self.person).present().filter(project=project, pk=item_id)
+        item = found.first()
+        if item is None:
+            raise NotFoundError("There is no such item in this project.")
+        return item
+
+
+class OneSeeding(Endpoint):
+    @extend_schema(
+        responses={204: None}, summary="Take such a wish back; answers that were given stay"
+    )
+    def delete(self, request: Request, project_id: int, seeding_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        seeding.take_back(project, seeding_id)
+        return Response(status=204)

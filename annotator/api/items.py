@@ -31,7 +31,11 @@ from annotator.models import (
 
 
 class VerdictShape(serializers.ModelSerializer[Verdict]):
-    """`soft` gives each label's share of the votes' weight, by label id."""
+    """`soft` gives each label's share of the votes' weight, by label id.
+
+    A verdict of answers to questions about single labels has the state `partial`: `known` lists the
+    labels that it knows, and `labels` those of them that are there; nothing is said of the others.
+    """
 
     class Meta:
         model = Verdict
@@ -39,6 +43,7 @@ class VerdictShape(serializers.ModelSerializer[Verdict]):
             "item_id",
             "labels",
             "soft",
+            "known",
             "state",
             "source",
             "voices",
@@ -106,14 +111,20 @@ class ItemFilters(serializers.Serializer[Any]):
 
 
 class AnnotationShape(serializers.ModelSerializer[Annotation]):
-    """`previous` is the UUID of the answer that this one follows."""
+    """`previous` is the UUID of the answer that this one follows.
 
+    With a `question`, a label id, the answer is about that label alone: `labels` holds it, or is
+    empty for "no".
+    """
+
+    question = serializers.IntegerField(source="question_id", allow_null=True)
     previous = serializers.SerializerMethodField()
 
     class Meta:
         model = Annotation
         fields = [
-            *("uuid", "item_id", "annotator_id", "kind", "stream", "labels", "comment", "reason"),
+            *("uuid", "item_id", "annotator_id", "kind", "stream", "labels", "question"),
+            *("comment", "reason"),
             *("extra", "blind", "seconds", "previous", "created_at"),
         ]
 

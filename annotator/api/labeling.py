@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import assigning, labeling
+from annotator.actions import assigning, labeling, revising
 from annotator.api.base import Endpoint
 from annotator.api.items import AnnotationShape, ItemContent
 from annotator.api.parsing import IdField, LabelField, body, label_ids
@@ -28,17 +28,28 @@ NEEDS = {
 class LeaseShape(serializers.ModelSerializer[Assignment]):
     """An item that is with this person until `lease_until`.
 
+    With a `question`, a label id, only that label is asked about: answer with the same `question` and
+    with `labels` that hold it or are empty. A whole answer, without `question`, is always taken too.
+
     `suggestion` lists [label id, probability], likeliest first; it is empty and the reason is
     withheld where the item is labelled blind.
     """
 
     item = ItemContent()
+    question = serializers.SerializerMethodField()
     suggestion = serializers.SerializerMethodField()
     reason = serializers.SerializerMethodField()
 
     class Meta:
         model = Assignment
-        fields = ["id", "item", "stream", "reason", "suggestion", "fallback", "lease_until"]
+        fields = [
+            *("id", "item", "stream", "question", "reason", "suggestion", "fallback"),
+            "lease_until",
+        ]
+
+    def get_question(self, lease: Assignment) -> int | None:
+        """The one label that is asked about; a blind project hears of none."""
+        return None if self.context["project"].blind else lease.question_id
 
     def get_suggestion(self, lease: Assignment) -> list[list[float]]:
         """The student's guess, unless this answer is to be blind."""
@@ -74,6 +85,11 @@ class AnswerWish(serializers.Serializer[Any]):
         required=False, help_text="The own answer that is taken back or changed."
     )
     labels = serializers.ListField(child=LabelField(), required=False, max_length=10_000)
+    question = LabelField(
+        required=False,
+        allow_null=True,
+        help_text="The label that the lease asks about, when the answer is about it alone.",
+    )
     seconds = serializers.FloatField(required=False, allow_null=True, min_value=0)
     comment = serializers.CharField(
         default="", allow_blank=True, max_length=labeling.LONGEST_COMMENT, trim_whitespace=False
@@ -151,7 +167,7 @@ def _store(
     """Do the one action that is asked for; a retraction gives the lease that lives again."""
     kind, uuid = wish["kind"], wish["uuid"]
     if kind == "retract":
-        lease = labeling.retract(project, voice, uuid=uuid, annotation_uuid=wish["annotation"])
+        lease = revising.retract(project, voice, uuid=uuid, annotation_uuid=wish["annotation"])
         return None, [lease]
     if kind == "skip":
         said = labeling.skip(
@@ -165,7 +181,7 @@ def _store(
         return said, []
     labels = label_ids(project, wish["labels"])
     if kind == "revise":
-        said = labeling.revise(
+        said = revising.revise(
             project,
             voice,
             uuid=uuid,
@@ -174,12 +190,14 @@ def _store(
             comment=wish["comment"],
         )
         return said, []
+    asked = wish.get("question")
     said = labeling.submit(
         project,
         voice,
         uuid=uuid,
         assignment_id=wish["assignment"],
         labels=labels,
+        question=None if asked is None else label_ids(project, [asked])[0],
         seconds=wish.get("seconds"),
         comment=wish["comment"],
     )

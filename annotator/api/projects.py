@@ -36,7 +36,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
         fields = [
             *("id", "name", "description", "task_type", "item_kind", "guidelines", "role"),
             *("overlap", "blind", "digit_answers", "audit_share", "audit_size"),
-            *("encoder", "encoder_params", "strategy", "consensus"),
+            *("encoder", "encoder_params", "strategy", "label_questions", "consensus"),
             *("retrain_answers", "retrain_seconds", "training_paused"),
             *("item_count", "student_pinned", "created_at", "archived_at"),
         ]
@@ -56,6 +56,11 @@ class Settings(serializers.Serializer[Any]):
     encoder = PluginField(encoder_choices, required=False)
     encoder_params = ObjectField(required=False)
     strategy = PluginField(strategy_choices, required=False)
+    label_questions = serializers.BooleanField(
+        required=False,
+        help_text="With several labels per item: ask about one label where all others are sure. "
+        "Choosing a strategy that asks so switches it on.",
+    )
     consensus = PluginField(consensus_choices, required=False)
     retrain_answers = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     retrain_seconds = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
@@ -139,7 +144,7 @@ class OneProject(Endpoint):
     @extend_schema(request=Settings, responses=ProjectShape, summary="Change settings")
     def patch(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        projects.change_project(project, **body(request, Settings))
+        projects.change_project(project, by=self.person, **body(request, Settings))
         return Response(ProjectShape(self.project(project_id, Can.OPEN)).data)
 
     @extend_schema(responses={204: None}, summary="Delete a project; it is purged a week later")

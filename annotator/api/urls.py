@@ -13,6 +13,7 @@ from annotator.api import (
     projects,
     reviewing,
     schema,
+    simulations,
     snapshots,
     students,
 )
@@ -65,6 +66,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}/bulk", exploring.Bulk.as_view(), name="api_bulk"),
     path(f"{PROJECT}/bulk/preview", exploring.BulkPreview.as_view(), name="api_bulk_preview"),
     path(f"{PROJECT}/bulk/<int:job_id>/undo", exploring.BulkUndo.as_view(), name="api_bulk_undo"),
+    path(f"{PROJECT}/seedings", exploring.Seedings.as_view(), name="api_seedings"),
+    path(
+        f"{PROJECT}/seedings/<int:seeding_id>",
+        exploring.OneSeeding.as_view(),
+        name="api_seeding",
+    ),
     path(f"{PROJECT}/annotations", items.Annotations.as_view(), name="api_annotations"),
     path(
         f"{PROJECT}/annotations/<uuid:uuid>", items.OneAnnotation.as_view(), name="api_annotation"
@@ -123,6 +130,28 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{PROJECT}/predict", students.Predict.as_view(), name="api_predict"),
     path(f"{PROJECT}/progress", progress.Progress.as_view(), name="api_progress"),
+    path(f"{PROJECT}/simulations", simulations.Simulations.as_view(), name="api_simulations"),
+    path(
+        f"{PROJECT}/simulations/<int:simulation_id>",
+        simulations.OneSimulation.as_view(),
+        name="api_simulation",
+    ),
+    path(
+        f"{PROJECT}/simulations/<int:simulation_id>/cancel",
+        simulations.SimulationCancel.as_view(),
+        name="api_simulation_cancel",
+    ),
+    path(
+        f"{PROJECT}/simulations/<int:simulation_id>/apply",
+        simulations.SimulationApply.as_view(),
+        name="api_simulation_apply",
+    ),
+    path(
+        f"{PROJECT}/strategy/changes",
+        simulations.StrategyChanges.as_view(),
+        name="api_strategy_changes",
+    ),
+    path(f"{PROJECT}/strategy/back", simulations.StrategyBack.as_view(), name="api_strategy_back"),
     path(f"{PROJECT}/snapshots", snapshots.Snapshots.as_view(), name="api_snapshots"),
     path(
         f"{PROJECT}/snapshots/<int:snapshot_id>",

@@ -101,6 +101,30 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
+def points(share: float) -> str:
+    """0.8734 as "87.3": a share in percent, its unit in the head of the table."""
+    return f"{share * 100:.1f}"
+
+
+@register.filter
+def signed_points(share: float) -> str:
+    """A difference of shares in points, always with its sign: "+1.8", "−0.4"."""
+    rounded = round(share * 100, 1) + 0.0  # no "-0.0"
+    return f"{rounded:+.1f}".replace("-", "\u2212")
+
+
+@register.filter
+def brief_seconds(seconds: float | None) -> str:
+    """Seconds with the digits that matter: "0.004", "0.35", "12"; a dash when not known."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.0005:
+        return "< 0.001"
+    digits = 3 if seconds < 0.1 else 2 if seconds < 10 else 0
+    return f"{seconds:.{digits}f}"
+
+
+@register.filter
 def thousands(number: int | float | None) -> str:
     """12345 as "12,345"; a dash when it is not known."""
     return "–" if number is None else f"{number:,.0f}"

@@ -12,9 +12,10 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import assigning, labeling
+from annotator.actions import assigning, revising
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Label, Project
+from annotator.web import words
 from annotator.web.label import label_views
 from annotator.web.pages import page, person, project_for
 
@@ -36,7 +37,7 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
     )
     answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
     labels = {each.pk: each for each in Label.objects.filter(project=project)}
-    rows = [(each, [labels[pk] for pk in each.labels if pk in labels]) for each in answers]
+    rows = [(each, words.named(labels, each.labels), words.about(each, labels)) for each in answers]
     return page(request, "label/mine.html", project, "label", {"answers": answers, "rows": rows})
 
 
@@ -54,19 +55,26 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         _revise(request, project, answer)
         messages.success(request, f"Changed the answer to #{answer.item}.")
         return redirect("label_mine", project_id=project.pk)
-    context = {"answer": answer, "labels": label_views(project), "fresh_uuid": uuid4()}
+    labels = label_views(project)
+    asked = [each for each in labels if each["id"] == answer.question_id]
+    context = {
+        "answer": answer,
+        "labels": labels,
+        "question": asked[0] if asked else None,
+        "fresh_uuid": uuid4(),
+    }
     return page(request, "label/change.html", project, "label", context)
 
 
 def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
-    chosen = request.POST.getlist("labels")
+    chosen = [each for each in request.POST.getlist("labels") if each]
     if not all(each.isascii() and each.isdigit() for each in chosen):
         raise InvalidError("A label is given by its number.", field="labels")
     try:
         fresh = UUID(request.POST.get("uuid", ""))
     except ValueError as error:
         raise InvalidError("The form is too old. Reload it and choose again.") from error
-    labeling.revise(
+    revising.revise(
         project,
         assigning.voice_of(project, person(request)),
         uuid=fresh,

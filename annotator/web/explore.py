@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotator.actions import bulk, indexing, searching
+from annotator.actions import bulk, indexing, searching, seeding
 from annotator.actions.neighbours import nearest
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -56,6 +56,8 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
         "counted_to": searching.COUNTED_TO,
         "filtered": bool(wanted.given()),
         "may_label": allowed(project, Can.REVIEW),
+        "may_lead": allowed(project, Can.MANAGE),
+        "seedings": seeding.standing(project),
         "labels": [each for each in labels.values() if each.archived_at is None],
         "doubt_known": project.current_student_id is not None,
         "searchable": _searchable(project, wanted),
@@ -121,6 +123,7 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "meta": list(found.meta.items())[:40],
         "verdict": verdict,
         "verdict_labels": words.decided(verdict, labels),
+        "known": words.known(verdict, labels),
         "history": words.history(found, labels),
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],
@@ -167,6 +170,7 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         ],
         "labels": [each for each in labels.values() if each.archived_at is None],
         "may_label": allowed(project, Can.REVIEW),
+        "may_lead": allowed(project, Can.MANAGE),
     }
     return page(request, "explore/similar.html", project, "explore", context)
 

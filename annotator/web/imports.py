@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from annotator.actions import importing, starting, undoing
+from annotator.actions import differing, importing, starting, undoing
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import BatchState, Can, ImportBatch, Project
 from annotator.web.columns import Choices
@@ -207,4 +207,13 @@ def _told(project: Project, batch: ImportBatch) -> dict[str, Any]:
         "duplicates": duplicates,
         "duplicate_count": duplicates.get("in_file", 0) + duplicates.get("in_project", 0),
         "has_items": bool(project.item_count),
+        **_difference(project, report.get("difference")),
     }
+
+
+def _difference(project: Project, told: dict[str, Any] | None) -> dict[str, Any]:
+    """Whether the items differ from those before them, once they were compared."""
+    if told is None:
+        return {}
+    text = differing.sentence(project, told) if told["differs"] else ""
+    return {"difference": told, "difference_text": text}

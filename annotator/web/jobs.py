@@ -26,13 +26,18 @@ NAMES = {
     "train": "Training the student",
     "refill": "Choosing what comes next",
     "finetune": "Fine-tuning a transformer",
+    "simulate": "Simulating strategies",
+    "estimate": "Estimating quality",
+    "domains": "Class shares by domain",
+    "compare": "Comparing an import",
     "adapt": "Following a changed setting",
     "bulk": "Labelling many items",
     "export": "Writing a snapshot",
     "purge": "Removing a deleted project",
 }
-# Short work that comes after every burst of answers: shown while it runs or when it failed.
-QUICK = ("settle", "refill", "train")
+# Short work that comes after every burst of answers, and pieces of work that has a page of its own:
+# shown while it runs or when it failed.
+QUICK = ("settle", "refill", "train", "estimate", "compare", "simulate")
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {

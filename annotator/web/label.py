@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import assigning, labeling, media
+from annotator.actions import assigning, labeling, media, revising
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
 from annotator.web import figures
@@ -42,6 +42,7 @@ class Card:
     assignment: int
     item_id: int
     stream: str
+    question: int | None
     text: str
     text_b: str
     image_url: str
@@ -87,7 +88,7 @@ def answer(request: HttpRequest, project_id: int) -> HttpResponse:
     missing = assigning.HELD_AT_MOST - len(_ids(request.POST.get("held", "")))
     with transaction.atomic():  # the answer and what it brings wait for the disk once
         kept = _store(request, project, voice)
-        fresh = [kept] if kept else assigning.lease(project, voice, missing)
+        fresh = [kept] if kept else assigning.take(project, voice, missing)
     return _pieces(request, project, voice, fresh)
 
 
@@ -132,16 +133,17 @@ def _store(request: HttpRequest, project: Project, voice: Annotator) -> Assignme
     kind, uuid = form.get("kind", ""), _uuid(form.get("uuid", ""))
     if kind == "retract":
         said = _uuid(form.get("annotation", ""))
-        return labeling.retract(project, voice, uuid=uuid, annotation_uuid=said)
+        return revising.retract(project, voice, uuid=uuid, annotation_uuid=said)
     assignment_id = _number(form.get("assignment", ""))
     seconds = _seconds(form.get("seconds", ""))
     if kind == "answer":
-        labeling.submit(
+        labeling.store(
             project,
             voice,
             uuid=uuid,
             assignment_id=assignment_id,
             labels=[_number(each) for each in form.getlist("labels")],
+            question=_number(form["question"]) if form.get("question") else None,
             seconds=seconds,
             comment=form.get("comment", ""),
         )
@@ -206,6 +208,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         assignment=assignment.pk,
         item_id=item.pk,
         stream=assignment.stream,
+        question=None if blind else assignment.question_id,
         text=item.text,
         text_b=item.text_b,
         image_url=image_url,

@@ -160,6 +160,19 @@ def member(request: HttpRequest, project_id: int, member_id: int) -> HttpRespons
 
 @require_POST
 @login_required
+def leave(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Take oneself off the project."""
+    project = project_for(request, project_id, Can.OPEN)
+    mine = Membership.objects.get(project=project, user=person(request))
+    people.remove_member(mine, person(request))
+    messages.success(
+        request, f"You have left {project.name}. Your answers stay, what you held is free."
+    )
+    return redirect("home")
+
+
+@require_POST
+@login_required
 def remove(request: HttpRequest, project_id: int, member_id: int) -> HttpResponse:
     """Take a member off the project."""
     project = project_for(request, project_id, Can.MANAGE)

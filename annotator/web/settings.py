@@ -69,7 +69,13 @@ class SettingsForm(forms.Form):
     strategy = forms.ChoiceField(
         label="What to ask next",
         choices=strategy_choices,
-        help_text="Smallest margin asks where the student hesitates between two labels.",
+        help_text="Under Strategy is told what each one does, and which would have been best here.",
+    )
+    label_questions = forms.BooleanField(
+        label="Ask about single labels",
+        required=False,
+        help_text="“Is it a refund?”, one key, where all other labels of an item are sure. For a "
+        "strategy that asks so; choosing one switches this on. Never where labelling is blind.",
     )
     encoder = forms.ChoiceField(
         label="Encoder",
@@ -106,20 +112,30 @@ class SettingsForm(forms.Form):
         ("Project", ("name", "description")),
         ("How people are asked", ("overlap", "blind", "digit_answers", "consensus")),
         ("Audit", ("audit_percent", "audit_size")),
-        ("Choosing", ("strategy",)),
+        ("Choosing", ("strategy", "label_questions")),
         ("Encoding", ("encoder", "encoder_name", "encoder_revision")),
         ("Training", ("retrain_answers", "retrain_seconds", "training_paused")),
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        """Offer only encoders that read this project's items."""
+        """Offer only encoders that read this project's items, and what fits its task."""
+        from learning.tasks import TASKS
+
         super().__init__(*args, **kwargs)
+        strategies = TASKS[project.task_type].strategies
+        strategy: Any = self.fields["strategy"]
+        strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
+        if not project.multi_label:
+            del self.fields["label_questions"]
         fit = projects.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
         encoder: Any = self.fields["encoder"]
         encoder.choices = [(name, text) for name, text in encoder_choices() if name in fit]
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
+        return [
+            (title, [self[name] for name in names if name in self.fields])
+            for title, names in self.GROUPS
+        ]
 
     def settings(self) -> dict[str, Any]:
         """The cleaned values under the names that the action knows."""
@@ -147,7 +163,7 @@ def settings(request: HttpRequest, project_id: int) -> HttpResponse:
     form = SettingsForm(request.POST or None, project=project, initial=_initial(project))
     if request.method == "POST" and form.is_valid():
         try:
-            projects.change_project(project, **form.settings())
+            projects.change_project(project, by=person(request), **form.settings())
         except AnnotatorError as error:
             refuse(form, error)
         else:

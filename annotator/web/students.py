@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import teaching, training
+from annotator.actions import encoding, teaching, training
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
 from annotator.web import jobs
@@ -174,7 +174,7 @@ def download(request: HttpRequest, project_id: int, number: int) -> StreamingHtt
     """The student's files as a zip: weights as safetensors, a manifest with hashes."""
     project = project_for(request, project_id, Can.MANAGE)
     version = student_for(request, project, number, Can.MANAGE)
-    folder = training.students_folder(project.pk) / version.folder
+    folder = encoding.students_folder(project.pk) / version.folder
     if not version.folder or not (folder / "manifest.json").is_file():
         raise NotFoundError("The files of this student were removed to save space.")
     response = StreamingHttpResponse(zipped(_members(folder)), content_type="application/zip")

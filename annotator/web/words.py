@@ -24,11 +24,20 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A label that is there or not, where nothing is known of others."""
+
+    label: Label
+    there: bool
+
+
+@dataclass(frozen=True)
 class Row:
     """An item in a list."""
 
     item: Item
     labels: list[Label]
+    known: list[Known]
     state: str
     guess: Guess | None
     margin: float | None
@@ -42,6 +51,8 @@ class Said:
     annotation: Annotation
     labels: list[Label]
     stands: bool
+    # What was said about one label alone.
+    about: Known | None
 
 
 def labels_by_id(project: Project) -> dict[int, Label]:
@@ -73,7 +84,8 @@ class StudentWord:
         if self.known is None or item.number >= self.known.rows:
             return False
         kept = item.part or item.order_key <= self.project.audit_cutoff
-        return not (kept and verdict_of(item) is None)
+        verdict = verdict_of(item)
+        return not (kept and (verdict is None or verdict.state == VerdictState.PARTIAL))
 
     def guesses(self, item: Item, count: int = TOP) -> list[Guess]:
         if self.known is None or not self.may_speak(item):
@@ -103,6 +115,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -
             Row(
                 item=item,
                 labels=decided(verdict, labels),
+                known=known(verdict, labels),
                 state=verdict.state if verdict else "",
                 guess=guesses[0] if guesses else None,
                 margin=word.margin(item),
@@ -125,6 +138,7 @@ def history(item: Item, labels: dict[int, Label]) -> list[Said]:
             annotation=each,
             labels=named(labels, each.labels),
             stands=each.kind == AnnotationKind.ANSWER and each.pk not in replaced,
+            about=about(each, labels),
         )
         for each in said
     ]
@@ -135,6 +149,21 @@ def decided(verdict: Any, labels: dict[int, Label]) -> list[Label]:
     if verdict is None or verdict.state != VerdictState.DECIDED:
         return []
     return named(labels, verdict.labels)
+
+
+def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:
+    """What a partial verdict knows; nothing of any other."""
+    if verdict is None or verdict.state != VerdictState.PARTIAL:
+        return []
+    asked = named(labels, verdict.known or ())
+    return [Known(each, each.pk in verdict.labels) for each in asked]
+
+
+def about(said: Annotation, labels: dict[int, Label]) -> Known | None:
+    """The answer to a question about one label; None for a whole answer."""
+    if said.question_id is None or said.question_id not in labels:
+        return None
+    return Known(labels[said.question_id], said.question_id in said.labels)
 
 
 def tied(item: Item) -> bool:

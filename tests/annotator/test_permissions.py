@@ -18,6 +18,7 @@ from django.urls.resolvers import URLResolver
 
 from annotator import jobs
 from annotator.actions import assigning, exporting, labeling, media, people, tokens, training
+from annotator.actions.simulations import Wish
 from annotator.models import (
     BatchState,
     Flag,
@@ -25,6 +26,8 @@ from annotator.models import (
     Item,
     Project,
     Role,
+    Seeding,
+    Simulation,
     Snapshot,
     SnapshotState,
     StudentState,
@@ -88,6 +91,9 @@ api_review             POST    yes   yes     yes      no        no     404      
 api_bulk               POST    yes   yes     yes      no        no     404      in
 api_bulk_preview       POST    yes   yes     yes      no        no     404      in
 api_bulk_undo          POST    yes   no      no       no        no     404      in
+api_seedings           GET     yes   yes     yes      no        yes    404      in
+api_seedings           POST    yes   yes     no       no        no     404      in
+api_seeding            DELETE  yes   yes     no       no        no     404      in
 
 api_imports            GET     yes   yes     no       no        no     404      in
 api_imports            POST    yes   yes     no       no        no     404      in
@@ -112,6 +118,13 @@ api_snapshots          GET     yes   yes     no       no        no     404      
 api_snapshots          POST    yes   yes     no       no        no     404      in
 api_snapshot           GET     yes   yes     no       no        no     404      in
 api_snapshot_download  GET     yes   yes     no       no        no     404      in
+api_simulations        GET     yes   yes     no       no        no     404      in
+api_simulations        POST    yes   yes     no       no        no     404      in
+api_simulation         GET     yes   yes     no       no        no     404      in
+api_simulation_cancel  POST    yes   yes     no       no        no     404      in
+api_simulation_apply   POST    yes   yes     no       no        no     404      in
+api_strategy_changes   GET     yes   yes     no       no        no     404      in
+api_strategy_back      POST    yes   yes     no       no        no     404      in
 
 health                 GET     yes   yes     yes      yes       yes    yes      yes
 home                   GET     yes   yes     yes      yes       yes    yes      in
@@ -145,6 +158,8 @@ bulk_list              GET     yes   yes     yes      404       404    404      
 bulk_preview           POST    yes   yes     yes      404       404    404      in
 bulk_start             POST    yes   yes     yes      404       404    404      in
 bulk_undo              POST    yes   no      no       404       404    404      in
+seeding_ask            POST    yes   yes     404      404       404    404      in
+seeding_back           POST    yes   yes     404      404       404    404      in
 students               GET     yes   yes     yes      404       yes    404      in
 students_compare       GET     yes   yes     yes      404       yes    404      in
 students_unpin         POST    yes   yes     404      404       404    404      in
@@ -176,6 +191,7 @@ members                POST    yes   yes     404      404       404    404      
 member                 GET     yes   yes     404      404       404    404      in
 member                 POST    yes   yes     404      404       404    404      in
 member_remove          POST    yes   yes     404      404       404    404      in
+leave                  POST    yes   yes     yes      yes       yes    404      in
 member_reset           POST    yes   404     404      404       404    404      in
 invitation_revoke      POST    yes   yes     404      404       404    404      in
 settings               GET     yes   yes     404      404       404    404      in
@@ -190,6 +206,13 @@ label_restore          POST    yes   yes     404      404       404    404      
 guidelines             GET     yes   yes     404      404       404    404      in
 guidelines             POST    yes   yes     404      404       404    404      in
 guidelines_preview     POST    yes   yes     404      404       404    404      in
+strategy               GET     yes   yes     404      404       404    404      in
+strategy               POST    yes   yes     404      404       404    404      in
+strategy_back          POST    yes   yes     404      404       404    404      in
+simulation             GET     yes   yes     404      404       404    404      in
+simulation_state       GET     yes   yes     404      404       404    404      in
+simulation_cancel      POST    yes   yes     404      404       404    404      in
+simulation_use         POST    yes   yes     404      404       404    404      in
 danger                 GET     yes   404     404      404       404    404      in
 project_delete         POST    yes   404     404      404       404    404      in
 project_restore        POST    404   404     404      404       404    404      in
@@ -271,6 +294,9 @@ def make_world(cast, people_by_role) -> World:
     )
     exporting.folder().mkdir(exist_ok=True)
     (exporting.folder() / snapshot.stored_name).write_bytes(b"an export")
+    simulation = Simulation.objects.create(
+        project=project, job=job, settings=Wish(strategies=("margin", "random")).to_json()
+    )
     Flag.objects.create(project=project, item=unmet, raised_by=ana)
     invitation, secret = people.invite(project, cast.lea, Role.ANNOTATOR)
     world = World(project=project, people=people_by_role)
@@ -287,6 +313,8 @@ def make_world(cast, people_by_role) -> World:
         "job_id": job.pk,
         "student_id": student.pk,
         "snapshot_id": snapshot.pk,
+        "simulation_id": simulation.pk,
+        "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
         "group": "all",
         "secret": secret,
         "reset": people.reset_link(guest.user, None),

@@ -201,3 +201,13 @@ class TestUpgrade:
         kept = list((elsewhere.data / "backups").glob("before-upgrade-*/manifest.json"))
         assert len(kept) == 1
         assert "Nothing to do" in elsewhere("upgrade").stdout
+
+    def test_starting_a_newer_version_makes_a_backup_first(self, elsewhere):
+        """What `make run` does with a data folder of an older version."""
+        first = elsewhere("migrate", "annotator", "0002", "--verbosity", "0")
+        assert first.returncode == 0, first.stderr
+        for _ in range(2):
+            done = elsewhere("prepare")
+            assert done.returncode == 0, done.stderr
+        kept = list((elsewhere.data / "backups").glob("before-upgrade-*/manifest.json"))
+        assert len(kept) == 1

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotator.actions import assigning, doctor, encoding, exporting, training
-from annotator.actions.training import students_folder
+from annotator.actions import assigning, doctor, encoding, exporting, lessons
+from annotator.actions.encoding import students_folder
 from annotator.models import (
     Assignment,
     Encoding,
@@ -183,7 +183,7 @@ class TestDoctor:
         speak(system, cast.ben, "not sealed yet")
         assert broken() == {}
         held = Item.objects.filter(project=system, answers__gt=0, part="").first()
-        lesson = training.gather(system, Encoding.objects.get())
+        lesson = lessons.gather(system, Encoding.objects.get())
         assert held.number in lesson.numbers
         Item.objects.filter(pk=held.pk).update(part="evaluation")
         assert "lesson" not in broken(), "the training query leaves it out"
