@@ -1,5 +1,6 @@
 #!/bin/sh
 # The gates, each with its name and seconds: test.sh all|fast [what pytest shall run]
+# Two processes share the tests, file by file: those of a file may share a service or a folder.
 set -eu
 depth=$1
 shift
@@ -19,15 +20,16 @@ gate() {
 }
 
 fast="not slow and not browser and not dataset"
+pytest="$bin/python -m pytest -q -n ${TEST_PROCESSES:-2} --dist loadfile"
 gate lint "$bin/ruff" check --quiet .
 gate format "$bin/ruff" format --quiet --check .
 gate types "$bin/mypy"
 gate layers "$bin/lint-imports" --no-cache
 gate migrations "$bin/python" manage.py makemigrations --check --dry-run
 if [ "$depth" = fast ]; then
-    gate tests "$bin/python" -m pytest -q -m "$fast" "$@"
+    gate tests $pytest -m "$fast" "$@"
 else
-    gate tests "$bin/python" -m pytest -q --durations=10 "$@"
+    gate tests $pytest --durations=10 "$@"
 fi
 if [ -n "$failed" ]; then
     echo "Failed:$failed" >&2

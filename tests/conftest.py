@@ -2,6 +2,7 @@
 
 `DATABASE_URL` names a server of yours; without it an embedded one runs in a temporary folder for
 the length of the run. Set before Django reads its settings, so this file imports nothing of it.
+Tests run in several processes, each with a folder and a database of its own in that one server.
 """
 
 import os
@@ -30,6 +31,7 @@ for name in OURS:
 os.environ["DATA_DIR"] = str(data_dir)
 os.environ["DJANGO_SETTINGS_MODULE"] = "annotator.settings"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores
 if not os.environ.get("DATABASE_URL"):
     embedded = Postgres(data_dir, ["fsync=off", "full_page_writes=off", "max_connections=100"])
     embedded.start(dies_with_us=True)
@@ -127,13 +129,16 @@ def datasets() -> Path:
     return path
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
+def _passable_folder() -> Iterator[Path]:
     """Make a folder with a short path which any account may pass through."""
     folder = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+short_folder = pytest.fixture(_passable_folder, name="short_folder")
+passable_folder = pytest.fixture(_passable_folder, name="passable_folder", scope="module")
 
 
 @pytest.fixture

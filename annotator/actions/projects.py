@@ -54,6 +54,10 @@ SETTINGS = {
 }
 
 
+# What the queue was filled by; blind, nobody is asked about single labels.
+REFILLING = {"strategy", "label_questions", "blind", "audit_share", "audit_size"}
+
+
 def create_project(
     owner: User,
     name: str,
@@ -112,7 +116,7 @@ def change_project(
                 simulation=because,
                 changed_by=by,
             )
-        if changed & {"strategy", "label_questions", "audit_share", "audit_size"}:
+        if changed & REFILLING:
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
         if "training_paused" in changed and not project.training_paused:
             settling.wish_training(project)

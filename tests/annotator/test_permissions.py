@@ -149,6 +149,7 @@ label_change           GET     404   404     404      yes       404    404      
 label_change           POST    404   404     404      yes       404    404      in
 item_image             GET     yes   yes     yes      yes       yes    404      in
 progress               GET     yes   yes     yes      404       yes    404      in
+progress_domains       POST    yes   yes     404      404       404    404      in
 jobs                   GET     yes   yes     yes      404       yes    404      in
 job_cancel             POST    yes   yes     no       404       no     404      in
 explore                GET     yes   yes     yes      404       yes    404      in

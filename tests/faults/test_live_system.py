@@ -20,11 +20,8 @@ pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("live")
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o711)
-    running = System(folder, DEMO="1")
+def system(passable_folder):
+    running = System(passable_folder, DEMO="1")
     yield running
     running.stop()
     assert wait_until(lambda: not running.alive())

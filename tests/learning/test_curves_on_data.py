@@ -32,7 +32,7 @@ def replays(name: str, datasets: Path, cache: Path) -> list[Replayed]:
         for seed in range(SEEDS):
             held_out = np.random.default_rng(seed).random(len(data.labels)) < 0.5
             replay = replay_of(np.asarray(data.vectors), [[x] for x in data.labels], held_out)
-            start = max(20, 2 * len(replay.label_names))
+            start = max(20, len(replay.label_names))
             for strategy in STRATEGIES:
                 schedule = Schedule(start=start, batch=50, budget=1_050)
                 found = replayed(replay, strategy, schedule, seed)

@@ -19,7 +19,11 @@ READY_SECONDS = 120
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """Return ours, without the tests' database, and with no model to warm and no demo."""
-    clean = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", processes.MARK}}
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in {"DATABASE_URL", processes.MARK, "OMP_NUM_THREADS"}
+    }
     quiet = {"DATA_DIR": str(data_dir), "PORT": "0", "MODEL_PRELOAD": "", "DEMO": "0"}
     return {**clean, **quiet, **variables}
 
