@@ -72,11 +72,13 @@ def kept(key: str, code: str, measure: Callable[[], dict[str, Any]]) -> dict[str
     return result
 
 
-def code_hash(*folders: str) -> str:
-    """A hash of the Python files in folders of the repository."""
+def code_hash(*places: str) -> str:
+    """A hash of Python files of the repository, named themselves or by their folder."""
     digest = hashlib.sha256()
-    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        digest.update(path.read_bytes())
+    for place in places:
+        files = [ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py")
+        for path in sorted(files):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
