@@ -99,15 +99,15 @@ class Client:
         return body
 
 
-def run_window(clients: list[Client], seconds: float) -> Window:
-    """All clients answer without pause for `seconds`."""
+def run_window(clients: list[Client], seconds: float, most: int) -> Window:
+    """All clients answer without pause for `seconds`, or until they gave `most` answers."""
     windows = [Window() for _ in clients]
     gate = threading.Barrier(len(clients) + 1)
     end = [0.0]
 
     def work(client: Client, window: Window) -> None:
         gate.wait()
-        while time.monotonic() < end[0]:
+        while time.monotonic() < end[0] and sum(len(each.times) for each in windows) < most:
             try:
                 client.answer(window)
             except (http.client.HTTPException, OSError) as error:
