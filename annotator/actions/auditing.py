@@ -16,6 +16,8 @@ LARGEST_DEFAULT = 400
 POOL_SHARE = 0.2
 # Audit evaluation answers below which no audit figure is shown.
 FEWEST_TO_SHOW = 50
+# Audit items that have so many evaluation items among them.
+FEWEST_ITEMS = math.ceil(FEWEST_TO_SHOW / SHARES[Part.EVALUATION])
 
 
 def size(project: Project) -> int:

@@ -95,9 +95,9 @@ def visible(text: str) -> str:
 
 
 @register.filter
-def percent(share: float | None) -> str:
+def percent(share: float | None, digits: int = 0) -> str:
     """0.8734 as "87 %"; a dash when it is not known."""
-    return "–" if share is None else f"{share * 100:.0f}\u202f%"
+    return "–" if share is None else f"{share * 100:.{digits}f}\u202f%"
 
 
 @register.filter

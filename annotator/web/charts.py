@@ -87,6 +87,11 @@ class Curve:
     wide: Drawing
     narrow: Drawing
 
+    @property
+    def banded(self) -> bool:
+        """Whether an interval is drawn; that of figures of a lesser kind is not."""
+        return any(one.band and not one.other for one in self.wide.series)
+
 
 def curve(series: Sequence[Series], *, description: str, x_name: str) -> Curve | None:
     """Draw shares (0…1) over a count, or None while there is nothing to draw."""

@@ -11,6 +11,8 @@ from annotator.web.charts import Point, Series
 
 # Rows before the rest goes behind a disclosure.
 FIRST = 8
+# Bars that end below this share need a digit behind the point.
+FINE = 0.3
 
 CRITERIA = {
     "kappa-average": (
@@ -24,7 +26,7 @@ CRITERIA = {
     "overall-uncertainty": ("Overall uncertainty", "mean normalised entropy, below the threshold"),
     "label-sleuth": (
         "Label Sleuth",
-        "precision of the worst label of which 20 predicted items were drawn",
+        "precision of the worst label; tells once 20 predicted items of every label were drawn",
     ),
 }
 VERDICTS = {
@@ -56,6 +58,11 @@ class Share:
     @property
     def at(self) -> float:
         return min(self._place(self.value or 0.0), 99.2)
+
+    @property
+    def digits(self) -> int:
+        """Small shares are told to a tenth, so that rare labels do not all look alike."""
+        return int(self.scale < FINE)
 
     def _place(self, share: float) -> float:
         return round(100 * min(share / self.scale, 1.0), 2)
@@ -173,9 +180,17 @@ def _criteria(figures: dict[str, Any]) -> list[dict[str, Any]]:
             "threshold": each["threshold"],
             "share": _share(each["estimate"]),
             "stops": each["stops"],
+            "waits": _waits(each),
         }
         for each in figures["criteria"]
     ]
+
+
+def _waits(criterion: dict[str, Any]) -> bool:
+    """Label Sleuth's rule is met by the labels that can be told, and some cannot be told yet."""
+    value = criterion["estimate"]["value"]
+    met = value is not None and value >= criterion["threshold"]
+    return bool(criterion["name"] == "label-sleuth" and met and not criterion["stops"])
 
 
 def _advice(figures: dict[str, Any]) -> dict[str, Any]:

@@ -176,11 +176,26 @@ def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
             f"{student.evaluated_on:,} items that it never learned from."
             f"{advice if wide else ''}"
         )
-    answered = next(part.answered for part in fill if part.name == Part.EVALUATION.label)
-    missing = auditing.FEWEST_TO_SHOW - answered
-    when = f"{missing:,} more evaluation answers" if missing > 0 else "the next training"
     return (
         f"{project.name}: {done}. The student looks {figure}, out of fold on "
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
-        f"An honest figure comes with {when}."
+        f"{_when_honest(project, fill)}"
     )
+
+
+def too_small(fill: list[AuditPart]) -> bool:
+    """Whether the audit sample cannot grow to the answers that a figure needs."""
+    evaluation = next(part for part in fill if part.name == Part.EVALUATION.label)
+    return max(evaluation.wanted, evaluation.drawn) < auditing.FEWEST_TO_SHOW
+
+
+def _when_honest(project: Project, fill: list[AuditPart]) -> str:
+    answered = next(part.answered for part in fill if part.name == Part.EVALUATION.label)
+    missing = auditing.FEWEST_TO_SHOW - answered
+    if missing <= 0:
+        return "An honest figure comes with the next training."
+    if too_small(fill):
+        if project.present_count < auditing.FEWEST_ITEMS:
+            return "There are too few items for an honest figure."
+        return "The audit sample is too small for an honest figure; a lead can enlarge it."
+    return f"An honest figure comes with {missing:,} more evaluation answers."

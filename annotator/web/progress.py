@@ -52,6 +52,8 @@ def _context(project: Project) -> dict[str, Any]:
         "warnings": _warnings(project),
         "may_manage": allowed(project, Can.MANAGE),
         "fill": fill,
+        "too_small": measures.too_small(fill),
+        "audit_needed": auditing.FEWEST_ITEMS,
         "fewest": auditing.FEWEST_TO_SHOW,
         "balance": measures.balance(project),
         "speeds": speeds,
@@ -74,5 +76,8 @@ def by_domain(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.MANAGE)
     column = request.POST.get("column", "")
     domains.start(project, column, person(request))
-    messages.success(request, f"Class shares by {column} are being estimated.")
+    messages.success(
+        request,
+        f"Class shares by {column} are being estimated. They are here as soon as the job below is done.",
+    )
     return redirect(f"{reverse('progress', args=[project.pk])}#domains")

@@ -7,6 +7,7 @@ import pytest
 from annotator import jobs
 from annotator.actions import assigning, labeling, settling
 from annotator.models import Job, JobState, StudentVersion
+from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,8 @@ def test_the_sentence_gives_the_interval_and_where_it_was_measured(lea, project)
 
 
 def test_an_out_of_fold_figure_is_named_as_such(lea, project):
+    make_items(project, 500)
+    project.refresh_from_db()
     project.current_student = student(project, 1, estimate="out-of-fold")
     project.save()
     summary = lea.get(url(project)).context["summary"]
