@@ -57,7 +57,7 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
     project = run.project
     total = project.item_count
     run.progress(0, max(total, 1), "Loading the encoder")
-    ready = _ready_encoder(project)
+    ready = ready_encoder(project)
     encoding, _ = Encoding.objects.get_or_create(
         project=project,
         fingerprint=ready.fingerprint,
@@ -83,7 +83,7 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
     return {"rows": total, "fingerprint": ready.fingerprint}
 
 
-def _ready_encoder(project: Project) -> Any:
+def ready_encoder(project: Project) -> Any:
     """The project's encoder: as saved when it was fitted on these items, else made ready now."""
     from learning import encoders
 

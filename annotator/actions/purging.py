@@ -17,6 +17,9 @@ from annotator.models import Job, JobState, Project, Snapshot
 # Tables that refer to a project, in an order in which each may be emptied; the ledger is first.
 _TABLES = (
     "annotator_seeding",
+    "annotator_teacheranswer",
+    "annotator_teachercache",
+    "annotator_spending",
     "annotator_assignment",
     "annotator_pick",
     "annotator_suggestion",

@@ -11,7 +11,15 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import estimating, queueing, sealing, verdicts
-from annotator.models import AnnotationKind, Job, JobState, LedgerEntry, Project, StudentVersion
+from annotator.models import (
+    AnnotationKind,
+    AnnotatorKind,
+    Job,
+    JobState,
+    LedgerEntry,
+    Project,
+    StudentVersion,
+)
 
 SETTLE_AFTER_SECONDS = 0.3
 # A process that asked for settling this recently need not ask again: the waiting job sees all.
@@ -86,7 +94,10 @@ def _answers_since_student(project: Project) -> int:
     newest = StudentVersion.objects.filter(project=project).order_by("-number")
     after = newest.values_list("position", flat=True).first() or 0
     fresh = LedgerEntry.objects.filter(project=project, position__gt=after)
-    return fresh.exclude(annotation__kind=AnnotationKind.SKIP)[: project.retrain_answers].count()
+    learnt = fresh.exclude(annotation__kind=AnnotationKind.SKIP).exclude(
+        annotation__annotator__kind=AnnotatorKind.TEACHER
+    )
+    return learnt[: project.retrain_answers].count()
 
 
 def _bring_forward(key: str) -> None:

@@ -33,6 +33,7 @@ SELECT i.number, min(e.position)
 FROM annotator_item i
 JOIN annotator_item twin ON twin.project_id = i.project_id AND twin.content_hash = i.content_hash
 JOIN annotator_annotation a ON a.item_id = twin.id AND a.kind = 'answer' AND a.stream <> 'audit'
+JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind <> 'teacher'
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id
 WHERE i.project_id = %s AND i.number = ANY(%s) AND e.position IS NOT NULL
 GROUP BY i.number

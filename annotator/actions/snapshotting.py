@@ -18,7 +18,7 @@ from django.db import connection
 
 from annotator.actions.verdicts import Derived, Vote, derive
 from annotator.formats import Field
-from annotator.models import ItemKind, Project, Snapshot
+from annotator.models import AnnotatorKind, ItemKind, Project, Snapshot
 
 CHUNK = 2_000
 # Items whose votes are held at once are fewer the more labels there are.
@@ -187,9 +187,11 @@ class Rows:
         votes: dict[int, list[Vote]] = defaultdict(list)
         streams: dict[int, set[str]] = defaultdict(set)
         for item, annotator, labels, stream, position, question, kind, taken_back in said:
+            voice = self._voices[annotator]
+            if voice["kind"] == AnnotatorKind.TEACHER:  # beside the votes, never one of them
+                continue
             streams[item].add(stream)
             if kind == "answer" and not taken_back:
-                voice = self._voices[annotator]
                 weight, truth = voice["weight"], voice["truth"]
                 votes[item].append(
                     Vote(item, annotator, labels, stream, weight, truth, position, question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotator import jobs
-from annotator.actions import exporting, importing, settling, simulations
+from annotator.actions import exporting, importing, settling, simulations, teacher_runs
 
 
 def sweep() -> dict[str, int]:
@@ -12,7 +12,8 @@ def sweep() -> dict[str, int]:
         "unsettled": settling.find_unsettled(),
         "stranded": importing.mark_stranded()
         + exporting.mark_stranded()
-        + simulations.mark_stranded(),
+        + simulations.mark_stranded()
+        + teacher_runs.mark_stranded(),
         "forgotten": importing.let_old_uploads_go(),
         "rung": jobs.sweep(),
     }

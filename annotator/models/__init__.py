@@ -39,6 +39,19 @@ from annotator.models.simulation import (
 )
 from annotator.models.snapshot import Snapshot, SnapshotState
 from annotator.models.student import Encoding, EstimateSource, StudentState, StudentVersion
+from annotator.models.teacher import (
+    Endpoint,
+    EndpointKey,
+    Purse,
+    Spending,
+    SpendingState,
+    Teacher,
+    TeacherAnswer,
+    TeacherCache,
+    TeacherRun,
+    TeacherRunKind,
+    TeacherRunState,
+)
 
 __all__ = [
     "ROLES",
@@ -52,6 +65,8 @@ __all__ = [
     "BatchState",
     "Can",
     "Encoding",
+    "Endpoint",
+    "EndpointKey",
     "EstimateSource",
     "Flag",
     "FlagState",
@@ -69,6 +84,7 @@ __all__ = [
     "Part",
     "Pick",
     "Project",
+    "Purse",
     "ResetLink",
     "Role",
     "RunState",
@@ -78,11 +94,19 @@ __all__ = [
     "SimulationState",
     "Snapshot",
     "SnapshotState",
+    "Spending",
+    "SpendingState",
     "StrategyChange",
     "Stream",
     "StudentState",
     "StudentVersion",
     "Suggestion",
+    "Teacher",
+    "TeacherAnswer",
+    "TeacherCache",
+    "TeacherRun",
+    "TeacherRunKind",
+    "TeacherRunState",
     "User",
     "Verdict",
     "VerdictSource",

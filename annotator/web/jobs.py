@@ -27,6 +27,7 @@ NAMES = {
     "refill": "Choosing what comes next",
     "finetune": "Fine-tuning a transformer",
     "simulate": "Simulating strategies",
+    "teach": "Asking a teacher",
     "estimate": "Estimating quality",
     "domains": "Class shares by domain",
     "compare": "Comparing an import",
@@ -37,7 +38,7 @@ NAMES = {
 }
 # Short work that comes after every burst of answers, and pieces of work that has a page of its own:
 # shown while it runs or when it failed.
-QUICK = ("settle", "refill", "train", "estimate", "compare", "simulate")
+QUICK = ("settle", "refill", "train", "estimate", "compare", "simulate", "teach")
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,10 @@ _AGREEMENT = """
 SELECT a.annotator_id, count(*),
        count(*) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels)
 FROM annotator_annotation a
-JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided' AND v.voices > 1
+JOIN annotator_annotator voice ON voice.id = a.annotator_id
+-- A teacher is no voice of the verdict, so one other voice is somebody else already.
+JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided'
+    AND (v.voices > 1 OR voice.kind = 'teacher')
 WHERE v.project_id = %s AND a.kind = 'answer' AND a.question_id IS NULL
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 GROUP BY a.annotator_id

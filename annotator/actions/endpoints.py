@@ -1,0 +1,195 @@
+"""The instance's list of addresses that may be called, and the keys that belong to them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from annotator.errors import ConflictError, ForbiddenError, InvalidError
+from annotator.models import Can, Endpoint, EndpointKey, Membership, Project, User
+from annotator.models.people import ROLES
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+    from django.db.models import QuerySet
+
+    from annotator.models.people import Viewer
+    from annotator.runtime.destinations import Key
+    from annotator.runtime.gateway import Endpoint as Door
+    from annotator.runtime.gateway import Gateway
+
+LONGEST_NAME = 100
+# Where model servers listen on this machine unless told otherwise.
+USUAL = (
+    ("Ollama on this machine", "http://127.0.0.1:11434/v1"),
+    ("LM Studio on this machine", "http://127.0.0.1:1234/v1"),
+    ("llama.cpp on this machine", "http://127.0.0.1:8080/v1"),
+    ("vLLM on this machine", "http://127.0.0.1:8000/v1"),
+)
+
+
+def is_admin(user: Viewer) -> bool:
+    """Whether this person keeps the instance's list."""
+    return bool(user.is_authenticated and user.is_active and user.is_superuser)
+
+
+def check_admin(user: User) -> None:
+    if not is_admin(user):
+        raise ForbiddenError(
+            "Only an instance admin keeps the list of addresses that this server may call."
+        )
+
+
+def may_choose(user: User) -> bool:
+    """Whether this person may see what is on the list: admins, and whoever manages a project."""
+    roles = ROLES[Can.MANAGE]
+    mine = Membership.objects.filter(user=user, role__in=roles, project__archived_at=None)
+    return is_admin(user) or mine.exists()
+
+
+def offered() -> QuerySet[Endpoint]:
+    """What a project may choose from."""
+    return Endpoint.objects.filter(enabled=True).order_by("name")
+
+
+def suggested() -> list[tuple[str, str]]:
+    """(name, address) of model servers that may run on this machine, but for our own port."""
+    known = set(Endpoint.objects.values_list("base_url", flat=True))
+    ours = f":{settings.PORT}/"
+    return [(name, url) for name, url in USUAL if url not in known and ours not in url]
+
+
+def register(by: User, name: str, base_url: str, *, private: bool = False) -> Endpoint:
+    """Put an address on the list. Raises ForbiddenError for others than instance admins."""
+    from annotator.runtime.destinations import Destination, kind, parse_base_url
+
+    check_admin(by)
+    url = parse_base_url(base_url.strip())
+    destination = Destination(host=url.host, port=url.port, private=private)
+    address = destination.address
+    if address is not None and kind(address) == "never":
+        raise InvalidError(f"{destination} is a reserved address, which is never called.")
+    try:
+        with transaction.atomic():
+            return Endpoint.objects.create(
+                name=_checked_name(name),
+                base_url=f"{url.scheme}://{url.place}{url.path}",
+                host=url.host,
+                port=url.port,
+                private=private,
+                created_by=by,
+            )
+    except IntegrityError:
+        raise ConflictError(
+            "An endpoint with this name or this address is there already."
+        ) from None
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.replace("\x00", "").split())
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidError(f"A name has 1 to {LONGEST_NAME} characters.", field="name")
+    return name
+
+
+def change(
+    endpoint: Endpoint, by: User, *, name: str | None = None, enabled: bool | None = None
+) -> Endpoint:
+    """Rename an endpoint, or close and open it. Closed, calls to it end within seconds."""
+    check_admin(by)
+    if name is not None:
+        endpoint.name = _checked_name(name)
+    if enabled is not None:
+        endpoint.enabled = enabled
+    try:
+        with transaction.atomic():
+            endpoint.save(update_fields=["name", "enabled"])
+    except IntegrityError:
+        raise ConflictError("An endpoint with this name is there already.") from None
+    return endpoint
+
+
+def set_key(project: Project, endpoint: Endpoint, value: str, by: User | None) -> EndpointKey:
+    """Keep a project's key for an endpoint, sealed; it replaces the one before."""
+    from annotator.runtime.destinations import Key
+
+    key = Key(value.strip(), endpoint.host, endpoint.port)
+    kept, _ = EndpointKey.objects.update_or_create(
+        project=project,
+        endpoint=endpoint,
+        defaults={
+            "host": key.host,
+            "port": key.port,
+            "sealed": _seal(project, key),
+            "created_by": by,
+            "created_at": Now(),
+        },
+    )
+    return kept
+
+
+def forget_key(project: Project, endpoint: Endpoint) -> None:
+    EndpointKey.objects.filter(project=project, endpoint=endpoint).delete()
+
+
+def key_of(project: Project, endpoint: Endpoint) -> Key | None:
+    """A project's key for an endpoint, None where there is none.
+
+    Raises ConflictError for one that was sealed by another SECRET_KEY, in a backup for example.
+    """
+    from annotator.runtime.destinations import Key
+
+    row = EndpointKey.objects.filter(project=project, endpoint=endpoint).first()
+    if row is None:
+        return None
+    told = _unseal(bytes(row.sealed))
+    # What was sealed names whom it is for: a row that was moved opens nothing elsewhere.
+    if (told["project"], told["host"], told["port"]) != (project.pk, row.host, row.port):
+        raise ConflictError("The key does not belong to this project and address. Enter it again.")
+    return Key(told["value"], row.host, row.port)
+
+
+def _box() -> Fernet:
+    from cryptography.fernet import Fernet
+
+    digest = hashlib.sha256(b"concord endpoint key\0" + settings.SECRET_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def _seal(project: Project, key: Key) -> bytes:
+    told = {"project": project.pk, "host": key.host, "port": key.port, "value": key.value}
+    return _box().encrypt(json.dumps(told).encode())
+
+
+def _unseal(sealed: bytes) -> dict[str, Any]:
+    from cryptography.fernet import InvalidToken
+
+    try:
+        told: dict[str, Any] = json.loads(_box().decrypt(sealed))
+    except InvalidToken:
+        raise ConflictError(
+            "The key was kept under another SECRET_KEY and cannot be read. Enter it again."
+        ) from None
+    return told
+
+
+def gateway() -> Gateway:
+    """The way out to the endpoints that are open now."""
+    from annotator.runtime.destinations import Destination
+    from annotator.runtime.gateway import Gateway
+
+    rows = Endpoint.objects.filter(enabled=True).values_list("host", "port", "private")
+    return Gateway(
+        Destination(host=host, port=port, private=private) for host, port, private in rows
+    )
+
+
+def door(way: Gateway, project: Project, endpoint: Endpoint) -> Door:
+    """An endpoint as the gateway knows it, with the project's key."""
+    return way.endpoint(endpoint.base_url, key_of(project, endpoint))

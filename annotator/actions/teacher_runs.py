@@ -1,0 +1,203 @@
+"""Runs of a teacher: drawn, estimated, started, stopped; and trials, which write nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions import budgets, foretelling, lending, teachers
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import (
+    Annotation,
+    Item,
+    JobState,
+    Part,
+    Project,
+    Teacher,
+    TeacherAnswer,
+    TeacherRun,
+    TeacherRunKind,
+    TeacherRunState,
+    User,
+    VerdictState,
+)
+
+TRIED = 5
+MOST_TRIED = 50
+MOST_ITEMS = 100_000
+# Which items a run is about: those that nobody decided, or a sample of those that people did.
+OPEN, ANSWERED = "open", "answered"
+POOLS = (OPEN, ANSWERED)
+
+
+def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRIED) -> TeacherRun:
+    """Ask a teacher about a few open items, to see what it says and costs. Writes no annotation."""
+    if not 1 <= count <= MOST_TRIED:
+        raise InvalidError(f"Try it on 1 to {MOST_TRIED} items.", field="items")
+    numbers = _numbers(_open(project), count)
+    return _start(project, teacher, by, TeacherRunKind.TRY, numbers, teacher.cap_run)
+
+
+def start_run(
+    project: Project,
+    teacher: Teacher,
+    by: User | None,
+    count: int,
+    *,
+    pool: str = OPEN,
+    cap: Any = None,
+) -> TeacherRun:
+    """Ask a teacher about up to `count` items in the background, in its own voice.
+
+    From the queue's order, those that nobody decided; or, with the pool "answered", a random sample
+    of those that people decided, to compare. `cap` lowers what the run may cost.
+    """
+    if not 1 <= count <= MOST_ITEMS:
+        raise InvalidError(f"A run asks about 1 to {MOST_ITEMS:,} items.", field="items")
+    if pool not in POOLS:
+        raise InvalidError(f"A pool is one of {', '.join(POOLS)}.", field="pool")
+    most = teacher.cap_run
+    if cap is not None:
+        most = min(most, budgets.amount(cap, "cap"))
+    return _start(
+        project, teacher, by, TeacherRunKind.LABEL, drawn(project, teacher, count, pool), most
+    )
+
+
+def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> list[int]:
+    """The numbers of the items that a run would ask about."""
+    said = Annotation.objects.filter(item=OuterRef("pk"), annotator=teacher.voice_id)
+    # What it could not tell is not asked again; what a fault kept from being asked is.
+    gave_up = TeacherAnswer.objects.filter(
+        item=OuterRef("pk"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
+    ).exclude(model="", tokens_in=0)
+    rows = _open(project) if pool == OPEN else _answered(project)
+    return _numbers(rows.exclude(Exists(said)).exclude(Exists(gave_up)), count)
+
+
+def _open(project: Project) -> QuerySet[Item]:
+    """Open items without a verdict in the queue's order, none of the audit sample."""
+    undecided = Q(verdict=None) | Q(verdict__state=VerdictState.PARTIAL)
+    held_back = [Part.EVALUATION, Part.CALIBRATION]
+    rows = Item.objects.present().filter(
+        undecided, project=project, open=True, order_key__gt=project.audit_cutoff
+    )
+    return (
+        _speaking(rows.exclude(part__in=held_back))
+        .annotate(rank=Min("picks__rank"))
+        .order_by("rank", "order_key")
+    )
+
+
+def _answered(project: Project) -> QuerySet[Item]:
+    """Items that people decided, in the secret order: its beginning is a random sample."""
+    rows = Item.objects.present().filter(
+        project=project, answers__gt=0, verdict__state=VerdictState.DECIDED
+    )
+    return _speaking(rows).order_by("order_key")
+
+
+def _speaking(rows: QuerySet[Item]) -> QuerySet[Item]:
+    return rows.exclude(text="", text_b="", image="")
+
+
+def _numbers(rows: QuerySet[Item], count: int) -> list[int]:
+    return list(rows.values_list("number", flat=True)[:count])
+
+
+def check_ready(teacher: Teacher) -> None:
+    """Raise ConflictError with the reason when a teacher may not ask anything now."""
+    if not teacher.enabled:
+        raise ConflictError(f"{teacher.name} is switched off. Switch it on first.")
+    if teacher.plugin in teachers.CALLING:
+        if teacher.endpoint is None:
+            raise ConflictError(f"The endpoint of {teacher.name} is gone. Choose another one.")
+        if not teacher.endpoint.enabled:
+            raise ConflictError(f"The endpoint {teacher.endpoint} is closed by an instance admin.")
+
+
+def _start(
+    project: Project,
+    teacher: Teacher,
+    by: User | None,
+    kind: TeacherRunKind,
+    numbers: list[int],
+    cap: Decimal,
+) -> TeacherRun:
+    check_ready(teacher)
+    lending.schema_of(project)
+    if not numbers:
+        raise ConflictError("There is no item left that this teacher could be asked about.")
+    budgets.purse_of(project)
+    try:
+        with transaction.atomic():
+            run = TeacherRun.objects.create(
+                project=project,
+                teacher=teacher,
+                kind=kind,
+                numbers=numbers,
+                params=teacher.params,
+                estimate=foretelling.estimate(teacher, numbers).to_json(),
+                cap=cap,
+                created_by=by,
+            )
+            go_on(run)
+    except IntegrityError:  # the constraint parts two who start at once
+        raise ConflictError(
+            f"{teacher.name} is at work already. Wait for its end or cancel it."
+        ) from None
+    return run
+
+
+def go_on(run: TeacherRun) -> None:
+    """Enqueue the next piece of a run's work, in the caller's transaction."""
+    job = jobs.enqueue(
+        "teach",
+        project=run.project,
+        params={"run": run.pk},
+        key=f"teach:{run.pk}",
+        started_by=run.created_by,
+    )
+    if job is not None:
+        run.job = job
+        TeacherRun.objects.filter(pk=run.pk).update(job=job)
+
+
+def cancel(run: TeacherRun) -> None:
+    """Stop a run within seconds; what was answered stays. Raises ConflictError when it is over."""
+    with transaction.atomic():
+        # Parts this from the worker, which would go on to the next piece.
+        locked = TeacherRun.objects.select_for_update(no_key=True).get(pk=run.pk)
+        if not locked.is_live:
+            raise ConflictError(f"This run is over: {locked.get_state_display().lower()}.")
+        end(locked, TeacherRunState.CANCELLED)
+        if locked.job is not None:
+            jobs.request_cancel(locked.job)
+    run.refresh_from_db()
+
+
+def end(run: TeacherRun, state: TeacherRunState, error: str = "") -> bool:
+    """Write a live run's end; False when it had one already."""
+    live = TeacherRun.objects.live().filter(pk=run.pk)
+    return bool(live.update(state=state, error=error, finished_at=Now()))
+
+
+def mark_stranded() -> int:
+    """End the runs whose job is over without them, and count what it held back as spent."""
+    states = [JobState.DONE, JobState.FAILED, JobState.CANCELLED]
+    stranded = TeacherRun.objects.live().filter(job__state__in=states).select_related("job")
+    count = 0
+    for run in stranded:
+        job = run.job
+        cancelled = job is None or job.state == JobState.CANCELLED
+        state = TeacherRunState.CANCELLED if cancelled else TeacherRunState.FAILED
+        still = TeacherRun.objects.filter(pk=run.pk, job=job)
+        count += bool(still) and end(run, state, "" if job is None else job.error)
+    for run in TeacherRun.objects.exclude(held=0).filter(job__state__in=states)[:100]:
+        budgets.settle_left_behind(run)
+    return count
