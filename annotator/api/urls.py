@@ -3,6 +3,8 @@
 from django.urls import URLPattern, path, re_path
 
 from annotator.api import (
+    endpoints,
+    estimates,
     exploring,
     imports,
     items,
@@ -16,6 +18,7 @@ from annotator.api import (
     simulations,
     snapshots,
     students,
+    teachers,
 )
 
 PROJECT = "projects/<int:project_id>"
@@ -24,6 +27,8 @@ urlpatterns: list[URLPattern] = [
     path("schema", schema.Schema.as_view(), name="api_schema"),
     path("docs", schema.Docs.as_view(), name="api_docs"),
     path("whoami", people.WhoAmI.as_view(), name="api_whoami"),
+    path("endpoints", endpoints.Endpoints.as_view(), name="api_endpoints"),
+    path("endpoints/<int:endpoint_id>", endpoints.OneEndpoint.as_view(), name="api_endpoint"),
     path("tokens", people.Tokens.as_view(), name="api_tokens"),
     path("tokens/<str:prefix>", people.Token.as_view(), name="api_token"),
     path("invitations/accept", people.InvitationAccept.as_view(), name="api_invitation_accept"),
@@ -130,6 +135,8 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{PROJECT}/predict", students.Predict.as_view(), name="api_predict"),
     path(f"{PROJECT}/progress", progress.Progress.as_view(), name="api_progress"),
+    path(f"{PROJECT}/progress/estimates", estimates.Estimates.as_view(), name="api_estimates"),
+    path(f"{PROJECT}/progress/domains", estimates.Domains.as_view(), name="api_domains"),
     path(f"{PROJECT}/simulations", simulations.Simulations.as_view(), name="api_simulations"),
     path(
         f"{PROJECT}/simulations/<int:simulation_id>",
@@ -152,6 +159,34 @@ urlpatterns: list[URLPattern] = [
         name="api_strategy_changes",
     ),
     path(f"{PROJECT}/strategy/back", simulations.StrategyBack.as_view(), name="api_strategy_back"),
+    path(f"{PROJECT}/teachers", teachers.Teachers.as_view(), name="api_teachers"),
+    path(f"{PROJECT}/teachers/money", teachers.Money.as_view(), name="api_teachers_money"),
+    path(f"{PROJECT}/teachers/<int:teacher_id>", teachers.OneTeacher.as_view(), name="api_teacher"),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/try",
+        teachers.TeacherTry.as_view(),
+        name="api_teacher_try",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/estimate",
+        teachers.TeacherEstimate.as_view(),
+        name="api_teacher_estimate",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/runs",
+        teachers.TeacherRuns.as_view(),
+        name="api_teacher_runs",
+    ),
+    path(
+        f"{PROJECT}/teachers/runs/<int:run_id>",
+        teachers.OneTeacherRun.as_view(),
+        name="api_teacher_run",
+    ),
+    path(
+        f"{PROJECT}/teachers/runs/<int:run_id>/cancel",
+        teachers.TeacherRunCancel.as_view(),
+        name="api_teacher_run_cancel",
+    ),
     path(f"{PROJECT}/snapshots", snapshots.Snapshots.as_view(), name="api_snapshots"),
     path(
         f"{PROJECT}/snapshots/<int:snapshot_id>",

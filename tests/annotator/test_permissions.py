@@ -17,10 +17,20 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
 from annotator import jobs
-from annotator.actions import assigning, exporting, labeling, media, people, tokens, training
+from annotator.actions import (
+    assigning,
+    exporting,
+    labeling,
+    media,
+    people,
+    teachers,
+    tokens,
+    training,
+)
 from annotator.actions.simulations import Wish
 from annotator.models import (
     BatchState,
+    Endpoint,
     Flag,
     ImportBatch,
     Item,
@@ -32,6 +42,7 @@ from annotator.models import (
     SnapshotState,
     StudentState,
     StudentVersion,
+    TeacherRun,
 )
 from tests.factories import join, make_items, make_project, make_user
 
@@ -114,6 +125,9 @@ api_students_unpin     POST    yes   yes     no       no        no     404      
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in
 api_progress           GET     yes   yes     yes      no        yes    404      in
+api_estimates          GET     yes   yes     yes      no        yes    404      in
+api_domains            GET     yes   yes     yes      no        yes    404      in
+api_domains            POST    yes   yes     no       no        no     404      in
 api_snapshots          GET     yes   yes     no       no        no     404      in
 api_snapshots          POST    yes   yes     no       no        no     404      in
 api_snapshot           GET     yes   yes     no       no        no     404      in
@@ -125,6 +139,22 @@ api_simulation_cancel  POST    yes   yes     no       no        no     404      
 api_simulation_apply   POST    yes   yes     no       no        no     404      in
 api_strategy_changes   GET     yes   yes     no       no        no     404      in
 api_strategy_back      POST    yes   yes     no       no        no     404      in
+
+api_endpoints          GET     yes   yes     no       no        no     no       in
+api_endpoints          POST    no    no      no       no        no     no       in
+api_endpoint           PATCH   no    no      no       no        no     no       in
+api_teachers           GET     yes   yes     yes      no        yes    404      in
+api_teachers           POST    yes   yes     no       no        no     404      in
+api_teachers_money     GET     yes   yes     yes      no        yes    404      in
+api_teachers_money     PATCH   yes   yes     no       no        no     404      in
+api_teacher            GET     yes   yes     yes      no        yes    404      in
+api_teacher            PATCH   yes   yes     no       no        no     404      in
+api_teacher_try        POST    yes   yes     no       no        no     404      in
+api_teacher_estimate   GET     yes   yes     no       no        no     404      in
+api_teacher_runs       GET     yes   yes     yes      no        yes    404      in
+api_teacher_runs       POST    yes   yes     no       no        no     404      in
+api_teacher_run        GET     yes   yes     yes      no        yes    404      in
+api_teacher_run_cancel POST    yes   yes     no       no        no     404      in
 
 health                 GET     yes   yes     yes      yes       yes    yes      yes
 home                   GET     yes   yes     yes      yes       yes    yes      in
@@ -298,6 +328,11 @@ def make_world(cast, people_by_role) -> World:
     simulation = Simulation.objects.create(
         project=project, job=job, settings=Wish(strategies=("margin", "random")).to_json()
     )
+    teacher = teachers.create_teacher(project, cast.lea, name="Names", plugin="zero-shot")
+    teacher_run = TeacherRun.objects.create(project=project, teacher=teacher, numbers=[1])
+    endpoint, _ = Endpoint.objects.get_or_create(
+        name="Local", base_url="http://127.0.0.1:1/v1", host="127.0.0.1", port=1
+    )
     Flag.objects.create(project=project, item=unmet, raised_by=ana)
     invitation, secret = people.invite(project, cast.lea, Role.ANNOTATOR)
     world = World(project=project, people=people_by_role)
@@ -315,6 +350,9 @@ def make_world(cast, people_by_role) -> World:
         "student_id": student.pk,
         "snapshot_id": snapshot.pk,
         "simulation_id": simulation.pk,
+        "teacher_id": teacher.pk,
+        "run_id": teacher_run.pk,
+        "endpoint_id": endpoint.pk,
         "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
         "group": "all",
         "secret": secret,

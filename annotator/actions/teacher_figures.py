@@ -1,0 +1,102 @@
+"""What a teacher has done so far: answers, agreement with people, money, time left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun
+
+# Fewer shared items than this say nothing about a teacher.
+FEWEST = 5
+
+_SAID = """
+SELECT a.annotator_id, count(*), count(v.item_id),
+       count(v.item_id) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels)
+FROM annotator_annotation a
+JOIN annotator_annotator voice ON voice.id = a.annotator_id AND voice.kind = 'teacher'
+LEFT JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided'
+WHERE voice.project_id = %s AND a.kind = 'answer'
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+GROUP BY a.annotator_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said."""
+
+    answers: int = 0
+    shared: int = 0
+    same: int = 0
+    low: float | None = None
+    high: float | None = None
+    spent: Decimal = Decimal(0)
+    abstained: int = 0
+    tokens: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """None while too few items are shared."""
+        return self.same / self.shared if self.shared >= FEWEST else None
+
+    @property
+    def per_answer(self) -> Decimal | None:
+        return self.spent / self.answers if self.answers else None
+
+
+def figures(project: Project) -> dict[int, Figures]:
+    """By teacher; verdicts are never of a teacher's making, so agreement is with people."""
+    from learning.metrics import wilson
+
+    with connection.cursor() as cursor:
+        cursor.execute(_SAID, [project.pk])
+        said = {row[0]: row[1:] for row in cursor.fetchall()}
+    paid: dict[int, Any] = {
+        row["teacher"]: dict(row)
+        for row in TeacherRun.objects.filter(project=project)
+        .order_by()
+        .values("teacher")
+        .annotate(
+            money=Sum("spent"),
+            quiet=Sum("abstained"),
+            read=Sum("tokens_in"),
+            written=Sum("tokens_out"),
+        )
+    }
+    found = {}
+    for teacher_id, voice_id in Teacher.objects.filter(project=project).values_list("pk", "voice"):
+        answers, shared, same = said.get(voice_id, (0, 0, 0))
+        low, high = wilson(same, shared) if shared >= FEWEST else (None, None)
+        costs = paid.get(teacher_id, {})
+        found[teacher_id] = Figures(
+            answers=answers,
+            shared=shared,
+            same=same,
+            low=low,
+            high=high,
+            spent=costs.get("money") or Decimal(0),
+            abstained=costs.get("quiet") or 0,
+            tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
+        )
+    return found
+
+
+def causes(run: TeacherRun) -> list[tuple[str, int]]:
+    """Why items of a run got no answer, commonest first."""
+    rows = TeacherAnswer.objects.filter(run=run).exclude(abstained="")
+    counted = rows.values_list("abstained").annotate(count=Count("pk")).order_by("-count")
+    return list(counted[:10])
+
+
+def seconds_left(run: TeacherRun) -> float | None:
+    """Time left at the pace so far; None while it cannot be told."""
+    if not run.is_live or run.started_at is None or not run.asked:
+        return None
+    spent = (timezone.now() - run.started_at).total_seconds()
+    return spent * max(run.wanted - run.asked, 0) / run.asked
