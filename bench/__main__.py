@@ -12,6 +12,7 @@ BENCHES = {
     "learning": "bench.learning.main",
     "finetune": "bench.finetune",
     "selection": "bench.selection.main",
+    "advice": "bench.advice.main",
 }
 
 
