@@ -51,8 +51,7 @@ def advise(curve: Curve, more: int = MORE, confidence: float = CONFIDENCE) -> Ad
     """What `more` further labels to learn from are expected to do. [ours]
 
     Stopping is advised when the chance that the next student is a point better is at most
-    UNLIKELY. In replays (see docs) this was given for a third of the checks and wrong in 2 % of
-    them.
+    UNLIKELY; how often that was right in replays: docs/honest-numbers.md.
     """
     change = curve.changes(more)
     low, high = np.quantile(change, [(1 - confidence) / 2, (1 + confidence) / 2])
