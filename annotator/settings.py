@@ -167,6 +167,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ImportFormatEnum": "annotator.api.imports.FORMAT_CHOICES",
         "ExportFormatEnum": "annotator.api.snapshots.FORMAT_CHOICES",
+        "TeacherRunKindEnum": "annotator.models.teacher.TeacherRunKind",
         "SimulationStateEnum": "annotator.models.simulation.SimulationState",
     },
 }

@@ -186,7 +186,7 @@ class EstimateQuery(serializers.Serializer[Any]):
     pool = serializers.ChoiceField(choices=teacher_runs.POOLS, default=teacher_runs.OPEN)
 
 
-class EstimateShape(serializers.Serializer[Any]):
+class TeacherEstimateShape(serializers.Serializer[Any]):
     """Money between `low` and `high` for so many items. source: earlier calls, prompts, or free."""
 
     items = serializers.IntegerField()
@@ -292,14 +292,14 @@ class TeacherTry(OfTeacher):
 
 class TeacherEstimate(OfTeacher):
     @extend_schema(
-        parameters=[EstimateQuery], responses=EstimateShape, summary="What a run would cost"
+        parameters=[EstimateQuery], responses=TeacherEstimateShape, summary="What a run would cost"
     )
     def get(self, request: Request, project_id: int, teacher_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
         found = self.teacher(project, teacher_id)
         asked = query(request, EstimateQuery)
         numbers = teacher_runs.drawn(project, found, asked["items"], asked["pool"])
-        return Response(EstimateShape(foretelling.estimate(found, numbers)).data)
+        return Response(TeacherEstimateShape(foretelling.estimate(found, numbers)).data)
 
 
 class TeacherRuns(OfTeacher):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django import template
 
 from annotator.models import Item
@@ -32,3 +34,14 @@ def item_name(item: Item) -> str:
 def entry(counts: dict[str, int], name: str) -> int:
     """What a table of counts says under a name; 0 where it says nothing."""
     return counts.get(name, 0)
+
+
+@register.filter
+def money(amount: Decimal | float | None) -> str:
+    """An amount in the currency of the prices; small ones with the digits that tell them apart."""
+    if amount is None:
+        return "–"
+    value = float(amount)
+    if value == 0:
+        return "0"
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.2g}" if value >= 1e-4 else "< 0.0001"

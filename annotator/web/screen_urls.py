@@ -15,6 +15,8 @@ from annotator.web import (
     settings,
     simulations,
     students,
+    teacher_runs,
+    teachers,
 )
 
 urlpatterns = [
@@ -62,6 +64,18 @@ urlpatterns = [
     path("students/try", students.attempt, name="students_try"),
     path("students/<int:number>/promote", students.promote, name="student_promote"),
     path("students/<int:number>/download", students.download, name="student_download"),
+    path("teachers", teachers.teachers_list, name="teachers"),
+    path("teachers/money", teachers.money, name="teachers_money"),
+    path("teachers/new", teachers.new, name="teacher_new"),
+    path("teachers/<int:teacher_id>", teachers.teacher, name="teacher"),
+    path("teachers/<int:teacher_id>/settings", teachers.change, name="teacher_change"),
+    path("teachers/<int:teacher_id>/switch", teachers.switch, name="teacher_switch"),
+    path("teachers/<int:teacher_id>/try", teachers.attempt, name="teacher_try"),
+    path("teachers/<int:teacher_id>/estimate", teachers.estimate, name="teacher_estimate"),
+    path("teachers/<int:teacher_id>/run", teachers.begin, name="teacher_begin"),
+    path("teachers/runs/<int:run_id>", teacher_runs.run, name="teacher_run"),
+    path("teachers/runs/<int:run_id>/state", teacher_runs.state, name="teacher_run_state"),
+    path("teachers/runs/<int:run_id>/cancel", teacher_runs.cancel, name="teacher_run_cancel"),
     path("exports", exports.exports, name="exports"),
     path("exports/<int:snapshot_id>", exports.snapshot, name="snapshot"),
     path("exports/<int:snapshot_id>/download", exports.download, name="snapshot_download"),

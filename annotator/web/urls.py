@@ -2,7 +2,17 @@
 
 from django.urls import include, path
 
-from annotator.web import answers, entrance, home, imports, joining, label, settings, tokens
+from annotator.web import (
+    answers,
+    endpoints,
+    entrance,
+    home,
+    imports,
+    joining,
+    label,
+    settings,
+    tokens,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -35,6 +45,8 @@ urlpatterns = [
     path("reset/<str:secret>", joining.reset_password, name="reset_password"),
     path("tokens", tokens.tokens, name="tokens"),
     path("tokens/revoke", tokens.revoke, name="token_revoke"),
+    path("endpoints", endpoints.endpoints, name="endpoints"),
+    path("endpoints/<int:endpoint_id>/switch", endpoints.switch, name="endpoint_switch"),
     path("deleted", settings.deleted, name="deleted"),
     path("projects/<int:project_id>/", include("annotator.web.screen_urls")),
 ]

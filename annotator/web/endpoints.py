@@ -1,0 +1,54 @@
+"""The instance's list of addresses that teachers may call; for instance admins."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotator.actions import endpoints as actions
+from annotator.errors import AnnotatorError, NotFoundError
+from annotator.models import Endpoint
+from annotator.web.entrance import refuse
+from annotator.web.pages import person
+from annotator.web.teacher_forms import EndpointForm
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+@login_required
+def endpoints(request: HttpRequest) -> HttpResponse:
+    """The list; a POST adds to it."""
+    actions.check_admin(person(request))
+    form = EndpointForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.register(person(request), **form.cleaned_data)
+        except AnnotatorError as error:
+            refuse(form, error)
+        else:
+            messages.success(request, f"{made.name} may be called from now on.")
+            return redirect("endpoints")
+    context = {
+        "endpoints": Endpoint.objects.select_related("created_by").order_by("name"),
+        "form": form,
+        "usual": actions.suggested(),
+    }
+    return render(request, "teachers/endpoints.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
+    """Close an endpoint, or open it again."""
+    actions.check_admin(person(request))
+    found = Endpoint.objects.filter(pk=endpoint_id).first()
+    if found is None:
+        raise NotFoundError("There is no such endpoint.")
+    actions.change(found, person(request), enabled=not found.enabled)
+    told = "is open" if found.enabled else "is closed; calls to it end within seconds"
+    messages.success(request, f"{found.name} {told}.")
+    return redirect("endpoints")

@@ -1,0 +1,98 @@
+"""One run of a teacher: progress, spend, causes, what it said, cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from annotator.actions import teacher_figures, teacher_runs
+from annotator.errors import ConflictError, NotFoundError
+from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
+from annotator.web.pages import allowed, page, project_for
+
+SHOWN = 50
+EXCERPT = 240
+
+
+def run_for(request: HttpRequest, project: Project, run_id: int) -> TeacherRun:
+    """A run of this project; 404 in another one."""
+    rows = TeacherRun.objects.for_user(request.user).filter(project=project, pk=run_id)
+    found = rows.select_related("teacher__voice", "job", "created_by").first()
+    if found is None:
+        raise NotFoundError("There is no such run in this project.")
+    return found
+
+
+@require_GET
+@never_cache
+@login_required
+def run(request: HttpRequest, project_id: int, run_id: int) -> HttpResponse:
+    """The run's page."""
+    project = project_for(request, project_id, Can.SEE)
+    found = run_for(request, project, run_id)
+    context = {**_progress(project, found), **_said(project, found)}
+    return page(request, "teachers/run.html", project, "annotators", context)
+
+
+@require_GET
+@never_cache
+@login_required
+def state(request: HttpRequest, project_id: int, run_id: int) -> HttpResponse:
+    """How far it is, polled by its page, with the answers again when there are more."""
+    project = project_for(request, project_id, Can.SEE)
+    found = run_for(request, project, run_id)
+    if not found.is_live:
+        return HttpResponseClientRefresh()
+    context = {"project": project, **_progress(project, found)}
+    if request.GET.get("seen") != str(found.asked):
+        context |= _said(project, found) | {"again": True}
+    return render(request, "teachers/state.html", context)
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, project_id: int, run_id: int) -> HttpResponse:
+    """Stop it; what was answered stays."""
+    project = project_for(request, project_id, Can.MANAGE)
+    found = run_for(request, project, run_id)
+    try:
+        teacher_runs.cancel(found)
+    except ConflictError as late:
+        messages.warning(request, late.detail)
+    else:
+        messages.success(request, "The run is stopped. What was answered stays.")
+    return redirect("teacher_run", project_id=project.pk, run_id=found.pk)
+
+
+def _progress(project: Project, found: TeacherRun) -> dict[str, Any]:
+    return {
+        "run": found,
+        "teacher": found.teacher,
+        "seconds_left": teacher_figures.seconds_left(found),
+        "may_manage": allowed(project, Can.MANAGE),
+    }
+
+
+def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
+    """The latest answers with the labels' names, and why others are missing."""
+    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    rows = TeacherAnswer.objects.filter(run=found).select_related("item").order_by("-pk")
+    return {
+        "answers": [
+            {
+                "row": row,
+                "item": row.item,
+                "text": row.item.text[:EXCERPT],
+                "labels": [names[pk] for pk in row.labels if pk in names],
+            }
+            for row in rows[:SHOWN]
+        ],
+        "causes": teacher_figures.causes(found),
+    }
