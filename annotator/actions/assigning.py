@@ -75,11 +75,15 @@ WHERE v.id = %(annotator)s FOR NO KEY UPDATE OF v
 """
 
 # Counted by a statement of its own: one that had to wait for the row would count the past. What
-# this person let run out ends here: it is theirs to be given again, as it is anybody's.
+# this person let run out ends here: it is theirs to be given again, as it is anybody's. One that a
+# late answer of theirs holds just now is skipped: that request wants the seat which we hold.
 _LIVE: LiteralString = """
 WITH ran_out AS (
     UPDATE annotator_assignment SET state = 'expired', finished_at = now()
-    WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until < now()
+    WHERE id IN (
+        SELECT id FROM annotator_assignment
+        WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until < now()
+        FOR NO KEY UPDATE SKIP LOCKED)
 )
 SELECT count(*) FROM annotator_assignment
 WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
@@ -175,7 +179,7 @@ _ANYWHERE = _Source(
     _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s") + _LEASE,
     "active",
     fallback=True,
-    reason="Any open item: the queue is being prepared",
+    reason="Any open item: the queue has nothing for you now",
 )
 
 

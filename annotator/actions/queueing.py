@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.models import Item, Pick, Project
+from annotator.models import Pick, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,39 +49,42 @@ WHERE NOT EXISTS (
     SELECT 1 FROM annotator_pick p WHERE p.item_id = i.id AND p.slot = place.slot)
 ON CONFLICT DO NOTHING
 """
+# What the active stream may choose. An item whose label came with its file is not chosen: it is served
+# when nothing else is left. One that only questions were answered about may be chosen.
+_CHOOSABLE = """
+FROM annotator_item i
+LEFT JOIN annotator_verdict v ON v.item_id = i.id AND v.state = 'decided' AND i.answers = 0
+WHERE i.project_id = %s AND i.open AND i.removed_at IS NULL AND i.order_key > %s
+  AND v.item_id IS NULL
+"""
 
 
 def wish_refill(project: Project) -> None:
     """Ask for more picks when few are left and the pool has more to give."""
     fewest = FEWEST_PICKS if project.current_student_id else FEWEST_BEFORE_STUDENT
     left = Pick.objects.filter(project=project)[:fewest].count()
-    open_items = Item.objects.filter(
-        project=project, open=True, order_key__gt=project.audit_cutoff
-    )[: left + 1].count()
-    if left < fewest and open_items > left:
+    if left < fewest and _more_than(project, left):
         with transaction.atomic():
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
 
 
-def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
-    """Numbers of the items that the active stream may still choose, in any order.
+def _more_than(project: Project, picks: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 {_CHOOSABLE} LIMIT 1 OFFSET %s",
+            [project.pk, project.audit_cutoff, picks],
+        )
+        return cursor.fetchone() is not None
 
-    An item whose label came with its file is not chosen: it is served when nothing else is left.
-    One that only questions were answered about may be chosen.
-    """
+
+def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
+    """Numbers of the items that the active stream may still choose, in any order."""
     import numpy as np
 
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT coalesce(string_agg(int4send(i.number), ''::bytea), ''::bytea)
-            FROM annotator_item i
-            LEFT JOIN annotator_verdict v
-                ON v.item_id = i.id AND v.state = 'decided' AND i.answers = 0
-            WHERE i.project_id = %s AND i.open AND i.removed_at IS NULL
-              AND i.order_key > %s AND i.number < %s
-              AND v.item_id IS NULL
-            """,
+            "SELECT coalesce(string_agg(int4send(i.number), ''::bytea), ''::bytea) "
+            f"{_CHOOSABLE} AND i.number < %s",
             [project.pk, project.audit_cutoff, below],
         )
         packed = cursor.fetchone()[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection, transaction
 
 from annotator.actions.schema import columns_of
-from annotator.models import Project, Stream, Verdict, VerdictSource, VerdictState
+from annotator.models import Project, Verdict, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,16 +170,11 @@ def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
 
 
 def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
-    """The votes that count: a voice's whole answer stands for its answers to questions too, and what
-    the audit sample learns of an item is not mixed with answers to questions.
+    """The votes that count. Answers to questions stand only until somebody answered the whole: it
+    was asked because they left the item in doubt, and one of them against one whole would tie.
     """
-    if all(vote.question is None for vote in votes):
-        return votes
     whole = [vote for vote in votes if vote.question is None]
-    if any(vote.stream == Stream.AUDIT for vote in whole):
-        return whole
-    heard = {vote.annotator for vote in whole}
-    return [vote for vote in votes if vote.question is None or vote.annotator not in heard]
+    return whole or votes
 
 
 def _final(votes: Sequence[Vote]) -> Derived:

@@ -17,6 +17,7 @@ _NEVER_BY_COUNT = 1_000_000_000
 
 def run_prepared(sql: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Run a statement in the present transaction; returns its rows. Errors are Django's own."""
+    connection.close_if_health_check_failed()  # Django asks in its own cursors only
     connection.ensure_connection()
     raw = connection.connection
     raw.prepare_threshold = _NEVER_BY_COUNT

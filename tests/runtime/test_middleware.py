@@ -1,9 +1,10 @@
 """What every response carries, and what a lost database looks like."""
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import RequestFactory
 
+from annotator.models.statements import run_prepared
 from annotator.runtime import middleware
 
 
@@ -44,6 +45,19 @@ class TestDatabaseGone:
         response = client.get("/accounts/login/")
         assert response.status_code == 503
         assert response["Retry-After"] == "3"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_database_dropped_is_made_anew():
+    """As Django does for its own queries at the first one of a request."""
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+    connection.health_check_enabled, connection.health_check_done = True, False
+    assert run_prepared("SELECT 1", {}) == [(1,)]
 
 
 def test_nobody_signs_up_by_themselves(client, db):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions import assigning, choosing, labeling, queueing
-from annotator.models import Assignment, Item, Pick
+from annotator.models import Assignment, Item, Job, Pick, Verdict
 from learning.types import Selection
 from tests.factories import make_items, make_project
 
@@ -78,3 +78,28 @@ def test_serving_does_not_wait_for_a_refill(project, cast):
         replace()
         served = without_waiting(lambda: assigning.lease(project, ana, 1))
     assert [lease.item_id for lease in served] == [lost.item_id]
+
+
+def test_serving_does_not_wait_for_a_late_answer_of_the_same_person(project, cast):
+    """The answer holds its place and wants the seat; serving holds the seat."""
+    ana = assigning.voice_of(project, cast.ana)
+    late = assigning.lease(project, ana, 1)[0]
+    Assignment.objects.filter(pk=late.pk).update(lease_until=timezone.now() - timedelta(minutes=1))
+    with transaction.atomic():
+        Assignment.objects.select_for_update().get(pk=late.pk)
+        assert without_waiting(lambda: assigning.lease(project, ana, 1))
+
+
+def test_no_refill_is_asked_for_items_whose_labels_came_with_the_file(project):
+    *with_labels, last = Item.objects.filter(project=project).order_by("number")
+    for item in with_labels:
+        Verdict.objects.create(
+            project=project, item=item, labels=[], state="decided", source="consensus", position=1
+        )
+    Pick.objects.all().delete()
+    Pick.objects.create(project=project, item=last, rank=0)
+    queueing.wish_refill(project)
+    assert not Job.objects.filter(kind="refill").exists()
+    Pick.objects.all().delete()
+    queueing.wish_refill(project)
+    assert Job.objects.filter(kind="refill").count() == 1
