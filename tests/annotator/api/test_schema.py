@@ -1,8 +1,15 @@
 """Every route is described: one operation for each address and method."""
 
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+
 import pytest
 from django.urls import get_resolver
+from rest_framework.serializers import BaseSerializer
 
+from annotator import api
 from annotator.api import schema
 
 UNDESCRIBED = {"api_schema", "api_docs", "api_nothing"}
@@ -47,6 +54,19 @@ def test_operation_ids_are_unique():
         if verb in verbs
     ]
     assert len(ids) == len(set(ids))
+
+
+def test_no_two_shapes_share_a_name():
+    """The schema describes shapes by name: of two alike one would be told wrongly."""
+    names = Counter(
+        name
+        for found in pkgutil.iter_modules(api.__path__)
+        for module in [importlib.import_module(f"annotator.api.{found.name}")]
+        for name, shape in inspect.getmembers(module, inspect.isclass)
+        if issubclass(shape, BaseSerializer) and shape.__module__ == module.__name__
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+    assert len(names) > 50
 
 
 @pytest.mark.django_db
