@@ -29,7 +29,7 @@ from annotator.models import (
 
 TRIED = 5
 MOST_TRIED = 50
-MOST_ITEMS = 100_000
+MOST_ITEMS = 20_000
 # Which items a run is about: those that nobody decided, or a sample of those that people did.
 OPEN, ANSWERED = "open", "answered"
 POOLS = (OPEN, ANSWERED)

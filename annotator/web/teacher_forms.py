@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -13,6 +14,11 @@ SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"
 # What the form says of a plugin's parameters; the others are set over the API.
 PARAMS = ("model", "price_in", "price_out", "batch_size", "instructions")
 PLAIN = ("name", "endpoint", "key", "cap_run", "concurrency", "requests_per_minute")
+
+
+def plainly(value: Decimal) -> str:
+    """An amount as people type it, without the zeros that the database keeps."""
+    return f"{value.normalize():f}"
 
 
 def amount(label: str, help_text: str, initial: float) -> forms.DecimalField:
@@ -107,6 +113,7 @@ class TeacherForm(forms.Form):
     def initial_of(teacher: Teacher) -> dict[str, Any]:
         """The settings as they are, but for the key."""
         kept = {name: getattr(teacher, name) for name in PLAIN if name != "key"}
+        kept["cap_run"] = plainly(teacher.cap_run)
         return kept | {name: teacher.params.get(name) for name in PARAMS}
 
     def shown(self, names: tuple[str, ...]) -> list[forms.BoundField]:

@@ -18,7 +18,7 @@ from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
 from annotator.web.pages import allowed, page, project_for
 
 SHOWN = 50
-EXCERPT = 240
+EXCERPT = 120
 
 
 def run_for(request: HttpRequest, project: Project, run_id: int) -> TeacherRun:

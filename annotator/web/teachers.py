@@ -24,7 +24,7 @@ from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import Can, Project, Purse, Teacher, TeacherRun
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
-from annotator.web.teacher_forms import CapsForm, RunForm, TeacherForm
+from annotator.web.teacher_forms import CapsForm, RunForm, TeacherForm, plainly
 
 RUNS_SHOWN = 20
 
@@ -45,7 +45,8 @@ def _list(request: HttpRequest, project: Project, form: CapsForm | None) -> Http
         "cards": [(each, known[each.pk]) for each in rows.order_by("pk")],
         "purse": purse,
         "spent_today": budgets.spent_today(purse),
-        "form": form or CapsForm(initial={name: getattr(purse, name) for name in budgets.CAPS}),
+        "form": form
+        or CapsForm(initial={name: plainly(getattr(purse, name)) for name in budgets.CAPS}),
         "tab": "teachers",
         "may_manage": allowed(project, Can.MANAGE),
         "is_admin": endpoints.is_admin(request.user),

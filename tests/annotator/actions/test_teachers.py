@@ -13,6 +13,7 @@ from annotator.actions import (
     assigning,
     budgets,
     doctor,
+    encoding,
     endpoints,
     labeling,
     projects,
@@ -397,3 +398,43 @@ def test_the_ledger_of_a_project_with_teachers_is_whole(cast, good):
     run_of(project, teacher)
     settling.settle_now(project)
     assert sealing.verify(project) == []
+
+
+def test_label_names_alone_answer_without_a_network(cast):
+    texts = [f"{word} matter number {n}" for n in range(6) for word in ("billing", "delivery")]
+    project = make_project(
+        cast, audit_share=0, encoder="tfidf-svd", encoder_params={"components": 8, "features": 512}
+    )
+    make_items(project, texts)
+    teacher = teachers.create_teacher(project, cast.lea, name="Names", plugin="zero-shot")
+    early = run_of(project, teacher)
+    assert (early.state, early.answered) == ("failed", 0)
+    assert "not encoded yet" in early.error
+    encoding.wish_encoding(project)
+    jobs.execute(Job.objects.get(kind="encode").pk)
+    run = run_of(project, teacher)
+    assert (run.state, run.answered, run.spent, run.estimate["source"]) == ("done", 12, 0, "free")
+    said = Annotation.objects.filter(annotator=teacher.voice).select_related("item")
+    names = dict(project.labels.values_list("pk", "key"))
+    right = sum(names[each.labels[0]] in each.item.text for each in said)
+    assert right >= 10
+    assert "closest to" in said[0].reason
+
+
+def test_students_are_not_trained_for_what_a_teacher_said(cast, good):
+    project, teacher = teacher_on(good, cast)
+    run_of(project, teacher)
+    settling.settle_now(project)
+    settling.wish_training(project)
+    assert not Job.objects.filter(kind="train").exists()
+
+
+def test_the_sweeper_ends_a_run_whose_job_died(cast, good):
+    project, teacher = teacher_on(good, cast)
+    run = teacher_runs.start_run(project, teacher, None, 2)
+    budgets.reserve(run, 0, 2.0)
+    Job.objects.filter(pk=run.job_id).update(state="failed", error="Its worker died 5 times.")
+    assert teacher_runs.mark_stranded() == 1
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("failed", "Its worker died 5 times.")
+    assert (run.held, run.spent) == (0, 2)
