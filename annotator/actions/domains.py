@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import auditing
-from annotator.actions.estimating import current_sheet
+from annotator.actions.estimating import shown_sheet
 from annotator.actions.schema import columns_of
 from annotator.actions.searching import predictions_of
 from annotator.errors import ConflictError, InvalidError
@@ -77,7 +77,7 @@ def start(project: Project, column: str, user: User) -> Job:
 
 
 def _require_enough(project: Project) -> AuditSheet:
-    sheet = current_sheet(project)
+    sheet = shown_sheet(project)
     if sheet is None or sheet.figures is None or sheet.figures["accuracy"] is None:
         raise ConflictError(
             f"Class shares by domain need {auditing.FEWEST_TO_SHOW} answered evaluation items."
@@ -109,10 +109,12 @@ def run_domains(run: jobs.Run) -> dict[str, Any]:
         "label_ids": list(sheet.version.label_ids),
     }
     with run.fence():
-        fresh = AuditSheet.objects.select_for_update().get(pk=sheet.pk)
+        # A newer student's figures may have taken the place meanwhile.
+        shown = _require_enough(project)
+        fresh = AuditSheet.objects.select_for_update().get(pk=shown.pk)
         if fresh.figures is not None:
             fresh.figures["domains"] = result
-            AuditSheet.objects.filter(pk=sheet.pk).update(figures=fresh.figures, computed_at=Now())
+            AuditSheet.objects.filter(pk=fresh.pk).update(figures=fresh.figures, computed_at=Now())
     return {"column": column, "domains": len(found)}
 
 
@@ -133,6 +135,8 @@ def _audited(project: Project, predictions: Predictions) -> tuple[Audited, dict[
     truth = task.encode([labels for _, labels in answers], known)
     usable = task.usable(truth)
     kept = [number for (number, _), good in zip(answers, usable, strict=True) if good]
+    if not kept:
+        raise ConflictError("No audit item is answered that this student never learned from.")
     said = np.stack([predictions.row(number) for number in kept])
     audited = Audited(
         probabilities=said,
@@ -171,7 +175,7 @@ def _estimated(
     if len(numbers) < FEWEST_ITEMS:
         return {"items": len(numbers), "audited": int(inside.sum()), "labels": None}
     looked: NDArray[np.float32] = np.stack([predictions.row(each) for each in numbers[:MOST_ROWS]])
-    found: DomainShares = domain_shares(audited, looked, inside, rng)
+    found: DomainShares = domain_shares(audited, looked, inside, rng, size=len(numbers))
     return {
         "items": len(numbers),
         "audited": int(inside.sum()),

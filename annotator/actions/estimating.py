@@ -54,6 +54,15 @@ def current_sheet(project: Project) -> AuditSheet | None:
     return sheets_of.select_related("version").first()
 
 
+def shown_sheet(project: Project) -> AuditSheet | None:
+    """The current student's sheet; while its figures are computed, the last one that has them."""
+    current = current_sheet(project)
+    if current is not None and current.figures is not None:
+        return current
+    measured = AuditSheet.objects.filter(project=project, figures__isnull=False)
+    return measured.select_related("version").order_by("-computed_at").first() or current
+
+
 def run_estimate(run: jobs.Run) -> dict[str, Any]:
     """Compute the current student's figures from the rows of now, unless they are kept already."""
     project = run.project
@@ -63,17 +72,27 @@ def run_estimate(run: jobs.Run) -> dict[str, Any]:
     sheet = current_sheet(project) or _late_sheet(run, version)
     if sheet is None:
         return {"estimated": False, "why": "The current student's files are gone."}
-    position = sealed_position(project)
-    if sheet.figures is not None and sheet.position == position:
+    position, basis = sealed_position(project), _basis(project)
+    kept = sheet.figures
+    if kept is not None and (sheet.position, kept.get("basis")) == (position, basis):
         return {"estimated": False, "why": "Nothing has changed."}
     run.progress(0, 1, "Estimating")
     figures = compute(project, version)
     with run.fence():
-        figures["domains"] = _kept_domains(project)
+        figures |= {"domains": _kept_domains(project), "basis": basis}
         AuditSheet.objects.filter(pk=sheet.pk).update(
             figures=figures, position=position, computed_at=Now()
         )
     return {"estimated": True, "student": version.number, "audited": figures["evaluated_on"]}
+
+
+def _basis(project: Project) -> list[Any]:
+    """What figures rest on beside the ledger: the pool, the drawn sample, the live labels."""
+    return [
+        project.present_count,
+        project.audit_cutoff,
+        [label.pk for label in project.live_labels()],
+    ]
 
 
 def _late_sheet(run: jobs.Run, version: StudentVersion) -> AuditSheet | None:

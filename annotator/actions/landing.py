@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import auditing, schema, settling
+from annotator.actions import auditing, estimating, schema, settling
 from annotator.actions.encoding import wish_encoding
 from annotator.actions.indexing import wish_index
 from annotator.actions.staging import Stage
@@ -253,6 +253,8 @@ def _finish(batch: ImportBatch, first: int, landed: Landed, report: dict[str, An
 
 def _follow_up(project: Project, landed: Landed) -> None:
     auditing.recut(project)
+    if project.current_student_id:
+        estimating.wish(project)
     if landed.items:
         wish_encoding(project)
         wish_index(project)

@@ -13,7 +13,7 @@ from django.db.models import DateTimeField, F, Func
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import auditing, settling
+from annotator.actions import auditing, estimating, settling
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,
@@ -89,6 +89,8 @@ def run_undo(run: jobs.Run) -> dict[str, Any]:
         project.refresh_from_db()
         auditing.recut(project)
         settling.wish(project)
+        if project.current_student_id:
+            estimating.wish(project)
         ImportBatch.objects.filter(pk=batch.pk).update(state=BatchState.UNDONE, finished_at=Now())
     return {"batch": batch.pk, "removed": removed}
 

@@ -181,7 +181,7 @@ NOTHING: dict[str, Any] = {
 
 def estimates(project: Project) -> dict[str, Any]:
     """The kept figures, or their place while there are none."""
-    sheet = estimating.current_sheet(project)
+    sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
     kept = NOTHING | (figures or {})
     return {
@@ -231,7 +231,7 @@ class Domains(Endpoint):
     )
     def get(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.SEE)
-        sheet = estimating.current_sheet(project)
+        sheet = estimating.shown_sheet(project)
         kept = (sheet.figures or {}).get("domains") if sheet is not None else None
         found = {"columns": domains.columns(project), "estimated": in_words(kept)}
         return Response(ColumnsShape(found).data)

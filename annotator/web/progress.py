@@ -30,7 +30,7 @@ def _context(project: Project) -> dict[str, Any]:
     decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED).count()
     fill = measures.audit_fill(project)
     speeds = measures.speeds(project)
-    sheet = estimating.current_sheet(project)
+    sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
     measured = figures if figures and figures["accuracy"] else None
     series = measures.learning_series(project)

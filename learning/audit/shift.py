@@ -74,10 +74,12 @@ def domain_shares(
     rng: np.random.Generator,
     draws: int = DRAWS,
     confidence: float = CONFIDENCE,
+    size: int | None = None,
 ) -> DomainShares:
     """Class shares of a domain, from the student's probabilities on its items (n, k).
 
     inside: (m,) bool, the audit items that belong to the domain.
+    size: how many items the domain has, when `domain` is a uniform sample of them; n without it.
 
     The student's log probabilities are calibrated on the audit items by one temperature and a bias
     per label; expectation maximisation then finds the class shares under which the domain's items
@@ -87,13 +89,15 @@ def domain_shares(
     """
     require(domain.shape[1] == audited.truth.shape[1], "Domain and audit differ in labels.")
     require(inside.shape == (len(audited.truth),), "inside tells of each audit item.")
+    whole = len(domain) if size is None else size
+    require(whole >= len(domain), "A sample is not larger than its domain.")
     rows = np.arange(len(domain))
     if len(rows) > MOST_ROWS:
         rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
     looked = np.asarray(domain[rows], dtype=np.float64)
     solve = _multi if audited.multi_label else _single
-    middle = solve(audited, looked, len(domain), None)
-    drawn = np.stack([solve(audited, looked, len(domain), rng) for _ in range(draws)])
+    middle = solve(audited, looked, whole, None)
+    drawn = np.stack([solve(audited, looked, whole, rng) for _ in range(draws)])
     # By the middle four fifths: a bootstrap that all but leaves a label out tells nothing of it.
     spread = np.subtract(*np.quantile(drawn, [0.9, 0.1], axis=0)) / 2.563
     shifted = [
@@ -116,7 +120,7 @@ def domain_shares(
         shifted=shifted,
         direct=direct,
         counted=_counted(np.asarray(domain), multi_label=audited.multi_label),
-        rows=len(domain),
+        rows=whole,
         disagree=any(apart),
     )
 

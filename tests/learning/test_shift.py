@@ -51,6 +51,19 @@ class TestShares:
         assert np.mean(held) >= 0.9
         assert np.mean(errors) < 0.75 * np.mean(naive)
 
+    def test_a_sample_of_a_large_domain_tells_of_the_whole_with_a_wider_interval(self) -> None:
+        held = []
+        for seed in range(40):
+            world = World(seed)
+            audited = world.audited(600)
+            points, truth = world.items(list(world.rng.dirichlet([2.0] * K)), 20_000)
+            true = np.bincount(truth, minlength=K) / 20_000
+            found = domain_shares(
+                audited, world.says(points[:600]), np.zeros(600, bool), world.rng, 30, size=20_000
+            )
+            held += [e.low <= x <= e.high for e, x in zip(found.shifted, true, strict=True)]
+        assert np.mean(held) >= 0.9
+
     def test_several_labels_are_estimated_one_by_one(self) -> None:
         world = World(1)
         points, truth = world.items([1 / 3] * 3, 200)
