@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Aggregate, BinaryField, Q, QuerySet
+from django.db.models import Aggregate, BinaryField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from annotator.actions.encoding import students_folder
@@ -16,6 +16,8 @@ from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,
     AnnotationKind,
+    Flag,
+    FlagState,
     Item,
     Part,
     Project,
@@ -161,7 +163,7 @@ def _by_status(items: QuerySet[Item], status: str) -> QuerySet[Item]:
     if status == "open":
         return items.filter(open=True)
     if status == "flagged":
-        return items.filter(flags__state="open").distinct()
+        return items.filter(Exists(Flag.objects.filter(item=OuterRef("pk"), state=FlagState.OPEN)))
     return items
 
 

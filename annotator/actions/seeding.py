@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from learning.types import Pool, Selection
 
 MOST = 500
+# Wishes that stand at once: every refill of the queue reads all of them.
+MOST_STANDING = 20
 # Items like an example: this many of the nearest, as far as they want an answer.
 NEAREST = 50
 SHOWN_QUERY = 80
@@ -55,21 +57,21 @@ class Standing:
         return len(self.seeding.numbers) - self.waiting
 
 
-def waiting(project: Project) -> QuerySet[Item]:
-    """Items that the active stream may still ask people about."""
-    return Item.objects.filter(
-        project=project, open=True, order_key__gt=project.audit_cutoff
-    ).present()
+def waiting(project: Project, among: QuerySet[Item] | None = None) -> QuerySet[Item]:
+    """Items that the active stream may still ask people about, of all or of those given."""
+    items = Item.objects.filter(project=project).present() if among is None else among
+    return items.filter(open=True, order_key__gt=project.audit_cutoff)
 
 
 def ask_hits(project: Project, user: User, wanted: Filter) -> Seeding:
     """Ask people about what a search or filter finds, 500 items at most, the best hits first.
 
-    Raises InvalidError when the filter asks nothing, or finds nothing that wants an answer.
+    Raises InvalidError when the filter asks nothing, or finds nothing that wants an answer;
+    ConflictError while too many wishes stand.
     """
     if not wanted.given():
         raise InvalidError("Search, filter or choose items first: this would ask about everything.")
-    found = matching(project, wanted) & waiting(project)
+    found = waiting(project, matching(project, wanted))
     order = ["number"]
     if wanted.query and not wanted.query.startswith("#"):
         query = SearchQuery(wanted.query, config=CONFIGURATION, search_type="websearch")
@@ -82,7 +84,7 @@ def ask_hits(project: Project, user: User, wanted: Filter) -> Seeding:
 def ask_similar(project: Project, user: User, example: Item) -> Seeding:
     """Ask people about the items nearest an example, nearest first.
 
-    Raises ConflictError while the example has no encoding.
+    Raises ConflictError while the example has no encoding, or too many wishes stand.
     """
     near = neighbours.nearest(project, example, MOST)
     if near is None:
@@ -98,12 +100,42 @@ def _wish(project: Project, user: User, numbers: list[int], **about: object) -> 
         raise InvalidError(
             "None of these items waits for an answer: they have one, or are kept for the audit."
         )
+    seeding = Seeding(project=project, numbers=numbers, created_by=user, **about)
     with transaction.atomic():
-        if any(about.values()):  # the same again: the newer one is what waits now
-            Seeding.objects.filter(project=project, **about).standing().update(ended_at=Now())
-        seeding = Seeding.objects.create(project=project, numbers=numbers, created_by=user, **about)
+        # Parts two leads who wish at once: neither sees the other's wish yet.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        _make_room(project, seeding)
+        seeding.save()
         jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
     return seeding
+
+
+def _make_room(project: Project, fresh: Seeding) -> None:
+    """End what is over or asked again by the fresh wish; refuse one too many."""
+    left = _left(project)
+    over = [wish for wish, numbers in left if not numbers or _again(fresh, wish, numbers)]
+    if len(left) - len(over) >= MOST_STANDING:
+        raise ConflictError(
+            f"People are asked about {MOST_STANDING} searches or choices first already, and no "
+            "more can stand at once. Take one back, or wait until one is answered."
+        )
+    _end(over)
+
+
+def _again(fresh: Seeding, wish: Seeding, left: set[int]) -> bool:
+    """Whether the fresh wish asks all that waits of an older one with the same words.
+
+    The same words may have been about others: the filters beside a search are not kept.
+    """
+    if (fresh.query, fresh.example) != (wish.query, wish.example):
+        return False
+    return left.issubset(fresh.numbers)
+
+
+def _end(wishes: list[Seeding]) -> None:
+    if wishes:
+        ids = [wish.pk for wish in wishes]
+        Seeding.objects.filter(pk__in=ids).standing().update(ended_at=Now())
 
 
 def take_back(project: Project, seeding_id: int) -> Seeding:
@@ -118,19 +150,26 @@ def take_back(project: Project, seeding_id: int) -> Seeding:
 
 def standing(project: Project) -> list[Standing]:
     """The wishes of which items still wait, newest first."""
-    wishes = list(_wishes(project))
-    numbers = {number for each in wishes for number in each.numbers}
-    left = set(waiting(project).filter(number__in=numbers).values_list("number", flat=True))
-    counted = [
-        Standing(seeding=each, words=words(each), waiting=len(left.intersection(each.numbers)))
-        for each in wishes
+    return [
+        Standing(seeding=wish, words=words(wish), waiting=len(left))
+        for wish, left in _left(project)
+        if left
     ]
-    return [each for each in counted if each.waiting]
 
 
-def _wishes(project: Project) -> QuerySet[Seeding]:
-    wishes = Seeding.objects.filter(project=project).standing()
-    return wishes.select_related("created_by", "example").order_by("-id")
+def as_standing(seeding: Seeding) -> Standing:
+    """A wish by itself, whether or not it stands any more."""
+    left = waiting(seeding.project).filter(number__in=seeding.numbers).count()
+    return Standing(seeding=seeding, words=words(seeding), waiting=left)
+
+
+def _left(project: Project) -> list[tuple[Seeding, set[int]]]:
+    """The wishes that have not ended, newest first, each with its numbers that still wait."""
+    found = Seeding.objects.filter(project=project).standing()
+    wishes = list(found.select_related("created_by", "example").order_by("-id"))
+    numbers = {number for wish in wishes for number in wish.numbers}
+    left = set(waiting(project).filter(number__in=numbers).values_list("number", flat=True))
+    return [(wish, left.intersection(wish.numbers)) for wish in wishes]
 
 
 def words(wish: Seeding) -> str:
@@ -151,17 +190,16 @@ def _like(wish: Seeding) -> str:
 
 
 def wished(project: Project, rows: int) -> Wished:
-    """What leads wish for now, of items with numbers below `rows`."""
+    """What leads wish for now, of items with numbers below `rows`; ends wishes that are over."""
     import numpy as np
 
+    known = _left(project)
+    _end([wish for wish, left in known if not left])
     wishes: dict[int, Seeding] = {}
-    for wish in _wishes(project):
+    for wish, left in known:
         for number in wish.numbers:
-            wishes.setdefault(number, wish)
-    if wishes:
-        open_ones = waiting(project).filter(number__in=list(wishes), number__lt=rows)
-        kept = set(open_ones.values_list("number", flat=True))
-        wishes = {number: wish for number, wish in wishes.items() if number in kept}
+            if number < rows and number in left:
+                wishes.setdefault(number, wish)
     return Wished(numbers=np.fromiter(wishes, dtype=np.int64, count=len(wishes)), wishes=wishes)
 
 

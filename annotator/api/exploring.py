@@ -192,8 +192,7 @@ class Seedings(Endpoint):
             made = seeding.ask_hits(project, self.person, filter_of(project, wish["filter"]))
         else:
             made = seeding.ask_similar(project, self.person, self._item(project, wish["example"]))
-        standing = [each for each in seeding.standing(project) if each.seeding == made]
-        return Response(SeedingShape(standing[0]).data, status=201)
+        return Response(SeedingShape(seeding.as_standing(made)).data, status=201)
 
     def _item(self, project: Project, item_id: int) -> Item:
         found = Item.objects.for_user(self.person).present().filter(project=project, pk=item_id)

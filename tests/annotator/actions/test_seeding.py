@@ -8,11 +8,13 @@ from django.db import transaction
 
 from annotator import jobs
 from annotator.actions import assigning, choosing, encoding, labeling, queueing, schema, seeding
-from annotator.actions.searching import Filter
-from annotator.errors import InvalidError, NotFoundError
+from annotator.actions.searching import STATUSES, Filter
+from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
     Annotator,
+    Flag,
+    ImportBatch,
     Item,
     Job,
     Pick,
@@ -120,6 +122,44 @@ class TestWishing:
         assert [each.seeding for each in seeding.standing(project)] == [again]
         assert sorted(again.numbers) == [0, 4, 7]
 
+    @pytest.mark.parametrize("query", ["", "refund"])
+    @pytest.mark.parametrize("status", STATUSES)
+    def test_hits_of_every_status_can_be_asked_about(self, cast, project, status, query):
+        two = project.items_made[2]
+        if status in {"answered", "tie", "partial"}:
+            state = "decided" if status == "answered" else status
+            Verdict.objects.create(item=two, project=project, labels=[], state=state, position=1)
+        for user in (cast.ana, cast.ben) if status == "flagged" else ():
+            voice = assigning.voice_of(project, user)
+            Flag.objects.create(project=project, item=two, raised_by=voice)
+        made = seeding.ask_hits(project, cast.lea, Filter(status=status, query=query))
+        if status in {"none", "open"}:
+            assert sorted(made.numbers) == ([0, 2, 4, 7] if query else list(range(8)))
+        else:
+            assert made.numbers == [2], "once, though two people flagged it"
+
+    def test_the_same_words_about_other_items_leave_the_former_wish(self, cast, project):
+        one, other = (ImportBatch.objects.create(project=project) for _ in range(2))
+        Item.objects.filter(number__in=[0, 2]).update(batch=one)
+        Item.objects.filter(number__in=[4, 7]).update(batch=other)
+        former = seeding.ask_hits(project, cast.lea, Filter(query="refund", batch=one.pk))
+        newer = seeding.ask_hits(project, cast.lea, Filter(query="refund", batch=other.pk))
+        assert [each.seeding for each in seeding.standing(project)] == [newer, former]
+        assert set(choose(project)[0][:4]) == {0, 2, 4, 7}
+        everywhere = seeding.ask_hits(project, cast.lea, Filter(query="refund"))
+        assert [each.seeding for each in seeding.standing(project)] == [everywhere]
+
+    def test_too_many_at_once_are_refused_until_one_is_answered(self, cast, project, monkeypatch):
+        monkeypatch.setattr(seeding, "MOST_STANDING", 2)
+        seeding.ask_hits(project, cast.lea, Filter(query="refund"))
+        seeding.ask_hits(project, cast.lea, Filter(query="password"))
+        with pytest.raises(ConflictError, match="2 searches or choices first already"):
+            seeding.ask_hits(project, cast.lea, Filter(query="parcel"))
+        seeding.ask_hits(project, cast.lea, Filter(query="refund"))  # replaces the former
+        Item.objects.filter(number=6).update(open=False)
+        seeding.ask_hits(project, cast.lea, Filter(query="parcel"))
+        assert [each.seeding.query for each in seeding.standing(project)] == ["parcel", "refund"]
+
     def test_what_came_with_a_label_of_its_file_is_asked_about_all_the_same(self, cast, project):
         Verdict.objects.create(
             item=project.items_made[2],
@@ -155,7 +195,14 @@ class TestWishing:
         assert (wish.waiting, wish.done) == (1, 1)
         Item.objects.filter(number=5).update(open=False)
         assert seeding.standing(project) == []
+        assert Seeding.objects.standing().exists(), "looking changes nothing"
         assert sorted(choose(project)[0]) == [0, 2, 3, 4, 6, 7]
+        assert not Seeding.objects.standing().exists(), "no later refill reads it again"
+
+    def test_a_wish_of_items_that_are_not_encoded_yet_does_not_end(self, cast, project):
+        seeding.ask_hits(project, cast.lea, Filter(query="parcel"))
+        assert sorted(choose(project, vectors()[:1])[0]) == [0]
+        assert Seeding.objects.standing().exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from annotator.actions import neighbours
-from annotator.models import Item, Seeding
+from annotator.actions import assigning, neighbours, seeding
+from annotator.models import Flag, Item, Seeding
 from tests.annotator.web.helpers import index
 from tests.factories import make_items, make_project
 
@@ -54,6 +54,13 @@ def test_what_is_like_an_item(lea, tickets, monkeypatch):
     assert (made.numbers, made.example.number, made.query) == ([2, 1], 0, "")
 
 
+def test_the_flagged_ones(lea, cast, tickets):
+    voice = assigning.voice_of(tickets, cast.ana)
+    Flag.objects.create(project=tickets, item=tickets.items.get(number=1), raised_by=voice)
+    assert ask(lea, tickets, status="flagged").status_code == 200
+    assert Seeding.objects.get().numbers == [1]
+
+
 def test_it_is_taken_back(lea, tickets):
     ask(lea, tickets, query="refund")
     made = Seeding.objects.get()
@@ -96,6 +103,21 @@ class TestApi:
         assert lea.get(self.at(tickets)).json()["results"] == [told]
         assert lea.delete(self.at(tickets, f"/{told['id']}")).status_code == 204
         assert lea.get(self.at(tickets)).json()["results"] == []
+
+    def test_it_is_told_though_another_lead_replaced_it_meanwhile(self, lea, tickets, monkeypatch):
+        wish = seeding.ask_hits
+
+        def replaced(*given):
+            made = wish(*given)
+            wish(*given)
+            Item.objects.filter(number=0).update(open=False)
+            return made
+
+        monkeypatch.setattr(seeding, "ask_hits", replaced)
+        made = self.post(lea, tickets, {"filter": {"query": "refund"}})
+        assert made.status_code == 201
+        assert sorted(made.json()["items"]) == [0, 2]
+        assert made.json()["waiting"] == 1
 
     def test_an_example_that_is_not_encoded_yet_is_refused(self, lea, tickets):
         item = tickets.items.first()
