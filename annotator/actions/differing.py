@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Items of each side that are looked at; the first of the secret order are a uniform sample.
 MOST, FEWEST = 600, 30
 LATEST = 5
+# Where items may have several labels, they have those from this probability on.
+LIKELY = 0.5
 LONGEST_EXAMPLE = 160
 
 
@@ -53,7 +55,7 @@ def run_compare(run: jobs.Run) -> dict[str, Any]:
     for batch in _waiting(project).order_by("pk"):
         run.progress(compared, LATEST, f"Comparing {batch.file_name}")
         if (batch.first_number or 0) + batch.items_added > encoding.rows:
-            continue  # its items are not encoded yet; the next encoding asks again
+            continue  # its items are not encoded yet; the training that follows asks again
         found = _compared(project, batch, open_matrix(encoding).view())
         with run.fence():
             fresh = ImportBatch.objects.select_for_update().get(pk=batch.pk)
@@ -114,9 +116,10 @@ def _rows(encodings: Any, sample: list[tuple[int, str]]) -> NDArray[np.float32]:
 
 
 def _said(project: Project, old: Any, new: Any) -> tuple[list[int], Any]:
-    """(label ids, the student's likeliest column of each old and each new item, or None).
+    """(label ids, the student's column of each old and each new item, or None).
 
-    A student that was trained before the import came has no word on it.
+    -1 where items may have several labels and none is likely. A student that was trained before the
+    import came has no word on it.
     """
     import numpy as np
 
@@ -127,8 +130,14 @@ def _said(project: Project, old: Any, new: Any) -> tuple[list[int], Any]:
     if highest >= predictions.rows:
         return [], None
 
+    enough = LIKELY if predictions.multi_label else 0.0
+
+    def column(number: int) -> int:
+        likeliest, p = predictions.top(number, 1)[0]
+        return likeliest if p >= enough else -1
+
     def columns(sample: Any) -> NDArray[np.int64]:
-        return np.array([predictions.top(number, 1)[0][0] for number, _ in sample], dtype=np.int64)
+        return np.array([column(number) for number, _ in sample], dtype=np.int64)
 
     return list(version.label_ids), (columns(old), columns(new))
 

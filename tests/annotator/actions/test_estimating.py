@@ -251,9 +251,9 @@ class TestDomains:
 
 
 class TestImports:
-    def batches(self, cast, shift):
+    def batches(self, cast, shift, likely=0.9, **fields):
         """A first import of 80 items, and a second one of 60 that lies elsewhere by `shift`."""
-        project = make_project(cast)
+        project = make_project(cast, **fields)
         old = make_items(project, [f"my parcel number {n}" for n in range(80)])
         first = ImportBatch.objects.create(
             project=project, state="done", file_name="old.csv", items_added=80, first_number=0
@@ -267,9 +267,9 @@ class TestImports:
         points = np.random.default_rng(2).normal(size=(140, 4))
         points[80:, 0] += shift
         p = np.full((140, 3), 0.05)
-        p[:, 0], p[110:, 1], p[110:, 0] = 0.9, 0.9, 0.05
+        p[:, 0], p[110:, 1], p[110:, 0] = likely, likely, 0.05
         encode(project, points)
-        teach(project, p / p.sum(axis=1, keepdims=True))
+        teach(project, p if project.multi_label else p / p.sum(axis=1, keepdims=True))
         differing.wish(project)
         assert Job.objects.filter(kind="compare").count() == 1
         differing.run_compare(running(project, "compare"))
@@ -292,6 +292,14 @@ class TestImports:
         Job.objects.all().delete()
         differing.wish(project)
         assert not Job.objects.exists(), "it is not compared twice"
+
+    @pytest.mark.parametrize(("likely", "labels"), [(0.4, []), (0.6, ["Delivery", "Billing"])])
+    def test_of_several_labels_only_likely_ones_count(self, cast, likely, labels):
+        _, _, second = self.batches(cast, shift=4.0, likely=likely, task_type="multi")
+        told = second.report["difference"]
+        assert told["differs"]
+        names = dict(second.project.labels.values_list("pk", "name"))
+        assert [names[each["id"]] for each in told["labels"]] == labels
 
     def test_an_import_that_is_alike_is_not_told(self, cast):
         project, _, second = self.batches(cast, shift=0.0)
