@@ -103,7 +103,10 @@ def advice_in_words(simulation: Simulation) -> str:
     seeds = simulation.settings["seeds"]
     gap = _gap(advice["difference"])
     if advice["strategy"] != advice["current"]:
-        return f"Use “{best}”: its curve lies {gap} higher than that of “{against}”, on average over all rounds."
+        return (
+            f"Use “{best}”: its curve lies {gap} higher than that of “{against}”, on average over "
+            f"all rounds.{_unknown(advice)}"
+        )
     if advice["best"] == advice["current"]:
         if not against:
             return f"Keep “{current}”: it was replayed alone, so nothing is known of others."
@@ -116,11 +119,19 @@ def advice_in_words(simulation: Simulation) -> str:
     if seeds < 2:
         return (
             f"Keep “{current}” for now: “{best}” did best{_lead(gap)}, but one seed cannot tell "
-            "skill from luck. Repeat with five."
+            f"skill from luck. Repeat with five.{_unknown(advice)}"
         )
     return (
-        f"Keep “{current}”: “{best}” did best, but not clearly better than “{against}”{_lead(gap)}."
+        f"Keep “{current}”: “{best}” did best, but not clearly better than "
+        f"“{against}”{_lead(gap)}.{_unknown(advice)}"
     )
+
+
+def _unknown(advice: dict[str, Any]) -> str:
+    """What a lead must know before a change: the strategy in use stood in no comparison."""
+    if advice["against"] == advice["current"]:
+        return ""
+    return f" “{name_of(advice['current'])}”, in use now, was not replayed."
 
 
 def _lead(gap: str) -> str:

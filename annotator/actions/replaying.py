@@ -226,6 +226,7 @@ def _of_file(run: jobs.Run, simulation: Simulation) -> Frozen:
         raise InvalidError(
             f"The file holds {kinds[0]}, and this project's encoder reads {kinds[1]}."
         )
+    task_type = _task_of(found.labels, project)
     names = sorted({name for labels in found.labels for name in labels})
     column = {name: place for place, name in enumerate(names)}
     answered = Answered(
@@ -238,15 +239,30 @@ def _of_file(run: jobs.Run, simulation: Simulation) -> Frozen:
     encoder = ENCODERS.create(project.encoder, project.encoder_params)
     run.progress(0, 1, "Loading the encoder")
     ready = encoder.fit(items[:FITTED_ON])
-    single = all(len(labels) == 1 for labels in found.labels)
     facts = parted.facts | {
-        "task_type": "single" if single else "multi",
+        "task_type": task_type,
         "encoder": project.encoder,
         "unlabelled": found.left_out,
     }
     return _sealed(
         parted, facts=facts, fingerprint=ready.fingerprint, encodings=_encoded(run, ready, items)
     )
+
+
+def _task_of(labels: list[tuple[str, ...]], project: Project) -> str:
+    """The file's task, which is the project's: the strategies were chosen from those that fit it."""
+    single = all(len(names) == 1 for names in labels)
+    if single and project.multi_label:
+        raise InvalidError(
+            "Every item of the file has one label, and this project's items may have several. "
+            "Replay it in a project with one label per item."
+        )
+    if not single and not project.multi_label:
+        raise InvalidError(
+            "Some items of the file have several labels or none, and this project's items have "
+            "one. Replay it in a project with several labels per item."
+        )
+    return project.task_type
 
 
 def _encoded(run: jobs.Run, ready: Any, items: list[Any]) -> NDArray[np.float16]:

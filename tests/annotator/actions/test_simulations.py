@@ -590,6 +590,17 @@ class TestAdvice:
         assert told in said
         if value:
             assert "(between −0.4 and 3.0)" in said
+            assert "in use now" not in said
+
+    @pytest.mark.parametrize(("strategy", "seeds"), [("mixed", 5), ("margin", 5), ("margin", 1)])
+    def test_it_says_so_when_the_strategy_in_use_was_not_replayed(self, strategy, seeds):
+        difference = {"value": 0.02, "low": 0.01, "high": 0.03, "count": seeds}
+        advice = {"strategy": strategy, "best": "mixed", "against": "random", "current": "margin"}
+        simulation = Simulation(
+            state="done", settings={"seeds": seeds}, advice=advice | {"difference": difference}
+        )
+        said = comparing.advice_in_words(simulation)
+        assert said.endswith("“Smallest margin”, in use now, was not replayed.")
 
 
 class TestFiles:
@@ -657,6 +668,27 @@ class TestFiles:
         work(simulation)
         assert simulation.state == "failed"
         assert "at least 50 items with a label; the file has 30" in simulation.error
+
+    @pytest.mark.parametrize(
+        ("task_type", "second", "told"),
+        [
+            ("multi", "Billing", "Every item of the file has one label"),
+            ("single", "Billing|Login", "Some items of the file have several labels"),
+        ],
+    )
+    def test_a_file_of_another_task_ends_in_a_sentence(self, empty, task_type, second, told):
+        Project.objects.filter(pk=empty.pk).update(task_type=task_type)
+        empty.refresh_from_db()
+        lines = [f"ticket number {n},{('Login', second)[n % 2]}" for n in range(90)]
+        simulation = simulations.create_simulation(
+            empty,
+            wish(),
+            file=io.BytesIO("\n".join(["text,label", *lines]).encode()),
+            file_name="old.csv",
+        )
+        work(simulation)
+        assert simulation.state == "failed"
+        assert told in simulation.error
 
     def test_cancelling_lets_the_upload_go(self, empty):
         simulation = simulations.create_simulation(
