@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
@@ -39,7 +39,7 @@ def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRI
     """Ask a teacher about a few open items, to see what it says and costs. Writes no annotation."""
     if not 1 <= count <= MOST_TRIED:
         raise InvalidError(f"Try it on 1 to {MOST_TRIED} items.", field="items")
-    numbers = _numbers(_open(project), count)
+    numbers = _queued_first(_open(project), count)
     return _start(project, teacher, by, TeacherRunKind.TRY, numbers, teacher.cap_run)
 
 
@@ -77,21 +77,28 @@ def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> l
         item=OuterRef("pk"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
     ).exclude(model="", tokens_in=0)
     rows = _open(project) if pool == OPEN else _answered(project)
-    return _numbers(rows.exclude(Exists(said)).exclude(Exists(gave_up)), count)
+    rows = rows.exclude(Exists(said)).exclude(Exists(gave_up))
+    return _queued_first(rows, count) if pool == OPEN else _numbers(rows, count)
 
 
 def _open(project: Project) -> QuerySet[Item]:
-    """Open items without a verdict in the queue's order, none of the audit sample."""
+    """Open items without a verdict, none of the audit sample."""
     undecided = Q(verdict=None) | Q(verdict__state=VerdictState.PARTIAL)
     held_back = [Part.EVALUATION, Part.CALIBRATION]
     rows = Item.objects.present().filter(
         undecided, project=project, open=True, order_key__gt=project.audit_cutoff
     )
-    return (
-        _speaking(rows.exclude(part__in=held_back))
-        .annotate(rank=Min("picks__rank"))
-        .order_by("rank", "order_key")
-    )
+    return _speaking(rows.exclude(part__in=held_back))
+
+
+def _queued_first(rows: QuerySet[Item], count: int) -> list[int]:
+    """What the short queue holds in its order, then the others in the secret order: by an index, so
+    that a large pool is not sorted for a few items.
+    """
+    queued = rows.filter(picks__isnull=False).order_by("picks__rank")
+    first = list(dict.fromkeys(queued.values_list("number", flat=True)))[:count]
+    others = rows.exclude(number__in=first).order_by("order_key")
+    return first + _numbers(others, count - len(first))
 
 
 def _answered(project: Project) -> QuerySet[Item]:

@@ -29,6 +29,7 @@ from annotator.models import (
     Endpoint,
     EndpointKey,
     Job,
+    Pick,
     Purse,
     Spending,
     TeacherAnswer,
@@ -213,6 +214,19 @@ class TestRuns:
         )
         settling.settle_now(project)
         assert run_of(project, teacher, pool="answered").answered == 1
+
+    def test_the_queue_s_items_come_first(self, cast, good):
+        project, teacher = teacher_on(good, cast)
+        items = list(project.items.order_by("number"))
+        for rank, item in enumerate((items[7], items[2])):
+            for slot in range(2):
+                Pick.objects.create(project=project, item=item, slot=slot, rank=2 * rank + slot)
+        assert teacher_runs.drawn(project, teacher, 1) == [7]
+        found = teacher_runs.drawn(project, teacher, 12)
+        assert found[:2] == [7, 2]
+        assert sorted(found) == list(range(12))
+        rest = sorted(items, key=lambda item: item.order_key)
+        assert found[2:] == [item.number for item in rest if item.number not in {7, 2}]
 
     def test_hostile_texts_bring_only_labels_of_the_schema(self, cast):
         with Loopback(plays.obedient) as server:
