@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Count
 
 from annotator.actions import verdicts
-from annotator.models import Item, Part, Project
+from annotator.models import Item, Part, Project, Verdict, VerdictState
 
 # Shares of the audit items, whatever their number.
 SHARES: dict[Part, float] = {Part.EVALUATION: 0.6, Part.CALIBRATION: 0.25, Part.SEED: 0.15}
@@ -55,6 +55,12 @@ def _draw_answered(project: Project) -> None:
         drawn[part].append(pk)
     for part, items in drawn.items():
         Item.objects.filter(pk__in=items, part="").update(part=part)
+
+
+def tied(project: Project) -> int:
+    """Drawn items on which people disagree: figures lack them until a reviewer decided, and flatter."""
+    drawn = Verdict.objects.filter(project=project, state=VerdictState.TIE)
+    return drawn.filter(item__part__gt="", item__answers__gt=0).count()
 
 
 def is_turn(share: float, served: int) -> bool:

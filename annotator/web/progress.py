@@ -52,6 +52,7 @@ def _context(project: Project) -> dict[str, Any]:
         "warnings": _warnings(project),
         "may_manage": allowed(project, Can.MANAGE),
         "fill": fill,
+        "tied": auditing.tied(project),
         "too_small": measures.too_small(fill),
         "audit_needed": auditing.FEWEST_ITEMS,
         "fewest": auditing.FEWEST_TO_SHOW,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.actions import domains, estimating
-from annotator.models import AuditSheet, ImportBatch, Item, Job, Project
+from annotator.models import AuditSheet, ImportBatch, Item, Job, Project, Verdict
 from annotator.web import estimates, measures
 from tests.annotator.audited import (
     audited_project,
@@ -306,3 +306,22 @@ def test_a_share_has_its_place_on_the_bar():
 def test_only_when_many_rows_would_wait_do_they_wait():
     assert len(estimates.listed(list(range(11))).rest) == 0
     assert len(estimates.listed(list(np.arange(12))).rest) == 4
+
+
+def test_drawn_items_on_which_people_disagree_are_told(lea, audited):
+    project, _, _ = audited
+    assert "People disagree on" not in told(lea, project)
+    drawn = Item.objects.filter(project=project, part="evaluation", answers__gt=0).first()
+    Verdict.objects.filter(item=drawn).update(state="tie", labels=[])
+    assert "People disagree on 1 drawn item." in told(lea, project)
+
+
+def test_figures_stay_until_those_of_a_new_student_are_there(lea, audited):
+    project, truth, _ = audited
+    learn(project, truth, number=1, trained_on=60, wrong=10)
+    shown = estimated(project)
+    learn(project, truth, number=2, trained_on=90, wrong=5)
+    project.refresh_from_db()
+    assert project.current_student.number == 2
+    assert estimating.shown_sheet(project) == shown
+    assert "drawn items" in told(lea, project)
