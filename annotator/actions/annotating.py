@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from learning.teachers.types import TeacherSchema
 
 _SPACE = UUID("0b6f9c1e-53b8-4d0e-9f0c-6f5a4f6f2d11")
-# Items put to a teacher at a time; between two of these a run may give way to other work.
-CHUNK_CALLING, CHUNK = 200, 2_000
+# Items put to a teacher at a time; between two of these a run may give way to other work. One that
+# calls an endpoint gets so many for each call at once.
+CHUNK_PER_CALL, CHUNK = 4, 2_000
 PIECE_SECONDS = 60.0
 WRITE_SECONDS, WRITE_AT = 1.0, 100
 LOOK_SECONDS = 0.5
@@ -87,7 +88,8 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
     switch = Switch(run.teacher)
     desk = Desk(job=job, run=run, schema=schema, switch=switch)
     left = _unasked(run)
-    size = CHUNK_CALLING if run.teacher.plugin in teachers.CALLING else CHUNK
+    calls = run.teacher.plugin in teachers.CALLING
+    size = CHUNK_PER_CALL * run.teacher.concurrency if calls else CHUNK
     attempt = job.job.attempt
     with lending.ready(run.teacher, run, attempt, switch.is_off) as teacher:
         for start in range(0, len(left), size):

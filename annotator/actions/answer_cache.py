@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from django.db import connection
@@ -28,19 +29,26 @@ RETURNING id
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectCache:
-    """A project's kept answers, as the library asks for them."""
+    """A project's kept answers, as the library asks for them.
+
+    place: where they came from; a model of the same name elsewhere may be another one.
+    """
 
     project_id: int
+    place: str
     through: Through[Any]
 
     def begin(self, key: str) -> Kept | bool:
         """What is kept; True when the caller shall ask; False while another one asks."""
-        found: Kept | bool = self.through(lambda: self._begin(key))
+        found: Kept | bool = self.through(lambda: self._begin(self._here(key)))
         return found
 
     def finish(self, key: str, answer: dict[str, Any] | None) -> None:
         """Keep an answer, or let the next one ask."""
-        self.through(lambda: self._finish(key, answer))
+        self.through(lambda: self._finish(self._here(key), answer))
+
+    def _here(self, key: str) -> str:
+        return sha256(f"{self.place} {key}".encode()).hexdigest()
 
     def _begin(self, key: str) -> Kept | bool:
         with connection.cursor() as cursor:

@@ -113,7 +113,7 @@ def reserve(run: TeacherRun, attempt: int, wanted: float) -> int:
             run=run,
             job=run.job_id or 0,
             attempt=attempt,
-            day=today(),
+            day=purse.day or today(),
             amount=held,
         )
     return made.pk
@@ -156,7 +156,7 @@ def settle_left_behind(run: TeacherRun, job: int = 0, attempt: int = 0) -> int:
 def _locked(project_id: int) -> Purse:
     """The purse, locked, with the day of now: a new day begins with nothing spent."""
     purse = Purse.objects.select_for_update(no_key=True).get(pk=project_id)
-    if purse.day != today():
+    if purse.day is None or purse.day < today():
         purse.day, purse.day_spent, purse.day_held = today(), Decimal(0), Decimal(0)
         purse.save(update_fields=["day", "day_spent", "day_held"])
     return purse

@@ -91,6 +91,15 @@ def register(by: User, name: str, base_url: str, *, private: bool = False) -> En
         ) from None
 
 
+def is_near(endpoint: Endpoint | None) -> bool:
+    """Whether it runs on this machine or in a network of one's own, as the list says."""
+    from annotator.runtime.destinations import Destination
+
+    return endpoint is not None and (
+        Destination(host=endpoint.host, port=endpoint.port, private=endpoint.private).local
+    )
+
+
 def _checked_name(name: str) -> str:
     name = " ".join(name.replace("\x00", "").split())
     if not 1 <= len(name) <= LONGEST_NAME:

@@ -108,7 +108,11 @@ def _line(teacher: Teacher, run: TeacherRun, attempt: int, stopped: Stopped) -> 
             line=Line(
                 send=sender(way, endpoints.door(way, teacher.project, teacher.endpoint)),
                 budget=RunBudget(run=run, attempt=attempt, through=through),
-                cache=ProjectCache(project_id=teacher.project_id, through=through),
+                cache=ProjectCache(
+                    project_id=teacher.project_id,
+                    place=teacher.endpoint.base_url,
+                    through=through,
+                ),
                 bucket=Bucket(requests_per_minute=teacher.requests_per_minute),
                 concurrency=teacher.concurrency,
                 stopped=stopped,

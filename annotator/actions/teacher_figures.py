@@ -20,7 +20,9 @@ SELECT a.annotator_id, count(*), count(v.item_id),
        count(v.item_id) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels)
 FROM annotator_annotation a
 JOIN annotator_annotator voice ON voice.id = a.annotator_id AND voice.kind = 'teacher'
-LEFT JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided'
+JOIN annotator_item i ON i.id = a.item_id
+-- A label that came with a file is nobody's answer.
+LEFT JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided' AND i.answers > 0
 WHERE voice.project_id = %s AND a.kind = 'answer'
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 GROUP BY a.annotator_id

@@ -92,12 +92,12 @@ def _open(project: Project) -> QuerySet[Item]:
 
 
 def _queued_first(rows: QuerySet[Item], count: int) -> list[int]:
-    """What the short queue holds in its order, then the others in the secret order: by an index, so
-    that a large pool is not sorted for a few items.
+    """What the short queue holds in its order, then the others from the end of the secret order: by
+    an index, so that a large pool is not sorted; the beginning may be drawn for the audit some day.
     """
     queued = rows.filter(picks__isnull=False).order_by("picks__rank")
     first = list(dict.fromkeys(queued.values_list("number", flat=True)))[:count]
-    others = rows.exclude(number__in=first).order_by("order_key")
+    others = rows.exclude(number__in=first).order_by("-order_key")
     return first + _numbers(others, count - len(first))
 
 

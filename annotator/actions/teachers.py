@@ -99,8 +99,8 @@ def change_teacher(teacher: Teacher, by: User | None, **settings: Any) -> Teache
     What it said stays its word. Switched off, what it asks now ends within seconds.
     """
     with transaction.atomic():
-        locked = Teacher.objects.select_for_update(no_key=True).get(pk=teacher.pk)
-        teacher.params = locked.params
+        Teacher.objects.select_for_update(no_key=True).get(pk=teacher.pk)
+        teacher.refresh_from_db()  # what somebody else changed meanwhile stays changed
         if "name" in settings:
             voice = teacher.voice
             voice.name = _free_name(teacher.project, settings.pop("name"), but=voice)
@@ -152,6 +152,16 @@ def _check_calling(teacher: Teacher) -> None:
         raise InvalidError("This kind of teacher calls no endpoint.", field="endpoint")
     if calls and not str(teacher.params.get("model", "")).strip():
         raise InvalidError("Name the model as the endpoint knows it.", field="model")
+    if calls and not (_priced(teacher) or endpoints.is_near(teacher.endpoint)):
+        raise InvalidError(
+            "Enter the price of its tokens: without one no cap would hold. Only an endpoint of this "
+            "machine or of your own network may cost nothing.",
+            field="price_in",
+        )
+
+
+def _priced(teacher: Teacher) -> bool:
+    return any(teacher.params.get(name, 0) > 0 for name in ("price_in", "price_out"))
 
 
 def _between(name: str, value: int, low: int, high: int) -> int:

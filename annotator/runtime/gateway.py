@@ -245,7 +245,9 @@ class Gateway:
             finally:
                 response.close()
         if endpoint.key is not None and endpoint.key.value.encode() in reply.body:
-            raise UnreadableError("The answer repeats the key, so it was dropped unread.")
+            repeated = UnreadableError("The answer repeats the key, so it was dropped unread.")
+            repeated.sent = True
+            raise repeated
         log.info(
             "outbound call to %s: %d, %d bytes, %.2f s",
             endpoint.url.place, reply.status, len(reply.body), reply.seconds,

@@ -48,7 +48,7 @@ def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     found = Endpoint.objects.filter(pk=endpoint_id).first()
     if found is None:
         raise NotFoundError("There is no such endpoint.")
-    actions.change(found, person(request), enabled=not found.enabled)
+    actions.change(found, person(request), enabled=request.POST.get("enabled") == "1")
     told = "is open" if found.enabled else "is closed; calls to it end within seconds"
     messages.success(request, f"{found.name} {told}.")
     return redirect("endpoints")

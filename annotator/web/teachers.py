@@ -220,7 +220,7 @@ def switch(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
     """Switch a teacher off, or on again."""
     project = project_for(request, project_id, Can.MANAGE)
     found = teacher_for(request, project, teacher_id)
-    teachers.change_teacher(found, person(request), enabled=not found.enabled)
+    teachers.change_teacher(found, person(request), enabled=request.POST.get("enabled") == "1")
     told = "asks again when told to" if found.enabled else "is off; its calls end within seconds"
     messages.success(request, f"{found.name} {told}.")
     return redirect("teacher", project_id=project.pk, teacher_id=found.pk)

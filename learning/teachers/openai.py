@@ -26,6 +26,7 @@ from learning.types import Report
 NOTHING = "The item has neither text nor image."
 TOKENS_PER_LABEL = 16
 TOKENS_PER_REASON = 160
+LONGEST_INSTRUCTIONS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,10 @@ class OpenAITeacher:
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 100:
             raise ParameterError("A prompt holds 1 to 100 items.")
-        if min(self.price_in, self.price_out, self.temperature) < 0:
-            raise ParameterError("Prices and the temperature are not negative.")
+        if not all(0 <= each <= 1e6 for each in (self.price_in, self.price_out, self.temperature)):
+            raise ParameterError("Prices and the temperature lie between 0 and a million.")
+        if len(self.instructions) > LONGEST_INSTRUCTIONS:
+            raise ParameterError(f"Instructions have {LONGEST_INSTRUCTIONS:,} characters at most.")
         if min(self.thinking_tokens, self.image_tokens) < 0 or self.text_limit < 1:
             raise ParameterError("Tokens are not negative, and a text has at least 1 character.")
 

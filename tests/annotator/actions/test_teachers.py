@@ -40,7 +40,7 @@ from annotator.models import (
 from annotator.runtime.destinations import NotAllowedError
 from learning.errors import BudgetSpentError
 from tests.annotator.teaching import KEY, admin, teacher_on, work_off
-from tests.factories import make_items, make_project
+from tests.factories import make_items, make_project, make_user
 from tests.llm import plays
 from tests.llm.loopback import Loopback, echo, silent, slow
 
@@ -118,6 +118,21 @@ class TestSettingUp:
         teacher.refresh_from_db()
         assert (teacher.params["batch_size"], teacher.params["model"]) == (2, "fake")
         assert teacher.voice.name == "Renamed"
+
+    def test_only_near_endpoints_may_cost_nothing(self, cast, good):
+        _, near = teacher_on(good, cast)
+        teachers.change_teacher(near, cast.lea, params={"price_in": 0.0, "price_out": 0.0})
+        far = endpoints.register(make_user("eve", is_superuser=True), "Far", "https://llm.example")
+        with pytest.raises(InvalidError, match="price"):
+            teachers.change_teacher(near, cast.lea, endpoint=far)
+
+    def test_a_change_keeps_what_somebody_else_changed_meanwhile(self, cast, good):
+        _, teacher = teacher_on(good, cast)
+        stale = type(teacher).objects.get(pk=teacher.pk)
+        teachers.change_teacher(teacher, cast.lea, enabled=False)
+        teachers.change_teacher(stale, cast.lea, concurrency=2)
+        stale.refresh_from_db()
+        assert (stale.enabled, stale.concurrency) == (False, 2)
 
     def test_what_is_missing_is_said(self, cast):
         project = make_project(cast)
@@ -225,7 +240,7 @@ class TestRuns:
         found = teacher_runs.drawn(project, teacher, 12)
         assert found[:2] == [7, 2]
         assert sorted(found) == list(range(12))
-        rest = sorted(items, key=lambda item: item.order_key)
+        rest = sorted(items, key=lambda item: -item.order_key)
         assert found[2:] == [item.number for item in rest if item.number not in {7, 2}]
 
     def test_hostile_texts_bring_only_labels_of_the_schema(self, cast):
