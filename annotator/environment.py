@@ -74,7 +74,7 @@ def secret_key(folder: Path) -> str:
             "Give it to this user, or set DATA_DIR to a folder of your own."
         ) from error
     key = secrets.token_urlsafe(48)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(key)
     return key
 
