@@ -20,7 +20,7 @@ gate() {
 }
 
 fast="not slow and not browser and not dataset"
-pytest="$bin/python -m pytest -q -n ${TEST_PROCESSES:-2} --dist loadfile"
+pytest="$bin/python -m pytest -q -n ${TEST_PROCESSES:-2} --dist loadfile --no-loadscope-reorder"
 gate lint "$bin/ruff" check --quiet .
 gate format "$bin/ruff" format --quiet --check .
 gate types "$bin/mypy"

@@ -63,6 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/faults" in item.path.as_posix():
             item.add_marker("fault")
             item.add_marker("slow")
+    # The long files first, so that no process is left alone with one at the end.
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "browser")))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def pytest_unconfigure() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from learning.encoders import ENCODERS
@@ -45,9 +46,10 @@ def part(folder: Path, name: str, split: str, cache: Path, every: int = 1) -> Pa
     """Every so-manyth row of a split, encoded by MiniLM or read from the cache."""
     rows = read_rows(folder, name, split)[::every]
     matrix = Matrix(cache / f"{name}-{split}-{every}-minilm.f16", DIMENSIONS)
-    if matrix.rows < len(rows):
-        encoder = ENCODERS.create("minilm").fit([])
-        texts = [str(row["text"]) for row in rows]
-        for start in range(matrix.rows, len(texts), CHUNK):
-            matrix.write(start, encoder.encode(texts[start : start + CHUNK]))
+    with FileLock(cache / f"{name}-{split}-{every}.lock"):  # another process may encode the same
+        if matrix.rows < len(rows):
+            encoder = ENCODERS.create("minilm").fit([])
+            texts = [str(row["text"]) for row in rows]
+            for start in range(matrix.rows, len(texts), CHUNK):
+                matrix.write(start, encoder.encode(texts[start : start + CHUNK]))
     return Part(vectors=matrix.view()[: len(rows)], labels=[str(row["label"]) for row in rows])
