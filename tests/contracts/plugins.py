@@ -7,6 +7,8 @@ import numpy as np
 from learning.consensus import CONSENSUS
 from learning.encoders import ENCODERS
 from learning.registry import Registry
+from learning.routing import ROUTERS
+from learning.routing.types import Candidates, Seed
 from learning.selection import STRATEGIES
 from learning.students import STUDENTS
 from learning.tasks import TASKS
@@ -18,6 +20,7 @@ REGISTRIES: dict[str, Registry] = {
     "Students": STUDENTS,
     "Selection strategies": STRATEGIES,
     "Teachers": TEACHERS,
+    "Routers": ROUTERS,
     "Consensus methods": CONSENSUS,
     "Task types": TASKS,
 }
@@ -103,3 +106,33 @@ def lesson(rows: int = 60, *, multi_label: bool = False) -> TrainingData:
     return TrainingData(
         targets=targets, encodings=points, texts=texts, known=known, multi_label=multi_label
     )
+
+
+def taught(rows: int = 120, *, multi_label: bool = False, seed: int = 0) -> Seed:
+    """Items of three groups that a teacher and a person labelled: on the third group the teacher is
+    wrong half of the time, and less sure.
+    """
+    rng = np.random.default_rng(seed)
+    points, group = three_groups(rows, 8)
+    truth = np.eye(3, dtype=np.float32)[group]
+    wrong = (group == 2) & (rng.random(rows) < 0.5)
+    said = np.where(wrong, 0, group)
+    sure = np.where(group == 2, 0.6, 0.9) + rng.uniform(-0.05, 0.05, rows)
+    teacher = np.full((rows, 3), 0.05, dtype=np.float32)
+    teacher[np.arange(rows), said] = sure
+    student = 0.7 * truth + 0.1
+    if not multi_label:
+        teacher /= teacher.sum(axis=1, keepdims=True)
+    items = Candidates(
+        teacher=teacher,
+        answered=np.ones(rows, dtype=np.bool_),
+        confidence=sure,
+        disagreement=np.where(wrong, 0.8, 0.2),
+        neighbours=np.linspace(0, 1, rows),
+        student=student.astype(np.float32),
+        encodings=points,
+        lengths=rng.integers(5, 500, rows),
+        label_names=("Refund", "Billing", "Login"),
+        multi_label=multi_label,
+    )
+    return Seed(items=items, truth=truth, draw_probabilities=rng.uniform(0.05, 0.1, rows))

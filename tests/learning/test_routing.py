@@ -1,0 +1,181 @@
+"""Signals, the threshold and the error model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from learning.errors import NotEnoughDataError, ShapeError
+from learning.routing.error_model import ErrorModel, FittedErrorModel
+from learning.routing.regression import fit_logistic
+from learning.routing.signals import neighbour_agreement, signal
+from learning.routing.threshold import Threshold
+from learning.routing.types import Candidates, Seed, decided, first
+from learning.types import no_report
+from tests.contracts.plugins import taught
+
+
+def fitted(seed: Seed, random: int = 0) -> FittedErrorModel:
+    return ErrorModel().fit(seed, np.random.default_rng(random), no_report)
+
+
+def noisy(rows: int, random: int, *, drawn: np.ndarray | None = None) -> Seed:
+    """A teacher who is wrong with the chance 1 - confidence, and nothing else to go by."""
+    rng = np.random.default_rng(random)
+    sure = rng.uniform(0.5, 1.0, rows)
+    truth = np.eye(2, dtype=np.float32)[rng.integers(0, 2, rows)]
+    wrong = rng.random(rows) > sure
+    teacher = np.where(wrong[:, None], 1 - truth, truth)
+    items = Candidates(teacher=teacher, answered=np.ones(rows, dtype=bool), confidence=sure)
+    return Seed(items=items, truth=truth, draw_probabilities=drawn)
+
+
+def test_the_seed_tells_how_often_the_teacher_errs_in_the_pool_not_in_the_draw() -> None:
+    truth = np.eye(2)[np.zeros(100, dtype=int)]
+    said = np.eye(2)[np.repeat([0, 1], 50)]  # the second half is wrong
+    drawn = np.repeat([0.1, 0.9], 50)
+    items = Candidates(teacher=said, answered=np.ones(100, dtype=bool))
+    error = Seed(items=items, truth=truth, draw_probabilities=drawn).teacher_error()
+    assert error.value == pytest.approx(0.1)
+    assert error.low < 0.1 < error.high
+
+
+def test_several_labels_are_wrong_as_soon_as_one_is() -> None:
+    said = np.array([[0.9, 0.6, 0.1], [0.9, 0.1, 0.1]])
+    items = Candidates(teacher=said, answered=np.ones(2, dtype=bool), multi_label=True)
+    assert decided(said, multi_label=True).tolist() == [[True, True, False], [True, False, False]]
+    truth = np.array([[1, 0, 0], [1, 0, 0]])
+    assert Seed(items=items, truth=truth).wrong.tolist() == [True, False]
+
+
+def test_a_seed_item_without_an_answer_of_the_teacher_is_refused() -> None:
+    items = Candidates(teacher=np.zeros((1, 2)), answered=np.zeros(1, dtype=bool))
+    with pytest.raises(ShapeError, match="answer of the teacher"):
+        Seed(items=items, truth=np.array([[1, 0]]))
+
+
+def test_ties_are_parted_by_chance_and_the_budget_holds() -> None:
+    benefit = np.array([0.5, 0.9, 0.5, 0.5, 0.1])
+    drawn = [first(benefit, 2, np.random.default_rng(seed)) for seed in range(40)]
+    assert all(rows[0] == 1 and len(rows) == 2 for rows in drawn)
+    assert {int(rows[1]) for rows in drawn} == {0, 2, 3}
+    assert len(first(benefit, -1, np.random.default_rng(0))) == 0
+
+
+def test_the_threshold_takes_the_first_signal_that_is_there() -> None:
+    items = taught().items
+    told = [
+        Threshold().fit(Seed(items=x, truth=taught().truth), np.random.default_rng(0), no_report)
+        for x in (
+            items,
+            replace(items, confidence=None),
+            replace(items, confidence=None, disagreement=None),
+            replace(items, confidence=None, disagreement=None, student=None),
+        )
+    ]
+    assert [x.told()["signal"] for x in told] == [
+        "confidence",
+        "agreement",
+        "student",
+        "distribution",
+    ]
+
+
+def test_the_threshold_reads_an_overconfident_teacher_and_keeps_the_order() -> None:
+    seed = taught(300)
+    sure = replace(seed.items, confidence=np.where(seed.wrong, 0.97, 0.99))
+    fitted = Threshold().fit(replace(seed, items=sure), np.random.default_rng(0), no_report)
+    wrong = fitted.wrong(sure)
+    assert abs(np.average(wrong, weights=seed.weights) - seed.teacher_error().value) < 0.02
+    raw = Threshold().fit(seed.subset(np.arange(5)), np.random.default_rng(0), no_report)
+    np.testing.assert_allclose(raw.wrong(sure), 1 - sure.confidence)
+    assert fitted.benefit(sure)[seed.wrong].min() > fitted.benefit(sure)[~seed.wrong].max()
+
+
+def test_the_students_belief_in_several_labels_is_that_of_the_least_believed_one() -> None:
+    items = Candidates(
+        teacher=np.array([[0.9, 0.1]]),
+        answered=np.ones(1, dtype=bool),
+        student=np.array([[0.8, 0.4]]),
+        multi_label=True,
+    )
+    assert signal("student", items)[0] == pytest.approx(0.6)
+
+
+def test_neighbours_agree_where_the_teacher_says_the_same_about_similar_items() -> None:
+    points = np.repeat(np.eye(2, dtype=np.float32), 6, axis=0)
+    said = np.repeat([0, 1], 6)
+    said[0] = 1
+    items = Candidates(
+        teacher=np.eye(2)[said] * (np.arange(12) != 11)[:, None],
+        answered=np.arange(12) != 11,
+        encodings=points,
+    )
+    share = neighbour_agreement(items, np.random.default_rng(0), neighbours=4)
+    assert share[0] == pytest.approx(0)
+    assert share[6] == pytest.approx(1)
+    assert np.isnan(share[11]), "without an answer there is nothing to agree with"
+
+
+def test_weights_of_the_regression_count_items() -> None:
+    rng = np.random.default_rng(0)
+    x, hit = rng.normal(size=(60, 2)), rng.random(60) < 0.4
+    twice = np.repeat(np.arange(60), 1 + (np.arange(60) % 2))
+    one = fit_logistic(x, hit, 1.0 + (np.arange(60) % 2), 10.0)
+    other = fit_logistic(x[twice], hit[twice], np.ones(len(twice)), 10.0)
+    np.testing.assert_allclose(one.slopes, other.slopes, atol=0.02)
+
+
+class TestErrorModel:
+    def test_finds_where_the_teacher_errs(self) -> None:
+        model, fresh = fitted(taught(200)), taught(600, seed=9)
+        wrong = model.wrong(fresh.items)
+        assert wrong[fresh.wrong].mean() > 3 * wrong[~fresh.wrong].mean()
+        assert model.told()["auc"] > 0.8
+
+    def test_its_figures_are_chances(self) -> None:
+        gaps = []
+        for random in range(6):
+            fresh = noisy(2_000, 100 + random)
+            wrong = fitted(noisy(200, random), random).wrong(fresh.items)
+            doubtful = wrong > np.median(wrong)
+            gaps += [wrong[m].mean() - fresh.wrong[m].mean() for m in (doubtful, ~doubtful)]
+        assert np.abs(np.mean(gaps)) < 0.04
+        assert np.abs(gaps).max() < 0.15
+
+    def test_thirty_items_are_enough_to_be_no_worse_than_the_whole(self) -> None:
+        costs = []
+        for random in range(8):
+            fresh = noisy(2_000, 100 + random)
+            wrong = fitted(noisy(30, random), random).wrong(fresh.items)
+            costs.append(np.mean((wrong - fresh.wrong) ** 2) - fresh.wrong.var())
+        assert np.mean(costs) < 0.01
+
+    def test_weighs_items_by_what_they_stand_for(self) -> None:
+        """Sure items are drawn rarely; unweighted, the teacher would look worse than it is."""
+        seed = noisy(4_000, 3)
+        rng = np.random.default_rng(3)
+        drawn = np.where(seed.items.confidence > 0.8, 0.02, 0.2)
+        kept = np.flatnonzero(rng.random(4_000) < drawn)
+        part = replace(seed.subset(kept), draw_probabilities=drawn[kept])
+        wrong = fitted(part).wrong(seed.items)
+        assert abs(wrong.mean() - seed.wrong.mean()) < 0.05
+        plain = fitted(replace(part, draw_probabilities=None)).wrong(seed.items)
+        assert abs(wrong.mean() - seed.wrong.mean()) < abs(plain.mean() - seed.wrong.mean()) + 0.01
+
+    def test_judges_items_that_the_teacher_was_not_asked_about(self) -> None:
+        model, items = fitted(taught(200)), taught(300, seed=9).items
+        asked = np.zeros(300, dtype=bool)
+        wrong = model.wrong(replace(items, teacher=np.zeros((300, 3)), answered=asked))
+        third = np.arange(300) % 3 == 2
+        assert wrong[third].mean() > 2 * wrong[~third].mean()
+
+    def test_names_the_features_that_speak_for_an_error(self) -> None:
+        model, items = fitted(taught(200)), taught(60, seed=9).items
+        wrong = model.wrong(items)
+        reason = model.reasons(items, np.array([wrong.argmax()]))[0]
+        assert "other voices agree" in reason or "confidence" in reason or "student" in reason
+
+    def test_refuses_a_small_seed(self) -> None:
+        with pytest.raises(NotEnoughDataError, match="there are 29"):
+            fitted(taught(29))
