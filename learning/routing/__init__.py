@@ -11,5 +11,6 @@ ROUTERS: Registry[Router] = Registry(
         "error_model": Entry(
             "Where the teacher is likely wrong", "learning.routing.error_model:ErrorModel"
         ),
+        "ppm": Entry("What the student gains most from", "learning.routing.ppm:Ppm"),
     },
 )

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from learning.routing.types import Candidates, Seed, Shares
+from learning.routing.types import Candidates, Rows, Seed, Shares
 from learning.selection.kmeans import assign, kmeans
 from learning.types import Floats, row_blocks
 
@@ -70,8 +71,11 @@ class Memory:
         """(n,) how often it was wrong in the item's group; the base rate without encodings."""
         if self.centres is None or items.encodings is None:
             return np.full(items.rows, self.base)
-        points = np.asarray(items.encodings, dtype=np.float32)
-        return np.asarray(self.group_rates[_nearest(points, self.centres)], dtype=np.float64)
+        return np.asarray(self.group_rates[self.group_of(items)], dtype=np.float64)
+
+    def group_of(self, items: Candidates) -> Rows:
+        """(n,) the group of each item; both sides must have encodings."""
+        return _nearest(np.asarray(items.encodings, dtype=np.float32), np.asarray(self.centres))
 
     def nearby(self, items: Candidates) -> Shares:
         """(n,) how often it was wrong on the nearest seed items, nearer ones counting more."""
@@ -88,7 +92,6 @@ class Memory:
         return found
 
 
-def _nearest(points: Floats, centres: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    rows = np.asarray(points, dtype=np.float32)
-    group, _ = assign(rows, np.asarray(centres), np.einsum("nd,nd->n", rows, rows))
+def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> Rows:
+    group, _ = assign(points, centres, np.einsum("nd,nd->n", points, points))
     return group

@@ -26,11 +26,13 @@ class Logistic:
 
     def parts(self, x: Floats) -> Array:
         """(n, f) what each feature adds to the log-odds."""
-        return (np.asarray(x, dtype=np.float64) - self.centre) / self.scale * self.slopes
+        away = (np.asarray(x, dtype=np.float64) - np.array(self.centre)) / np.array(self.scale)
+        return np.asarray(away * np.array(self.slopes), dtype=np.float64)
 
     def log_odds(self, x: Floats) -> Array:
         """(n, f) features -> (n,)."""
-        return self.parts(x).sum(axis=1) + self.intercept
+        total: Array = self.parts(x).sum(axis=1) + self.intercept
+        return total
 
     def predict(self, x: Floats) -> Array:
         """(n, f) features -> (n,) in 0 … 1."""

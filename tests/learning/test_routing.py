@@ -1,5 +1,6 @@
 """Signals, the threshold and the error model."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 
 from learning.errors import NotEnoughDataError, ShapeError
 from learning.routing.error_model import ErrorModel, FittedErrorModel
+from learning.routing.memory import Memory
+from learning.routing.ppm import FittedPpm, Performance, Ppm
 from learning.routing.regression import fit_logistic
 from learning.routing.signals import neighbour_agreement, signal
+from learning.routing.tags import Tags, knapsack, mixes
 from learning.routing.threshold import Threshold
 from learning.routing.types import Candidates, Seed, decided, first
 from learning.types import no_report
@@ -179,3 +183,91 @@ class TestErrorModel:
     def test_refuses_a_small_seed(self) -> None:
         with pytest.raises(NotEnoughDataError, match="there are 29"):
             fitted(taught(29))
+
+
+class TestPpm:
+    def test_every_known_value_is_in_exactly_one_bin_also_at_the_edges(self) -> None:
+        seed = taught(120)
+        sure = np.tile([0.2, 0.4, 0.4, 0.6, 0.8, 0.8], 20)
+        sure[7] = np.nan
+        items = replace(seed.items, confidence=sure)
+        tags = tags_of(replace(seed, items=items))
+        columns = [place for place, name in enumerate(tags.names) if name.startswith("confidence")]
+        found = tags.table(items)[:, columns].sum(axis=1)
+        assert (found[np.arange(120) != 7] == 1).all()
+        assert found[7] == 0, "an unknown value is in no bin"
+        on_edges = replace(items, confidence=np.resize(tags.edges["confidence"], 120))
+        assert (tags.table(on_edges)[:, columns].sum(axis=1) == 1).all()
+
+    def test_a_tag_means_the_same_on_a_part_of_the_items(self) -> None:
+        seed = taught(120)
+        tags, rows = tags_of(seed), np.arange(100, 120)
+        np.testing.assert_array_equal(
+            tags.table(seed.items.subset(rows)), tags.table(seed.items)[rows]
+        )
+
+    def test_the_knapsack_keeps_to_its_budget(self) -> None:
+        rng = np.random.default_rng(0)
+        tags = rng.random((50, 6)) < 0.3
+        tags[:10] = False
+        for budget in (-1, 0, 1, 17, 50, 99):
+            assert knapsack(tags, budget, rng).sum() == min(max(budget, 0), 50)
+
+    def test_the_knapsack_fills_up_one_tag_before_the_next(self) -> None:
+        tags = np.zeros((40, 2), dtype=bool)
+        tags[:20, 0] = tags[20:, 1] = True
+        sides = [knapsack(tags, 20, np.random.default_rng(seed))[:20].sum() for seed in range(20)]
+        assert set(sides) == {0, 20}
+
+    def test_nobody_and_everybody_are_among_the_mixes(self) -> None:
+        tried = mixes(np.ones((30, 2), dtype=bool), 10, np.random.default_rng(0))
+        assert tried.shape == (10, 30)
+        assert not tried[0].any()
+        assert tried[1].all()
+        assert all(0 < mix.sum() < 30 for mix in tried[2:])
+
+    @pytest.mark.parametrize("quadratic", [False, True])
+    def test_an_item_without_tags_gains_nothing(self, quadratic: bool) -> None:
+        rng = np.random.default_rng(0)
+        model = Performance.of(rng.random((60, 4)), rng.random(60), quadratic=quadratic)
+        assert model.gains(np.zeros((3, 4), dtype=bool)).tolist() == [0, 0, 0]
+
+    def test_finds_a_quadratic_law_again(self) -> None:
+        rng = np.random.default_rng(0)
+        shares = rng.random((80, 3))
+        score = 0.5 + shares[:, 0] - 0.3 * shares[:, 1] + 0.4 * shares[:, 0] * shares[:, 2]
+        model = Performance.of(shares, score, quadratic=True)
+        np.testing.assert_allclose(model.predict(shares), score)
+        assert model.gains(np.eye(3, dtype=bool), 100)[1] < 0, "people's labels can be worse"
+
+    def test_what_holds_for_a_set_holds_for_one_of_twice_its_size(self) -> None:
+        fitted, items = a_ppm(), taught(60, seed=1).items
+        twice = items.subset(np.tile(np.arange(60), 2))
+        one, two = fitted.tags.table(items), fitted.tags.table(twice)
+        np.testing.assert_allclose(one.mean(axis=0), two.mean(axis=0))
+        np.testing.assert_allclose(
+            fitted.benefit(twice), np.tile(fitted.benefit(items), 2), atol=1e-12
+        )
+
+    def test_simulated_routing_takes_the_best_of_its_mixes(self) -> None:
+        fitted, items = a_ppm(), taught(90, seed=1).items
+        chosen = fitted.simulate(items, 20, np.random.default_rng(0), draws=60)
+        assert chosen.sum() == 20
+        table = fitted.tags.table(items)
+        other = knapsack(table, 20, np.random.default_rng(5))
+        both = np.stack([chosen, other]) @ table.astype(float) / 90
+        assert np.diff(fitted.model.predict(both))[0] <= 0
+
+    def test_sends_people_where_the_teachers_answers_hurt(self) -> None:
+        fitted, fresh = a_ppm(), taught(300, seed=9)
+        benefit = fitted.benefit(fresh.items)
+        assert benefit[fresh.wrong].mean() > benefit[~fresh.wrong].mean() + 0.2
+
+
+def tags_of(seed: Seed) -> Tags:
+    return Tags.of(seed, Memory.of(seed, np.random.default_rng(0)), bins=3)
+
+
+@functools.cache
+def a_ppm() -> FittedPpm:
+    return Ppm(candidates=120).fit(taught(180), np.random.default_rng(0), no_report)
