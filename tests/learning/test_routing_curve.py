@@ -1,0 +1,154 @@
+"""Cross-fitted orders, the budget curve and the choice of a router."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from learning.audit.intervals import Estimate
+from learning.errors import NotEnoughDataError, ShapeError
+from learning.routing import ROUTERS
+from learning.routing.choice import back_test, best
+from learning.routing.crossfit import Order, cross_fitted, order_of
+from learning.routing.curve import Work, at, outcome, replace_curve
+from learning.routing.threshold import Threshold
+from learning.routing.types import Candidates, Seed, first
+from learning.types import no_report
+from tests.contracts.plugins import taught
+
+WORK = Work(items=1_000, person_seconds=9.0, person_money=0.1, teacher_money=0.002)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def pool(rows: int, seed: int) -> Seed:
+    """A teacher whose stated confidence is true, and a whole pool of it."""
+    random = rng(seed)
+    sure = random.uniform(0.4, 1.0, rows)
+    truth = np.eye(2, dtype=np.float32)[random.integers(0, 2, rows)]
+    wrong = random.random(rows) > sure
+    items = Candidates(
+        teacher=np.where(wrong[:, None], 1 - truth, truth),
+        answered=np.ones(rows, dtype=bool),
+        confidence=sure,
+    )
+    return Seed(items=items, truth=truth)
+
+
+def what_happens(whole: Seed, share: float) -> float:
+    """The quality when people answer the least sure of the pool."""
+    asked = first(1 - whole.items.confidence, round(share * whole.rows), rng())
+    left = whole.wrong.copy()
+    left[asked] = False
+    return 1 - left.mean()
+
+
+def test_the_curve_foretells_what_happens() -> None:
+    held, errors = [], []
+    for seed in range(30):
+        whole = pool(3_000, seed)
+        drawn = rng(seed).choice(3_000, 150, replace=False)
+        curve = replace_curve(Threshold(), whole.subset(drawn), WORK, rng(seed))
+        for share in (0.0, 0.2, 0.5, 0.8):
+            point, came = at(curve, share).quality, what_happens(whole, share)
+            held.append(point.low <= came <= point.high)
+            errors.append(point.value - came)
+    assert np.mean(held) > 0.9
+    assert abs(np.mean(errors)) < 0.01
+
+
+def test_the_curve_begins_at_the_teacher_and_ends_with_people() -> None:
+    seed = taught(100)
+    curve = replace_curve(Threshold(), seed, WORK, rng())
+    assert curve[0].quality.value == pytest.approx(1 - seed.teacher_error().value)
+    assert curve[-1].quality.value == curve[-1].quality.low == curve[-1].quality.high == 1
+    assert [point.quality.value for point in curve] == sorted(p.quality.value for p in curve)
+    assert (curve[0].money, curve[0].hours) == (2.0, 0.0)
+    assert (curve[-1].money, curve[-1].hours) == (100.0, 2.5)
+
+
+def test_an_item_counts_by_what_it_stands_for() -> None:
+    wrong = np.array([True, False, False])
+    order = order_of(np.array([3.0, 2, 1]), wrong, np.array([2.0, 1, 1]), np.zeros(3, int), rng())
+    np.testing.assert_allclose(order.errors(np.array([0.0, 0.25, 0.5, 1.0])), [0.5, 0.25, 0, 0])
+    assert order.area() == pytest.approx(0.875)
+
+
+def test_folds_are_ranked_apart() -> None:
+    benefit = np.array([0.9, 0.8, 0.2, 0.1])
+    order = order_of(benefit, np.ones(4, bool), np.ones(4), np.array([0, 0, 1, 1]), rng())
+    assert order.begins.tolist() == [0, 0.5, 0, 0.5]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembers:
+    """A router that knows the items that it has learned from, and nothing else."""
+
+    def fit(self, seed: Seed, random: object, report: object) -> "Remembers.Fitted":
+        return Remembers.Fitted(dict(zip(seed.items.lengths.tolist(), seed.wrong, strict=True)))
+
+    @dataclass(frozen=True)
+    class Fitted:
+        known: dict
+
+        def benefit(self, items: Candidates) -> np.ndarray:
+            return np.array([float(self.known.get(x, 0)) for x in items.lengths.tolist()])
+
+
+def test_a_router_is_never_judged_on_what_it_learned_from() -> None:
+    areas = []
+    for random in range(20):
+        whole = pool(200, random)
+        seed = replace(whole, items=replace(whole.items, lengths=np.arange(200)))
+        order: Order = cross_fitted(Remembers(), seed, rng(random))
+        areas.append(order.area() - (1 - seed.wrong.mean() / 2))
+    assert abs(np.mean(areas)) < 0.01, "no better than chance"
+
+
+def test_the_back_test_finds_the_better_router_and_says_why_one_was_not_tried() -> None:
+    whole = pool(400, 1)
+    helped = replace(whole.items, disagreement=whole.wrong * 1.0, confidence=rng(2).random(400))
+    routers = {name: ROUTERS.create(name) for name in ("threshold", "error_model", "ppm")}
+    found = back_test(routers, replace(whole, items=helped), rng())
+    assert best(found) == "error_model"
+    standing = {one.router: one for one in found}
+    assert standing["error_model"].low > 0
+    assert standing["threshold"].difference is None
+    assert "needs encodings" in standing["ppm"].refused
+
+
+def test_two_routers_that_are_the_same_do_not_differ() -> None:
+    routers = {"threshold": Threshold(), "again": Threshold()}
+    found = {one.router: one for one in back_test(routers, pool(200, 3), rng())}
+    assert found["again"].low <= 0 <= found["again"].high
+
+
+def test_nothing_tried_leaves_the_simplest() -> None:
+    assert best([]) == "threshold"
+
+
+def test_what_its_router_raises_passes_through() -> None:
+    with pytest.raises(NotEnoughDataError, match="there are"):
+        replace_curve(ROUTERS.create("ppm"), taught(40), WORK, rng(), no_report)
+
+
+def test_between_two_points_the_curve_is_straight() -> None:
+    curve = replace_curve(Threshold(), taught(100), WORK, rng(), shares=(0.0, 0.5, 1.0))
+    middle = at(curve, 0.25)
+    assert middle.hours == pytest.approx((curve[0].hours + curve[1].hours) / 2)
+    assert curve[0].quality.low <= middle.quality.low <= curve[1].quality.low
+
+
+def test_a_promise_is_kept_when_the_intervals_meet() -> None:
+    def told(low: float, high: float) -> Estimate:
+        return Estimate(value=(low + high) / 2, low=low, high=high, n=100)
+
+    assert outcome(told(0.8, 0.9), told(0.88, 0.95)).kept
+    assert not outcome(told(0.8, 0.9), told(0.6, 0.79)).kept
+
+
+def test_costs_below_zero_are_refused() -> None:
+    with pytest.raises(ShapeError, match="negative"):
+        Work(items=10, person_seconds=-1)
