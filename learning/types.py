@@ -240,6 +240,11 @@ class Votes:
     weights: (v,) above 0, how much each vote counts, or None for all 1.
     known: (v, k) bool, the labels that a vote speaks about; None where all speak about all. Only in
         multi-label votes, whose answers are 0 where nothing is said.
+    probabilities: (n, k) in 0 … 1, what a student that has not seen the item says of it; a row of NaN
+        where it says nothing. None without a student.
+    truth: (n, k) bool, the label or labels of items that are known for sure (a reviewer decided, the
+        file said so), beside `settled`, (n,) bool, which those are; None where none are. Methods learn
+        the voices' skills from them.
     """
 
     items: int
@@ -249,6 +254,9 @@ class Votes:
     weights: Floats | None = None
     known: Bools | None = None
     multi_label: bool = False
+    probabilities: Floats | None = None
+    truth: Bools | None = None
+    settled: Bools | None = None
 
     def __post_init__(self) -> None:
         v = len(self.item)
@@ -277,6 +285,17 @@ class Votes:
             require(
                 not np.any(self.answers[~self.known]), "A vote must be 0 where it says nothing."
             )
+        for name in ("probabilities", "truth"):
+            table = getattr(self, name)
+            require(
+                table is None or table.shape == (self.items, self.answers.shape[1]),
+                f"{name} must be a table of items by labels.",
+            )
+        require(
+            (self.truth is None) == (self.settled is None)
+            and (self.settled is None or self.settled.shape == (self.items,)),
+            "truth needs settled, which says of which items it is known.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +303,8 @@ class Consensus:
     """What the votes say about each item.
 
     answers: (n, k) bool, the verdict; all False where there is no vote.
-    shares: (n, k) float32 in 0 … 1, the share on each label of the weight of the votes about it.
+    shares: (n, k) float32 in 0 … 1, how far to believe in each label: its share of the weight of the
+        votes about it, or the posterior of a method that learns the voices' skills.
     tied: (n,) bool, the votes do not decide: a reviewer should.
     votes: (n,) int64, how many votes the item has.
     skill: annotator -> share of their votes that equal an untied verdict, 0 … 1, as far as each

@@ -31,9 +31,9 @@ def strategy_choices() -> list[tuple[str, str]]:
 
 
 def consensus_choices() -> list[tuple[str, str]]:
-    from learning.consensus import CONSENSUS
+    from learning.consensus import CONSENSUS, LEARNING
 
-    return CONSENSUS.choices()
+    return [each for each in CONSENSUS.choices() if each[0] not in LEARNING]
 
 
 class ItemKind(models.TextChoices):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.consensus.skills import Skills
 from learning.types import Bools, Consensus, Votes
 
 
@@ -17,7 +18,10 @@ class WeightedMajority:
 
     tie: float = 1e-6
 
-    def aggregate(self, votes: Votes) -> Consensus:
+    def fit(self, votes: Votes) -> None:
+        """Nothing is learnt: a vote weighs what it was given."""
+
+    def aggregate(self, votes: Votes, skills: Skills | None = None) -> Consensus:
         """Verdict per item. Multi-label: a label needs more than half of the weight; half ties."""
         weights = np.ones(len(votes.item)) if votes.weights is None else votes.weights
         return _aggregate(votes, weights.astype(np.float64), self.tie)
@@ -27,7 +31,10 @@ class WeightedMajority:
 class Majority:
     """The label with most votes wins, every voice counting the same. Source: textbook."""
 
-    def aggregate(self, votes: Votes) -> Consensus:
+    def fit(self, votes: Votes) -> None:
+        """Nothing is learnt: every vote counts one."""
+
+    def aggregate(self, votes: Votes, skills: Skills | None = None) -> Consensus:
         """Verdict per item, whatever weights the votes carry."""
         return WeightedMajority().aggregate(replace(votes, weights=None))
 
@@ -54,7 +61,7 @@ def _aggregate(votes: Votes, weights: NDArray[np.float64], tie: float) -> Consen
         shares=shares.astype(np.float32),
         tied=tied,
         votes=count,
-        skill=_skill(votes, answers, tied),
+        skill=skill_of(votes, answers, tied),
     )
 
 
@@ -69,7 +76,8 @@ def _total(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def _skill(votes: Votes, answers: Bools, tied: Bools) -> dict[int, float]:
+def skill_of(votes: Votes, answers: Bools, tied: Bools) -> dict[int, float]:
+    """Annotator -> share of their votes that equal an untied verdict, as far as each vote speaks."""
     decided = ~tied[votes.item]
     if votes.multi_label:
         same = (votes.answers >= 0.5) == answers[votes.item]

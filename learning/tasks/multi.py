@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning import metrics
+from learning.consensus import CONSENSUS
 from learning.errors import ShapeError
 from learning.selection import STRATEGIES
 from learning.tasks.columns import Columns
@@ -22,7 +23,7 @@ class Multi:
     headline: ClassVar[str] = "micro_f1"
     students: ClassVar[tuple[str, ...]] = ("head", "finetune")
     strategies: ClassVar[tuple[str, ...]] = tuple(STRATEGIES)
-    consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
+    consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
         """(n, k) ones and zeros; archived labels are left out of the answers."""

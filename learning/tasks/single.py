@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning import metrics
+from learning.consensus import CONSENSUS
 from learning.errors import ShapeError
 from learning.selection import LABELWISE, STRATEGIES
 from learning.tasks.columns import Columns
@@ -24,7 +25,7 @@ class Single:
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE
     )
-    consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
+    consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
         """(n, k) one-hot; an answer with an archived label becomes a row of zeros (see usable)."""

@@ -108,6 +108,12 @@ class TestConsensus:
         assert found.skill == {1: 1.0, 2: 0.0, 3: 1.0}
         np.testing.assert_allclose(found.shares, [[1, 2 / 3, 0]], atol=1e-6)
 
+    def test_shares_count_the_votes_about_a_label(self) -> None:
+        answers = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0]])
+        known = np.array([[1, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=bool)
+        given = self.votes(answers=answers, weights=None, known=known, multi_label=True)
+        np.testing.assert_allclose(Majority().aggregate(given).shares, [[1, 2 / 3, 0]])
+
     def test_agreeing_on_nothing_is_a_verdict(self) -> None:
         given = self.votes(answers=np.zeros((3, 2)), weights=None, multi_label=True)
         found = WeightedMajority().aggregate(given)
