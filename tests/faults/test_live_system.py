@@ -99,10 +99,12 @@ def test_no_acknowledged_answer_is_lost_when_this_is_killed(system, logins, tick
     draw = random.Random(f"{SEED} {fault}")
     work = threading.Thread(target=label, args=(person, tickets, labels, ANSWERS))
     work.start()
-    for _ in range(2):
-        time.sleep(draw.uniform(0.1, 0.6))
-        FAULTS[fault](system)
-    work.join(180)
+    try:
+        for _ in range(2):
+            time.sleep(draw.uniform(0.1, 0.6))
+            FAULTS[fault](system)
+    finally:
+        work.join(180)  # or it would answer the items of the next test
     assert not work.is_alive()
     assert len(person.acknowledged) == ANSWERS
     stored = rows(
