@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 import sys
+from contextlib import suppress
 
 PR_SET_PDEATHSIG = 1
 
@@ -21,6 +22,14 @@ def become(account: str) -> None:
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
     os.environ.update(HOME=entry.pw_dir, USER=account, LOGNAME=account)
+
+
+def step_back(niceness: int) -> None:
+    """Give way to others, also to those of other sessions, between which Linux shares first."""
+    os.nice(niceness)
+    if niceness:
+        with suppress(OSError), open("/proc/self/autogroup", "w") as group:  # noqa: PTH123 (imports little)
+            group.write(str(niceness))
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
@@ -39,7 +48,7 @@ def main() -> None:
     parser.add_argument("program", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     program = options.program[1:] if options.program[:1] == ["--"] else options.program
-    os.nice(options.nice)
+    step_back(options.nice)
     if options.account:
         become(options.account)
     if options.parent:
