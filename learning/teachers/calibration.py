@@ -1,7 +1,8 @@
 """From what a teacher says of its confidence to how often it is right, on audited answers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,28 @@ class Calibration:
     agreed: Platt | None
     prior: tuple[float, ...] | None
     answers: int
+
+    def to_json(self) -> dict[str, Any]:
+        """For a row; `from_json` reads it again."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Calibration":
+        """What `to_json` gave, also after a way through a file or a database."""
+
+        def platt(found: Mapping[str, Any] | None) -> Platt | None:
+            if found is None:
+                return None
+            weights = tuple((float(a), float(b), float(c)) for a, b, c in found["weights"])
+            return Platt(groups=tuple(found["groups"]), weights=weights)
+
+        prior = kept["prior"]
+        return cls(
+            stated=platt(kept["stated"]),
+            agreed=platt(kept["agreed"]),
+            prior=None if prior is None else tuple(map(float, prior)),
+            answers=int(kept["answers"]),
+        )
 
     def confidence(
         self, answer: TeacherAnswer, schema: TeacherSchema, agreement: float | None = None

@@ -113,21 +113,25 @@ class Qualify:
         *,
         nothing: Sequence[TeacherItem] = (),
         examples: Sequence[Example] = (),
+        at_once: int = 1,
         report: Report = no_report,
     ) -> Qualification:
         """Try the teacher on gold items (distinct, at least `fewest`) and on items without an answer.
 
-        Stops at the first size that is not safe. The generator draws the order.
+        Stops at the first size that is not safe. The generator draws the order. at_once: prompts
+        under way at a time; `make` is called once for each pass over the items.
         """
         self._check(gold)
         order = [gold[int(row)] for row in rng.permutation(len(gold))]
-        total, done = self.reads(len(gold), len(nothing)), 0
+        total, before = self.reads(len(gold), len(nothing)), 0
+
+        def told(done: int, _: int) -> None:
+            report(min(before + done, total), total)
 
         def trial(size: int, asked: Sequence[Example], over: TeacherSchema = schema) -> Trial:
-            nonlocal done
-            found = Trial.of(make(size), asked, over, size, examples)
-            done += sum(len(part.items) for part in found.asked)
-            report(min(done, total), total)
+            nonlocal before
+            found = Trial.of(make(size), asked, over, size, examples, at_once=at_once, report=told)
+            before += sum(len(part.items) for part in found.asked)
             return found
 
         first, again = trial(1, order), trial(1, order)
@@ -142,9 +146,7 @@ class Qualify:
             if arms[-1].verdict != "safe":
                 break
             reordered = flips(forth, back)
-        silent = Trial.of(
-            make(1), [Example(item=item, labels=()) for item in nothing], schema, 1, examples
-        )
+        silent = trial(1, [Example(item=item, labels=()) for item in nothing])
         report(total, total)
         return self._verdict(arms, order, (first, again, turned, silent), reordered)
 

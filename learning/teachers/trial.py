@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learning.metrics import wilson
+from learning.teachers.limits import Stopped
+from learning.teachers.threads import in_threads
 from learning.teachers.types import Example, Teacher, TeacherAnswer, TeacherSchema
-from learning.types import Floats, no_report
+from learning.types import Floats, Report, no_report
 
 if TYPE_CHECKING:
     from learning.teachers.types import TeacherItem
@@ -94,17 +96,21 @@ class Trial:
         schema: TeacherSchema,
         size: int,
         examples: Sequence[Example] = (),
+        *,
+        at_once: int = 1,
+        report: Report = no_report,
     ) -> "Trial":
-        """Ask in prompts of `size` items; the last one is filled up from the start, uncounted."""
-        asked: list[Asked] = []
+        """Ask in prompts of `size` items; the last one is filled up from the start, uncounted.
+
+        at_once: prompts under way at a time, in threads of their own when there are several.
+        report: called with (items asked, items to ask).
+        """
+        prompts = [_prompt(gold, start, size) for start in range(0, len(gold), size)]
+        asked = _ask_all(teacher, prompts, schema, examples, at_once, report)
         labels: dict[int, frozenset[int] | None] = {}
         third: dict[int, int] = {}
-        for start in range(0, len(gold), size):
-            own = gold[start : start + size]
-            fill = gold[: size - len(own)]
-            part = _ask(teacher, [e.item for e in (*own, *fill)], schema, examples)
-            asked.append(part)
-            for place, example in enumerate(own):
+        for start, part in zip(range(0, len(gold), size), asked, strict=True):
+            for place, example in enumerate(gold[start : start + size]):
                 number = example.item.number
                 labels[number] = labels_of(part.answers.get(number), schema)
                 third[number] = min(2, 3 * place // size) if size > 2 else 0
@@ -173,6 +179,43 @@ def place_effect(thirds: tuple[Share, Share, Share]) -> str:
         f"items in the {names[thirds.index(worst)]} third do worse: {worst.percent} right against "
         f"{best.percent} in the {names[thirds.index(best)]}."
     )
+
+
+def _prompt(gold: Sequence[Example], start: int, size: int) -> "list[TeacherItem]":
+    own = gold[start : start + size]
+    return [example.item for example in (*own, *gold[: size - len(own)])]
+
+
+def _ask_all(
+    teacher: Teacher,
+    prompts: "Sequence[Sequence[TeacherItem]]",
+    schema: TeacherSchema,
+    examples: Sequence[Example],
+    at_once: int,
+    report: Report,
+) -> list[Asked]:
+    """One `Asked` for each prompt, in their order."""
+    total = sum(map(len, prompts))
+    found: dict[int, Asked] = {}
+
+    def note(place: int, part: Asked) -> None:
+        found[place] = part
+        report(sum(len(one.items) for one in found.values()), total)
+
+    if at_once == 1:
+        for place, items in enumerate(prompts):
+            note(place, _ask(teacher, items, schema, examples))
+    else:
+
+        def work(place: int, stopped: Stopped) -> list[tuple[int, Asked]]:
+            return [(place, _ask(teacher, prompts[place], schema, examples))]
+
+        def wait(done: int, of: int) -> None:
+            report(sum(len(one.items) for one in found.values()), total)
+
+        for place, part in in_threads(work, range(len(prompts)), at_once, wait, len(prompts)):
+            note(place, part)
+    return [found[place] for place in range(len(prompts))]
 
 
 def _ask(

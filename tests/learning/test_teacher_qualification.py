@@ -253,3 +253,21 @@ def test_the_sign_test_is_exact() -> None:
     assert at_least(0, 0) == 1
     assert at_least(3, 3) == pytest.approx(1 / 8)
     assert at_least(2, 3) == pytest.approx(1 / 2)
+
+
+def test_prompts_under_way_together_find_the_same_and_tell_how_far_they_are() -> None:
+    seen: list[int] = []
+
+    def found(at_once: int) -> Qualification:
+        return Qualify(sizes=(1, 5)).run(
+            lambda size: Stub(size=size, noise=0.3),
+            gold(66),
+            SCHEMA,
+            np.random.default_rng(0),
+            at_once=at_once,
+            report=lambda done, _: seen.append(done),
+        )
+
+    assert found(1) == found(4)
+    assert seen[-1] == max(seen) == 3 * 66 + 2 * 70
+    assert len(set(seen)) > 200, "each prompt is told"
