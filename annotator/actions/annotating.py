@@ -6,8 +6,6 @@ successor asks only about what is missing; what was answered and not written yet
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +17,19 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from annotator import jobs
-from annotator.actions import budgets, lending, settling, teacher_runs, teachers
+from annotator.actions import (
+    budgets,
+    calibrating,
+    canarying,
+    drifting,
+    identity,
+    lending,
+    qualifying,
+    settling,
+    teacher_runs,
+    teachers,
+    testing,
+)
 from annotator.actions.labeling import clean
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import (
@@ -56,6 +66,10 @@ STOPPED_CAUSE = "The run was stopped."
 LEAST_PROBABILITY = 0.001
 
 
+# Kinds of run that ask about gold items and write no answers.
+TESTS = {TeacherRunKind.QUALIFY: qualifying.work, TeacherRunKind.REPLAY: drifting.work}
+
+
 class HopelessError(ConflictError):
     """What keeps a run from going on will keep it from all the rest."""
 
@@ -86,8 +100,13 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
     began = time.monotonic()
     schema = lending.schema_of(job.project)
     switch = Switch(run.teacher)
+    if run.kind in TESTS:
+        return TESTS[TeacherRunKind(run.kind)](job, run, schema, switch)
     desk = Desk(job=job, run=run, schema=schema, switch=switch)
     left = _unasked(run)
+    if run.kind == TeacherRunKind.LABEL:
+        canarying.plant(job, run, schema)
+    owed = canarying.owed(run, schema, left)
     calls = run.teacher.plugin in teachers.CALLING
     size = CHUNK_PER_CALL * run.teacher.concurrency if calls else CHUNK
     attempt = job.job.attempt
@@ -98,8 +117,10 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
                     _require_live(run)
                     teacher_runs.go_on(run)
                 return {"asked": start, "left": len(left) - start}
-            items = lending.items_of(job.project, left[start : start + size])
-            desk.work_through(teacher, items)
+            numbers = left[start : start + size]
+            items, planted = lending.items_of(job.project, numbers), owed.beside(numbers)
+            for together in canarying.mixed(items, planted, run):
+                desk.work_through(teacher, together)
     _end(job, run, TeacherRunState.DONE)
     return {"asked": len(left), "left": 0}
 
@@ -176,12 +197,17 @@ class Desk:
     schema: TeacherSchema
     switch: Switch
     waiting: list[Said] = field(default_factory=list)
+    # What was said to planted items, and the ids that the model gave itself.
+    planted: list[Said] = field(default_factory=list)
+    models: set[str] = field(default_factory=set)
     faults: int = 0
     fault: str = ""
     _written_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.fingerprint = fingerprint(self.run, self.schema)
+        teacher = self.run.teacher
+        self.fingerprint = identity.fingerprint(teacher, self.run.params, self.schema)
+        self.reader = calibrating.reader(teacher, self.schema, self.fingerprint)
         self.asked = self.run.asked
 
     def work_through(self, teacher: Any, items: list[Any]) -> None:
@@ -192,6 +218,9 @@ class Desk:
         try:
             for answer in answers:
                 if answer.abstained == STOPPED_CAUSE:
+                    continue
+                if answer.number < 0:
+                    self.planted.append(answer)
                     continue
                 self.waiting.append(answer)
                 self.asked += 1
@@ -210,7 +239,7 @@ class Desk:
         self.job.progress(min(self.asked, self.run.wanted), max(self.run.wanted, 1), told)
 
     def _note_fault(self, answer: Said) -> None:
-        if not is_fault(answer, self.run.teacher):
+        if not testing.is_fault(answer, self.run.teacher):
             self.faults = 0
             return
         self.faults = self.faults + 1 if answer.abstained == self.fault else 1
@@ -226,11 +255,16 @@ class Desk:
     def write(self) -> None:
         """Write what arrived: words into the ledger, prices and causes beside them."""
         said, self.waiting = self.waiting, []
+        planted, self.planted = self.planted, []
         self._written_at = time.monotonic()
-        if not said:
+        if not said and not planted:
             return
+        self._note_models(said)
         with self.job.fence():
+            canarying.keep(self.run, planted, self.schema, self.fingerprint)
             rows = _fresh_rows(self.run, said, self.schema, self.fingerprint)
+            if self.reader is not None:
+                self.reader.rate(rows)
             if self.run.kind == TeacherRunKind.LABEL:
                 _enter(self.run, rows, {answer.number: answer for answer in said})
             TeacherAnswer.objects.bulk_create(rows)
@@ -238,27 +272,17 @@ class Desk:
         if self.run.kind == TeacherRunKind.LABEL:
             settling.wish(self.run.teacher.project)
 
+    def _note_models(self, said: list[Said]) -> None:
+        fresh = {answer.model for answer in said if answer.model} - self.models
+        if fresh:
+            self.models |= fresh
+            drifting.note_models(self.run.teacher, fresh)
+
 
 def _close(answers: Iterator[Any]) -> None:
     close: Callable[[], None] | None = getattr(answers, "close", None)
     if close is not None:
         close()
-
-
-def is_fault(answer: Said, teacher: Teacher) -> bool:
-    """No answer because of the way to the model, not because of the item."""
-    from learning.teachers.openai import NOTHING
-
-    calls = teacher.plugin in teachers.CALLING
-    reached = answer.model or answer.tokens_in
-    return bool(calls and answer.abstained and not reached and answer.abstained != NOTHING)
-
-
-def fingerprint(run: TeacherRun, schema: TeacherSchema) -> str:
-    """64 hexadecimal digits over all that decides what the teacher is asked, but the item."""
-    labels = [[label.id, label.name, label.description, label.parent_id] for label in schema.labels]
-    told = [run.teacher.plugin, run.params, labels, schema.guidelines, schema.multi_label]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _fresh_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import connection
 
@@ -66,14 +66,26 @@ def items_of(project: Project, numbers: list[int]) -> list[TeacherItem]:
 
 
 @contextmanager
-def ready(teacher: Teacher, run: TeacherRun, attempt: int, stopped: Stopped) -> Iterator[Ready]:
-    """The run's teacher with all it needs; connections end with the block."""
+def ready(
+    teacher: Teacher,
+    run: TeacherRun,
+    attempt: int,
+    stopped: Stopped,
+    *,
+    anew: str = "",
+    **instead: Any,
+) -> Iterator[Ready]:
+    """The run's teacher with all it needs; connections end with the block.
+
+    anew: what was answered before is asked again, but for what was under this name. instead:
+    parameters other than the run's.
+    """
     from learning.teachers import TEACHERS
     from learning.teachers.types import Means
 
-    plugin = TEACHERS.create(teacher.plugin, run.params)
+    plugin = TEACHERS.create(teacher.plugin, {**run.params, **instead})
     if "line" in plugin.needs:
-        with _line(teacher, run, attempt, stopped) as means:
+        with _line(teacher, run, attempt, stopped, anew) as means:
             yield plugin.ready(means)
         return
     means = _vectors(teacher.project) if "encoder" in plugin.needs else Means()
@@ -95,7 +107,9 @@ def _vectors(project: Project) -> Means:
 
 
 @contextmanager
-def _line(teacher: Teacher, run: TeacherRun, attempt: int, stopped: Stopped) -> Iterator[Means]:
+def _line(
+    teacher: Teacher, run: TeacherRun, attempt: int, stopped: Stopped, anew: str
+) -> Iterator[Means]:
     from annotator.runtime.sending import sender
     from learning.teachers.limits import Bucket
     from learning.teachers.line import Line
@@ -110,7 +124,7 @@ def _line(teacher: Teacher, run: TeacherRun, attempt: int, stopped: Stopped) -> 
                 budget=RunBudget(run=run, attempt=attempt, through=through),
                 cache=ProjectCache(
                     project_id=teacher.project_id,
-                    place=teacher.endpoint.base_url,
+                    place=" ".join(filter(None, (teacher.endpoint.base_url, anew))),
                     through=through,
                 ),
                 bucket=Bucket(requests_per_minute=teacher.requests_per_minute),

@@ -17,6 +17,7 @@ from annotator.models import Job, JobState, Project, Snapshot
 # Tables that refer to a project, in an order in which each may be emptied; the ledger is first.
 _TABLES = (
     "annotator_seeding",
+    "annotator_canary",
     "annotator_teacheranswer",
     "annotator_teachercache",
     "annotator_spending",

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import estimating, queueing, sealing, verdicts
+from annotator.actions import calibrating, estimating, queueing, sealing, verdicts
 from annotator.models import (
     AnnotationKind,
     AnnotatorKind,
@@ -66,6 +66,8 @@ def run_settle(run: jobs.Run) -> dict[str, Any]:
     run.check()
     wish_training(project)
     queueing.wish_refill(project)
+    if items:
+        calibrating.wish(project)
     if project.training_paused:  # else the figures follow the training
         estimating.wish(project)
     return {"position": position, "items": len(items)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotator import jobs
-from annotator.actions import exporting, importing, settling, simulations, teacher_runs
+from annotator.actions import drifting, exporting, importing, settling, simulations, teacher_runs
 
 
 def sweep() -> dict[str, int]:
@@ -14,6 +14,7 @@ def sweep() -> dict[str, int]:
         + exporting.mark_stranded()
         + simulations.mark_stranded()
         + teacher_runs.mark_stranded(),
+        "replays": drifting.start_due(),
         "forgotten": importing.let_old_uploads_go(),
         "rung": jobs.sweep(),
     }

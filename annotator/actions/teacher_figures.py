@@ -10,7 +10,8 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun
+from annotator.actions import teachers
+from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
 
 # Fewer shared items than this say nothing about a teacher.
 FEWEST = 5
@@ -87,6 +88,64 @@ def figures(project: Project) -> dict[int, Figures]:
             tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
         )
     return found
+
+
+_COSTS = """
+SELECT r.teacher_id, count(*) FILTER (WHERE t.abstained = ''),
+       count(*) FILTER (WHERE t.abstained <> ''),
+       count(*) FILTER (WHERE t.abstained <> '' AND (t.model <> '' OR t.tokens_in > 0)),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY t.seconds)
+           FILTER (WHERE t.abstained = '' AND NOT 'cached' = ANY(t.flags))
+FROM annotator_teacheranswer t JOIN annotator_teacherrun r ON r.id = t.run_id
+WHERE r.project_id = %s AND r.kind = 'label' GROUP BY r.teacher_id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a teacher's labels took. `silent` abstentions were its own; faults on the way are none."""
+
+    answered: int = 0
+    silent: int = 0
+    median_seconds: float | None = None
+    spent: Decimal = Decimal(0)
+
+    @property
+    def per_answer(self) -> Decimal | None:
+        return self.spent / self.answered if self.answered else None
+
+    def per_right(self, share: float) -> float | None:
+        """Money for one right answer, where `share` of the answers is right."""
+        if self.per_answer is None or share <= 0:
+            return None
+        return float(self.per_answer) / share
+
+
+def costs(project: Project) -> dict[int, Costs]:
+    """By teacher, of runs that label: trials and tests are not in it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COSTS, [project.pk])
+        counted = {row[0]: row[1:] for row in cursor.fetchall()}
+    paid = dict(
+        TeacherRun.objects.filter(project=project, kind=TeacherRunKind.LABEL)
+        .order_by()
+        .values_list("teacher")
+        .annotate(Sum("spent"))
+    )
+    calling = set(
+        Teacher.objects.filter(project=project, plugin__in=teachers.CALLING).values_list(
+            "pk", flat=True
+        )
+    )
+    return {
+        pk: Costs(
+            answered=answered,
+            silent=reached if pk in calling else silent,
+            median_seconds=median,
+            spent=paid.get(pk, Decimal(0)),
+        )
+        for pk, (answered, silent, reached, median) in counted.items()
+    }
 
 
 def causes(run: TeacherRun) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import budgets, foretelling, lending, teachers
+from annotator.actions import auditing, budgets, foretelling, identity, lending, teachers
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotation,
@@ -30,9 +30,10 @@ from annotator.models import (
 TRIED = 5
 MOST_TRIED = 50
 MOST_ITEMS = 20_000
-# Which items a run is about: those that nobody decided, or a sample of those that people did.
-OPEN, ANSWERED = "open", "answered"
-POOLS = (OPEN, ANSWERED)
+# Which items a run is about: those that nobody decided, a sample of those that people did, or those
+# of the random sample that every figure of a teacher rests on.
+OPEN, ANSWERED, AUDITED = "open", "answered", "audited"
+POOLS = (OPEN, ANSWERED, AUDITED)
 
 
 def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRIED) -> TeacherRun:
@@ -54,8 +55,9 @@ def start_run(
 ) -> TeacherRun:
     """Ask a teacher about up to `count` items in the background, in its own voice.
 
-    From the queue's order, those that nobody decided; or, with the pool "answered", a random sample
-    of those that people decided, to compare. `cap` lowers what the run may cost.
+    From the queue's order, those that nobody decided; with the pool "answered" a random sample of
+    those that people decided, to compare; with "audited" the answered items of the audit sample, also
+    those that it answered with earlier settings. `cap` lowers what the run may cost.
     """
     if not 1 <= count <= MOST_ITEMS:
         raise InvalidError(f"A run asks about 1 to {MOST_ITEMS:,} items.", field="items")
@@ -69,8 +71,22 @@ def start_run(
     )
 
 
+def start_test(
+    project: Project,
+    teacher: Teacher,
+    by: User | None,
+    kind: TeacherRunKind,
+    numbers: list[int],
+    **about: Any,
+) -> TeacherRun:
+    """Ask about items whose answer is known, to learn about the teacher; writes no annotation."""
+    return _start(project, teacher, by, kind, numbers, teacher.cap_run, **about)
+
+
 def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> list[int]:
     """The numbers of the items that a run would ask about."""
+    if pool == AUDITED:
+        return _unaudited(project, teacher)[:count]
     said = Annotation.objects.filter(item=OuterRef("pk"), annotator=teacher.voice_id)
     # What it could not tell is not asked again; what a fault kept from being asked is.
     gave_up = TeacherAnswer.objects.filter(
@@ -109,6 +125,26 @@ def _answered(project: Project) -> QuerySet[Item]:
     return _speaking(rows).order_by("order_key")
 
 
+def _unaudited(project: Project, teacher: Teacher) -> list[int]:
+    """Drawn items that people decided and on which this teacher, as it is set up now, said nothing.
+
+    Those that calibrate come first: without them no confidence can be read.
+    """
+    now = identity.fingerprint(teacher, teacher.params, lending.schema_of(project))
+    reached = TeacherAnswer.objects.exclude(model="", tokens_in=0, annotation=None)
+    said = reached.filter(run__teacher=teacher, run__kind=TeacherRunKind.LABEL, fingerprint=now)
+    rows = _speaking(Item.objects.present().filter(project=project))
+    known = set(
+        rows.exclude(Exists(said.filter(item=OuterRef("pk")))).values_list("number", flat=True)
+    )
+    return [
+        number
+        for part in (Part.CALIBRATION, Part.SEED, Part.EVALUATION)
+        for number, _ in auditing.answered(project, part)
+        if number in known
+    ]
+
+
 def _speaking(rows: QuerySet[Item]) -> QuerySet[Item]:
     return rows.exclude(text="", text_b="", image="")
 
@@ -135,6 +171,7 @@ def _start(
     kind: TeacherRunKind,
     numbers: list[int],
     cap: Decimal,
+    **about: Any,
 ) -> TeacherRun:
     check_ready(teacher)
     lending.schema_of(project)
@@ -149,9 +186,9 @@ def _start(
                 kind=kind,
                 numbers=numbers,
                 params=teacher.params,
-                estimate=foretelling.estimate(teacher, numbers).to_json(),
                 cap=cap,
                 created_by=by,
+                **{"estimate": foretelling.estimate(teacher, numbers).to_json(), **about},
             )
             go_on(run)
     except IntegrityError:  # the constraint parts two who start at once

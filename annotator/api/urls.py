@@ -15,6 +15,7 @@ from annotator.api import (
     projects,
     reviewing,
     schema,
+    scorecards,
     simulations,
     snapshots,
     students,
@@ -176,6 +177,32 @@ urlpatterns: list[URLPattern] = [
         f"{PROJECT}/teachers/<int:teacher_id>/runs",
         teachers.TeacherRuns.as_view(),
         name="api_teacher_runs",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/tests",
+        scorecards.TeacherTests.as_view(),
+        name="api_teacher_tests",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/tests/plan",
+        scorecards.TeacherTestPlan.as_view(),
+        name="api_teacher_test_plan",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/replays",
+        scorecards.TeacherReplays.as_view(),
+        name="api_teacher_replays",
+    ),
+    path(
+        f"{PROJECT}/teachers/calibrate",
+        scorecards.Calibrate.as_view(),
+        name="api_teachers_calibrate",
+    ),
+    path(f"{PROJECT}/scorecards", scorecards.Scorecards.as_view(), name="api_scorecards"),
+    path(
+        f"{PROJECT}/scorecards/<int:annotator_id>",
+        scorecards.Scorecard.as_view(),
+        name="api_scorecard",
     ),
     path(
         f"{PROJECT}/teachers/runs/<int:run_id>",

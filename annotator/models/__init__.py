@@ -52,6 +52,7 @@ from annotator.models.teacher import (
     TeacherRunKind,
     TeacherRunState,
 )
+from annotator.models.trust import Calibration, Canary, Qualification, Replay
 
 __all__ = [
     "ROLES",
@@ -63,7 +64,9 @@ __all__ = [
     "AssignmentState",
     "AuditSheet",
     "BatchState",
+    "Calibration",
     "Can",
+    "Canary",
     "Encoding",
     "Endpoint",
     "EndpointKey",
@@ -85,6 +88,8 @@ __all__ = [
     "Pick",
     "Project",
     "Purse",
+    "Qualification",
+    "Replay",
     "ResetLink",
     "Role",
     "RunState",

@@ -123,6 +123,8 @@ class Purse(models.Model):
 class TeacherRunKind(models.TextChoices):
     LABEL = "label", "Labels items"
     TRY = "try", "Tries it out"
+    QUALIFY = "qualify", "Finds out whether it may label"
+    REPLAY = "replay", "Looks whether it still answers as it did"
 
 
 class TeacherRunState(models.TextChoices):
@@ -133,6 +135,12 @@ class TeacherRunState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+RUN_NAMES = {
+    TeacherRunKind.LABEL: "Run",
+    TeacherRunKind.TRY: "Trial",
+    TeacherRunKind.QUALIFY: "Test",
+    TeacherRunKind.REPLAY: "Replay",
+}
 LIVE_RUNS = (TeacherRunState.WAITING, TeacherRunState.RUNNING)
 
 
@@ -145,7 +153,7 @@ class TeacherRunQuerySet(models.QuerySet["TeacherRun"]):
 
 
 class TeacherRun(models.Model):
-    """One list of items put to a teacher. A trial writes no annotations."""
+    """One list of items put to a teacher. Only runs that label write annotations."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="teacher_runs")
     teacher = models.ForeignKey(Teacher, models.CASCADE, related_name="runs")
@@ -157,6 +165,8 @@ class TeacherRun(models.Model):
     )
     # Item numbers, in the order in which they are asked.
     numbers = ArrayField(models.PositiveIntegerField(), default=list)
+    # How many answers it is about, where items are asked about more than once.
+    reads = models.PositiveIntegerField(default=0)
     # The teacher's parameters when it began, and what it was thought to cost.
     params = models.JSONField(default=dict)
     estimate = models.JSONField(default=dict)
@@ -194,12 +204,22 @@ class TeacherRun(models.Model):
         return self.state in LIVE_RUNS
 
     @property
+    def is_test(self) -> bool:
+        """About gold items: no word of it is kept as an answer."""
+        return self.kind in (TeacherRunKind.QUALIFY, TeacherRunKind.REPLAY)
+
+    @property
+    def kind_name(self) -> str:
+        """What such a run is called on a page."""
+        return RUN_NAMES[TeacherRunKind(self.kind)]
+
+    @property
     def asked(self) -> int:
         return self.answered + self.abstained
 
     @property
     def wanted(self) -> int:
-        return len(self.numbers)
+        return self.reads or len(self.numbers)
 
 
 class TeacherAnswer(models.Model):
@@ -217,6 +237,8 @@ class TeacherAnswer(models.Model):
     probabilities = models.JSONField(default=dict)
     # The lower one of what the teacher said of its confidence and what its probabilities say.
     confidence = models.FloatField(null=True)
+    # How likely it is right, as audited answers show; null while too few are audited.
+    p_right = models.FloatField(null=True)
     abstained = models.CharField(max_length=300, blank=True)
     model = models.CharField(max_length=200, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True)

@@ -131,8 +131,6 @@ def context(project: Project, figures: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _quality(figures: dict[str, Any], labels: dict[int, Label]) -> list[LabelRow]:
-    """Surely weak ones first: by the upper end of the recall, so that a rare label of which one item
-    was missed does not come before a frequent one that fails often."""
     rows = [
         LabelRow(
             name=labels[each["id"]].name,
@@ -143,12 +141,14 @@ def _quality(figures: dict[str, Any], labels: dict[int, Label]) -> list[LabelRow
         for each in figures["labels"]
         if each["id"] in labels
     ]
-
-    def badness(row: LabelRow) -> tuple[float, float]:
-        recall = row.recall
-        return (2.0, 0.0) if recall is None or not recall.n else (recall.high, recall.value or 0.0)
-
     return sorted(rows, key=badness)
+
+
+def badness(row: LabelRow) -> tuple[float, float]:
+    """Surely weak ones first: by the upper end of the recall, so that a rare label of which one item
+    was missed does not come before a frequent one that fails often."""
+    recall = row.recall
+    return (2.0, 0.0) if recall is None or not recall.n else (recall.high, recall.value or 0.0)
 
 
 def _shares(figures: dict[str, Any], labels: dict[int, Label]) -> list[LabelRow]:

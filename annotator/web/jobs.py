@@ -28,6 +28,7 @@ NAMES = {
     "finetune": "Fine-tuning a transformer",
     "simulate": "Simulating strategies",
     "teach": "Asking a teacher",
+    "calibrate": "Calibrating teachers",
     "estimate": "Estimating quality",
     "domains": "Class shares by domain",
     "compare": "Comparing an import",
@@ -38,7 +39,7 @@ NAMES = {
 }
 # Short work that comes after every burst of answers, and pieces of work that has a page of its own:
 # shown while it runs or when it failed.
-QUICK = ("settle", "refill", "train", "estimate", "compare", "simulate", "teach")
+QUICK = ("settle", "refill", "train", "estimate", "calibrate", "compare", "simulate", "teach")
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""Annotators: every voice's scorecard; and for managers members, quotas, links."""
+"""Members of a project, for managers: roles, quotas, links."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions import people
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import Can, ImportBatch, Invitation, Membership, Project, Role
-from annotator.web import measures, scores
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
 
@@ -65,20 +64,6 @@ class MemberForm(forms.Form):
         found = ImportBatch.objects.filter(project=project, state="done").order_by("-id")
         choices: Any = [("", "Any import"), *((each.pk, each.file_name) for each in found[:200])]
         self.fields["batch"].choices = choices  # type: ignore[attr-defined]
-
-
-@require_GET
-@login_required
-def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
-    """One scorecard per voice, imports included."""
-    project = project_for(request, project_id, Can.SEE)
-    agreement = scores.agreement(project)
-    cards = [
-        {"speed": each, "agreement": agreement.get(each.annotator_id)}
-        for each in measures.speeds(project)
-    ]
-    context = {"cards": cards, "tab": "scores", "may_manage": allowed(project, Can.MANAGE)}
-    return page(request, "people/annotators.html", project, "annotators", context)
 
 
 @require_http_methods(["GET", "POST"])

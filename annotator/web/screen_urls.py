@@ -11,12 +11,14 @@ from annotator.web import (
     people,
     progress,
     review,
+    scorecards,
     seedings,
     settings,
     simulations,
     students,
     teacher_runs,
     teachers,
+    trials,
 )
 
 urlpatterns = [
@@ -33,7 +35,8 @@ urlpatterns = [
     path("bulk/<int:job_id>/undo", bulk.undo, name="bulk_undo"),
     path("seedings", seedings.ask, name="seeding_ask"),
     path("seedings/<int:seeding_id>/undo", seedings.take_back, name="seeding_back"),
-    path("annotators", people.annotators, name="annotators"),
+    path("annotators", scorecards.annotators, name="annotators"),
+    path("annotators/<int:annotator_id>", scorecards.scorecard, name="scorecard"),
     path("members", people.members, name="members"),
     path("leave", people.leave, name="leave"),
     path("members/<int:member_id>", people.member, name="member"),
@@ -73,6 +76,8 @@ urlpatterns = [
     path("teachers/<int:teacher_id>/try", teachers.attempt, name="teacher_try"),
     path("teachers/<int:teacher_id>/estimate", teachers.estimate, name="teacher_estimate"),
     path("teachers/<int:teacher_id>/run", teachers.begin, name="teacher_begin"),
+    path("teachers/<int:teacher_id>/qualify", trials.qualify, name="teacher_qualify"),
+    path("teachers/<int:teacher_id>/replay", trials.replay, name="teacher_replay"),
     path("teachers/runs/<int:run_id>", teacher_runs.run, name="teacher_run"),
     path("teachers/runs/<int:run_id>/state", teacher_runs.state, name="teacher_run_state"),
     path("teachers/runs/<int:run_id>/cancel", teacher_runs.cancel, name="teacher_run_cancel"),

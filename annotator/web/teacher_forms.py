@@ -169,6 +169,7 @@ class RunForm(forms.Form):
         choices=[
             (teacher_runs.OPEN, "open items, in the queue's order"),
             (teacher_runs.ANSWERED, "items that people answered, to compare"),
+            (teacher_runs.AUDITED, "the random sample, for its scorecard"),
         ],
         initial=teacher_runs.OPEN,
     )

@@ -151,6 +151,14 @@ api_teacher            GET     yes   yes     yes      no        yes    404      
 api_teacher            PATCH   yes   yes     no       no        no     404      in
 api_teacher_try        POST    yes   yes     no       no        no     404      in
 api_teacher_estimate   GET     yes   yes     no       no        no     404      in
+api_teacher_tests      GET     yes   yes     yes      no        yes    404      in
+api_teacher_tests      POST    yes   yes     no       no        no     404      in
+api_teacher_test_plan  GET     yes   yes     no       no        no     404      in
+api_teacher_replays    GET     yes   yes     yes      no        yes    404      in
+api_teacher_replays    POST    yes   yes     no       no        no     404      in
+api_teachers_calibrate POST    yes   yes     no       no        no     404      in
+api_scorecards         GET     yes   yes     yes      no        yes    404      in
+api_scorecard          GET     yes   yes     yes      no        yes    404      in
 api_teacher_runs       GET     yes   yes     yes      no        yes    404      in
 api_teacher_runs       POST    yes   yes     no       no        no     404      in
 api_teacher_run        GET     yes   yes     yes      no        yes    404      in
@@ -209,6 +217,8 @@ teacher_switch         POST    yes   yes     404      404       404    404      
 teacher_try            POST    yes   yes     404      404       404    404      in
 teacher_estimate       GET     yes   yes     404      404       404    404      in
 teacher_begin          POST    yes   yes     404      404       404    404      in
+teacher_qualify        POST    yes   yes     404      404       404    404      in
+teacher_replay         POST    yes   yes     404      404       404    404      in
 teacher_run            GET     yes   yes     yes      404       yes    404      in
 teacher_run_state      GET     yes   yes     yes      404       yes    404      in
 teacher_run_cancel     POST    yes   yes     404      404       404    404      in
@@ -234,6 +244,7 @@ tokens                 POST    yes   yes     yes      yes       yes    yes      
 token_revoke           POST    yes   404     404      404       404    404      in
 deleted                GET     yes   yes     yes      yes       yes    yes      in
 annotators             GET     yes   yes     yes      404       yes    404      in
+scorecard              GET     yes   yes     yes      404       yes    404      in
 members                GET     yes   yes     404      404       404    404      in
 members                POST    yes   yes     404      404       404    404      in
 member                 GET     yes   yes     404      404       404    404      in
@@ -368,6 +379,7 @@ def make_world(cast, people_by_role) -> World:
         "snapshot_id": snapshot.pk,
         "simulation_id": simulation.pk,
         "teacher_id": teacher.pk,
+        "annotator_id": teacher.voice_id,
         "run_id": teacher_run.pk,
         "endpoint_id": endpoint.pk,
         "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from annotator.models import Annotation
 from tests.annotator.teaching import teacher_on
+from tests.annotator.trusting import Scripted, audited_teacher
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -41,3 +42,14 @@ class TestTeach:
             call_command("teach", "--project", str(project.pk), "--teacher", "Other")
         with pytest.raises(CommandError):
             run(project, "--items", 0)
+
+    def test_tests_and_replays(self, cast, monkeypatch):
+        Scripted(monkeypatch)
+        with Loopback(plays.good) as server:
+            project, _ = audited_teacher(server, cast, audited=32, items=32)
+            plan = run(project, "--qualify", "--estimate")
+            assert (plan["gold"], plan["missing"]) == (32, 0)
+            found = run(project, "--qualify")
+            assert (found["state"], found["qualified"]) == ("done", True)
+            assert found["report"]["sentences"]
+            assert run(project, "--replay")["alarms"] == []

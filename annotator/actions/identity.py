@@ -1,0 +1,36 @@
+"""What makes a teacher the one it is: equal prints, equal questions to an equal model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from annotator.models import Teacher
+
+if TYPE_CHECKING:
+    from learning.teachers.types import TeacherSchema
+
+# A price changes what an answer costs and not what it says.
+PRICES = ("price_in", "price_out")
+
+
+def fingerprint(teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema) -> str:
+    """64 hexadecimal digits over all that decides what the teacher says about an item."""
+    return _print(teacher, params, schema, PRICES)
+
+
+def identity(teacher: Teacher, schema: TeacherSchema) -> str:
+    """The same whatever the number of items in a prompt, which a qualification tries by itself."""
+    return _print(teacher, teacher.params, schema, (*PRICES, "batch_size"))
+
+
+def _print(
+    teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema, but: tuple[str, ...]
+) -> str:
+    labels = [[label.id, label.name, label.description, label.parent_id] for label in schema.labels]
+    kept = {name: value for name, value in params.items() if name not in but}
+    place = "" if teacher.endpoint is None else teacher.endpoint.base_url
+    told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

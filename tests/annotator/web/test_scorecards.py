@@ -1,0 +1,95 @@
+"""Scorecards on pages: figures with what they rest on, or how much is missing; tests by a button."""
+
+import pytest
+from django.urls import reverse
+
+from annotator.actions import assigning, calibrating, drifting, teacher_runs
+from annotator.models import TeacherRun
+from tests.annotator.audited import running
+from tests.annotator.teaching import work_off
+from tests.annotator.trusting import Scripted, audited_teacher
+from tests.llm import plays
+from tests.llm.loopback import Loopback
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def good():
+    with Loopback(plays.good) as server:
+        yield server
+
+
+def card(client, project, voice):
+    page = client.get(reverse("scorecard", args=[project.pk, voice.pk]))
+    assert page.status_code == 200
+    return " ".join(page.content.decode().replace("&nbsp;", " ").split())
+
+
+def test_a_teacher_s_scorecard_from_nothing_to_everything(cast, lea, ben, good, monkeypatch):
+    scripted = Scripted(monkeypatch)
+    project, teacher = audited_teacher(good, cast, audited=80, items=90)
+    empty = card(lea, project, teacher.voice)
+    assert "30 more items of the random sample" in empty
+    assert "30 more audited answers needed" in empty
+    assert "Nobody has tested" in empty
+    assert "will cost" in empty
+    form = {"items": "400", "pool": "audited"}
+    lea.post(reverse("teacher_begin", args=[project.pk, teacher.pk]), form)
+    work_off(TeacherRun.objects.get())
+    calibrating.run_calibrate(running(project, "calibrate"))
+    url = reverse("teacher_qualify", args=[project.pk, teacher.pk])
+    page = lea.post(url, follow=True).content.decode()
+    assert "at most" in page
+    assert "The test is at work" in card(ben, project, teacher.voice)
+    run = work_off(TeacherRun.objects.get(kind="qualify"))
+    done = lea.get(reverse("teacher_run", args=[project.pk, run.pk])).content.decode()
+    assert "the scorecard of Fake" in done
+    full = card(lea, project, teacher.voice)
+    assert "80 %" in full
+    assert "calibrated</dt>" in full
+    assert "Billing</strong> taken for" in full or "Delivery</strong> taken for" in full
+    assert "may label, with up to 40 in a prompt" in full
+    assert "not shown to be better" not in full
+    scripted.says = lambda text, ids: ids[0]
+    lea.post(reverse("teacher_replay", args=[project.pk, teacher.pk]))
+    work_off(TeacherRun.objects.get(kind="replay"))
+    assert "got worse" in card(lea, project, teacher.voice)
+    shown = card(ben, project, teacher.voice)
+    assert "Test it again" not in shown, "a reviewer looks on"
+    cards = lea.get(reverse("annotators", args=[project.pk])).content.decode()
+    assert reverse("scorecard", args=[project.pk, teacher.voice_id]) in cards
+    assert "80\u202f%" in cards
+
+
+def test_what_cannot_be_told_is_said_with_what_is_missing(cast, lea, good):
+    project, teacher = audited_teacher(good, cast, audited=12, items=12)
+    page = card(lea, project, teacher.voice)
+    assert "people have answered 12 items of the random sample, 18 more are needed" in page
+    url = reverse("teacher_qualify", args=[project.pk, teacher.pk])
+    assert "cannot be told yet" in lea.post(url, follow=True).content.decode()
+    url = reverse("teacher_replay", args=[project.pk, teacher.pk])
+    assert "never tested" in lea.post(url, follow=True).content.decode()
+    assert good.requests == []
+
+
+def test_a_person_s_scorecard_has_no_sections_of_teachers(cast, lea, good):
+    project, _ = audited_teacher(good, cast, audited=12, items=12)
+    page = card(lea, project, assigning.voice_of(project, cast.ana))
+    assert "30 more items" in page
+    assert "100 % of all" in page
+    assert "Calibration" not in page
+    assert "May it label" not in page
+
+
+def test_a_failed_test_says_why(cast, lea, good):
+    project, teacher = audited_teacher(good, cast, audited=32, items=32)
+    run = TeacherRun.objects.create(
+        project=project, teacher=teacher, kind="replay", state="failed", error="No money is left."
+    )
+    assert run.is_test
+    assert "The last replay could not be done. No money is left." in card(
+        lea, project, teacher.voice
+    )
+    assert drifting.EVERY.days == 7
+    assert teacher_runs.AUDITED in teacher_runs.POOLS
