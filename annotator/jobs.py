@@ -82,6 +82,7 @@ KINDS: dict[str, Kind] = {
     "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),
     "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
     "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
+    "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
     "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),

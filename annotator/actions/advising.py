@@ -65,6 +65,13 @@ def _learned_share(project: Project) -> float:
     return 1 - project.audit_share * held
 
 
+def seconds_per_label(project: Project) -> float | None:
+    """What a label takes of people's time, all answers that it wants together; None while too few
+    were timed."""
+    found = _cost(project, 1)
+    return None if found is None else float(found["seconds"])
+
+
 def _cost(project: Project, labels: int) -> dict[str, Any] | None:
     """Seconds of people for so many labels, each of which takes as many answers as the overlap."""
     import numpy as np

@@ -60,7 +60,6 @@ WRITE_SECONDS, WRITE_AT = 1.0, 100
 LOOK_SECONDS = 0.5
 # So many faults in a row, all for one cause, end a run: the rest would go the same way.
 FAULTS = 20
-BUDGET_CAUSE = "The budget "
 STOPPED_CAUSE = "The run was stopped."
 # Below this a label's probability is not worth keeping.
 LEAST_PROBABILITY = 0.001
@@ -244,7 +243,7 @@ class Desk:
             return
         self.faults = self.faults + 1 if answer.abstained == self.fault else 1
         self.fault = answer.abstained
-        if self.faults >= FAULTS or answer.abstained.startswith(BUDGET_CAUSE):
+        if self.faults >= FAULTS or answer.abstained.startswith(teacher_runs.BUDGET_CAUSE):
             raise HopelessError(answer.abstained)
 
     def _write_some(self) -> None:

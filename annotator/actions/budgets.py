@@ -17,8 +17,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from annotator import jobs
 from annotator.errors import InvalidError
-from annotator.models import Project, Purse, Spending, SpendingState, TeacherRun
+from annotator.models import Policy, Project, Purse, Spending, SpendingState, TeacherRun
 from learning.errors import BudgetSpentError
 
 PLACES = Decimal("0.000000001")
@@ -52,7 +53,11 @@ def change_caps(project: Project, **caps: Any) -> Purse:
     wanted = {name: amount(value, name) for name, value in caps.items() if name in CAPS}
     if len(wanted) != len(caps):
         raise InvalidError(f"There is a cap for: {', '.join(CAPS)}.")
-    Purse.objects.filter(pk=purse.pk).update(**wanted)
+    with transaction.atomic():
+        Purse.objects.filter(pk=purse.pk).update(**wanted)
+        # A policy that waits for money looks again.
+        if Policy.objects.filter(pk=project.pk, enabled=True).update(resumed_at=Now()):
+            jobs.enqueue("route", project=project, key=f"route:{project.pk}")
     purse.refresh_from_db()
     return purse
 

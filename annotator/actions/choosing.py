@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions import queueing, seeding
+from annotator.actions import queueing, seeding, sending, teacher_runs
 from annotator.models import Label, Project, Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ class Knowledge:
 
 
 def choose(project: Project, knowledge: Knowledge, rng: np.random.Generator) -> Selection:
-    """What leads wished for, then what the project's strategy chooses; before there is a student,
-    the cold start."""
+    """What leads wished for, what the policy sends to people, then what the project's strategy
+    chooses; before there is a student, the cold start."""
     pool = pool_of(project, knowledge)
     wished = seeding.wished(project, pool.rows)
     first = seeding.first(pool, wished, rng)
+    first = _joined(first, sending.first(project, pool, first.rows))
     left = pool.eligible.copy()
     left[first.rows] = False
     chosen = _by_strategy(project, replace(pool, eligible=left, wanted=wished.numbers), rng)
@@ -95,6 +96,7 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
 
     eligible = np.zeros(knowledge.rows, dtype=np.bool_)
     eligible[queueing.open_numbers(project, knowledge.rows)] = True
+    eligible[[row for row in teacher_runs.busy(project) if row < knowledge.rows]] = False
     labelled, answers = _answers(knowledge, eligible)
     known = knowledge.predictions
     names = dict(Label.objects.filter(project=project).values_list("pk", "name"))

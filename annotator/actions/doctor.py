@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from annotator.actions import assigning, exporting, sealing
+from annotator.actions import assigning, exporting, proving, sealing
 from annotator.actions.encoding import current_encoding, open_matrix, students_folder
 from annotator.actions.lessons import gather
 from annotator.models import (
@@ -357,6 +357,7 @@ CHECKS: dict[str, Callable[[Project], list[str]]] = {
     "items": _items,
     "matrices": _matrices,
     "lesson": _lesson,
+    "teachers": proving.acceptances,
 }
 HOLDS = {
     "ledger": "the chain of hashes is whole",
@@ -368,6 +369,7 @@ HOLDS = {
     "matrices": "every matrix has its rows",
     "students": "the files of every student are as they were published",
     "lesson": "no evaluation or calibration item is trained on",
+    "teachers": proving.HOLDS,
     "snapshots": "every export is as it was written",
 }
 _RESTORE = "Restore the last good backup (manage.py restore), and keep this one to look into."
@@ -381,6 +383,7 @@ REMEDIES = {
     "matrices": "Remove the named files in matrices/ and start an encode job: it writes them anew.",
     "students": "Promote another student, or train again.",
     "lesson": "Report this: figures of this project are not honest until it is mended.",
+    "teachers": proving.REMEDY,
     "snapshots": "Take the file from a backup, or export anew.",
 }
 

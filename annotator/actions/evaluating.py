@@ -79,7 +79,8 @@ def _out_of_fold(
     from learning.students.folds import out_of_fold
     from learning.tasks import TASKS
 
-    rows = np.flatnonzero(lesson.whole)  # what only questions were answered about measures nothing
+    # What only questions were answered about measures nothing, nor does what a teacher said.
+    rows = np.flatnonzero(lesson.whole & ~lesson.taught)
     if len(rows) < FEWEST_FOR_FOLDS:
         return Figures()
     if len(rows) > FOLD_ROWS:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from learning.tasks import Columns
     from learning.types import TrainingData
 
+# `p_right` is how much the word of a teacher is to be relied on; null where people or files decided.
 _TRAINABLE = f"""
-SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash
+SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
+LEFT JOIN annotator_acceptance c
+    ON v.source = 'teacher' AND c.item_id = v.item_id AND c.ended_at IS NULL
 WHERE v.project_id = %s AND i.number < %s AND v.state IN ('decided', 'partial')
   AND i.removed_at IS NULL
   AND NOT {auditing.untrainable_items()}
@@ -35,7 +38,8 @@ ORDER BY i.number
 class Lesson:
     """What a student is about to learn: item numbers beside the arrays made of their verdicts.
 
-    `whole` marks the items of which every label is known, not only what a question was about.
+    `whole` marks the items of which every label is known, not only what a question was about;
+    `taught` those that a teacher decided: they weigh less, and no figure is computed from them.
     `audited` holds what it will be measured on, known before it learns: an item that is drawn while
     it learns may be one of its own.
     """
@@ -43,6 +47,7 @@ class Lesson:
     numbers: NDArray[np.int64]
     groups: NDArray[np.int64]
     whole: NDArray[np.bool_]
+    taught: NDArray[np.bool_]
     data: TrainingData
     columns: Columns
     audited: list[tuple[int, list[int]]]
@@ -65,6 +70,22 @@ class Learnt:
         import numpy as np
 
         return np.array([row[2] is None for row in self.rows], dtype=np.bool_)
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """(n,) bool: a teacher decided it, and no person."""
+        import numpy as np
+
+        return np.array([row[5] is not None for row in self.rows], dtype=np.bool_)
+
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """(n,) how likely right each label is held to be; None where people decided all."""
+        import numpy as np
+
+        if not self.taught.any():
+            return None
+        return np.array([1.0 if row[5] is None else row[5] for row in self.rows], dtype=np.float32)
 
 
 def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:
@@ -94,10 +115,12 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         numbers=learnt.numbers,
         groups=np.array(groups, dtype=np.int64),
         whole=learnt.whole,
+        taught=learnt.taught,
         data=TrainingData(
             targets=learnt.targets,
             encodings=np.asarray(open_matrix(encoding).view()[learnt.numbers], dtype=np.float32),
             texts=contents,
+            weights=learnt.weights,
             known=learnt.known,
             multi_label=project.multi_label,
         ),

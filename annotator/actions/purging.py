@@ -18,6 +18,8 @@ from annotator.models import Job, JobState, Project, Snapshot
 _TABLES = (
     "annotator_seeding",
     "annotator_canary",
+    "annotator_double",
+    "annotator_acceptance",
     "annotator_teacheranswer",
     "annotator_teachercache",
     "annotator_spending",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
 from annotator import jobs
+from annotator.actions import doubling
 from annotator.models import Pick, Project
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def replace_queue(
 
     Picks that somebody is just taking are skipped, not waited for; they stay.
     """
-    columns = _columns(selection, knowledge)
+    columns = _columns(selection, knowledge, doubling.waiting(project))
     with run.fence(), connection.cursor() as cursor:
         # Parts a training and a refill of one project: their picks would mix, or deadlock.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
@@ -107,15 +109,20 @@ def replace_queue(
         return int(cursor.rowcount)
 
 
-def _columns(selection: Selection, knowledge: Knowledge) -> list[list[Any]]:
-    """Item numbers, reasons, probabilities, suggestions and questions of the picks, in order."""
+def _columns(
+    selection: Selection, knowledge: Knowledge, unaided: Container[int]
+) -> list[list[Any]]:
+    """Item numbers, reasons, probabilities, suggestions and questions of the picks, in order.
+
+    `unaided` items come without a suggestion.
+    """
     rows = selection.rows.tolist()
     asked = [-1] * len(rows) if selection.questions is None else selection.questions.tolist()
     return [
         rows,
         [reason[:300] for reason in selection.reasons],
         selection.probabilities.tolist(),
-        [json.dumps(_suggestion(knowledge, row)) for row in rows],
+        [json.dumps([] if row in unaided else _suggestion(knowledge, row)) for row in rows],
         [None if column < 0 else knowledge.label_ids[column] for column in asked],
     ]
 

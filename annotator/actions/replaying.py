@@ -38,6 +38,7 @@ _DECIDED = """
 SELECT i.number, v.labels, i.content_hash, i.answers
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
 WHERE v.project_id = %s AND i.number < %s AND v.state = 'decided' AND i.removed_at IS NULL
+  AND v.source <> 'teacher'
 ORDER BY i.number
 """
 
@@ -66,12 +67,13 @@ def folder_of(project_id: int) -> Path:
 
 
 def labelled_count(project: Project) -> int:
-    """Items with a verdict, which is what a simulation can replay."""
-    from annotator.models import Verdict, VerdictState
+    """Items with a verdict of people's or a file's, which is what a simulation can replay."""
+    from annotator.models import Verdict, VerdictSource, VerdictState
 
-    return Verdict.objects.filter(
+    decided = Verdict.objects.filter(
         project=project, state=VerdictState.DECIDED, item__removed_at=None
-    ).count()
+    )
+    return decided.exclude(source=VerdictSource.TEACHER).count()
 
 
 def whole_encoding(project: Project) -> Encoding:

@@ -27,13 +27,15 @@ MOST_VERSIONS = 60
 STEP, NEWEST = 1.02, 20
 
 # When a content was first spoken of outside the audit stream, and so could be learnt. Answers that
-# were taken back count too: a version in between may have learned from them.
+# were taken back count too, and words of a teacher that were ever accepted: a version in between may
+# have learned from them.
 _LEARNABLE = """
 SELECT i.number, min(e.position)
 FROM annotator_item i
 JOIN annotator_item twin ON twin.project_id = i.project_id AND twin.content_hash = i.content_hash
 JOIN annotator_annotation a ON a.item_id = twin.id AND a.kind = 'answer' AND a.stream <> 'audit'
-JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind <> 'teacher'
+JOIN annotator_annotator v ON v.id = a.annotator_id AND (v.kind <> 'teacher' OR EXISTS (
+    SELECT 1 FROM annotator_acceptance c WHERE c.annotation_id = a.id))
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id
 WHERE i.project_id = %s AND i.number = ANY(%s) AND e.position IS NOT NULL
 GROUP BY i.number

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection
 
-from annotator.actions.verdicts import Derived, Vote, derive
+from annotator.actions.verdicts import Derived, Vote, by_teacher, derive
 from annotator.formats import Field
 from annotator.models import AnnotatorKind, ItemKind, Project, Snapshot
 
@@ -45,6 +45,16 @@ CROSS JOIN LATERAL (
     WHERE annotation_id = a.id AND position <= %(position)s OFFSET 0) e
 WHERE a.item_id = ANY(%(items)s)
 ORDER BY a.item_id, e.position
+"""  # noqa: S608 - of our own text
+# What the policy accepted of a teacher when the snapshot was taken.
+_ACCEPTED = f"""
+SELECT c.item_id, a.labels, e.position
+FROM annotator_acceptance c
+JOIN annotator_annotation a ON a.id = c.annotation_id AND a.kind = 'answer'
+JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position <= %(position)s
+WHERE c.item_id = ANY(%(items)s) AND c.accepted_at <= %(taken_at)s::timestamptz
+  AND (c.ended_at IS NULL OR c.ended_at > %(taken_at)s::timestamptz) AND NOT {_TAKEN_BACK}
+ORDER BY c.item_id
 """  # noqa: S608 - of our own text
 _ANNOTATIONS = f"""
 SELECT e.position, a.uuid::text, i.number, i.external_id, a.annotator_id, a.kind, a.labels, a.stream,
@@ -177,6 +187,9 @@ class Rows:
                 _VOTES, {"position": snapshot.position, "items": [row[0] for row in found]}
             )
             verdicts, streams = self._said(cursor.fetchall())
+            silent = [row[0] for row in found if row[0] not in verdicts]
+            cursor.execute(_ACCEPTED, values | {"position": snapshot.position, "items": silent})
+            verdicts |= {row[0]: by_teacher(*row) for row in cursor.fetchall()}
         rows = (self._item(row, verdicts.get(row[0]), streams.get(row[0], ())) for row in found)
         if self._options["only_decided"]:
             return [row for row in rows if row["state"] == "decided"]

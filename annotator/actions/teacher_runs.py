@@ -14,9 +14,12 @@ from annotator.actions import auditing, budgets, foretelling, identity, lending,
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotation,
+    Double,
     Item,
     JobState,
     Part,
+    Pick,
+    Policy,
     Project,
     Teacher,
     TeacherAnswer,
@@ -34,6 +37,7 @@ MOST_ITEMS = 20_000
 # of the random sample that every figure of a teacher rests on.
 OPEN, ANSWERED, AUDITED = "open", "answered", "audited"
 POOLS = (OPEN, ANSWERED, AUDITED)
+BUDGET_CAUSE = "The budget "
 
 
 def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRIED) -> TeacherRun:
@@ -81,6 +85,35 @@ def start_test(
 ) -> TeacherRun:
     """Ask about items whose answer is known, to learn about the teacher; writes no annotation."""
     return _start(project, teacher, by, kind, numbers, teacher.cap_run, **about)
+
+
+def ask_about(
+    project: Project, teacher: Teacher, numbers: list[int], by: User | None = None
+) -> TeacherRun:
+    """Start a run about just these items, for the project's policy."""
+    return _start(project, teacher, by, TeacherRunKind.LABEL, numbers, teacher.cap_run)
+
+
+def known_to(teacher: Teacher) -> list[int]:
+    """Numbers of the items that a teacher answered, or could not tell."""
+    said = Annotation.objects.filter(annotator=teacher.voice_id)
+    gave_up = TeacherAnswer.objects.filter(
+        run__teacher=teacher, run__kind=TeacherRunKind.LABEL
+    ).exclude(model="", tokens_in=0)
+    return [
+        *said.values_list("item__number", flat=True),
+        *gave_up.values_list("item__number", flat=True),
+    ]
+
+
+def busy(project: Project) -> set[int]:
+    """Numbers of the items that teachers are asked about now; people come to them afterwards."""
+    found: set[int] = set()
+    live = TeacherRun.objects.live().filter(project=project, kind=TeacherRunKind.LABEL)
+    for run in live:
+        answered = TeacherAnswer.objects.filter(run=run).values_list("item__number", flat=True)
+        found |= set(run.numbers) - set(answered)
+    return found
 
 
 def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> list[int]:
@@ -190,12 +223,22 @@ def _start(
                 created_by=by,
                 **{"estimate": foretelling.estimate(teacher, numbers).to_json(), **about},
             )
+            if kind == TeacherRunKind.LABEL:
+                _leave_queue(project, numbers)
             go_on(run)
     except IntegrityError:  # the constraint parts two who start at once
         raise ConflictError(
             f"{teacher.name} is at work already. Wait for its end or cancel it."
         ) from None
     return run
+
+
+def _leave_queue(project: Project, numbers: list[int]) -> None:
+    """Nobody is asked meanwhile about what the teacher is asked; a drawn item is for both."""
+    both = Double.objects.filter(item=OuterRef("item"))
+    free = Pick.objects.filter(project=project, item__number__in=numbers).exclude(Exists(both))
+    free = free.exclude(leased_until__gte=Now()).select_for_update(skip_locked=True, of=("self",))
+    Pick.objects.filter(pk__in=list(free.values_list("pk", flat=True))).delete()
 
 
 def go_on(run: TeacherRun) -> None:
@@ -227,8 +270,19 @@ def cancel(run: TeacherRun) -> None:
 
 def end(run: TeacherRun, state: TeacherRunState, error: str = "") -> bool:
     """Write a live run's end; False when it had one already."""
-    live = TeacherRun.objects.live().filter(pk=run.pk)
-    return bool(live.update(state=state, error=error, finished_at=Now()))
+    with transaction.atomic():
+        live = TeacherRun.objects.live().filter(pk=run.pk)
+        ended = live.update(state=state, error=error, finished_at=Now())
+        if ended and run.kind == TeacherRunKind.LABEL:
+            _let_go(run)
+    return bool(ended)
+
+
+def _let_go(run: TeacherRun) -> None:
+    """What the run was about may be chosen again: by the policy's routing, or for people."""
+    routed = Policy.objects.filter(pk=run.project_id, teacher=run.teacher_id).exists()
+    kind = "route" if routed else "refill"
+    jobs.enqueue(kind, project=run.project, key=f"{kind}:{run.project_id}")
 
 
 def mark_stranded() -> int:

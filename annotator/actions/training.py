@@ -20,6 +20,7 @@ from annotator.actions import (
     evaluating,
     lessons,
     queueing,
+    routing,
     sheets,
 )
 from annotator.actions.encoding import (
@@ -120,6 +121,7 @@ def _learn(
     sheets.write(run, version, predictions, [number for number, _ in lesson.audited])
     estimating.wish(project)
     differing.wish(project)
+    routing.wish_after_training(project)
     return version, predictions
 
 

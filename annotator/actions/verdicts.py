@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
 
-# What teachers say is kept beside the votes and never counted as one.
+# What teachers say is kept beside the votes and never counted as one; see `_ACCEPTED`.
 # LIMIT and OFFSET keep the planner at one index probe per row: for a large chunk it would read the
 # whole ledger instead, and again for the next one.
 _STANDING = """
@@ -36,6 +36,18 @@ WHERE a.item_id = ANY(%s) AND a.kind = 'answer' AND v.kind <> 'teacher'
        JOIN annotator_ledgerentry le ON le.annotation_id = later.id
        WHERE later.previous_id = a.id LIMIT 1) IS NULL
 ORDER BY a.item_id, e.position
+"""
+# A word that the project's policy accepts, for items that have no vote.
+_ACCEPTED = """
+SELECT c.item_id, a.labels, e.position
+FROM annotator_acceptance c
+JOIN annotator_annotation a ON a.id = c.annotation_id AND a.kind = 'answer'
+JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
+WHERE c.item_id = ANY(%s) AND c.ended_at IS NULL
+  AND (SELECT le.position FROM annotator_annotation later
+       JOIN annotator_ledgerentry le ON le.annotation_id = later.id
+       WHERE later.previous_id = a.id LIMIT 1) IS NULL
+ORDER BY c.item_id
 """
 _WRITE = """
 INSERT INTO annotator_verdict
@@ -89,7 +101,8 @@ def decide(project: Project, item_ids: Iterable[int]) -> int:
     """Derive the verdicts of these items anew. Returns how many verdicts were written.
 
     A reviewer's word is final, then a label imported as truth, then the consensus of the votes;
-    a tie waits for review. An item whose every answer was taken back has no verdict.
+    a tie waits for review. Without any vote, what the policy accepts of a teacher is the verdict. An
+    item whose every answer was taken back has none.
     """
     written = 0
     for chunk in _chunks(item_ids):
@@ -127,11 +140,36 @@ def _decide_chunk(project: Project, item_ids: list[int]) -> int:
         cursor.execute(_STANDING, [item_ids])
         for row in cursor.fetchall():
             votes[row[0]].append(Vote(*row))
-    Verdict.objects.filter(item_id__in=[pk for pk in item_ids if pk not in votes]).delete()
-    found = derive(project, votes.values())
+    silent = [pk for pk in item_ids if pk not in votes]
+    accepted = _accepted(silent)
+    heard = {one.item for one in accepted}
+    Verdict.objects.filter(item_id__in=[pk for pk in silent if pk not in heard]).delete()
+    found = derive(project, votes.values()) + accepted
     if found:
         _write(project, found)
     return len(found)
+
+
+def _accepted(item_ids: list[int]) -> list[Derived]:
+    if not item_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_ACCEPTED, [item_ids])
+        return [by_teacher(*row) for row in cursor.fetchall()]
+
+
+def by_teacher(item: int, labels: list[int], position: int) -> Derived:
+    """The verdict that an accepted word of a teacher is."""
+    return Derived(
+        item=item,
+        labels=labels,
+        soft=dict.fromkeys(labels, 1.0),
+        known=None,
+        state=VerdictState.DECIDED,
+        source=VerdictSource.TEACHER,
+        voices=1,
+        position=position,
+    )
 
 
 def _write(project: Project, found: list[Derived]) -> None:

@@ -30,6 +30,7 @@ from annotator.models.people import (
 )
 from annotator.models.project import ItemKind, Label, Project
 from annotator.models.queue import Assignment, AssignmentState, Pick, Seeding
+from annotator.models.routing import Acceptance, Double, Drawn, Policy, PolicyChange, Routing
 from annotator.models.simulation import (
     RunState,
     Simulation,
@@ -56,6 +57,7 @@ from annotator.models.trust import Calibration, Canary, Qualification, Replay
 
 __all__ = [
     "ROLES",
+    "Acceptance",
     "Annotation",
     "AnnotationKind",
     "Annotator",
@@ -67,6 +69,8 @@ __all__ = [
     "Calibration",
     "Can",
     "Canary",
+    "Double",
+    "Drawn",
     "Encoding",
     "Endpoint",
     "EndpointKey",
@@ -86,12 +90,15 @@ __all__ = [
     "Membership",
     "Part",
     "Pick",
+    "Policy",
+    "PolicyChange",
     "Project",
     "Purse",
     "Qualification",
     "Replay",
     "ResetLink",
     "Role",
+    "Routing",
     "RunState",
     "Seeding",
     "Simulation",

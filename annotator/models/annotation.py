@@ -222,6 +222,7 @@ class VerdictSource(models.TextChoices):
     CONSENSUS = "consensus", "Consensus"
     REVIEWER = "reviewer", "Reviewer"
     TRUTH = "truth", "Imported truth"
+    TEACHER = "teacher", "Teacher, under the policy"
 
 
 class VerdictQuerySet(models.QuerySet["Verdict"]):

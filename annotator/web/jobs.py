@@ -32,6 +32,7 @@ NAMES = {
     "estimate": "Estimating quality",
     "domains": "Class shares by domain",
     "compare": "Comparing an import",
+    "route": "Routing",
     "adapt": "Following a changed setting",
     "bulk": "Labelling many items",
     "export": "Writing a snapshot",
@@ -39,7 +40,10 @@ NAMES = {
 }
 # Short work that comes after every burst of answers, and pieces of work that has a page of its own:
 # shown while it runs or when it failed.
-QUICK = ("settle", "refill", "train", "estimate", "calibrate", "compare", "simulate", "teach")
+QUICK = (
+    *("settle", "refill", "train", "estimate", "calibrate", "compare", "simulate", "teach"),
+    "route",
+)
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -48,6 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "exports": ("export",),
     "students": ("finetune",),
     "bulk": ("bulk",),
+    "routing": ("teach", "route"),
 }
 
 

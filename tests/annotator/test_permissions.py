@@ -163,6 +163,13 @@ api_teacher_runs       GET     yes   yes     yes      no        yes    404      
 api_teacher_runs       POST    yes   yes     no       no        no     404      in
 api_teacher_run        GET     yes   yes     yes      no        yes    404      in
 api_teacher_run_cancel POST    yes   yes     no       no        no     404      in
+api_teachers_stop      POST    yes   yes     no       no        no     404      in
+api_routing            GET     yes   yes     yes      no        yes    404      in
+api_routing            PATCH   yes   yes     no       no        no     404      in
+api_routing_changes    GET     yes   yes     yes      no        yes    404      in
+api_routing_seed       POST    yes   yes     no       no        no     404      in
+api_routing_point      POST    yes   yes     no       no        no     404      in
+api_routing_resume     POST    yes   yes     no       no        no     404      in
 
 health                 GET     yes   yes     yes      yes       yes    yes      yes
 home                   GET     yes   yes     yes      yes       yes    yes      in
@@ -222,6 +229,12 @@ teacher_replay         POST    yes   yes     404      404       404    404      
 teacher_run            GET     yes   yes     yes      404       yes    404      in
 teacher_run_state      GET     yes   yes     yes      404       yes    404      in
 teacher_run_cancel     POST    yes   yes     404      404       404    404      in
+routing                GET     yes   yes     yes      404       yes    404      in
+routing_policy         POST    yes   yes     404      404       404    404      in
+routing_point          POST    yes   yes     404      404       404    404      in
+routing_seed           POST    yes   yes     404      404       404    404      in
+routing_resume         POST    yes   yes     404      404       404    404      in
+routing_stop           POST    yes   yes     404      404       404    404      in
 endpoints              GET     no    no      no       no        no     no       in
 endpoints              POST    no    no      no       no        no     no       in
 endpoint_switch        POST    no    no      no       no        no     no       in

@@ -21,6 +21,7 @@ from annotator.models import (
     Project,
     Snapshot,
     StudentVersion,
+    Verdict,
 )
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.annotator.commands.test_people import speak
@@ -111,6 +112,10 @@ def orphan_an_item(project):
     Item.objects.filter(project=project, number=7).update(batch_id=987_654)
 
 
+def claim_a_teacher_said_it(project):
+    Verdict.objects.filter(project=project).update(source="teacher")
+
+
 TAMPERINGS = (
     (orphan_an_item, "references", "1 rows of annotator_item refer by batch_id to nothing"),
     (change_an_annotation, "ledger", "was changed"),
@@ -127,6 +132,7 @@ TAMPERINGS = (
     (leave_a_gap, "matrices", "60 of 61 items are encoded"),
     (cut_the_matrix, "matrices", "60 rows of 61"),
     (swap_the_student, "students", "not the one that was published"),
+    (claim_a_teacher_said_it, "teachers", "that nothing accepts"),
     (lose_the_export, "snapshots", "its file is gone"),
     (misname_the_export, "snapshots", "was changed"),
 )

@@ -1,0 +1,196 @@
+"""Items that both a person and the policy's teacher answer, drawn at random, each with how likely
+that was: what everything that is known of the teacher rests on.
+
+Three draws. The seed part of the audit sample, once people answered it; a uniform draw from the rest
+of the pool while that is too small; and a share of what the teacher answers, for as long as it does.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from annotator.models import (
+    Annotation,
+    Double,
+    Drawn,
+    Item,
+    Part,
+    Policy,
+    Project,
+    Teacher,
+    TeacherAnswer,
+    TeacherRunKind,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Draws are looked up so many at a time.
+CHUNK = 2_000
+
+# Doubles that a person decided and the teacher answered, with the standing word of either. What
+# people said is the verdict; a teacher's own acceptance never is.
+_BOTH = """
+SELECT i.id, i.number, d.probability, d.why, v.labels, said.id, said.labels,
+       t.probabilities::text, t.confidence
+FROM annotator_double d
+JOIN annotator_item i ON i.id = d.item_id AND i.removed_at IS NULL AND i.answers > 0
+JOIN annotator_verdict v ON v.item_id = i.id AND v.state = 'decided' AND v.source <> 'teacher'
+JOIN annotator_teacher teacher ON teacher.id = d.teacher_id
+JOIN annotator_annotation said ON said.item_id = i.id AND said.annotator_id = teacher.voice_id
+    AND said.kind = 'answer'
+JOIN annotator_teacheranswer t ON t.annotation_id = said.id
+WHERE d.project_id = %s AND d.teacher_id = %s
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = said.id)
+ORDER BY i.number
+"""
+
+
+class Both(NamedTuple):
+    """An item that both have answered: how likely and why it was drawn, what people decided, and the
+    teacher's annotation with its labels, its probabilities by label id and its confidence."""
+
+    item: int
+    number: int
+    probability: float
+    why: str
+    truth: list[int]
+    annotation: int
+    labels: list[int]
+    chances: dict[str, float]
+    confidence: float | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the teacher said what people decided."""
+        return set(self.truth) == set(self.labels)
+
+
+def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int:
+    """Draw what the seed still lacks. Returns how many items were drawn."""
+    teacher = policy.teacher
+    if teacher is None:
+        return 0
+    drawn = _draw_audit(project, teacher)
+    have = Double.objects.filter(project=project, teacher=teacher).exclude(why=Drawn.CHECK).count()
+    return drawn + _draw_random(project, teacher, policy.seed_size - have, rng)
+
+
+def _draw_audit(project: Project, teacher: Teacher) -> int:
+    """The seed items of the audit sample that people have answered: a uniform sample of the pool."""
+    seed = Item.objects.present().filter(project=project, part=Part.SEED, answers__gt=0)
+    fresh = list(_undrawn(seed, teacher).values_list("pk", flat=True))
+    share = min(1.0, seed.count() / max(project.present_count, 1))
+    return _write(project, teacher, fresh, Drawn.AUDIT, share)
+
+
+def _draw_random(project: Project, teacher: Teacher, count: int, rng: np.random.Generator) -> int:
+    """Uniformly from the items outside of the audit sample, whether people answered them or not."""
+    frame = _undrawn(
+        Item.objects.present().filter(
+            project=project, part=Part.NONE, order_key__gt=project.audit_cutoff
+        ),
+        teacher,
+    ).exclude(text="", text_b="", image="")
+    size = frame.count() if count > 0 else 0
+    taken: list[int] = []
+    order = rng.permutation(project.item_count) if size else ()
+    for start in range(0, len(order), CHUNK):
+        if len(taken) >= count:
+            break
+        numbers = [int(number) for number in order[start : start + CHUNK]]
+        known = dict(frame.filter(number__in=numbers).values_list("number", "pk"))
+        taken += [known[number] for number in numbers if number in known]
+    taken = taken[: max(count, 0)]
+    return _write(project, teacher, taken, Drawn.RANDOM, len(taken) / max(size, 1))
+
+
+def draw_checks(project: Project, policy: Policy) -> int:
+    """Let each answer of the teacher's since the last call be drawn by the policy's share, once."""
+    teacher = policy.teacher
+    if teacher is None:
+        return 0
+    answers = TeacherAnswer.objects.filter(
+        project=project, run__teacher=teacher, run__kind=TeacherRunKind.LABEL
+    ).filter(pk__gt=policy.considered, abstained="")
+    rows = list(answers.order_by("pk").values_list("pk", "item"))
+    if not rows:
+        return 0
+    dice = secrets.SystemRandom()
+    known = set(
+        Double.objects.filter(teacher=teacher, item__in=[item for _, item in rows]).values_list(
+            "item", flat=True
+        )
+    )
+    drawn = {item for _, item in rows if dice.random() < policy.double_share} - known
+    count = _write(project, teacher, sorted(drawn), Drawn.CHECK, policy.double_share)
+    Policy.objects.filter(pk=policy.pk).update(considered=rows[-1][0])
+    policy.considered = rows[-1][0]
+    return count
+
+
+def _undrawn(rows: QuerySet[Item], teacher: Teacher) -> QuerySet[Item]:
+    drawn = Double.objects.filter(item=OuterRef("pk"), teacher=teacher)
+    return rows.exclude(Exists(drawn))
+
+
+def _write(
+    project: Project, teacher: Teacher, items: list[int], why: Drawn, probability: float
+) -> int:
+    made = Double.objects.bulk_create(
+        (
+            Double(project=project, teacher=teacher, item_id=item, why=why, probability=probability)
+            for item in items
+        ),
+        ignore_conflicts=True,
+    )
+    return len(made)
+
+
+def unasked(project: Project, teacher: Teacher) -> list[int]:
+    """Numbers of the drawn items that the teacher was not asked about yet."""
+    said = Annotation.objects.filter(item=OuterRef("item"), annotator=teacher.voice_id)
+    gave_up = TeacherAnswer.objects.filter(
+        item=OuterRef("item"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
+    ).exclude(model="", tokens_in=0)
+    rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)
+    rows = rows.exclude(Exists(said)).exclude(Exists(gave_up))
+    return list(rows.order_by("pk").values_list("item__number", flat=True))
+
+
+def waiting(project: Project) -> dict[int, float]:
+    """Number -> draw probability of the drawn items that no person has answered yet.
+
+    They are shown to people without any suggestion: the answer has to be a person's own.
+    """
+    policy = Policy.objects.filter(pk=project.pk).exclude(teacher=None).first()
+    if policy is None:
+        return {}
+    rows = Double.objects.filter(
+        project=project,
+        teacher=policy.teacher_id,
+        item__answers=0,
+        item__open=True,
+        item__removed_at=None,
+    )
+    return dict(rows.order_by("pk").values_list("item__number", "probability"))
+
+
+def counts(project: Project, teacher: Teacher) -> dict[str, int]:
+    """How many items were drawn, and how many of them wait for a person."""
+    rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)
+    found = rows.aggregate(drawn=Count("pk"), waiting=Count("pk", filter=Q(item__answers=0)))
+    return {name: int(count) for name, count in found.items()}
+
+
+def both(project: Project, teacher: Teacher) -> list[Both]:
+    """The drawn items that both have answered, by number."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BOTH, [project.pk, teacher.pk])
+        rows = cursor.fetchall()
+    return [Both._make([*row[:7], json.loads(row[7]), row[8]]) for row in rows]

@@ -1,0 +1,203 @@
+"""Routing: who labels what, the seed that tells how good the teacher is, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator.actions import foretelling, overview, policies
+from annotator.errors import AnnotatorError
+from annotator.models import Can, Policy, PolicyChange, Project, Teacher
+from annotator.web import jobs
+from annotator.web.charts import Point, Series, curve
+from annotator.web.entrance import refuse
+from annotator.web.pages import allowed, page, person, project_for
+from annotator.web.routing_forms import PointForm, PolicyForm
+
+TRAIL = 8
+# Points of the curve that are offered.
+ROWS = 10
+
+
+@require_GET
+@login_required
+def routing(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The whole page, drawn from what is stored now."""
+    project = project_for(request, project_id, Can.SEE)
+    return _page(request, project, None)
+
+
+def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> HttpResponse:
+    seen = overview.overview(project)
+    may_manage = allowed(project, Can.MANAGE)
+    changes = PolicyChange.objects.filter(project=project).select_related("changed_by")
+    context: dict[str, Any] = {
+        "seen": seen,
+        "policy": seen.policy,
+        "tab": "routing",
+        "may_manage": may_manage,
+        "any_teacher": Teacher.objects.filter(project=project).exists(),
+        "form": form or PolicyForm(project=project, policy=seen.policy),
+        **_curve(project, seen),
+        "trail": [(each, _told(project, each)) for each in changes.order_by("-pk")[:TRAIL]],
+        **jobs.context_for(project, "routing"),
+    }
+    if may_manage and seen.policy.teacher is not None and seen.needed:
+        context |= _seed_cost(seen.policy)
+    status = 422 if form is not None else 200
+    return page(request, "routing/routing.html", project, "annotators", context, status)
+
+
+def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
+    """The curve as a drawing and as rows to choose from."""
+    rows = seen.curve.get("points", [])
+    chosen = round(100 * seen.policy.human_share)
+    points = [
+        Point(
+            x=100 * row["share"],
+            y=row["quality"]["value"],
+            low=row["quality"]["low"],
+            high=row["quality"]["high"],
+            title=f"{row['quality']['value']:.1%} right with {row['share']:.0%} by people",
+        )
+        for row in rows
+    ]
+    return {
+        "curve": curve(
+            [Series(name="labels that are right, expected", points=points)],
+            description=f"Budget curve of {project.name}: quality by the share that people label",
+            x_name="% labelled by people",
+        ),
+        "points": [
+            (row, seen.policy.enabled and round(100 * row["share"]) == chosen)
+            for row in rows[:: max(len(rows) // ROWS, 1)]
+        ],
+        "priced": bool(seen.curve.get("person_money")),
+    }
+
+
+def _seed_cost(policy: Policy) -> dict[str, Any]:
+    """What it costs to ask the teacher about the seed, or why it cannot be asked."""
+    if policy.teacher is None:
+        return {}
+    try:
+        numbers = policies.seed_left(policy)
+        return {
+            "seed_left": len(numbers),
+            "estimate": foretelling.estimate(policy.teacher, numbers),
+        }
+    except AnnotatorError as error:
+        return {"no_estimate": error.detail}
+
+
+def _told(project: Project, change: PolicyChange) -> str:
+    """What a change of the policy changed, in words."""
+    names = {each.pk: each.voice.name for each in _teachers(project)}
+    before, after = (_words(side, names) for side in (change.before, change.after))
+    changed = [f"{name} {after[name]}" for name in after if after[name] != before.get(name)]
+    return ", ".join(changed) or "nothing"
+
+
+def _teachers(project: Project) -> Any:
+    return Teacher.objects.filter(project=project).select_related("voice")
+
+
+def _words(kept: dict[str, Any], teachers: dict[int, str]) -> dict[str, str]:
+    def share(name: str) -> str:
+        return f"{100 * float(kept.get(name) or 0):g}\u202f%"
+
+    teacher = kept.get("teacher")
+    return {
+        "policy": "on" if kept.get("enabled") else "off",
+        "teacher": "none" if teacher is None else teachers.get(teacher, "removed"),
+        "router": str(kept.get("router", "")),
+        "people label": share("human_share"),
+        "verdicts from": share("confidence"),
+        "double labels": share("double_share"),
+        "seed": str(kept.get("seed_size", "")),
+        "an hour costs": f"{float(kept.get('hour_price') or 0):g}",
+    }
+
+
+@require_POST
+@login_required
+def policy(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Change the policy."""
+    project = project_for(request, project_id, Can.MANAGE)
+    form = PolicyForm(request.POST, project=project, policy=policies.policy_of(project))
+    if form.is_valid():
+        try:
+            changed = policies.change_policy(project, person(request), **form.settings())
+        except AnnotatorError as error:
+            refuse(form, error)
+        else:
+            told = "on: what follows is being worked out" if changed.enabled else "off: people only"
+            messages.success(request, f"The policy is {told}.")
+            return redirect("routing", project_id=project.pk)
+    return _page(request, project, form)
+
+
+@require_POST
+@login_required
+def point(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Take a point of the curve for the policy."""
+    project = project_for(request, project_id, Can.MANAGE)
+    form = PointForm(request.POST)
+    if not form.is_valid():
+        messages.warning(request, "Choose a point of the curve.")
+        return redirect("routing", project_id=project.pk)
+    try:
+        chosen = policies.choose_point(project, person(request), form.cleaned_data["share"])
+    except AnnotatorError as error:
+        messages.warning(request, error.detail)
+    else:
+        share = f"{100 * chosen.human_share:.0f}\u202f%"
+        messages.success(request, f"The policy is on: people label {share}, the teacher the rest.")
+    return redirect("routing", project_id=project.pk)
+
+
+@require_POST
+@login_required
+def seed(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Draw the seed and ask the teacher about it."""
+    project = project_for(request, project_id, Can.MANAGE)
+    try:
+        run = policies.prepare(project, person(request))
+    except AnnotatorError as error:
+        messages.warning(request, error.detail)
+        return redirect("routing", project_id=project.pk)
+    if run is None:
+        messages.success(request, "The teacher has answered all that was drawn.")
+        return redirect("routing", project_id=project.pk)
+    return redirect("teacher_run", project_id=project.pk, run_id=run.pk)
+
+
+@require_POST
+@login_required
+def resume(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Ask the teacher again after a run was cancelled or failed."""
+    project = project_for(request, project_id, Can.MANAGE)
+    try:
+        policies.resume(project)
+    except AnnotatorError as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, "The teacher is asked again.")
+    return redirect("routing", project_id=project.pk)
+
+
+@require_POST
+@login_required
+def stop(request: HttpRequest, project_id: int) -> HttpResponse:
+    """The kill switch."""
+    project = project_for(request, project_id, Can.MANAGE)
+    policies.stop_all(project, person(request))
+    messages.success(
+        request, "Every teacher is off and so is the policy; calls under way end within seconds."
+    )
+    return redirect("routing", project_id=project.pk)
