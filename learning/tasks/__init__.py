@@ -21,6 +21,7 @@ class Task(Protocol):
     students: ClassVar[tuple[str, ...]]
     strategies: ClassVar[tuple[str, ...]]
     consensus: ClassVar[tuple[str, ...]]
+    conformal: ClassVar[tuple[str, ...]]
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]: ...
 

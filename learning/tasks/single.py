@@ -26,6 +26,7 @@ class Single:
         name for name in STRATEGIES if name not in LABELWISE
     )
     consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
+    conformal: ClassVar[tuple[str, ...]] = ("lac", "aps", "raps", "class-conditional")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
         """(n, k) one-hot; an answer with an archived label becomes a row of zeros (see usable)."""

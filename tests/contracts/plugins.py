@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from learning.audit.conformal import CONFORMAL
 from learning.consensus import CONSENSUS
 from learning.encoders import ENCODERS
 from learning.registry import Registry
@@ -22,6 +23,7 @@ REGISTRIES: dict[str, Registry] = {
     "Teachers": TEACHERS,
     "Routers": ROUTERS,
     "Consensus methods": CONSENSUS,
+    "Conformal methods": CONFORMAL,
     "Task types": TASKS,
 }
 EVERY = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
