@@ -36,6 +36,8 @@ let rate = { count: 0, since: performance.now() };
 
 const current = () => queue[0];
 const suggestionOf = (card) => (card.dataset.blind === undefined ? JSON.parse(card.dataset.suggestion) : []);
+/** The labels that hold of an item with a stated coverage, or null where nothing is promised. */
+const setOf = (card) => (card?.dataset.set && card.dataset.blind === undefined ? JSON.parse(card.dataset.set) : null);
 /** An item's name without the question about it. */
 const base = (name) => name.split(".")[0];
 const say = (sentence) => (byId("said").textContent = sentence);
@@ -76,7 +78,7 @@ function showAnswers(card) {
   const said = card?.labels ?? null;
   const label = card?.whole ? null : answers.label(Number(card?.dataset.question));
   question.show(label, said && said.length > 0);
-  answers.show(card ? suggestionOf(card) : [], label ? null : said);
+  answers.show(card ? suggestionOf(card) : [], label ? null : said, label ? null : setOf(card));
 }
 
 function answerWhole() {

@@ -56,12 +56,12 @@ WHERE v.project_id = %(project)s AND v.user_id = %(user)s AND p.archived_at IS N
 
 _LEASED = (
     *("id", "slot", "state", "stream", "reason", "suggestion", "fallback", "lease_until"),
-    *("item_id", "question_id"),
+    *("item_id", "question_id", "label_set"),
 )
 _ITEM = ("id", "number", "external_id", "text", "text_b", "image", "meta")
 _TAKEN: LiteralString = """
 SELECT a.id, a.slot, a.state, a.stream, a.reason, a.suggestion::text, a.fallback, a.lease_until,
-       a.item_id, a.question_id, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
+       a.item_id, a.question_id, a.label_set::text, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
 FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
 WHERE a.id = ANY(%(taken)s) ORDER BY a.id
 """
@@ -116,13 +116,15 @@ WITH place AS (
 ), found AS (
     UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
     FROM place WHERE p.id = place.id
-    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion, p.question_id
+    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion, p.question_id, p.label_set,
+        p.set_size
 )"""  # noqa: S608 - only our own constants are put in
 
 _FROM_POOL: LiteralString = f"""
 WITH found AS (
     SELECT i.id AS item_id, free.s AS slot, '' AS reason,
-           NULL::float8 AS probability, '[]'::jsonb AS suggestion, NULL::bigint AS question_id
+           NULL::float8 AS probability, '[]'::jsonb AS suggestion, NULL::bigint AS question_id,
+           NULL::jsonb AS label_set, NULL::int AS set_size
     FROM annotator_item i CROSS JOIN LATERAL (
         SELECT s FROM generate_series(0, %(overlap)s - 1) s
         WHERE NOT EXISTS (
@@ -140,7 +142,7 @@ WITH found AS (
 _LEASE: LiteralString = """, fresh AS (
     INSERT INTO annotator_assignment (
         project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
-        question_id, fallback, leased_at, lease_until)
+        question_id, label_set, set_size, fallback, leased_at, lease_until)
     SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s::varchar,
            coalesce(nullif(reason, ''), %(reason)s), probability,
            -- Until a student has an opinion, what the file suggested; a blind item shows neither.
@@ -149,7 +151,7 @@ _LEASE: LiteralString = """, fresh AS (
                     SELECT jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
                                      ORDER BY s.probability DESC NULLS FIRST)
                     FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
-           question_id, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
+           question_id, label_set, set_size, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id
 ), counted AS (
     UPDATE annotator_annotator SET served = served + 1
@@ -261,10 +263,8 @@ def _taken(project: Project, annotator: Annotator, row: tuple[Any, ...]) -> Assi
     size = len(_LEASED)
     known = dict(zip(_LEASED, row[:size], strict=True))
     content = dict(zip(_ITEM, row[size:], strict=True))
-    known["suggestion"], content["meta"] = (
-        json.loads(known["suggestion"]),
-        json.loads(content["meta"]),
-    )
+    for row_of, name in ((known, "suggestion"), (known, "label_set"), (content, "meta")):
+        row_of[name] = json.loads(row_of[name] or "null")
     ours = {"project_id": project.pk, "annotator_id": annotator.pk}
     assignment = partly_loaded(Assignment, known | ours)
     assignment.item = partly_loaded(Item, content | {"project_id": project.pk})

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from annotator.actions.conforming import Sets
     from annotator.actions.lessons import Learnt
     from learning.students.predictions import Predictions
     from learning.types import Pool, Selection
@@ -67,6 +68,7 @@ class Knowledge:
     predictions: Predictions | None = None
     label_ids: tuple[int, ...] = ()
     learnt: Learnt | None = None
+    sets: Sets | None = None
 
     @property
     def rows(self) -> int:

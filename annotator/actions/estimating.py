@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import advising, auditing, sheets
+from annotator.actions import advising, auditing, conforming, sheets
 from annotator.actions.schema import columns_of
 from annotator.actions.sealing import position as sealed_position
 from annotator.actions.searching import predictions_of
@@ -78,6 +78,9 @@ def run_estimate(run: jobs.Run) -> dict[str, Any]:
         return {"estimated": False, "why": "Nothing has changed."}
     run.progress(0, 1, "Estimating")
     figures = compute(project, version)
+    predictions = predictions_of(project)
+    if predictions is not None:
+        conforming.calibrate(run, version, predictions, sheet.held)
     with run.fence():
         figures |= {"domains": _kept_domains(project), "basis": basis}
         AuditSheet.objects.filter(pk=sheet.pk).update(
@@ -87,11 +90,13 @@ def run_estimate(run: jobs.Run) -> dict[str, Any]:
 
 
 def _basis(project: Project) -> list[Any]:
-    """What figures rest on beside the ledger: the pool, the drawn sample, the live labels."""
+    """What figures rest on beside the ledger: the pool, the drawn sample, the live labels,
+    and how sets are made."""
     return [
         project.present_count,
         project.audit_cutoff,
         [label.pk for label in project.live_labels()],
+        [project.answer_sets, project.set_coverage, project.set_method],
     ]
 
 

@@ -41,7 +41,7 @@ class Lesson:
     `whole` marks the items of which every label is known, not only what a question was about;
     `taught` those that a teacher decided: they weigh less, and no figure is computed from them.
     `audited` holds what it will be measured on, known before it learns: an item that is drawn while
-    it learns may be one of its own.
+    it learns may be one of its own. `held` are the numbers of all that is kept from it so.
     """
 
     numbers: NDArray[np.int64]
@@ -51,6 +51,7 @@ class Lesson:
     data: TrainingData
     columns: Columns
     audited: list[tuple[int, list[int]]]
+    held: list[int]
     answers: int
     position: int
 
@@ -101,6 +102,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
 
     position = sealed_position(project)
     audited = auditing.answered(project, Part.EVALUATION)
+    calibrating = auditing.answered(project, Part.CALIBRATION)
     columns = columns_of(project)
     learnt = read(project, encoding.rows, columns)
     used = (learnt.targets > 0).any(axis=0).sum()
@@ -126,6 +128,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         ),
         columns=columns,
         audited=audited,
+        held=[number for number, _ in [*audited, *calibrating]],
         answers=sum(row[3] for row in learnt.rows),
         position=position,
     )

@@ -28,6 +28,7 @@ from annotator.models import (
 )
 
 PURGE_AFTER_DAYS = 7
+LEAST_COVERAGE, MOST_COVERAGE = 0.5, 0.99
 IMAGE_ENCODER = "pixels-pca"
 ENCODERS_BY_KIND = {
     ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
@@ -48,6 +49,9 @@ SETTINGS = {
     "strategy",
     "label_questions",
     "consensus",
+    "answer_sets",
+    "set_coverage",
+    "set_method",
     "retrain_answers",
     "retrain_seconds",
     "training_paused",
@@ -55,7 +59,10 @@ SETTINGS = {
 
 
 # What the queue was filled by; blind, nobody is asked about single labels.
-REFILLING = {"strategy", "label_questions", "blind", "audit_share", "audit_size"}
+REFILLING = {
+    *("strategy", "label_questions", "blind", "audit_share", "audit_size"),
+    *("answer_sets", "set_coverage", "set_method"),
+}
 
 
 def create_project(
@@ -134,6 +141,8 @@ def _assign(project: Project, settings: dict[str, Any]) -> None:
     _check(project)
     if "strategy" in settings or "label_questions" in settings:
         _check_choosing(project)
+    if settings.keys() & {"set_coverage", "set_method"}:
+        _check_sets(project)
 
 
 def _check(project: Project) -> None:
@@ -173,6 +182,21 @@ def _check_choosing(project: Project) -> None:
             f"has {task}.",
             field="label_questions",
         )
+
+
+def _check_sets(project: Project) -> None:
+    from learning.audit.conformal import CONFORMAL
+    from learning.tasks import TASKS
+
+    if not LEAST_COVERAGE <= project.set_coverage <= MOST_COVERAGE:
+        raise InvalidError(
+            f"Answer sets promise {LEAST_COVERAGE:.0%} to {MOST_COVERAGE:.0%}.",
+            field="set_coverage",
+        )
+    if project.set_method and project.set_method not in TASKS[project.task_type].conformal:
+        label = CONFORMAL.entry(project.set_method).label
+        task = TASKS.entry(project.task_type).label.lower()
+        raise InvalidError(f"“{label}” does not fit a project with {task}.", field="set_method")
 
 
 def _kind(item_kind: str) -> ItemKind:

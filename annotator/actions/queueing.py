@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.actions import doubling
+from annotator.actions import conforming, doubling
 from annotator.models import Pick, Project
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.choosing import Knowledge
+    from annotator.actions.conforming import LabelSet
     from learning.types import Selection
 
 QUEUE_LOCK = 7_005
@@ -24,7 +25,7 @@ QUEUE_LOCK = 7_005
 # the cold start is chosen again only when it is used up.
 FEWEST_PICKS = 1_000
 FEWEST_BEFORE_STUDENT = 3
-SUGGESTED = 5
+SUGGESTED, SUGGESTED_AT_MOST = 5, 10
 
 _FREE_PICKS = """
 DELETE FROM annotator_pick WHERE id IN (
@@ -36,11 +37,13 @@ DELETE FROM annotator_pick WHERE id IN (
 # for them while it holds the picks that they may come to want.
 _NEW_PICKS = """
 INSERT INTO annotator_pick
-    (project_id, item_id, slot, rank, reason, probability, suggestion, question_id)
+    (project_id, item_id, slot, rank, reason, probability, suggestion, question_id, label_set,
+     set_size)
 SELECT i.project_id, i.id, place.slot, chosen.rank, chosen.reason, chosen.probability,
-       chosen.suggestion::jsonb, chosen.question
-FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[], %s::bigint[])
-    WITH ORDINALITY AS chosen(number, reason, probability, suggestion, question, rank)
+       chosen.suggestion::jsonb, chosen.question, chosen.label_set::jsonb, chosen.set_size
+FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[], %s::bigint[], %s::text[], %s::int[])
+    WITH ORDINALITY AS chosen(
+        number, reason, probability, suggestion, question, label_set, set_size, rank)
 JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
 CROSS JOIN generate_series(0, %s - 1) AS place(slot)
 WHERE NOT EXISTS (
@@ -112,24 +115,33 @@ def replace_queue(
 def _columns(
     selection: Selection, knowledge: Knowledge, unaided: Container[int]
 ) -> list[list[Any]]:
-    """Item numbers, reasons, probabilities, suggestions and questions of the picks, in order.
+    """Item numbers, reasons, probabilities, suggestions, questions and sets of the picks, in order.
 
-    `unaided` items come without a suggestion.
+    `unaided` items come without a suggestion and without a set.
     """
     rows = selection.rows.tolist()
+    found = conforming.label_sets(knowledge.sets, knowledge.predictions, selection.rows)
+    sets = [None if row in unaided else each for row, each in zip(rows, found, strict=True)]
     asked = [-1] * len(rows) if selection.questions is None else selection.questions.tolist()
     return [
         rows,
         [reason[:300] for reason in selection.reasons],
         selection.probabilities.tolist(),
-        [json.dumps([] if row in unaided else _suggestion(knowledge, row)) for row in rows],
+        [
+            json.dumps([] if row in unaided else _suggestion(knowledge, row, each))
+            for row, each in zip(rows, sets, strict=True)
+        ],
         [None if column < 0 else knowledge.label_ids[column] for column in asked],
+        [None if each is None else json.dumps(each.shown()) for each in sets],
+        [None if each is None else each.size for each in sets],
     ]
 
 
-def _suggestion(knowledge: Knowledge, row: int) -> list[list[float]]:
+def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> list[list[float]]:
+    """The likeliest labels; as many as the set has, so that each of those has its probability."""
     known = knowledge.predictions
     if known is None:
         return []
-    top = known.top(row, SUGGESTED)
+    in_set = 0 if held is None else len(held.sure) + len(held.maybe)
+    top = known.top(row, min(max(SUGGESTED, in_set), SUGGESTED_AT_MOST))
     return [[knowledge.label_ids[column], round(p, 4)] for column, p in top if p > 0]

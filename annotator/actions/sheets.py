@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +193,26 @@ def _chosen(project: Project, current: StudentVersion) -> list[AuditSheet]:
         chosen = {rows[place][0] for place in places} | {rows[-1][0], current.pk}
     found = AuditSheet.objects.filter(version_id__in=chosen).select_related("version")
     return list(found.order_by("version__trained_on", "version__number"))
+
+
+def of(version: StudentVersion) -> AuditSheet | None:
+    """The version's sheet, or None for one that is older than sheets or was thinned out."""
+    return AuditSheet.objects.filter(version=version).first()
+
+
+def unlearnt(
+    version: StudentVersion, answers: list[tuple[int, list[int]]], held: Collection[int]
+) -> list[tuple[int, list[int]]]:
+    """Those of the answered items (number, label ids) that the version surely never learned from.
+
+    `held` were drawn and answered when it was trained, and so kept out.
+    """
+    learnable, kept = _learnable(version.project, [number for number, _ in answers]), set(held)
+    return [
+        (number, labels)
+        for number, labels in answers
+        if number in kept or learnable.get(number, version.position + 1) > version.position
+    ]
 
 
 def _learnable(project: Project, numbers: list[int]) -> dict[int, int]:

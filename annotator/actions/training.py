@@ -6,6 +6,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions import (
     choosing,
+    conforming,
     differing,
     estimating,
     evaluating,
@@ -64,7 +66,7 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
         differing.wish(project)
         return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
     version, predictions = _learn(run, project, encoding, lesson, kind="head")
-    knowledge = _knowledge(project, encoding, predictions, lesson.columns.label_ids)
+    knowledge = _knowledge(project, encoding, predictions, version)
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
         _refill(run, project, encoding, knowledge)
     forget_old_files(project)
@@ -118,7 +120,8 @@ def _learn(
     )
     figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
     version = _publish(run, project, encoding, lesson, folder, kind, params or {}, figures, started)
-    sheets.write(run, version, predictions, [number for number, _ in lesson.audited])
+    sheets.write(run, version, predictions, lesson.held)
+    conforming.calibrate(run, version, predictions, lesson.held)
     estimating.wish(project)
     differing.wish(project)
     routing.wish_after_training(project)
@@ -238,7 +241,11 @@ def run_refill(run: jobs.Run) -> dict[str, Any]:
     encoding = current_encoding(project)
     if encoding is None or encoding.rows == 0:
         return {"picks": 0}
-    return {"picks": _refill(run, project, encoding, knowledge_of(project, encoding))}
+    knowledge = knowledge_of(project, encoding)
+    if project.current_student is not None and knowledge is not None:
+        sets = conforming.follow(run, project.current_student, knowledge.predictions)
+        knowledge = replace(knowledge, sets=sets)
+    return {"picks": _refill(run, project, encoding, knowledge)}
 
 
 def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | None:
@@ -249,17 +256,18 @@ def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | N
     if current is None:
         return None
     predictions = read_predictions(students_folder(project.pk) / current.folder / "pool")
-    return _knowledge(project, encoding, predictions, tuple(current.label_ids))
+    return _knowledge(project, encoding, predictions, current)
 
 
 def _knowledge(
-    project: Project, encoding: Encoding, predictions: Predictions, label_ids: tuple[int, ...]
+    project: Project, encoding: Encoding, predictions: Predictions, version: StudentVersion
 ) -> choosing.Knowledge:
     return choosing.Knowledge(
         encodings=open_matrix(encoding).view(),
         predictions=predictions,
-        label_ids=label_ids,
+        label_ids=tuple(version.label_ids),
         learnt=lessons.read(project, encoding.rows, columns_of(project)),
+        sets=conforming.ready(version),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +25,14 @@ NEEDS = {
 }
 
 
+class LabelSetShape(serializers.Serializer[Any]):
+    """Label ids, likeliest first. `coverage`: how many drawn items have the right answer in it."""
+
+    coverage = serializers.FloatField()
+    sure = serializers.ListField(child=serializers.IntegerField())
+    maybe = serializers.ListField(child=serializers.IntegerField())
+
+
 class LeaseShape(serializers.ModelSerializer[Assignment]):
     """An item that is with this person until `lease_until`.
 
@@ -32,18 +40,20 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     with `labels` that hold it or are empty. A whole answer, without `question`, is always taken too.
 
     `suggestion` lists [label id, probability], likeliest first; it is empty and the reason is
-    withheld where the item is labelled blind.
+    withheld where the item is labelled blind. `label_set` holds the labels that hold with its
+    `coverage`, those that are `sure` and those that `maybe` are; null where nothing is promised.
     """
 
     item = ItemContent()
     question = serializers.SerializerMethodField()
     suggestion = serializers.SerializerMethodField()
+    label_set = serializers.SerializerMethodField()
     reason = serializers.SerializerMethodField()
 
     class Meta:
         model = Assignment
         fields = [
-            *("id", "item", "stream", "question", "reason", "suggestion", "fallback"),
+            *("id", "item", "stream", "question", "reason", "suggestion", "label_set", "fallback"),
             "lease_until",
         ]
 
@@ -53,9 +63,17 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
 
     def get_suggestion(self, lease: Assignment) -> list[list[float]]:
         """The student's guess, unless this answer is to be blind."""
-        blind = self.context["project"].blind or lease.stream == Stream.AUDIT
-        found: list[list[float]] = [] if blind else lease.suggestion
+        found: list[list[float]] = [] if self._is_blind(lease) else lease.suggestion
         return found
+
+    @extend_schema_field(LabelSetShape(allow_null=True))
+    def get_label_set(self, lease: Assignment) -> dict[str, Any] | None:
+        """The answer set, unless this answer is to be blind."""
+        found: dict[str, Any] | None = None if self._is_blind(lease) else lease.label_set
+        return found
+
+    def _is_blind(self, lease: Assignment) -> bool:
+        return bool(self.context["project"].blind or lease.stream == Stream.AUDIT)
 
     def get_reason(self, lease: Assignment) -> str:
         """Why this item; reasons name labels, so a blind project hears none."""

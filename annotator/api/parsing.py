@@ -138,7 +138,7 @@ class PluginField(serializers.ChoiceField):
 
     def named(self) -> list[str]:
         """Every name, for the schema."""
-        return [name for name, _ in self._names()]
+        return [""] * self.allow_blank + [name for name, _ in self._names()]
 
 
 class PluginFieldSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

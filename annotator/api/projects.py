@@ -15,6 +15,7 @@ from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Can, ItemKind, Label, Membership, Project, Role
 from annotator.models.project import (
+    conformal_choices,
     consensus_choices,
     encoder_choices,
     strategy_choices,
@@ -30,6 +31,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
     encoder = serializers.CharField()
     strategy = serializers.CharField()
     consensus = serializers.CharField()
+    set_method = serializers.CharField()
 
     class Meta:
         model = Project
@@ -37,6 +39,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
             *("id", "name", "description", "task_type", "item_kind", "guidelines", "role"),
             *("overlap", "blind", "digit_answers", "audit_share", "audit_size"),
             *("encoder", "encoder_params", "strategy", "label_questions", "consensus"),
+            *("answer_sets", "set_coverage", "set_method"),
             *("retrain_answers", "retrain_seconds", "training_paused"),
             *("item_count", "student_pinned", "created_at", "archived_at"),
         ]
@@ -62,6 +65,18 @@ class Settings(serializers.Serializer[Any]):
         "Choosing a strategy that asks so switches it on.",
     )
     consensus = PluginField(consensus_choices, required=False)
+    answer_sets = serializers.BooleanField(
+        required=False, help_text="Mark the labels that hold with the coverage below."
+    )
+    set_coverage = serializers.FloatField(
+        min_value=projects.LEAST_COVERAGE, max_value=projects.MOST_COVERAGE, required=False
+    )
+    set_method = PluginField(
+        conformal_choices,
+        required=False,
+        allow_blank=True,
+        help_text="Empty: the first that fits the task type.",
+    )
     retrain_answers = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     retrain_seconds = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
     training_paused = serializers.BooleanField(required=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,24 @@ from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, ObjectField, body
 from annotator.api.projects import ProjectShape
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Can, Project, StudentVersion
+from annotator.models import Can, Project, SetCalibration, StudentVersion
+
+
+class SetsShape(serializers.Serializer[Any]):
+    """A student's answer sets. `band` is where the coverage lies with so many calibration `items`;
+    `held` is the share of evaluation answers that were in their set. `luck` and `difference` are how
+    likely such a coverage, and such unlike calibration items, are by chance. Null: not known."""
+
+    method = serializers.CharField()
+    coverage = serializers.FloatField()
+    items = serializers.IntegerField()
+    needed = serializers.IntegerField(help_text="Calibration items that a promise takes.")
+    promised = serializers.BooleanField()
+    band = serializers.ListField(child=serializers.FloatField(), allow_null=True)
+    held = serializers.DictField(allow_null=True)
+    size = serializers.FloatField(allow_null=True)
+    luck = serializers.FloatField(allow_null=True)
+    difference = serializers.FloatField(allow_null=True)
 
 
 class StudentShape(serializers.ModelSerializer[StudentVersion]):
@@ -23,6 +40,7 @@ class StudentShape(serializers.ModelSerializer[StudentVersion]):
     (a random sample) or out-of-fold (an early figure, not on a random sample)."""
 
     current = serializers.SerializerMethodField()
+    answer_sets = serializers.SerializerMethodField()
 
     class Meta:
         model = StudentVersion
@@ -30,12 +48,27 @@ class StudentShape(serializers.ModelSerializer[StudentVersion]):
             *("id", "number", "kind", "params", "state", "current", "label_ids", "position"),
             *("trained_on", "answers", "seconds", "device", "digest"),
             *("accuracy", "accuracy_low", "accuracy_high", "evaluated_on", "estimate", "metrics"),
-            *("created_at", "promoted_at"),
+            *("answer_sets", "created_at", "promoted_at"),
         ]
 
     def get_current(self, student: StudentVersion) -> bool:
         """Whether its suggestions are shown and its doubt fills the queue."""
         return bool(self.context["project"].current_student_id == student.pk)
+
+    @extend_schema_field(SetsShape(allow_null=True))
+    def get_answer_sets(self, student: StudentVersion) -> dict[str, Any] | None:
+        """How its sets were calibrated; null where they are off or older than this figure."""
+        kept: SetCalibration | None = getattr(student, "sets", None)
+        if kept is None:
+            return None
+        told = ("needed", "band", "held", "size", "luck", "difference")
+        return {
+            "method": kept.method,
+            "coverage": kept.coverage,
+            "items": kept.items,
+            "promised": kept.thresholds is not None,
+            **{name: kept.figures.get(name) for name in told},
+        }
 
 
 class FinetuneWish(serializers.Serializer[Any]):
@@ -66,7 +99,7 @@ class OfStudents(Endpoint):
 
     def student(self, project: Project, student_id: int) -> StudentVersion:
         rows = StudentVersion.objects.for_user(self.person).filter(project=project)
-        student = rows.select_related("encoding").filter(pk=student_id).first()
+        student = rows.select_related("encoding", "sets").filter(pk=student_id).first()
         if student is None:
             raise NotFoundError("There is no such student in this project.")
         return student
@@ -77,6 +110,7 @@ class Students(OfStudents):
     def get(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.SEE)
         rows = StudentVersion.objects.for_user(self.person).filter(project=project)
+        rows = rows.select_related("sets")
         return self.page(rows, StudentShape, ordering="-number", context={"project": project})
 
 

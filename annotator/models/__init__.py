@@ -14,7 +14,7 @@ from annotator.models.annotation import (
     VerdictSource,
     VerdictState,
 )
-from annotator.models.audit import AuditSheet
+from annotator.models.audit import AuditSheet, SetCalibration
 from annotator.models.item import BatchState, ImportBatch, Item, ItemSearch, Part, Suggestion
 from annotator.models.job import Job, JobState
 from annotator.models.people import (
@@ -101,6 +101,7 @@ __all__ = [
     "Routing",
     "RunState",
     "Seeding",
+    "SetCalibration",
     "Simulation",
     "SimulationRun",
     "SimulationState",

@@ -34,7 +34,7 @@ class AuditSheet(models.Model):
     numbers = ArrayField(models.PositiveIntegerField(), default=list)
     said = models.JSONField(default=list)
     doubts = ArrayField(models.FloatField(), default=list)
-    # Evaluation items known when it was trained: surely none of its own.
+    # Evaluation and calibration items known when it was trained: surely none of its own.
     held = ArrayField(models.PositiveIntegerField(), default=list)
     # The figures of this version, and the ledger position at which they were computed.
     figures = models.JSONField(null=True)
@@ -45,3 +45,31 @@ class AuditSheet(models.Model):
 
     def __str__(self) -> str:
         return f"audit sheet of student {self.version_id}"
+
+
+class SetCalibrationQuerySet(models.QuerySet["SetCalibration"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class SetCalibration(models.Model):
+    """How one version's answer sets were calibrated, and how often they have held since."""
+
+    version = models.OneToOneField(
+        StudentVersion, models.CASCADE, primary_key=True, related_name="sets"
+    )
+    project = models.ForeignKey(Project, models.CASCADE, related_name="set_calibrations")
+    method = models.CharField(max_length=32)
+    coverage = models.FloatField()
+    # Answered calibration items that the version never learned from.
+    items = models.PositiveIntegerField(default=0)
+    # The thresholds as `learning` writes them; null while there are too few items for a promise.
+    thresholds = models.JSONField(null=True)
+    figures = models.JSONField(default=dict)
+    position = models.PositiveBigIntegerField(default=0)
+    computed_at = models.DateTimeField(auto_now=True)
+
+    objects = SetCalibrationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"answer sets of student {self.version_id}"

@@ -36,6 +36,12 @@ def consensus_choices() -> list[tuple[str, str]]:
     return [each for each in CONSENSUS.choices() if each[0] not in LEARNING]
 
 
+def conformal_choices() -> list[tuple[str, str]]:
+    from learning.audit.conformal import CONFORMAL
+
+    return CONFORMAL.choices()
+
+
 class ItemKind(models.TextChoices):
     TEXT = "text", "Text"
     PAIR = "pair", "Two texts"
@@ -83,6 +89,11 @@ class Project(models.Model):
     consensus = models.CharField(
         max_length=32, choices=consensus_choices, default="weighted-majority"
     )
+    # Whether the labels that hold with a stated coverage are marked for people, and by which method;
+    # without one the task type's first is taken.
+    answer_sets = models.BooleanField(default=True)
+    set_coverage = models.FloatField(default=0.9)
+    set_method = models.CharField(max_length=32, choices=conformal_choices, default="", blank=True)
     retrain_answers = models.PositiveIntegerField(default=10)
     retrain_seconds = models.PositiveIntegerField(default=2)
     training_paused = models.BooleanField(default=False)
@@ -107,6 +118,10 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=models.Q(audit_share__gte=0, audit_share__lte=1),
                 name="audit_share_is_a_share",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(set_coverage__gte=0.5, set_coverage__lte=0.99),
+                name="set_coverage_is_a_promise",
             ),
         ]
 

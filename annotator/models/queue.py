@@ -26,8 +26,13 @@ class Pick(models.Model):
     rank = models.PositiveIntegerField()
     reason = models.CharField(max_length=300, blank=True)
     probability = models.FloatField(null=True)
-    # The student's likeliest labels: [[label id, probability], …], at most five.
+    # The student's likeliest labels: [[label id, probability], …], at most ten.
     suggestion = models.JSONField(default=list)
+    # The labels that hold with a stated coverage: {"coverage": 0.9, "sure": [label id, …],
+    # "maybe": [label id, …]}, likeliest first; null where there is no promise.
+    label_set = models.JSONField(null=True)
+    # How many labels are left to decide between, all counted.
+    set_size = models.PositiveIntegerField(null=True)
     # The one label that is asked about; without it the whole answer is.
     question = models.ForeignKey(Label, models.CASCADE, null=True, db_index=False, related_name="+")
     # Far in the past while nobody holds it; written when leased so that a second reader skips it.
@@ -112,6 +117,9 @@ class Assignment(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     probability = models.FloatField(null=True)
     suggestion = models.JSONField(default=list)
+    # As of the pick: what the person was shown.
+    label_set = models.JSONField(null=True)
+    set_size = models.PositiveIntegerField(null=True)
     # Any open item, because the queue was empty.
     fallback = models.BooleanField(default=False)
     leased_at = models.DateTimeField(db_default=Now())

@@ -49,6 +49,7 @@ class Card:
     name: str
     facts: list[tuple[str, str]]
     suggestion: str
+    label_set: str
     why: str
     blind: bool
     fallback: bool
@@ -71,6 +72,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "label_count": len(labels),
         "slots": labels[:SLOTS],
         "has_search": len(labels) > SLOTS,
+        "has_sets": project.answer_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
         "nothing": _nothing(project, voice),
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
@@ -215,6 +217,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         name=f"#{item.external_id or item.number}",
         facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
         suggestion="[]" if blind else json.dumps(assignment.suggestion),
+        label_set="" if blind or not assignment.label_set else json.dumps(assignment.label_set),
         why=_why(project, assignment),
         blind=blind,
         fallback=assignment.fallback,

@@ -14,7 +14,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from annotator.actions import projects
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import ROLES, Can, Membership, Project
-from annotator.models.project import consensus_choices, encoder_choices, strategy_choices
+from annotator.models.project import (
+    conformal_choices,
+    consensus_choices,
+    encoder_choices,
+    strategy_choices,
+)
 from annotator.web.entrance import refuse
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
@@ -51,6 +56,20 @@ class SettingsForm(forms.Form):
         choices=consensus_choices,
         help_text="How several answers become one label. Weighted: a person outweighs an import.",
     )
+
+    answer_sets = forms.BooleanField(
+        label="Answer sets",
+        required=False,
+        help_text="Mark the labels that hold with the coverage below, once enough audit items are "
+        "answered to promise it. Never where labelling is blind.",
+    )
+    coverage_percent = forms.FloatField(
+        label="Coverage of the sets, in percent",
+        min_value=100 * projects.LEAST_COVERAGE,
+        max_value=100 * projects.MOST_COVERAGE,
+        help_text="Of items drawn at random, how many have the right answer in their set.",
+    )
+    set_method = forms.ChoiceField(label="Method of the sets", required=False)
 
     audit_percent = forms.FloatField(
         label="Audit share, in percent",
@@ -111,6 +130,7 @@ class SettingsForm(forms.Form):
     GROUPS = (
         ("Project", ("name", "description")),
         ("How people are asked", ("overlap", "blind", "digit_answers", "consensus")),
+        ("Answer sets", ("answer_sets", "coverage_percent", "set_method")),
         ("Audit", ("audit_percent", "audit_size")),
         ("Choosing", ("strategy", "label_questions")),
         ("Encoding", ("encoder", "encoder_name", "encoder_revision")),
@@ -127,6 +147,9 @@ class SettingsForm(forms.Form):
         strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
         if not project.multi_label:
             del self.fields["label_questions"]
+        sets: Any = self.fields["set_method"]
+        fitting = TASKS[project.task_type].conformal
+        sets.choices = [("", "Usual"), *(x for x in conformal_choices() if x[0] in fitting)]
         fit = projects.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
         encoder: Any = self.fields["encoder"]
         encoder.choices = [(name, text) for name, text in encoder_choices() if name in fit]
@@ -141,6 +164,7 @@ class SettingsForm(forms.Form):
         """The cleaned values under the names that the action knows."""
         values = dict(self.cleaned_data)
         values["audit_share"] = values.pop("audit_percent") / 100
+        values["set_coverage"] = values.pop("coverage_percent") / 100
         name, revision = values.pop("encoder_name"), values.pop("encoder_revision")
         named = values["encoder"] in NAMED_ENCODERS
         given = {"name": name, "revision": revision} if named else {}
@@ -175,10 +199,11 @@ def settings(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 def _initial(project: Project) -> dict[str, Any]:
-    names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share"}
+    names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share", "set_coverage"}
     return {
         **{name: getattr(project, name) for name in names},
         "audit_percent": f"{project.audit_share * 100:.4g}",
+        "coverage_percent": f"{project.set_coverage * 100:.4g}",
         "encoder_name": project.encoder_params.get("name", ""),
         "encoder_revision": project.encoder_params.get("revision", ""),
     }

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotator.actions import encoding, teaching, training
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
-from annotator.web import jobs
+from annotator.web import jobs, sets
 from annotator.web.archives import zipped
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
@@ -35,6 +35,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "current": project.current_student,
         "may_manage": allowed(project, Can.MANAGE),
         "texts": project.item_kind != ItemKind.IMAGE,
+        **sets.context(project),
         **jobs.context_for(project, "students"),
     }
     return page(request, "students/students.html", project, "students", context)

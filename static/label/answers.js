@@ -87,6 +87,7 @@ export class Answers {
   #slots = [];
   #recent = [];
   #suggestion = new Map();
+  #set = null;
   #picked = new Set();
   #touched = false;
   #cursor = 0;
@@ -130,10 +131,14 @@ export class Answers {
     return likeliest === undefined ? null : [likeliest];
   }
 
-  /** Set the rows for an item; `suggestion` is [[label id, probability], …], `labels` an earlier answer. */
-  show(suggestion, labels = null) {
+  /**
+   * Set the rows for an item; `suggestion` is [[label id, probability], …], `labels` an earlier answer,
+   * `set` the labels that hold with a coverage: {coverage, sure: [id, …], maybe: [id, …]}.
+   */
+  show(suggestion, labels = null, set = null) {
     const known = suggestion.filter(([id]) => this.#byId.has(id));
     this.#suggestion = new Map(known.sort((a, b) => b[1] - a[1]));
+    this.#set = set && { coverage: set.coverage, ...this.#liveOf(set) };
     const taken = known.filter(([, share]) => share >= TAKEN_AT).map(([id]) => id);
     this.#picked = new Set(labels ?? (this.multi ? taken : []));
     this.#touched = labels !== null;
@@ -217,14 +222,27 @@ export class Answers {
     return slots;
   }
 
-  /** Few labels: fixed for ever. Many: suggestions first, then recents, each in its own place. */
+  #liveOf({ sure, maybe }) {
+    const live = (ids) => ids.filter((id) => this.#byId.has(id));
+    return { sure: live(sure), maybe: live(maybe) };
+  }
+
+  /**
+   * Few labels: fixed for ever. Many: the set, else suggestions first, then recents, each in its own
+   * place as long as the set leaves it.
+   */
   #arrange() {
     if (this.few) {
       this.#slots = this.#labels.map((label) => label.id);
       return;
     }
     const recent = this.#recent.map((slot) => slot.id);
-    const likely = [...this.#suggestion.keys()].slice(0, SUGGESTED);
+    const inSet = this.#set ? [...this.#set.sure, ...this.#set.maybe] : [];
+    if (inSet.length > SUGGESTED) {
+      this.#slots = [...new Set([...inSet, ...recent])].slice(0, SLOTS);
+      return;
+    }
+    const likely = [...new Set([...inSet, ...this.#suggestion.keys()])].slice(0, SUGGESTED);
     const first = likely.length ? likely : recent.slice(SLOTS - SUGGESTED);
     this.#slots = [...first];
     this.#slots.length = SUGGESTED;
@@ -245,7 +263,9 @@ export class Answers {
       const isPicked = this.#picked.has(label.id) && this.#touched;
       row.classList.toggle("picked", isPicked);
       if (this.multi) row.setAttribute("aria-pressed", String(this.#picked.has(label.id)));
+      this.#mark(row, label.id);
     });
+    this.#tellSet();
     this.#listChosen();
     this.onChange();
   }
@@ -259,9 +279,41 @@ export class Answers {
     row.querySelector(".name").textContent = label.name;
     row.querySelector(".about").textContent = label.description;
     row.querySelector(".chance > span").style.width = share === undefined ? "0" : `${share * 100}%`;
-    row.querySelector(".share").textContent = share === undefined ? "" : `${Math.round(share * 100)} %`;
+    row.querySelector(".percent").textContent = share === undefined ? "" : `${Math.round(share * 100)} %`;
     row.title = label.description ? `${label.name}: ${label.description}` : label.name;
     if (digit) row.setAttribute("aria-keyshortcuts", digit);
+  }
+
+  /** Whether the label is in the item's set; with several labels also which are sure, or ruled out. */
+  #mark(row, id) {
+    const isSure = Boolean(this.#set?.sure.includes(id));
+    const isOpen = Boolean(this.#set?.maybe.includes(id));
+    const mark = row.querySelector(".mark");
+    mark.textContent = "";
+    mark.className = "mark";
+    row.classList.toggle("in-set", isSure || isOpen);
+    if (!this.#set || !(this.multi || isOpen)) return;
+    const [word, spoken] = this.multi
+      ? isSure ? ["yes", "certain"] : isOpen ? ["?", "undecided"] : ["no", "ruled out"]
+      : ["✓", "in the set"];
+    mark.textContent = word;
+    mark.title = `${spoken}, at ${Math.round(this.#set.coverage * 100)} %`;
+    mark.classList.add(isSure ? "sure" : isOpen ? "open" : "out");
+  }
+
+  /** What the marks promise. */
+  #tellSet() {
+    const line = document.getElementById("set-line");
+    if (!line) return;
+    if (!this.#set) line.textContent = "";
+    else {
+      const { coverage, sure, maybe } = this.#set;
+      const share = `${Math.round(coverage * 100)} %`;
+      const out = this.#labels.length - sure.length - maybe.length;
+      line.textContent = this.multi
+        ? `At ${share}: ${sure.length} certain, ${maybe.length} undecided, ${out} ruled out`
+        : `✓ ${maybe.length} of ${this.#labels.length} labels hold at ${share}`;
+    }
   }
 
   #listChosen() {

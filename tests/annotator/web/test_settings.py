@@ -16,6 +16,9 @@ FORM = {
     "overlap": 2,
     "blind": "on",
     "consensus": "majority",
+    "answer_sets": "on",
+    "coverage_percent": "95",
+    "set_method": "raps",
     "audit_percent": "12.5",
     "audit_size": 30,
     "strategy": "random",
@@ -35,6 +38,7 @@ def test_settings_are_saved_as_typed(lea, project):
     assert (project.overlap, project.blind, project.digit_answers) == (2, True, False)
     assert (project.audit_share, project.audit_size) == (0.125, 30)
     assert (project.strategy, project.consensus) == ("random", "majority")
+    assert (project.answer_sets, project.set_coverage, project.set_method) == (True, 0.95, "raps")
     again = lea.get(url(project)).content.decode()
     assert 'value="12.5"' in again
 
@@ -44,6 +48,8 @@ def test_settings_are_saved_as_typed(lea, project):
     [
         ("overlap", "0"),
         ("audit_percent", "101"),
+        ("coverage_percent", "99.9"),
+        ("set_method", "label-powerset"),
         ("strategy", "luck"),
         ("name", " "),
         ("encoder", "pixels-pca"),
