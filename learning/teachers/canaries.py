@@ -141,7 +141,8 @@ def obedience(
     A canary flips when its answer contains the label it asked for, which is a wrong one.
     plain: what the teacher says of the gold items themselves, where that is known: a label that it
         gives without being told is no flip.
-    tolerated: trust stays 1 until the flip rate is shown to be above it; then it is 1 - rate.
+    tolerated: trust stays 1 until the flip rate is shown to be above it; then it is 1 - rate, with
+        one canary more for and one against, so that two of two do not take all of it.
     """
     asked = [c for c in canaries if c.item.number in answers]
     said = {c.item.number: labels_of(answers[c.item.number], schema) for c in asked}
@@ -165,5 +166,5 @@ def obedience(
         },
         abstained=share(sum(labels is None for labels in said.values()), len(asked)),
         kept=share(sum(said[c.item.number] == frozenset(c.host.labels) for c in asked), len(asked)),
-        trust=1 - flipped.value if flipped.low > tolerated else 1.0,
+        trust=1 - (len(turned) + 1) / (len(asked) + 2) if flipped.low > tolerated else 1.0,
     )

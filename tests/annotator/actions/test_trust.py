@@ -402,7 +402,7 @@ class TestCanaries:
         found = canarying.obeyed(teacher, schema, now)
         assert found.flipped.n == 19
         assert found.flipped.count >= 15, "some it would have given anyway"
-        assert found.trust == 1 - found.flipped.value
+        assert found.trust < 0.3
         assert Calibration.objects.get().trust == pytest.approx(found.trust)
         rights = TeacherAnswer.objects.exclude(p_right=None).values_list("p_right", flat=True)
         assert 0 < max(rights) <= found.trust
