@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from learning.audit.conformal import CONFORMAL
+from learning.audit.detectors import DETECTORS
 from learning.consensus import CONSENSUS
 from learning.encoders import ENCODERS
 from learning.registry import Registry
@@ -24,6 +25,7 @@ REGISTRIES: dict[str, Registry] = {
     "Routers": ROUTERS,
     "Consensus methods": CONSENSUS,
     "Conformal methods": CONFORMAL,
+    "Detectors": DETECTORS,
     "Task types": TASKS,
 }
 EVERY = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
