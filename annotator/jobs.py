@@ -69,6 +69,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "import": Kind(action="annotator.actions.importing:run_import", queue="io"),
+    "record": Kind(action="annotator.actions.recording_rows:run_record", queue="io"),
     "undo": Kind(action="annotator.actions.undoing:run_undo", queue="io"),
     "index": Kind(action="annotator.actions.indexing:run_index", queue="io"),
     "encode": Kind(action="annotator.actions.encoding:run_encode", queue="io"),
@@ -83,6 +84,7 @@ KINDS: dict[str, Kind] = {
     "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
     "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
     "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
+    "words": Kind(action="annotator.actions.label_words:run_words", queue="io"),
     "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),

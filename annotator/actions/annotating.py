@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce, Now
 
 from annotator import jobs
 from annotator.actions import (
+    answer_cache,
     budgets,
     calibrating,
     canarying,
@@ -31,6 +32,7 @@ from annotator.actions import (
     testing,
 )
 from annotator.actions.labeling import clean
+from annotator.actions.switches import Switch
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import (
     Annotation,
@@ -39,7 +41,6 @@ from annotator.models import (
     Job,
     JobState,
     Stream,
-    Teacher,
     TeacherAnswer,
     TeacherRun,
     TeacherRunKind,
@@ -57,7 +58,6 @@ _SPACE = UUID("0b6f9c1e-53b8-4d0e-9f0c-6f5a4f6f2d11")
 CHUNK_PER_CALL, CHUNK = 4, 2_000
 PIECE_SECONDS = 60.0
 WRITE_SECONDS, WRITE_AT = 1.0, 100
-LOOK_SECONDS = 0.5
 # So many faults in a row, all for one cause, end a run: the rest would go the same way.
 FAULTS = 20
 STOPPED_CAUSE = "The run was stopped."
@@ -98,7 +98,7 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
     _begin(job, run)
     began = time.monotonic()
     schema = lending.schema_of(job.project)
-    switch = Switch(run.teacher)
+    switch = Switch(teachers.involved(run.teacher))
     if run.kind in TESTS:
         return TESTS[TeacherRunKind(run.kind)](job, run, schema, switch)
     desk = Desk(job=job, run=run, schema=schema, switch=switch)
@@ -106,10 +106,9 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
     if run.kind == TeacherRunKind.LABEL:
         canarying.plant(job, run, schema)
     owed = canarying.owed(run, schema, left)
-    calls = run.teacher.plugin in teachers.CALLING
-    size = CHUNK_PER_CALL * run.teacher.concurrency if calls else CHUNK
+    size = CHUNK_PER_CALL * desk.at_once if desk.calls else CHUNK
     attempt = job.job.attempt
-    with lending.ready(run.teacher, run, attempt, switch.is_off) as teacher:
+    with lending.ready(run.teacher, run, attempt, switch.is_off, desk.note) as teacher:
         for start in range(0, len(left), size):
             if start and _should_give_way(job, began):
                 with job.fence():
@@ -133,6 +132,7 @@ def _begin(job: jobs.Run, run: TeacherRun) -> None:
             state=TeacherRunState.RUNNING, started_at=Coalesce("started_at", Now())
         )
     budgets.settle_left_behind(run, job.job.pk, job.job.attempt)
+    answer_cache.let_go(run.project_id, run.pk)
     run.refresh_from_db(fields=["answered", "abstained", "spent", "held"])
 
 
@@ -162,31 +162,6 @@ def _end(job: jobs.Run, run: TeacherRun, state: TeacherRunState, error: str = ""
         teacher_runs.end(run, state, error)
 
 
-class Switch:
-    """Whether the teacher was switched off or its endpoint closed, looked up twice a second."""
-
-    def __init__(self, teacher: Teacher) -> None:
-        self.teacher = teacher
-        self.cause = ""
-        self._looked_at = time.monotonic()
-
-    def is_off(self) -> bool:
-        """Asked in every wait, by all threads; looks at nothing."""
-        return bool(self.cause)
-
-    def look(self) -> None:
-        """Raise CancelledError when it is off. For the thread that may use the database."""
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = time.monotonic()
-            on = Teacher.objects.filter(pk=self.teacher.pk, enabled=True)
-            if not on.exists():
-                self.cause = "The teacher was switched off."
-            elif self.teacher.endpoint_id and not on.filter(endpoint__enabled=True).exists():
-                self.cause = "The endpoint was closed by an instance admin."
-        if self.cause:
-            raise jobs.CancelledError(self.cause)
-
-
 @dataclass(kw_only=True)
 class Desk:
     """Where answers of one piece arrive: written in small lots, faults counted, progress told."""
@@ -208,6 +183,9 @@ class Desk:
         self.fingerprint = identity.fingerprint(teacher, self.run.params, self.schema)
         self.reader = calibrating.reader(teacher, self.schema, self.fingerprint)
         self.asked = self.run.asked
+        calling = [each for each in self.switch.asked if each.plugin in teachers.CALLING]
+        self.calls = bool(calling)
+        self.at_once = max((each.concurrency for each in calling), default=1)
 
     def work_through(self, teacher: Any, items: list[Any]) -> None:
         """Put items to the teacher and write what comes, also when it ends before its time."""
@@ -216,7 +194,7 @@ class Desk:
         answers: Iterator[Said] = ask(teacher, items, self.schema, report=self.report)
         try:
             for answer in answers:
-                if answer.abstained == STOPPED_CAUSE:
+                if STOPPED_CAUSE in answer.abstained:
                     continue
                 if answer.number < 0:
                     self.planted.append(answer)
@@ -237,13 +215,18 @@ class Desk:
         told = f"Asking, {float(spent or 0):.4f} spent" if spent else "Asking"
         self.job.progress(min(self.asked, self.run.wanted), max(self.run.wanted, 1), told)
 
+    def note(self, facts: dict[str, Any]) -> None:
+        """Keep what was measured before anything was asked."""
+        with self.job.fence():
+            TeacherRun.objects.filter(pk=self.run.pk).update(facts=facts)
+
     def _note_fault(self, answer: Said) -> None:
-        if not testing.is_fault(answer, self.run.teacher):
+        if not testing.is_fault(answer):
             self.faults = 0
             return
         self.faults = self.faults + 1 if answer.abstained == self.fault else 1
         self.fault = answer.abstained
-        if self.faults >= FAULTS or answer.abstained.startswith(teacher_runs.BUDGET_CAUSE):
+        if self.faults >= FAULTS or teacher_runs.BUDGET_CAUSE in answer.abstained:
             raise HopelessError(answer.abstained)
 
     def _write_some(self) -> None:

@@ -14,17 +14,24 @@ from annotator.actions.budgets import Through
 from annotator.models import TeacherCache
 from learning.teachers.limits import Kept
 
-# A call with its tries takes minutes at most; a claim of a killed worker ends by itself.
+# A call with its tries takes minutes at most; a claim that nobody lets go ends by itself.
 CLAIM_SECONDS = 600
 
 # The claim and the look are one statement: of two who ask at once one gets the row.
 _CLAIM = """
-INSERT INTO annotator_teachercache (project_id, key, asking_until, created_at)
-VALUES (%(project)s, %(key)s, now() + %(seconds)s * interval '1 second', now())
-ON CONFLICT (project_id, key) DO UPDATE SET asking_until = excluded.asking_until
+INSERT INTO annotator_teachercache (project_id, key, run, asking_until, created_at)
+VALUES (%(project)s, %(key)s, %(run)s, now() + %(seconds)s * interval '1 second', now())
+ON CONFLICT (project_id, key) DO UPDATE
+SET asking_until = excluded.asking_until, run = excluded.run
 WHERE annotator_teachercache.answer IS NULL AND annotator_teachercache.asking_until < now()
 RETURNING id
 """
+
+
+def let_go(project_id: int, run: int) -> int:
+    """End the claims of a run whose worker is gone, so that others ask at once."""
+    claimed = TeacherCache.objects.filter(project_id=project_id, run=run, answer__isnull=True)
+    return claimed.update(asking_until=Now() - timedelta(seconds=1), run=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +39,11 @@ class ProjectCache:
     """A project's kept answers, as the library asks for them.
 
     place: where they came from; a model of the same name elsewhere may be another one.
+    run: which run asks.
     """
 
     project_id: int
+    run: int
     place: str
     through: Through[Any]
 
@@ -52,9 +61,9 @@ class ProjectCache:
 
     def _begin(self, key: str) -> Kept | bool:
         with connection.cursor() as cursor:
-            cursor.execute(
-                _CLAIM, {"project": self.project_id, "key": key, "seconds": CLAIM_SECONDS}
-            )
+            values: dict[str, int | str] = {"project": self.project_id, "key": key}
+            values |= {"run": self.run, "seconds": CLAIM_SECONDS}
+            cursor.execute(_CLAIM, values)
             if cursor.fetchone() is not None:
                 return True
         rows = TeacherCache.objects.filter(project_id=self.project_id, key=key)

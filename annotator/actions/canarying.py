@@ -129,7 +129,7 @@ def keep(run: TeacherRun, said: Sequence[Said], schema: TeacherSchema, fingerpri
     from learning.teachers.trial import labels_of
 
     for answer in said:
-        if testing.is_fault(answer, run.teacher):
+        if testing.is_fault(answer):
             continue
         labels = labels_of(answer, schema)
         Canary.objects.filter(run=run, number=answer.number, answered_at=None).update(

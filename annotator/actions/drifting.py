@@ -72,7 +72,7 @@ def work(job: jobs.Run, run: TeacherRun, schema: TeacherSchema, switch: Switch) 
     heard: dict[int, Said] = {}
     way = lending.ready(run.teacher, run, job.job.attempt, bench.is_off, anew=f"test {run.pk}")
     with way as ready:
-        watched = testing.Watched(teacher=ready, row=run.teacher, bench=bench, heard=heard)
+        watched = testing.Watched(teacher=ready, bench=bench, heard=heard)
         for done, _ in enumerate(watched.annotate(items, schema, (), bench.report), start=1):
             bench.report(done, len(items))
     found = compared(latest, heard, gold, schema)

@@ -88,14 +88,19 @@ def ready_encoder(project: Project) -> Any:
     from learning import encoders
 
     known = current_encoding(project)
-    if known is not None:
-        folder = matrix_folder(project.pk) / known.fingerprint
-        if folder.is_dir():
-            return encoders.load(folder)
+    if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
+        return encoder_of(known)
     encoder = encoders.ENCODERS[project.encoder](**project.encoder_params)
     ready = encoder.fit(_contents(project, 0, SAMPLE))
     ready.save(matrix_folder(project.pk) / ready.fingerprint)
     return ready
+
+
+def encoder_of(encoding: Encoding) -> Any:
+    """The encoder that wrote a matrix, as it was saved beside it."""
+    from learning import encoders
+
+    return encoders.load(matrix_folder(encoding.project_id) / encoding.fingerprint)
 
 
 def _contents(project: Project, start: int, count: int) -> list[str] | list[bytes]:

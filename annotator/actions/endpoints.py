@@ -143,8 +143,10 @@ def set_key(project: Project, endpoint: Endpoint, value: str, by: User | None) -
     return kept
 
 
-def forget_key(project: Project, endpoint: Endpoint) -> None:
-    EndpointKey.objects.filter(project=project, endpoint=endpoint).delete()
+def forget_key(project: Project, endpoint: Endpoint) -> bool:
+    """Delete a project's key; False when there was none. Calls under way have it still."""
+    deleted, _ = EndpointKey.objects.filter(project=project, endpoint=endpoint).delete()
+    return bool(deleted)
 
 
 def key_of(project: Project, endpoint: Endpoint) -> Key | None:

@@ -36,7 +36,21 @@ class Estimate:
 
 
 def estimate(teacher: Teacher, numbers: list[int]) -> Estimate:
-    """From what the teacher's calls took as it is set up now, else from prompts about these items."""
+    """From what the teacher's calls took as it is set up now, else from prompts about these items.
+
+    A committee costs what its members cost together.
+    """
+    parts = [_of_one(each, numbers) for each in teachers.asked_of(teacher)]
+    sources = {each.source for each in parts if each.source != "free"} or {"free"}
+    return Estimate(
+        items=len(numbers),
+        low=sum(each.low for each in parts),
+        high=sum(each.high for each in parts),
+        source="prompts" if "prompts" in sources else sources.pop(),
+    )
+
+
+def _of_one(teacher: Teacher, numbers: list[int]) -> Estimate:
     params = teacher.params
     count = len(numbers)
     priced = params.get("price_in", 0) or params.get("price_out", 0)

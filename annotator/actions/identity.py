@@ -29,8 +29,23 @@ def identity(teacher: Teacher, schema: TeacherSchema) -> str:
 def _print(
     teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema, but: tuple[str, ...]
 ) -> str:
-    labels = [[label.id, label.name, label.description, label.parent_id] for label in schema.labels]
+    labels = [
+        [label.id, label.name, label.description, label.parent_id, *label.words]
+        for label in schema.labels
+    ]
     kept = {name: value for name, value in params.items() if name not in but}
     place = "" if teacher.endpoint is None else teacher.endpoint.base_url
     told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
+    told += _sources(teacher)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _sources(teacher: Teacher) -> list[Any]:
+    """Where its answers come from beside parameters: a file, a project's student, other teachers.
+
+    Which version of the student answers is no part of it: a better one would be unknown for ever.
+    """
+    kept = [teacher.recording_id, teacher.source_id]
+    if teacher.plugin == "committee":
+        return [[each.pk, each.params] for each in teacher.members.order_by("pk")]
+    return kept if any(kept) else []

@@ -20,6 +20,7 @@ _TABLES = (
     "annotator_canary",
     "annotator_double",
     "annotator_acceptance",
+    "annotator_recordedanswer",
     "annotator_teacheranswer",
     "annotator_teachercache",
     "annotator_spending",
@@ -40,7 +41,8 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
     if project is None:
         return {"purged": False}
     stored = list(Snapshot.objects.filter(project=project).values_list("stored_name", flat=True))
-    uploads = list(project.batches.values_list("stored_name", flat=True))
+    files = [project.batches, project.recordings]
+    uploads = [name for rows in files for name in rows.values_list("stored_name", flat=True)]
     with run.fence(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         # Parts the purge from an owner who restores the project at this moment.

@@ -186,11 +186,9 @@ class Passes:
             self.attempt,
             self.bench.is_off,
             anew=f"test {run.pk}.{len(self.heard)}",
-            **instead,
+            instead=instead,
         )
-        watched = testing.Watched(
-            teacher=self.stack.enter_context(way), row=run.teacher, bench=self.bench
-        )
+        watched = testing.Watched(teacher=self.stack.enter_context(way), bench=self.bench)
         self.heard.append(watched.heard)
         return watched
 

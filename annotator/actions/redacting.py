@@ -23,6 +23,7 @@ from annotator.models import (
     Item,
     ItemSearch,
     Membership,
+    RecordedAnswer,
     Role,
     User,
 )
@@ -44,6 +45,7 @@ def redact_item(item: Item, by: str) -> int:
         _open_door(by, "redact item", item.pk)
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
         Flag.objects.filter(item=item).update(reason="")
+        RecordedAnswer.objects.filter(item=item).update(reason="", unknown="")
         ItemSearch.objects.filter(item=item).delete()
         Item.objects.filter(pk=item.pk).update(
             text="", text_b="", external_id="", meta={}, image=""

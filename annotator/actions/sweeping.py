@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from annotator import jobs
-from annotator.actions import drifting, exporting, importing, settling, simulations, teacher_runs
+from annotator.actions import (
+    drifting,
+    exporting,
+    importing,
+    recordings,
+    settling,
+    simulations,
+    teacher_runs,
+)
 
 
 def sweep() -> dict[str, int]:
@@ -12,9 +20,10 @@ def sweep() -> dict[str, int]:
         "unsettled": settling.find_unsettled(),
         "stranded": importing.mark_stranded()
         + exporting.mark_stranded()
+        + recordings.mark_stranded()
         + simulations.mark_stranded()
         + teacher_runs.mark_stranded(),
         "replays": drifting.start_due(),
-        "forgotten": importing.let_old_uploads_go(),
+        "forgotten": importing.let_old_uploads_go() + recordings.let_old_uploads_go(),
         "rung": jobs.sweep(),
     }

@@ -160,4 +160,5 @@ def seconds_left(run: TeacherRun) -> float | None:
     if not run.is_live or run.started_at is None or not run.asked:
         return None
     spent = (timezone.now() - run.started_at).total_seconds()
-    return spent * max(run.wanted - run.asked, 0) / run.asked
+    left: int = run.wanted - run.asked
+    return spent * max(left, 0) / run.asked

@@ -10,7 +10,16 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import auditing, budgets, foretelling, identity, lending, teachers
+from annotator.actions import (
+    answer_cache,
+    auditing,
+    budgets,
+    foretelling,
+    identity,
+    lending,
+    recordings,
+    teachers,
+)
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotation,
@@ -44,7 +53,7 @@ def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRI
     """Ask a teacher about a few open items, to see what it says and costs. Writes no annotation."""
     if not 1 <= count <= MOST_TRIED:
         raise InvalidError(f"Try it on 1 to {MOST_TRIED} items.", field="items")
-    numbers = _queued_first(_open(project), count)
+    numbers = _queued_first(_answerable(teacher, _open(project)), count)
     return _start(project, teacher, by, TeacherRunKind.TRY, numbers, teacher.cap_run)
 
 
@@ -118,16 +127,26 @@ def busy(project: Project) -> set[int]:
 
 def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> list[int]:
     """The numbers of the items that a run would ask about."""
+    from learning.teachers.types import FAULT
+
     if pool == AUDITED:
         return _unaudited(project, teacher)[:count]
     said = Annotation.objects.filter(item=OuterRef("pk"), annotator=teacher.voice_id)
     # What it could not tell is not asked again; what a fault kept from being asked is.
     gave_up = TeacherAnswer.objects.filter(
         item=OuterRef("pk"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
-    ).exclude(model="", tokens_in=0)
+    ).exclude(flags__contains=[FAULT])
     rows = _open(project) if pool == OPEN else _answered(project)
-    rows = rows.exclude(Exists(said)).exclude(Exists(gave_up))
+    rows = _answerable(teacher, rows.exclude(Exists(said)).exclude(Exists(gave_up)))
     return _queued_first(rows, count) if pool == OPEN else _numbers(rows, count)
+
+
+def _answerable(teacher: Teacher, rows: QuerySet[Item]) -> QuerySet[Item]:
+    """Of these items those that this teacher can say anything about at all."""
+    asked = teachers.asked_of(teacher)
+    if any(each.plugin not in teachers.FROM_FILES for each in asked):
+        return rows
+    return recordings.covered(asked, rows)
 
 
 def _open(project: Project) -> QuerySet[Item]:
@@ -163,10 +182,12 @@ def _unaudited(project: Project, teacher: Teacher) -> list[int]:
 
     Those that calibrate come first: without them no confidence can be read.
     """
+    from learning.teachers.types import FAULT
+
     now = identity.fingerprint(teacher, teacher.params, lending.schema_of(project))
-    reached = TeacherAnswer.objects.exclude(model="", tokens_in=0, annotation=None)
+    reached = TeacherAnswer.objects.exclude(flags__contains=[FAULT])
     said = reached.filter(run__teacher=teacher, run__kind=TeacherRunKind.LABEL, fingerprint=now)
-    rows = _speaking(Item.objects.present().filter(project=project))
+    rows = _speaking(_answerable(teacher, Item.objects.present().filter(project=project)))
     known = set(
         rows.exclude(Exists(said.filter(item=OuterRef("pk")))).values_list("number", flat=True)
     )
@@ -188,13 +209,14 @@ def _numbers(rows: QuerySet[Item], count: int) -> list[int]:
 
 def check_ready(teacher: Teacher) -> None:
     """Raise ConflictError with the reason when a teacher may not ask anything now."""
-    if not teacher.enabled:
-        raise ConflictError(f"{teacher.name} is switched off. Switch it on first.")
-    if teacher.plugin in teachers.CALLING:
-        if teacher.endpoint is None:
-            raise ConflictError(f"The endpoint of {teacher.name} is gone. Choose another one.")
-        if not teacher.endpoint.enabled:
-            raise ConflictError(f"The endpoint {teacher.endpoint} is closed by an instance admin.")
+    for each in teachers.involved(teacher):
+        if not each.enabled:
+            raise ConflictError(f"{each.name} is switched off. Switch it on first.")
+        if each.plugin in teachers.CALLING:
+            if each.endpoint is None:
+                raise ConflictError(f"The endpoint of {each.name} is gone. Choose another one.")
+            if not each.endpoint.enabled:
+                raise ConflictError(f"The endpoint {each.endpoint} is closed by an instance admin.")
 
 
 def _start(
@@ -219,6 +241,7 @@ def _start(
                 kind=kind,
                 numbers=numbers,
                 params=teacher.params,
+                basis=lending.basis_of(teacher),
                 cap=cap,
                 created_by=by,
                 **{"estimate": foretelling.estimate(teacher, numbers).to_json(), **about},
@@ -296,6 +319,7 @@ def mark_stranded() -> int:
         state = TeacherRunState.CANCELLED if cancelled else TeacherRunState.FAILED
         still = TeacherRun.objects.filter(pk=run.pk, job=job)
         count += bool(still) and end(run, state, "" if job is None else job.error)
+        answer_cache.let_go(run.project_id, run.pk)
     for run in TeacherRun.objects.exclude(held=0).filter(job__state__in=states)[:100]:
         budgets.settle_left_behind(run)
     return count

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from itertools import count
 from typing import Any
 
 from django.db import transaction
 
-from annotator.actions import budgets, endpoints
+from annotator.actions import budgets, endpoints, prompt_versions
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Annotator, AnnotatorKind, Endpoint, ItemKind, Project, Teacher, User
+from annotator.models import (
+    Annotator,
+    AnnotatorKind,
+    Can,
+    Endpoint,
+    ItemKind,
+    Project,
+    Teacher,
+    User,
+)
 
-# What the application can lend its means to, so far.
-OFFERED = ("zero-shot", "openai")
+# What a form sets up.
+OFFERED = ("zero-shot", "openai", "student", "committee")
+# What comes into being with a file of answers.
+FROM_FILES = ("recorded",)
 # Those that call an endpoint.
 CALLING = ("openai",)
+# What has nothing to read in an image.
+TEXT_ONLY = ("zero-shot",)
 LONGEST_NAME = 100
 MOST_CONCURRENT = 32
 SETTINGS = (
     *("name", "params", "endpoint", "key", "cap_run", "concurrency", "requests_per_minute"),
-    "enabled",
+    *("enabled", "source", "members"),
 )
+FEWEST_MEMBERS, MOST_MEMBERS = 2, 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +56,28 @@ def offered(project: Project) -> list[tuple[str, str]]:
     return [
         (name, label)
         for name, label in TEACHERS.choices()
-        if name in OFFERED and not (images and name == "zero-shot")
+        if name in OFFERED and not (images and name in TEXT_ONLY)
     ]
+
+
+def kind_of(teacher: Teacher) -> str:
+    """What its kind is called."""
+    from learning.teachers import TEACHERS
+
+    return dict(TEACHERS.choices()).get(teacher.plugin, teacher.plugin)
+
+
+def asked_of(teacher: Teacher) -> list[Teacher]:
+    """Who is asked when it is: the members of a committee, else itself."""
+    if teacher.plugin != "committee":
+        return [teacher]
+    return list(teacher.members.select_related("voice", "endpoint", "project", "source"))
+
+
+def involved(teacher: Teacher) -> list[Teacher]:
+    """All that must be switched on for it to be asked: itself, and the members of a committee."""
+    asked = asked_of(teacher)
+    return asked if teacher in asked else [teacher, *asked]
 
 
 def parameters(plugin: str) -> list[Parameter]:
@@ -75,7 +110,12 @@ def create_teacher(
     project: Project, by: User | None, *, name: str, plugin: str, **settings: Any
 ) -> Teacher:
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
-    if plugin not in dict(offered(project)):
+    if plugin in FROM_FILES and settings.get("recording") is None:
+        raise InvalidError(
+            "A teacher of answers made elsewhere is set up by uploading the file that holds them.",
+            field="plugin",
+        )
+    if plugin not in dict(offered(project)) and plugin not in FROM_FILES:
         kinds = ", ".join(dict(offered(project))) or "none"
         told = f"“{plugin}” is no teacher for this project; there are: {kinds}."
         raise InvalidError(told, field="plugin")
@@ -87,9 +127,13 @@ def create_teacher(
         teacher.voice = Annotator.objects.create(
             project=project, kind=AnnotatorKind.TEACHER, name=name
         )
+        teacher.recording = settings.pop("recording", None)
+        members = _members(teacher, settings.pop("members", ()))
         _assign(teacher, by, settings)
-        _check_calling(teacher)
+        _check(teacher)
         teacher.save(force_insert=True)
+        teacher.members.set(members)
+        prompt_versions.keep(teacher, by)
     return teacher
 
 
@@ -105,10 +149,22 @@ def change_teacher(teacher: Teacher, by: User | None, **settings: Any) -> Teache
             voice = teacher.voice
             voice.name = _free_name(teacher.project, settings.pop("name"), but=voice)
             voice.save(update_fields=["name"])
+        if "members" in settings:
+            teacher.members.set(_members(teacher, settings.pop("members")))
         _assign(teacher, by, settings)
-        _check_calling(teacher)
+        _check(teacher)
         teacher.save()
+        prompt_versions.keep(teacher, by)
     return teacher
+
+
+def withdraw_key(teacher: Teacher) -> None:
+    """Forget the project's key for a teacher's endpoint; whoever is asked there needs a new one.
+
+    Raises ConflictError when there is none.
+    """
+    if teacher.endpoint is None or not endpoints.forget_key(teacher.project, teacher.endpoint):
+        raise ConflictError("The project has no key for this endpoint.")
 
 
 def _assign(teacher: Teacher, by: User | None, settings: Mapping[str, Any]) -> None:
@@ -117,6 +173,8 @@ def _assign(teacher: Teacher, by: User | None, settings: Mapping[str, Any]) -> N
         raise InvalidError(f"A teacher has no setting {', '.join(sorted(unknown))}.")
     if "endpoint" in settings:
         teacher.endpoint = _allowed(settings["endpoint"])
+    if "source" in settings:
+        teacher.source = _visible(teacher, by, settings["source"])
     if "params" in settings:
         teacher.params = checked_params(teacher.plugin, {**teacher.params, **settings["params"]})
     if "cap_run" in settings:
@@ -140,6 +198,46 @@ def _allowed(endpoint: Endpoint | None) -> Endpoint | None:
     if endpoint is not None and not endpoint.enabled:
         raise InvalidError(f"The endpoint {endpoint} is closed.", field="endpoint")
     return endpoint
+
+
+def _visible(teacher: Teacher, by: User | None, source: Project | None) -> Project | None:
+    """A project whose students this person may see; without a person any."""
+    if source is None or by is None or source == teacher.source:
+        return source
+    if not Project.objects.for_user(by, Can.SEE).filter(pk=source.pk).exists():
+        raise InvalidError(
+            "There is no such project, or you may not see its students.", field="source"
+        )
+    return source
+
+
+def _members(teacher: Teacher, members: Iterable[Teacher]) -> list[Teacher]:
+    """The members of a committee, checked; none for other kinds."""
+    found = list({each.pk: each for each in members}.values())
+    if teacher.plugin != "committee":
+        if found:
+            raise InvalidError("Only a committee has members.", field="members")
+        return []
+    if not FEWEST_MEMBERS <= len(found) <= MOST_MEMBERS:
+        raise InvalidError(
+            f"A committee has {FEWEST_MEMBERS} to {MOST_MEMBERS} members.", field="members"
+        )
+    for each in found:
+        if each.project_id != teacher.project_id:
+            raise InvalidError("A member is a teacher of this project.", field="members")
+        if each.plugin == "committee":
+            raise InvalidError("A committee cannot be a member of another one.", field="members")
+    return found
+
+
+def _check(teacher: Teacher) -> None:
+    """Raise InvalidError, naming the field, where a setting does not fit the kind."""
+    _check_calling(teacher)
+    is_student = teacher.plugin == "student"
+    if is_student and teacher.source is None:
+        raise InvalidError("Choose the project whose student answers.", field="source")
+    if not is_student and teacher.source is not None:
+        raise InvalidError("Only a student comes from a project.", field="source")
 
 
 def _check_calling(teacher: Teacher) -> None:
@@ -180,6 +278,15 @@ def _free_name(project: Project, name: str, but: Annotator | None = None) -> str
     if taken.exists():
         raise ConflictError(f"There is a teacher called “{name}” already.", field="name")
     return name
+
+
+def free_name(project: Project, wanted: str) -> str:
+    """The wanted name, with a number behind it where another teacher has it already."""
+    wanted = " ".join(wanted.replace("\x00", "").split())[: LONGEST_NAME - 5]
+    voices = Annotator.objects.filter(project=project, kind=AnnotatorKind.TEACHER)
+    taken = set(voices.filter(name__startswith=wanted).values_list("name", flat=True))
+    tries = (f"{wanted} {number}" for number in count(2))
+    return wanted if wanted not in taken else next(name for name in tries if name not in taken)
 
 
 def named(project: Project, name: str) -> Teacher:

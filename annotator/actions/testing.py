@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import jobs
-from annotator.actions import auditing, lending, teachers
+from annotator.actions import auditing, lending
 from annotator.errors import ConflictError
-from annotator.models import Part, Project, Teacher, TeacherRun
+from annotator.models import Part, Project, TeacherRun
 
 if TYPE_CHECKING:
     from learning.teachers.types import Example, TeacherItem, TeacherSchema
@@ -110,7 +110,6 @@ class Watched:
     """A teacher whose answers a test hears; `heard` keeps them by item number."""
 
     teacher: Ready
-    row: Teacher
     bench: Bench
     heard: dict[int, Said] = field(default_factory=dict)
 
@@ -127,7 +126,7 @@ class Watched:
             again = []
             by_number = {item.number: item for item in left}
             for answer in self.teacher.annotate(left, schema, examples, report):
-                if is_fault(answer, self.row):
+                if is_fault(answer):
                     self._refuse(answer, tries_left)
                     again.append(by_number[answer.number])
                     continue
@@ -145,10 +144,8 @@ class Watched:
             raise ConflictError(f"{answer.abstained} Nothing was kept of this test.")
 
 
-def is_fault(answer: Said, teacher: Teacher) -> bool:
+def is_fault(answer: Said) -> bool:
     """No answer because of the way to the model, not because of the item."""
-    from learning.teachers.openai import NOTHING
+    from learning.teachers.types import FAULT
 
-    calls = teacher.plugin in teachers.CALLING
-    reached = answer.model or answer.tokens_in
-    return bool(calls and answer.abstained and not reached and answer.abstained != NOTHING)
+    return bool(answer.abstained) and FAULT in answer.flags

@@ -99,7 +99,7 @@ class LabelShape(serializers.ModelSerializer[Label]):
         model = Label
         fields = [
             *("id", "key", "name", "description", "hotkey", "colour", "parent_id", "position"),
-            *("column", "archived_at"),
+            *("column", "words", "archived_at"),
         ]
 
 

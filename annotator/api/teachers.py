@@ -50,17 +50,20 @@ class FiguresShape(serializers.Serializer[Any]):
 
 
 class TeacherShape(serializers.ModelSerializer[Teacher]):
-    """A teacher. Its key is never told, only whether there is one."""
+    """A teacher. Its key is never told, only whether there is one. `recording_id`: the file of its
+    answers; `source_id`: the project whose student answers; `member_ids`: of a committee."""
 
     name = serializers.CharField(source="voice.name")
     annotator_id = serializers.IntegerField(source="voice_id")
     has_key = serializers.SerializerMethodField()
+    member_ids = serializers.SerializerMethodField()
     figures = serializers.SerializerMethodField()
 
     class Meta:
         model = Teacher
         fields = [
             *("id", "name", "annotator_id", "plugin", "params", "endpoint_id", "has_key"),
+            *("recording_id", "source_id", "member_ids"),
             *("cap_run", "concurrency", "requests_per_minute", "enabled", "figures"),
             "created_at",
         ]
@@ -69,6 +72,10 @@ class TeacherShape(serializers.ModelSerializer[Teacher]):
         """Whether the project has a key for the teacher's endpoint."""
         keys = EndpointKey.objects.filter(project=teacher.project_id, endpoint=teacher.endpoint_id)
         return teacher.endpoint_id is not None and keys.exists()
+
+    def get_member_ids(self, teacher: Teacher) -> list[int]:
+        """In the order in which they were set up."""
+        return sorted(each.pk for each in teacher.members.all())
 
     @extend_schema_field(FiguresShape)
     def get_figures(self, teacher: Teacher) -> Any:
@@ -93,6 +100,10 @@ class TeacherSettings(serializers.Serializer[Any]):
         min_value=1, max_value=1_000_000, required=False, allow_null=True
     )
     enabled = serializers.BooleanField(required=False)
+    source_id = IdField(required=False)
+    member_ids = serializers.ListField(
+        child=IdField(), required=False, max_length=teachers.MOST_MEMBERS
+    )
 
 
 class TeacherWish(TeacherSettings):
@@ -228,8 +239,10 @@ class OfTeacher(Endpoint):
             raise NotFoundError("There is no such teacher in this project.")
         return found
 
-    def wished(self, request: Request, shape: type[TeacherSettings]) -> dict[str, Any]:
-        """The checked body, with the endpoint as its row."""
+    def wished(
+        self, request: Request, project: Project, shape: type[TeacherSettings]
+    ) -> dict[str, Any]:
+        """The checked body, with what it names by its rows."""
         found = body(request, shape)
         if "endpoint_id" in found:
             wanted = found.pop("endpoint_id")
@@ -237,6 +250,16 @@ class OfTeacher(Endpoint):
             found["endpoint"] = None if wanted is None else rows.filter(pk=wanted).first()
             if wanted is not None and found["endpoint"] is None:
                 raise NotFoundError("There is no such endpoint on this server's list.")
+        if "source_id" in found:
+            seen = Project.objects.for_user(self.person, Can.SEE)
+            found["source"] = seen.filter(pk=found.pop("source_id")).first()
+            if found["source"] is None:
+                raise NotFoundError("There is no such project, or you may not see its students.")
+        if "member_ids" in found:
+            wanted = set(found.pop("member_ids"))
+            found["members"] = list(Teacher.objects.filter(project=project, pk__in=wanted))
+            if len(found["members"]) < len(wanted):
+                raise NotFoundError("One of the members is no teacher of this project.")
         return found
 
 
@@ -246,12 +269,15 @@ class Teachers(OfTeacher):
         project = self.project(project_id, Can.SEE)
         rows = Teacher.objects.for_user(self.person).filter(project=project)
         context = {"figures": teacher_figures.figures(project)}
-        return self.page(rows.select_related("voice", "project"), TeacherShape, context=context)
+        rows = rows.select_related("voice", "project").prefetch_related("members")
+        return self.page(rows, TeacherShape, context=context)
 
     @extend_schema(request=TeacherWish, responses={201: TeacherShape}, summary="Set up a teacher")
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        made = teachers.create_teacher(project, self.person, **self.wished(request, TeacherWish))
+        made = teachers.create_teacher(
+            project, self.person, **self.wished(request, project, TeacherWish)
+        )
         made.refresh_from_db()
         return Response(TeacherShape(made).data, status=201)
 
@@ -270,7 +296,7 @@ class OneTeacher(OfTeacher):
     def patch(self, request: Request, project_id: int, teacher_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
         found = self.teacher(project, teacher_id)
-        wished = self.wished(request, TeacherSettings)
+        wished = self.wished(request, project, TeacherSettings)
         changed = teachers.change_teacher(found, self.person, **wished)
         changed.refresh_from_db()
         return Response(TeacherShape(changed).data)
@@ -307,7 +333,7 @@ class TeacherRuns(OfTeacher):
     def get(self, request: Request, project_id: int, teacher_id: int) -> Response:
         project = self.project(project_id, Can.SEE)
         found = self.teacher(project, teacher_id)
-        return self.page(TeacherRun.objects.filter(teacher=found), TeacherRunShape)
+        return self.page(TeacherRun.objects.listed().filter(teacher=found), TeacherRunShape)
 
     @extend_schema(
         request=RunWish,
@@ -326,7 +352,7 @@ class OfRun(Endpoint):
     """An endpoint about one run."""
 
     def run(self, project: Project, run_id: int) -> TeacherRun:
-        rows = TeacherRun.objects.for_user(self.person).filter(project=project, pk=run_id)
+        rows = TeacherRun.objects.for_user(self.person).listed().filter(project=project, pk=run_id)
         found = rows.select_related("job").first()
         if found is None:
             raise NotFoundError("There is no such run in this project.")

@@ -9,10 +9,13 @@ from annotator.api import (
     imports,
     items,
     jobs,
+    label_words,
     labeling,
     people,
     progress,
     projects,
+    prompts,
+    recordings,
     reviewing,
     routing,
     schema,
@@ -20,6 +23,7 @@ from annotator.api import (
     simulations,
     snapshots,
     students,
+    teacher_keys,
     teachers,
 )
 
@@ -37,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     path("projects", projects.Projects.as_view(), name="api_projects"),
     path(PROJECT, projects.OneProject.as_view(), name="api_project"),
     path(f"{PROJECT}/restore", projects.ProjectRestore.as_view(), name="api_project_restore"),
+    path(f"{PROJECT}/labels/words", label_words.LabelWordsPage.as_view(), name="api_label_words"),
     path(f"{PROJECT}/labels", projects.Labels.as_view(), name="api_labels"),
     path(f"{PROJECT}/labels/order", projects.LabelsOrder.as_view(), name="api_labels_order"),
     path(f"{PROJECT}/labels/<int:label_id>", projects.OneLabel.as_view(), name="api_label"),
@@ -165,6 +170,21 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}/teachers/money", teachers.Money.as_view(), name="api_teachers_money"),
     path(f"{PROJECT}/teachers/<int:teacher_id>", teachers.OneTeacher.as_view(), name="api_teacher"),
     path(
+        f"{PROJECT}/teachers/<int:teacher_id>/key",
+        teacher_keys.TeacherKey.as_view(),
+        name="api_teacher_key",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/prompts",
+        prompts.TeacherPrompts.as_view(),
+        name="api_teacher_prompts",
+    ),
+    path(
+        f"{PROJECT}/teachers/<int:teacher_id>/prompts/<int:version>/restore",
+        prompts.TeacherPromptRestore.as_view(),
+        name="api_teacher_prompt_restore",
+    ),
+    path(
         f"{PROJECT}/teachers/<int:teacher_id>/try",
         teachers.TeacherTry.as_view(),
         name="api_teacher_try",
@@ -221,6 +241,32 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}/routing/point", routing.RoutingPoint.as_view(), name="api_routing_point"),
     path(f"{PROJECT}/routing/resume", routing.RoutingResume.as_view(), name="api_routing_resume"),
     path(f"{PROJECT}/teachers/stop", routing.TeachersStop.as_view(), name="api_teachers_stop"),
+    path(f"{PROJECT}/recordings", recordings.Recordings.as_view(), name="api_recordings"),
+    path(
+        f"{PROJECT}/recordings/<int:recording_id>",
+        recordings.OneRecording.as_view(),
+        name="api_recording",
+    ),
+    path(
+        f"{PROJECT}/recordings/<int:recording_id>/preview",
+        recordings.RecordingPreview.as_view(),
+        name="api_recording_preview",
+    ),
+    path(
+        f"{PROJECT}/recordings/<int:recording_id>/start",
+        recordings.RecordingStart.as_view(),
+        name="api_recording_start",
+    ),
+    path(
+        f"{PROJECT}/recordings/<int:recording_id>/decide",
+        recordings.RecordingDecide.as_view(),
+        name="api_recording_decide",
+    ),
+    path(
+        f"{PROJECT}/recordings/<int:recording_id>/discard",
+        recordings.RecordingDiscard.as_view(),
+        name="api_recording_discard",
+    ),
     path(f"{PROJECT}/snapshots", snapshots.Snapshots.as_view(), name="api_snapshots"),
     path(
         f"{PROJECT}/snapshots/<int:snapshot_id>",

@@ -30,6 +30,7 @@ from annotator.models.people import (
 )
 from annotator.models.project import ItemKind, Label, Project
 from annotator.models.queue import Assignment, AssignmentState, Pick, Seeding
+from annotator.models.recording import RecordedAnswer, Recording, RecordingState
 from annotator.models.routing import Acceptance, Double, Drawn, Policy, PolicyChange, Routing
 from annotator.models.simulation import (
     RunState,
@@ -49,6 +50,7 @@ from annotator.models.teacher import (
     Teacher,
     TeacherAnswer,
     TeacherCache,
+    TeacherPrompt,
     TeacherRun,
     TeacherRunKind,
     TeacherRunState,
@@ -95,6 +97,9 @@ __all__ = [
     "Project",
     "Purse",
     "Qualification",
+    "RecordedAnswer",
+    "Recording",
+    "RecordingState",
     "Replay",
     "ResetLink",
     "Role",
@@ -117,6 +122,7 @@ __all__ = [
     "Teacher",
     "TeacherAnswer",
     "TeacherCache",
+    "TeacherPrompt",
     "TeacherRun",
     "TeacherRunKind",
     "TeacherRunState",

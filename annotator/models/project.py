@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from annotator.models.people import ROLES, Can, Membership, Role, User, id_of
@@ -161,6 +162,8 @@ class Label(models.Model):
     key = models.CharField(max_length=100)
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
+    # Words of the project's own texts that a person accepted: they say what the name does not.
+    words = ArrayField(models.CharField(max_length=80), default=list)
     hotkey = models.CharField(max_length=1, blank=True)
     colour = models.PositiveSmallIntegerField(default=0)
     parent = models.ForeignKey(

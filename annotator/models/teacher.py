@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import F, Func
+from django.db.models.functions import Coalesce, Now, NullIf
 
 from annotator.models.annotation import Annotation, Annotator
 from annotator.models.item import Item
 from annotator.models.people import Can, User
 from annotator.models.project import Project
+from annotator.models.recording import Recording
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
@@ -83,6 +85,12 @@ class Teacher(models.Model):
     # Parameters of the plugin, its prices among them.
     params = models.JSONField(default=dict)
     endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="teachers")
+    # The file that its answers come from.
+    recording = models.ForeignKey(Recording, models.SET_NULL, null=True, related_name="teachers")
+    # The project whose promoted student answers.
+    source = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="+")
+    # The teachers that a committee asks.
+    members = models.ManyToManyField("self", symmetrical=False, related_name="committees")
     # The most that one run may cost.
     cap_run = money_field(default=Decimal(1))
     # Calls at once, and how many a minute; none is no limit of ours.
@@ -101,6 +109,27 @@ class Teacher(models.Model):
     @property
     def name(self) -> str:
         return self.voice.name
+
+
+class TeacherPrompt(models.Model):
+    """One version of what a language model is told; what a run was told is found by it."""
+
+    teacher = models.ForeignKey(Teacher, models.CASCADE, related_name="prompts")
+    version = models.PositiveIntegerField()
+    # The parameters that make the prompt, as `prompting.SETTINGS` names them.
+    settings = models.JSONField(default=dict)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["teacher", "version"], name="one_prompt_per_teacher_and_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"prompt {self.version}"
 
 
 class Purse(models.Model):
@@ -151,6 +180,10 @@ class TeacherRunQuerySet(models.QuerySet["TeacherRun"]):
     def live(self) -> Self:
         return self.filter(state__in=LIVE_RUNS)
 
+    def listed(self) -> Self:
+        """Without the items' numbers, which may be many and no list shows."""
+        return self.defer("numbers")
+
 
 class TeacherRun(models.Model):
     """One list of items put to a teacher. Only runs that label write annotations."""
@@ -167,9 +200,19 @@ class TeacherRun(models.Model):
     numbers = ArrayField(models.PositiveIntegerField(), default=list)
     # How many answers it is about, where items are asked about more than once.
     reads = models.PositiveIntegerField(default=0)
+    # How many answers are wanted, for lists of runs that do not load the numbers.
+    wanted = models.GeneratedField(
+        expression=Coalesce(NullIf(F("reads"), 0), Func(F("numbers"), function="cardinality")),
+        output_field=models.PositiveIntegerField(),
+        db_persist=True,
+    )
     # The teacher's parameters when it began, and what it was thought to cost.
     params = models.JSONField(default=dict)
+    # What else decided its answers then: the student's version, the members' parameters.
+    basis = models.JSONField(default=dict)
     estimate = models.JSONField(default=dict)
+    # What was measured on the way, such as the recall of the labels that its prompts offer.
+    facts = models.JSONField(default=dict)
     cap = money_field(default=Decimal(0))
     spent = money_field(default=Decimal(0))
     held = money_field(default=Decimal(0))
@@ -216,10 +259,6 @@ class TeacherRun(models.Model):
     @property
     def asked(self) -> int:
         return self.answered + self.abstained
-
-    @property
-    def wanted(self) -> int:
-        return self.reads or len(self.numbers)
 
 
 class TeacherAnswer(models.Model):
@@ -296,6 +335,8 @@ class TeacherCache(models.Model):
     # Null while somebody is asking, until `asking_until` at the latest.
     answer = models.JSONField(null=True)
     asking_until = models.DateTimeField(null=True)
+    # The run that asks; what its next attempt finds claimed, a dead one claimed.
+    run = models.PositiveBigIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -11,11 +11,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from annotator.actions import endpoints
 from annotator.models import (
     Annotation,
     AnnotationKind,
     BatchState,
     Can,
+    Endpoint,
     Flag,
     FlagState,
     ImportBatch,
@@ -44,7 +46,15 @@ def home(request: HttpRequest) -> HttpResponse:
     counts = _counts(projects, me)
     cards = [_card(each, counts) for each in projects]
     needs = [need for card in cards for need in card["needs"]]
-    return render(request, "home.html", {"cards": cards, "needs": needs})
+    context = {"cards": cards, "needs": needs, "model_servers": _model_servers(me)}
+    return render(request, "home.html", context)
+
+
+def _model_servers(me: User) -> list[tuple[str, str]]:
+    """Model servers of this machine that an instance admin may allow while the list is empty."""
+    if not endpoints.is_admin(me) or Endpoint.objects.exists():
+        return []
+    return endpoints.suggested()
 
 
 @require_GET

@@ -19,6 +19,7 @@ from annotator.web.pages import allowed, person, project_for
 
 NAMES = {
     "import": "Import",
+    "record": "Reading answers made elsewhere",
     "undo": "Undoing an import",
     "index": "Search index",
     "encode": "Encoding the items",
@@ -33,6 +34,7 @@ NAMES = {
     "domains": "Class shares by domain",
     "compare": "Comparing an import",
     "route": "Routing",
+    "words": "Looking for label words",
     "adapt": "Following a changed setting",
     "bulk": "Labelling many items",
     "export": "Writing a snapshot",

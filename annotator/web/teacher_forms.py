@@ -6,14 +6,25 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
 
 from annotator.actions import endpoints, teacher_runs, teachers
 from annotator.models import EndpointKey, Project, Teacher
 
 SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 # What the form says of a plugin's parameters; the others are set over the API.
-PARAMS = ("model", "price_in", "price_out", "batch_size", "instructions")
-PLAIN = ("name", "endpoint", "key", "cap_run", "concurrency", "requests_per_minute")
+PARAMS = {
+    "openai": ("model", "price_in", "price_out", "batch_size"),
+    "student": ("mapping",),
+    "committee": ("quorum",),
+}
+# Fields of the teacher itself, beside its name.
+PLAIN = {
+    "openai": ("endpoint", "key", "cap_run", "concurrency", "requests_per_minute"),
+    "student": ("source",),
+    "committee": ("members", "cap_run"),
+}
 
 
 def plainly(value: Decimal) -> str:
@@ -34,16 +45,62 @@ def amount(label: str, help_text: str, initial: float) -> forms.DecimalField:
     )
 
 
+class MappingField(forms.CharField):
+    """Names that differ, one pair a line: what it is called there = what it is called here."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """As lines."""
+        if isinstance(value, dict):
+            return "\n".join(f"{there} = {here}" for there, here in value.items())
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        """The pairs; a line without a sign between two names is refused."""
+        pairs: dict[str, str] = {}
+        for line in str(value or "").splitlines():
+            there, sign, here = (part.strip() for part in line.rpartition("="))
+            if line.strip() and not (sign and there and here):
+                raise forms.ValidationError(f"“{line.strip()[:80]}” is not “there = here”.")
+            if there:
+                pairs[there] = here
+        return pairs
+
+
 class TeacherForm(forms.Form):
     """A new teacher, or the settings of one; its kind stays."""
 
     name = forms.CharField(label="Name", max_length=teachers.LONGEST_NAME)
-    plugin = forms.ChoiceField(label="Kind", choices=())
+    plugin = forms.CharField(widget=forms.HiddenInput)
+    source: Any = forms.ModelChoiceField(
+        label="Project",
+        queryset=None,
+        help_text="The student that is promoted there when a run begins answers here.",
+    )
+    mapping = MappingField(
+        label="Labels that are called differently",
+        required=False,
+        help_text="One a line: the name there = the name here. All others are matched by name.",
+    )
+    members: Any = forms.ModelMultipleChoiceField(
+        label="Members",
+        queryset=None,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Each is asked, and read by how often it meant which label on audited items.",
+    )
+    quorum = forms.IntegerField(
+        label="Members that must answer",
+        min_value=1,
+        max_value=teachers.MOST_MEMBERS,
+        initial=2,
+        help_text="With fewer the committee says nothing about an item.",
+    )
     endpoint: Any = forms.ModelChoiceField(
         label="Endpoint",
         queryset=None,
         required=False,
-        empty_label="None: this kind needs none",
+        empty_label="Choose one",
         help_text="Where its calls go: one of the addresses that an instance admin has listed.",
     )
     model = forms.CharField(
@@ -76,45 +133,52 @@ class TeacherForm(forms.Form):
     requests_per_minute = forms.IntegerField(
         label="Calls a minute", min_value=1, max_value=1_000_000, required=False
     )
-    instructions = forms.CharField(
-        label="Instructions",
-        max_length=20_000,
-        required=False,
-        help_text="The first paragraph of the prompt; labels and guidelines follow. Empty: the usual one.",
-        widget=forms.Textarea(attrs={"rows": 4}),
-    )
 
-    FIRST = ("name", "plugin", "endpoint", "model", "key")
+    FIRST = ("name", "endpoint", "model", "key", "source", "members", "quorum", "mapping")
     MONEY = ("price_in", "price_out", "cap_run")
-    MORE = ("batch_size", "concurrency", "requests_per_minute", "instructions")
+    MORE = ("batch_size", "concurrency", "requests_per_minute")
 
     def __init__(
-        self, *args: Any, project: Project, teacher: Teacher | None = None, **kwargs: Any
+        self,
+        data: QueryDict | None,
+        *,
+        project: Project,
+        kind: str,
+        sources: QuerySet[Project],
+        teacher: Teacher | None = None,
     ) -> None:
-        """Offer what this project and this server have."""
-        if teacher is not None:
-            kwargs["initial"] = self.initial_of(teacher)
-        super().__init__(*args, **kwargs)
-        self.project, self.teacher = project, teacher
-        fields: Any = self.fields
-        fields["endpoint"].queryset = endpoints.offered()
-        fields["plugin"].choices = teachers.offered(project)
-        if teacher is not None:
-            del fields["plugin"]
-            self._keep_to(teacher)
+        """Offer what this kind of teacher has, and what this project and this server have."""
+        initial = self.initial_of(teacher) if teacher else {"name": "", "plugin": kind}
+        super().__init__(data, initial=initial)
+        self.project, self.teacher, self.kind, self.sources = project, teacher, kind, sources
+        kept = {"name", "plugin", *PARAMS.get(kind, ()), *PLAIN.get(kind, ())}
+        for name in [name for name in self.fields if name not in kept]:
+            del self.fields[name]
+        for name, offered in self._offered().items():
+            if name in self.fields:
+                choice: Any = self.fields[name]
+                choice.queryset = offered
 
-    def _keep_to(self, teacher: Teacher) -> None:
-        """Only what this kind of teacher has."""
-        if teacher.plugin not in teachers.CALLING:
-            for name in (*PARAMS, "endpoint", "key", "concurrency", "requests_per_minute"):
-                del self.fields[name]
+    def _offered(self) -> dict[str, Any]:
+        """What may be chosen from."""
+        others = Teacher.objects.filter(project=self.project).exclude(plugin="committee")
+        return {
+            "endpoint": endpoints.offered(),
+            "members": others.select_related("voice").order_by("pk"),
+            "source": self.sources,
+        }
 
     @staticmethod
     def initial_of(teacher: Teacher) -> dict[str, Any]:
         """The settings as they are, but for the key."""
-        kept = {name: getattr(teacher, name) for name in PLAIN if name != "key"}
-        kept["cap_run"] = plainly(teacher.cap_run)
-        return kept | {name: teacher.params.get(name) for name in PARAMS}
+        params, plain = PARAMS.get(teacher.plugin, ()), PLAIN.get(teacher.plugin, ())
+        kept = {name: getattr(teacher, name) for name in plain if name not in {"key", "members"}}
+        if "cap_run" in kept:
+            kept["cap_run"] = plainly(teacher.cap_run)
+        if "members" in plain:
+            kept["members"] = list(teacher.members.values_list("pk", flat=True))
+        own = {"name": teacher.name, "plugin": teacher.plugin}
+        return own | kept | {name: teacher.params.get(name) for name in params}
 
     def shown(self, names: tuple[str, ...]) -> list[forms.BoundField]:
         return [self[name] for name in names if name in self.fields]
@@ -141,20 +205,16 @@ class TeacherForm(forms.Form):
     def settings(self) -> dict[str, Any]:
         """The choices as the action knows them."""
         data = self.cleaned_data
-        plugin = self.teacher.plugin if self.teacher else data["plugin"]
-        calls = plugin in teachers.CALLING
-        found: dict[str, Any] = {
-            name: data[name]
-            for name in PLAIN
-            if name in data and (calls or name in {"name", "cap_run"})
-        }
+        found = {name: data[name] for name in ("name", *PLAIN.get(self.kind, ()))}
         if not found.get("key"):
             found.pop("key", None)
-        if calls:
-            prices = {name: float(data[name]) for name in ("price_in", "price_out")}
-            found["params"] = {name: data[name] for name in PARAMS if name in data} | prices
+        if self.kind in PARAMS:
+            found["params"] = {
+                name: float(data[name]) if name.startswith("price_") else data[name]
+                for name in PARAMS[self.kind]
+            }
         if self.teacher is None:
-            found["plugin"] = plugin
+            found["plugin"] = self.kind
         return found
 
 

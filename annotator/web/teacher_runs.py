@@ -23,7 +23,7 @@ EXCERPT = 120
 
 def run_for(request: HttpRequest, project: Project, run_id: int) -> TeacherRun:
     """A run of this project; 404 in another one."""
-    rows = TeacherRun.objects.for_user(request.user).filter(project=project, pk=run_id)
+    rows = TeacherRun.objects.for_user(request.user).listed().filter(project=project, pk=run_id)
     found = rows.select_related("teacher__voice", "job", "created_by").first()
     if found is None:
         raise NotFoundError("There is no such run in this project.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -27,6 +28,25 @@ from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.teacher_forms import CapsForm, RunForm, TeacherForm, plainly
 
 RUNS_SHOWN = 20
+# What the page of kinds says of each: its symbol, what it does and what it is good for.
+KINDS = {
+    "zero-shot": (
+        "label",
+        "Compares each item with the labels' names and descriptions. At once, without a key.",
+    ),
+    "openai": (
+        "comment",
+        "Asks a language model behind an endpoint of yours. For labels that want reading.",
+    ),
+    "student": (
+        "student",
+        "Lets the promoted student of a project answer: of this one or another one of yours.",
+    ),
+    "committee": (
+        "people",
+        "Asks several of this project's teachers, and weighs them by what audits say of each.",
+    ),
+}
 
 
 @require_GET
@@ -73,10 +93,16 @@ def money(request: HttpRequest, project_id: int) -> HttpResponse:
 @never_cache
 @login_required
 def new(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Set up a teacher."""
+    """Set up a teacher: first its kind, then what that needs."""
     project = project_for(request, project_id, Can.MANAGE)
-    form = TeacherForm(request.POST or None, project=project)
-    if request.method == "POST" and form.is_valid():
+    data = request.POST if request.method == "POST" else None
+    kind = (data or request.GET).get("plugin", "")
+    if kind not in dict(teachers.offered(project)):
+        kinds = [(name, label, *KINDS[name]) for name, label in teachers.offered(project)]
+        status = 200 if data is None else 422
+        return page(request, "teachers/kinds.html", project, "annotators", {"kinds": kinds}, status)
+    form = TeacherForm(data, project=project, kind=kind, sources=_sources(request))
+    if data is not None and form.is_valid():
         try:
             made = teachers.create_teacher(project, person(request), **form.settings())
         except AnnotatorError as error:
@@ -87,6 +113,13 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
     return _form_page(request, project, form)
 
 
+def _sources(request: HttpRequest, teacher: Teacher | None = None) -> QuerySet[Project]:
+    """Projects with a promoted student that this person may see, and the one chosen before."""
+    seen = Project.objects.for_user(request.user, Can.SEE).exclude(current_student=None)
+    chosen = [teacher.source_id] if teacher and teacher.source_id else []
+    return Project.objects.filter(Q(pk__in=seen) | Q(pk__in=chosen)).order_by("name")
+
+
 @sensitive_post_parameters("key")
 @require_http_methods(["GET", "POST"])
 @never_cache
@@ -95,7 +128,13 @@ def change(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
     """Change a teacher's settings; its kind and what it said stay."""
     project = project_for(request, project_id, Can.MANAGE)
     found = teacher_for(request, project, teacher_id)
-    form = TeacherForm(request.POST or None, project=project, teacher=found)
+    form = TeacherForm(
+        request.POST or None,
+        project=project,
+        kind=found.plugin,
+        sources=_sources(request, found),
+        teacher=found,
+    )
     if request.method == "POST" and form.is_valid():
         try:
             teachers.change_teacher(found, person(request), **form.settings())
@@ -111,7 +150,8 @@ def _form_page(request: HttpRequest, project: Project, form: TeacherForm) -> Htt
     context = {
         "form": form,
         "teacher": form.teacher,
-        "kinds": teachers.offered(project),
+        "kind": dict(teachers.offered(project)).get(form.kind, form.kind),
+        "calls": form.kind in teachers.CALLING,
         "any_endpoint": endpoints.offered().exists(),
         "is_admin": endpoints.is_admin(request.user),
     }
@@ -122,7 +162,7 @@ def _form_page(request: HttpRequest, project: Project, form: TeacherForm) -> Htt
 def teacher_for(request: HttpRequest, project: Project, teacher_id: int) -> Teacher:
     """A teacher of this project; 404 in another one."""
     rows = Teacher.objects.for_user(request.user).filter(project=project, pk=teacher_id)
-    found = rows.select_related("voice", "endpoint", "project").first()
+    found = rows.select_related("voice", "endpoint", "project", "recording", "source").first()
     if found is None:
         raise NotFoundError("There is no such teacher in this project.")
     return found
@@ -140,19 +180,19 @@ def teacher(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespo
 def _teacher(
     request: HttpRequest, project: Project, found: Teacher, form: RunForm | None
 ) -> HttpResponse:
-    runs = TeacherRun.objects.filter(teacher=found).order_by("-pk").select_related("created_by")
-    latest = list(runs[:RUNS_SHOWN])
+    runs = TeacherRun.objects.listed().filter(teacher=found).order_by("-pk")
+    latest = list(runs.select_related("created_by")[:RUNS_SHOWN])
     may_manage = allowed(project, Can.MANAGE)
     context: dict[str, Any] = {
         "teacher": found,
-        "kind": dict(teachers.offered(project)).get(found.plugin, found.plugin),
+        "kind": teachers.kind_of(found),
         "figures": teacher_figures.figures(project)[found.pk],
         "runs": latest,
         "live": next((run for run in latest if run.is_live), None),
         "may_manage": may_manage,
         "tried": teacher_runs.TRIED,
         "form": form or RunForm(),
-        "calls": found.plugin in teachers.CALLING,
+        "members": teachers.asked_of(found) if found.plugin == "committee" else [],
     }
     if may_manage and form is None:
         context |= _estimate(project, found, 50, teacher_runs.OPEN)
@@ -224,3 +264,14 @@ def switch(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
     told = "asks again when told to" if found.enabled else "is off; its calls end within seconds"
     messages.success(request, f"{found.name} {told}.")
     return redirect("teacher", project_id=project.pk, teacher_id=found.pk)
+
+
+@require_POST
+@login_required
+def withdraw(request: HttpRequest, project_id: int, teacher_id: int) -> HttpResponse:
+    """Forget the project's key for a teacher's endpoint."""
+    project = project_for(request, project_id, Can.MANAGE)
+    found = teacher_for(request, project, teacher_id)
+    teachers.withdraw_key(found)
+    messages.success(request, f"The key for {found.endpoint} is forgotten.")
+    return redirect("teacher_change", project_id=project.pk, teacher_id=found.pk)

@@ -111,6 +111,7 @@ class ReadyCommittee:
         costs = _costs(list(heard.values()))
         if len(spoke) < self.settings.quorum:
             said = f"{len(spoke)} of {len(heard)} members answered, {self.settings.quorum} must."
+            said = " ".join([said, *_silences(heard)])
             return TeacherAnswer(number=number, abstained=said, **costs)
         pooled, known = self.pool(spoke, schema, self.settings.sharpness)
         if not known.any():
@@ -201,6 +202,15 @@ def _belief(score: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithms to shares that sum to 1 over the last axis."""
     powers = np.exp(score - score.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _silences(heard: Heard) -> list[str]:
+    """Why members said nothing, each cause once and the first of those who share it named."""
+    causes: dict[str, str] = {}
+    for name in sorted(heard):
+        if heard[name].abstained:
+            causes.setdefault(heard[name].abstained, name)
+    return [f"{name}: {cause}" for cause, name in causes.items()]
 
 
 def _costs(answers: list[TeacherAnswer]) -> dict[str, Any]:

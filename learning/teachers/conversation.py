@@ -16,11 +16,22 @@ from learning.teachers.chat import Message, Offer, Prices, Usage
 from learning.teachers.limits import SLICE_SECONDS, Kept, Stopped, check_stopped, wait_for
 from learning.teachers.line import Answered, Call, Line, Reply
 from learning.teachers.prompting import Prompt, Request, answer_format, write_request
-from learning.teachers.types import Example, TeacherAnswer, TeacherItem, TeacherSchema
+from learning.teachers.types import (
+    FAULT,
+    Example,
+    OfferLabels,
+    Show,
+    TeacherAnswer,
+    TeacherItem,
+    TeacherSchema,
+)
 
 BYTES_PER_TOKEN = 3.0  # a cautious guess, for the rate only
 SHAPE_STATUSES = {400, 422, 501}
-ITEM_CODES = {"context_length_exceeded", "string_above_max_length", "content_filter"}
+# What an endpoint, or the line to it, refuses of one item and not of the next
+ITEM_CODES = {
+    "content_filter", "context_length_exceeded", "request_too_large", "string_above_max_length",
+}  # fmt: skip
 
 COULD_NOT_TELL = "The model could not tell."
 
@@ -32,13 +43,17 @@ _REPAIR = (
 
 @dataclass
 class _Tally:
-    """What the calls for one batch took, and what was noticed on the way."""
+    """What the calls for one batch took, and what was noticed on the way.
+
+    fault: what is missing is so because of the way to the model, not because of the items.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
     money: float = 0.0
     seconds: float = 0.0
     model: str = ""
+    fault: bool = False
     flags: set[str] = field(default_factory=set)
     cut: set[int] = field(default_factory=set)
     repaired: set[int] = field(default_factory=set)
@@ -69,7 +84,9 @@ class _Limit:
 class Conversation:
     """How the items of one run are put to one model.
 
-    most_out: the most tokens that may be written about so many items. settings: what else sets an
+    show, offer_columns: solved items and label columns for the items of one prompt; without them all prompts
+    show `examples` and offer every label. most_out: the most tokens that may be written about so many
+    items. settings: what else sets an
     answer apart in the cache.
     """
 
@@ -84,6 +101,8 @@ class Conversation:
     most_out: Callable[[int], int]
     image_tokens: int
     settings: tuple[Any, ...] = ()
+    show: Show | None = None
+    offer_columns: OfferLabels | None = None
 
     def answer(self, items: Sequence[TeacherItem], stopped: Stopped) -> list[TeacherAnswer]:
         """One answer or abstention for each item; what was answered before is not asked again."""
@@ -136,9 +155,14 @@ class Conversation:
         return next(self._ask([item], stopped))
 
     def _key(self, item: TeacherItem) -> str:
-        alone = write_request(self.prompt, self.schema, [item], self.examples)
+        alone = self._request([item])
         said = [self.model, self.temperature, *self.settings, alone.fingerprint]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+    def _request(self, items: Sequence[TeacherItem]) -> Request:
+        examples = (*self.examples, *(self.show(items) if self.show else ()))
+        columns = self.offer_columns(items) if self.offer_columns else None
+        return write_request(self.prompt, self.schema, items, examples, columns=columns)
 
     def _ask(self, items: Sequence[TeacherItem], stopped: Stopped) -> Iterator[TeacherAnswer]:
         tally = _Tally()
@@ -167,6 +191,7 @@ class Conversation:
                     break
         except (EndpointError, BudgetSpentError, RunStoppedError) as error:
             tally.money += error.money
+            tally.fault = getattr(error, "code", "") not in ITEM_CODES
             return str(error)
         return problem
 
@@ -174,7 +199,7 @@ class Conversation:
         self, items: Sequence[TeacherItem], problem: str, tally: _Tally, stopped: Stopped
     ) -> tuple[dict[int, Said], str, bool]:
         """Valid answers by number, what is wrong with the rest, and whether to leave it at that."""
-        request = write_request(self.prompt, self.schema, items, self.examples)
+        request = self._request(items)
         tally.cut |= request.cut
         message = self._message(items, request, problem, tally, stopped)
         if message.refused:
@@ -268,6 +293,7 @@ class Conversation:
         flags = set(tally.flags)
         flags |= {"repaired"} if item.number in tally.repaired else set()
         flags |= {"text-cut"} if item.number in tally.cut else set()
+        flags |= {FAULT} if tally.fault and said is None else set()
         p = None if said is None else _chances(said, self.schema)
         if said is not None and p is None:
             why = COULD_NOT_TELL

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ from learning.teachers.limits import (
 )
 
 PASSING_STATUSES = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+# Whoever stands in front of the model lost its answer: it may have worked, and want its money
+LOST_STATUSES = {502, 504}
 # What every further call would meet as well
 FINAL_STATUSES = {
     401: "The endpoint refuses the key (401).",
@@ -119,7 +121,7 @@ class _Failure:
 class Line:
     """An endpoint and its guards; share one among all who use the endpoint in this process.
 
-    concurrency: calls at once. longest_wait_seconds: of a Retry-After that is waited for; an
+    concurrency: calls at once. longest_body: bytes of a request that are sent at most. longest_wait_seconds: of a Retry-After that is waited for; an
     endpoint that wants longer is given up for that time. stopped: the kill switch, asked about ten
     times a second.
     """
@@ -131,6 +133,7 @@ class Line:
     breaker: Breaker = field(default_factory=Breaker)
     retries: Retries = field(default_factory=Retries)
     concurrency: int = 4
+    longest_body: int | None = None
     longest_wait_seconds: float = 60.0
     stopped: Stopped = never
 
@@ -149,6 +152,12 @@ class Line:
         def either() -> bool:
             return stopped() or self.stopped()
 
+        if self.longest_body is not None and len(call.body) > self.longest_body:
+            raise EndpointError(
+                f"The item is too large to be sent: {len(call.body) / 1e6:.1f} MB with its prompt, "
+                f"and {self.longest_body / 1e6:.1f} MB is the most.",
+                code="request_too_large",
+            )
         money, began, attempt = 0.0, time.monotonic(), 0
         try:
             while True:
@@ -182,7 +191,7 @@ class Line:
         spent = call.worst
         try:
             reply = self.send(call.path, call.body, stopped)
-            spent = 0.0 if reply.status != 200 else min(max(call.bill(reply), 0.0), call.worst)
+            spent = self._cost(reply, call)
         except SendError as error:
             spent = call.worst if error.sent else 0.0
             turn.failed(str(error), passing=error.passing)
@@ -198,7 +207,13 @@ class Line:
         if reply.status == 200:
             turn.passed()
             return Answered(reply, spent, reply.seconds)
-        return self._refused(reply, turn)
+        return replace(self._refused(reply, turn), money=spent)
+
+    def _cost(self, reply: Reply, call: Call) -> float:
+        """What a whole reply tells of the call's cost; a refusal costs nothing."""
+        if reply.status == 200:
+            return min(max(call.bill(reply), 0.0), call.worst)
+        return call.worst if reply.status in LOST_STATUSES else 0.0
 
     def _reserve(self, worst: float, stopped: Stopped) -> Any:
         """Hold the worst case back; calls in flight may leave some of theirs, so wait for them."""

@@ -15,6 +15,8 @@ from learning.teachers.threads import in_threads
 from learning.teachers.types import (
     Example,
     Means,
+    OfferLabels,
+    Show,
     Teacher,
     TeacherAnswer,
     TeacherItem,
@@ -45,6 +47,8 @@ class OpenAITeacher:
         image counts. price_in, price_out: per million tokens.
     instructions: the first paragraph of the prompt, "" for the usual one. confidence, reason: ask for
         them. text_limit: characters of a text that are sent at most.
+    demonstrations: solved items shown in a prompt, chosen anew for each. candidates: labels offered
+        for an item, 0 for all. Both need what the caller lends; without it they do nothing.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("line",)
@@ -62,6 +66,8 @@ class OpenAITeacher:
     confidence: bool = True
     reason: bool = False
     text_limit: int = 8000
+    demonstrations: int = 0
+    candidates: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 100:
@@ -70,6 +76,10 @@ class OpenAITeacher:
             raise ParameterError("Prices and the temperature lie between 0 and a million.")
         if len(self.instructions) > LONGEST_INSTRUCTIONS:
             raise ParameterError(f"Instructions have {LONGEST_INSTRUCTIONS:,} characters at most.")
+        if not (0 <= self.demonstrations <= 50 and 0 <= self.candidates <= 1000):
+            raise ParameterError(
+                "A prompt shows 0 to 50 solved items and offers up to 1,000 labels."
+            )
         if min(self.thinking_tokens, self.image_tokens) < 0 or self.text_limit < 1:
             raise ParameterError("Tokens are not negative, and a text has at least 1 character.")
 
@@ -78,7 +88,8 @@ class OpenAITeacher:
         line = needed(means.line, "a line to an endpoint", "openai")
         needed(self.model or None, "the id of a model", "openai")
         form: chat.Form = "json_schema" if self.form == "auto" else self.form
-        return _Asking(self, line, Offer(Shape(form=form, logprobs=self.logprobs == "auto")))
+        offer = Offer(Shape(form=form, logprobs=self.logprobs == "auto"))
+        return _Asking(self, line, offer, means.show, means.offer)
 
     def prompt(self, schema: TeacherSchema) -> Prompt:
         """What the model is told first."""
@@ -100,6 +111,8 @@ class _Asking:
     teacher: OpenAITeacher
     line: Line
     offer: Offer
+    show: Show | None = None
+    offer_columns: OfferLabels | None = None
 
     def annotate(
         self,
@@ -126,6 +139,8 @@ class _Asking:
             most_out=lambda count: teacher.most_tokens_out(count, labels),
             image_tokens=teacher.image_tokens,
             settings=(teacher.batch_size, teacher.form, teacher.logprobs, teacher.thinking_tokens),
+            show=self.show if teacher.demonstrations else None,
+            offer_columns=self.offer_columns if teacher.candidates else None,
         )
         something = [item for item in items if item.image is not None or item.whole.strip()]
         batches = list(_batches(something, teacher.batch_size))

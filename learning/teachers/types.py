@@ -5,7 +5,7 @@ Letters in shapes: n items, k labels of the schema in its order, d dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from learning.teachers.line import Line
 
 SUM_TOLERANCE = 1e-4
+FAULT = "fault"  # the mark of an item without an answer because of the way to the model
 
 LentT = TypeVar("LentT")
 
@@ -206,6 +207,10 @@ def confidence_of(p: Floats, *, multi_label: bool) -> float:
     return float(min(p.max(), 1))
 
 
+Show = Callable[[Sequence[TeacherItem]], Sequence[Example]]
+OfferLabels = Callable[[Sequence[TeacherItem]], Sequence[int]]
+
+
 class Teacher(Protocol):
     """A machine annotator that can be asked now."""
 
@@ -248,6 +253,8 @@ class Means:
     student, student_labels, student_encoder: a fitted student, its label names by column, and the
         encoder of the project that it comes from.
     line: to an endpoint, with its rates, its budget and its cache.
+    show: solved items to show beside these of one prompt, after those that all prompts share.
+    offer: the label columns to put before a teacher for these items of one prompt, at least one.
     """
 
     encoder: Ready | None = None
@@ -258,6 +265,8 @@ class Means:
     student_labels: tuple[str, ...] | None = None
     student_encoder: Ready | None = None
     line: Line | None = None
+    show: Show | None = None
+    offer: OfferLabels | None = None
 
 
 class TeacherPlugin(Protocol):

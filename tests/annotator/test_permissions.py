@@ -35,6 +35,7 @@ from annotator.models import (
     ImportBatch,
     Item,
     Project,
+    Recording,
     Role,
     Seeding,
     Simulation,
@@ -70,6 +71,9 @@ api_labels             GET     yes   yes     yes      yes       yes    404      
 api_labels             POST    yes   yes     no       no        no     404      in
 api_labels_order       PUT     yes   yes     no       no        no     404      in
 api_label              PATCH   yes   yes     no       no        no     404      in
+api_label_words        GET     yes   yes     no       no        no     404      in
+api_label_words        POST    yes   yes     no       no        no     404      in
+api_label_words        PUT     yes   yes     no       no        no     404      in
 api_label_archive      POST    yes   yes     no       no        no     404      in
 api_label_restore      POST    yes   yes     no       no        no     404      in
 
@@ -149,6 +153,10 @@ api_teachers_money     GET     yes   yes     yes      no        yes    404      
 api_teachers_money     PATCH   yes   yes     no       no        no     404      in
 api_teacher            GET     yes   yes     yes      no        yes    404      in
 api_teacher            PATCH   yes   yes     no       no        no     404      in
+api_teacher_key        DELETE  yes   yes     no       no        no     404      in
+api_teacher_prompts    GET     yes   yes     no       no        no     404      in
+api_teacher_prompts    POST    yes   yes     no       no        no     404      in
+api_teacher_prompt_restore POST yes  yes     no       no        no     404      in
 api_teacher_try        POST    yes   yes     no       no        no     404      in
 api_teacher_estimate   GET     yes   yes     no       no        no     404      in
 api_teacher_tests      GET     yes   yes     yes      no        yes    404      in
@@ -170,6 +178,13 @@ api_routing_changes    GET     yes   yes     yes      no        yes    404      
 api_routing_seed       POST    yes   yes     no       no        no     404      in
 api_routing_point      POST    yes   yes     no       no        no     404      in
 api_routing_resume     POST    yes   yes     no       no        no     404      in
+api_recordings         GET     yes   yes     no       no        no     404      in
+api_recordings         POST    yes   yes     no       no        no     404      in
+api_recording          GET     yes   yes     no       no        no     404      in
+api_recording_preview  POST    yes   yes     no       no        no     404      in
+api_recording_start    POST    yes   yes     no       no        no     404      in
+api_recording_decide   POST    yes   yes     no       no        no     404      in
+api_recording_discard  POST    yes   yes     no       no        no     404      in
 
 health                 GET     yes   yes     yes      yes       yes    yes      yes
 home                   GET     yes   yes     yes      yes       yes    yes      in
@@ -220,6 +235,10 @@ teacher_new            POST    yes   yes     404      404       404    404      
 teacher                GET     yes   yes     yes      404       yes    404      in
 teacher_change         GET     yes   yes     404      404       404    404      in
 teacher_change         POST    yes   yes     404      404       404    404      in
+teacher_key_withdraw   POST    yes   yes     404      404       404    404      in
+teacher_prompt         GET     yes   yes     404      404       404    404      in
+teacher_prompt         POST    yes   yes     404      404       404    404      in
+teacher_prompt_restore POST    yes   yes     404      404       404    404      in
 teacher_switch         POST    yes   yes     404      404       404    404      in
 teacher_try            POST    yes   yes     404      404       404    404      in
 teacher_estimate       GET     yes   yes     404      404       404    404      in
@@ -235,6 +254,15 @@ routing_point          POST    yes   yes     404      404       404    404      
 routing_seed           POST    yes   yes     404      404       404    404      in
 routing_resume         POST    yes   yes     404      404       404    404      in
 routing_stop           POST    yes   yes     404      404       404    404      in
+label_words            GET     yes   yes     404      404       404    404      in
+label_words            POST    yes   yes     404      404       404    404      in
+label_words_ask        POST    yes   yes     404      404       404    404      in
+recording_new          GET     yes   yes     404      404       404    404      in
+recording_new          POST    yes   yes     404      404       404    404      in
+recording              GET     yes   yes     404      404       404    404      in
+recording              POST    yes   yes     404      404       404    404      in
+recording_state        GET     yes   yes     404      404       404    404      in
+recording_decide       POST    yes   yes     404      404       404    404      in
 endpoints              GET     no    no      no       no        no     no       in
 endpoints              POST    no    no      no       no        no     no       in
 endpoint_switch        POST    no    no      no       no        no     no       in
@@ -371,6 +399,9 @@ def make_world(cast, people_by_role) -> World:
     )
     teacher = teachers.create_teacher(project, cast.lea, name="Names", plugin="zero-shot")
     teacher_run = TeacherRun.objects.create(project=project, teacher=teacher, numbers=[1])
+    recording = Recording.objects.create(
+        project=project, file_name="a.csv", stored_name="gone", format="csv", state="done"
+    )
     endpoint, _ = Endpoint.objects.get_or_create(
         name="Local", base_url="http://127.0.0.1:1/v1", host="127.0.0.1", port=1
     )
@@ -394,6 +425,8 @@ def make_world(cast, people_by_role) -> World:
         "teacher_id": teacher.pk,
         "annotator_id": teacher.voice_id,
         "run_id": teacher_run.pk,
+        "recording_id": recording.pk,
+        "version": 1,
         "endpoint_id": endpoint.pk,
         "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
         "group": "all",

@@ -138,7 +138,7 @@ class TestSettingUp:
         project = make_project(cast)
         with pytest.raises(InvalidError, match="endpoint"):
             teachers.create_teacher(project, None, name="A", plugin="openai", params={"model": "m"})
-        with pytest.raises(InvalidError, match="no teacher"):
+        with pytest.raises(InvalidError, match="uploading"):
             teachers.create_teacher(project, None, name="A", plugin="recorded")
         assert not project.teachers.exists()
         teachers.create_teacher(project, None, name="A", plugin="zero-shot")

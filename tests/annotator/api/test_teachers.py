@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
+from annotator import jobs
 from annotator.models import Annotation, TeacherRun
 from tests.annotator.api.conftest import client_of
 from tests.annotator.teaching import KEY, PRICES, admin, work_off
@@ -110,3 +112,36 @@ class TestTeachers:
         assert ada.patch(url, {"enabled": False}).json()["enabled"] is False
         assert lea.post(f"{here}/{teacher['id']}/runs", {"items": 1}).status_code == 409
         assert lea.get(f"{API}/endpoints").json()["results"] == []
+
+
+class TestOtherKinds:
+    def test_answers_made_elsewhere_and_a_committee(self, lea, project):
+        here = f"{API}/projects/{project.pk}"
+        file = SimpleUploadedFile("a.csv", b"number,label,model\n0,Login,x\n1,Billing,y\n2,,y\n")
+        made = lea.post(f"{here}/recordings", {"file": file}, format="multipart").json()
+        one = f"{here}/recordings/{made['id']}"
+        look = lea.post(f"{one}/preview", {}).json()
+        assert look["mapping"]["number"] == "number"
+        assert look["models"] == [["y", 2], ["x", 1]]
+        bad = {"mapping": {"label": "label"}}
+        assert lea.post(f"{one}/start", bad).status_code == 422
+        begun = lea.post(f"{one}/start", {"name": "Old"}).json()
+        jobs.execute(begun["job_id"])
+        told = lea.get(one).json()
+        assert (told["state"], told["report"]["answers"]) == ("done", 3)
+        wish = {"name": "Both", "plugin": "committee", "member_ids": told["teacher_ids"]}
+        both = lea.post(f"{here}/teachers", wish).json()
+        assert both["member_ids"] == told["teacher_ids"]
+        refused = lea.patch(f"{here}/teachers/{both['id']}", {"member_ids": [10**6]})
+        assert refused.status_code == 404
+        assert lea.post(f"{one}/discard").json()["state"] == "done", "what was read stays"
+        assert lea.get(f"{here}/recordings").json()["results"][0]["teacher_ids"]
+
+    def test_a_student_of_a_project_that_one_may_not_see_is_not_there(self, cast, lea, project):
+        strange = make_project(cast)
+        strange.memberships.all().delete()
+        wish = {"name": "S", "plugin": "student", "source_id": strange.pk}
+        here = f"{API}/projects/{project.pk}/teachers"
+        assert lea.post(here, wish).status_code == 404
+        made = lea.post(here, wish | {"source_id": project.pk})
+        assert made.json()["source_id"] == project.pk

@@ -1,11 +1,14 @@
 """Teachers in a browser: set up, tried, run, watched, stopped; the key is on no page."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from annotator import jobs
 from annotator.actions import teacher_runs
-from annotator.models import Endpoint, Teacher, TeacherRun
+from annotator.models import Endpoint, EndpointKey, Job, Recording, Teacher, TeacherRun
 from tests.annotator.teaching import KEY, admin, teacher_on, work_off
+from tests.annotator.web.helpers import teach
 from tests.factories import make_items, make_project
 from tests.llm import plays
 from tests.llm.loopback import Loopback
@@ -109,3 +112,123 @@ def test_a_teacher_is_switched_off_and_says_so(cast, lea):
 
 def test_only_admins_see_the_list_of_endpoints(cast, lea):
     assert lea.get("/endpoints").status_code == 403
+
+
+def test_kinds_are_chosen_before_their_settings(cast, lea):
+    project = make_project(cast)
+    url = reverse("teacher_new", args=[project.pk])
+    assert "What kind" in lea.get(url).content.decode()
+    assert lea.post(url, {"plugin": "nonsense"}).status_code == 422
+    page = lea.get(f"{url}?plugin=zero-shot").content.decode()
+    assert 'name="model"' not in page
+    assert 'name="model"' in lea.get(f"{url}?plugin=openai").content.decode()
+
+
+def test_a_student_and_a_committee_are_set_up(cast, lea):
+    project, strange = make_project(cast), make_project(cast, name="Not mine")
+    strange.memberships.all().delete()
+    student = teach(project, [[0.9, 0.05, 0.05]])
+    teach(strange, [[0.9, 0.05, 0.05]])
+    url = reverse("teacher_new", args=[project.pk])
+    page = lea.get(f"{url}?plugin=student").content.decode()
+    assert "Not mine" not in page
+    form = {"plugin": "student", "name": "Own", "mapping": "There = Login\nno sign"}
+    answer = lea.post(url, form | {"source": strange.pk})
+    assert answer.status_code == 422
+    assert "is not “there = here”" in answer.content.decode()
+    lea.post(url, form | {"source": project.pk, "mapping": "There = Login"})
+    own = Teacher.objects.get()
+    assert (own.source, own.params["mapping"]) == (project, {"There": "Login"})
+    settings = reverse("teacher_change", args=[project.pk, own.pk])
+    assert "There = Login" in lea.get(settings).content.decode()
+    lea.post(url, {"plugin": "zero-shot", "name": "Names"})
+    form = {"plugin": "committee", "name": "All", "quorum": 1, "cap_run": 1, "members": [own.pk]}
+    assert "2 to 20 members" in lea.post(url, form).content.decode()
+    everyone = list(Teacher.objects.values_list("pk", flat=True))
+    assert lea.post(url, form | {"members": everyone}).status_code == 302
+    made = Teacher.objects.get(plugin="committee")
+    page = lea.get(reverse("teacher", args=[project.pk, made.pk])).content.decode()
+    assert "Names</a>" in page
+    assert student.number == 1
+
+
+def test_a_file_of_answers_is_seen_mapped_decided_and_becomes_a_teacher(cast, lea):
+    project = make_project(cast, audit_share=0)
+    make_items(project, 4)
+    content = (
+        "text,what,sure\nticket number 0,billing,0.9\nticket number 1,<b>x</b>,0.9\nno,Login,2\n"
+    )
+    file = SimpleUploadedFile("gpt.csv", content.encode())
+    page = lea.post(reverse("recording_new", args=[project.pk]), {"file": file}, follow=True)
+    url = page.redirect_chain[-1][0]
+    assert "Say which column holds the answers" in page.content.decode()
+    roles = {"role-1": "label", "role-2": "confidence", "name": "GPT in May"}
+    page = lea.post(url, roles).content.decode()
+    assert "no label of this project" in page
+    assert "no confidence between" in page
+    assert "<b>x" not in page
+    twice = lea.post(url, {"role-1": "label", "role-2": "label"})
+    assert "Two columns" in twice.content.decode()
+    lea.post(url, roles | {"do": "start"})
+    recording = Recording.objects.get()
+    assert "Waiting for a worker" in lea.get(url).content.decode()
+    jobs.execute(recording.job_id)
+    assert lea.get(f"{url}/state")["HX-Refresh"] == "true"
+    assert "1 row of 3" in lea.get(url).content.decode()
+    lea.post(f"{url}/decide", {"decision": "rest"})
+    recording.refresh_from_db()
+    jobs.execute(recording.job_id)
+    page = lea.get(url).content.decode()
+    assert "GPT in May" in page
+    assert "&lt;b&gt;x" in page
+    assert Teacher.objects.get().name == "GPT in May"
+
+
+def test_a_prompt_is_edited_seen_compared_and_restored(cast, lea):
+    with Loopback(plays.good) as server:
+        project, teacher = teacher_on(server, cast)
+    url = reverse("teacher_prompt", args=[project.pk, teacher.pk])
+    page = lea.get(url).content.decode()
+    assert "Labels, by id" in page
+    form = {"instructions": "Be <b>brave</b>.", "demonstrations": 2, "candidates": 0}
+    assert "Version 2 is told" in lea.post(url, form, follow=True).content.decode()
+    page = lea.get(f"{url}?version=2&against=1").content.decode()
+    assert "Be &lt;b&gt;brave" in page
+    assert "removed" in page
+    assert lea.post(url, form | {"demonstrations": 99}).status_code == 422
+    restore = reverse("teacher_prompt_restore", args=[project.pk, teacher.pk, 1])
+    assert "tells what version 1 told" in lea.post(restore, follow=True).content.decode()
+
+
+def test_label_words_are_ticked_and_typed(cast, lea):
+    project = make_project(cast)
+    first, second = project.labels.order_by("pk")[:2]
+    words = {str(first.pk): [{"word": "pay back", "texts": 7, "shared": ["Login"]}]}
+    Job.objects.create(kind="words", project=project, state="done", result={"words": words})
+    url = reverse("label_words", args=[project.pk])
+    assert "also Login" in lea.get(url).content.decode()
+    form = {f"words-{first.pk}": "refund, money", f"take-{first.pk}": ["pay back"]}
+    assert lea.post(url, form | {f"words-{second.pk}": "late\nparcel"}).status_code == 302
+    first.refresh_from_db()
+    assert first.words == ["refund", "money", "pay back"]
+    assert lea.post(url, {f"words-{first.pk}": "x" * 81}).status_code == 422
+    lea.post(reverse("label_words_ask", args=[project.pk]))
+    assert "Waiting for a worker" in lea.get(url).content.decode()
+
+
+def test_a_key_is_withdrawn(cast, lea):
+    with Loopback(plays.good) as server:
+        project, teacher = teacher_on(server, cast)
+    url = reverse("teacher_key_withdraw", args=[project.pk, teacher.pk])
+    assert "is forgotten" in lea.post(url, follow=True).content.decode()
+    assert not EndpointKey.objects.exists()
+    assert lea.post(url).status_code == 409
+
+
+def test_home_offers_model_servers_of_this_machine_to_admins(cast, lea, sign_in):
+    ada = sign_in(admin())
+    assert "127.0.0.1:11434" in ada.get("/").content.decode()
+    assert "127.0.0.1:11434" not in lea.get("/").content.decode()
+    ada.post("/endpoints", {"name": "Ollama", "base_url": "http://127.0.0.1:11434/v1"})
+    assert Endpoint.objects.get().name == "Ollama"
+    assert "127.0.0.1" not in ada.get("/").content.decode()

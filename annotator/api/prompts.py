@@ -1,0 +1,71 @@
+"""Versions of what a teacher that is a language model is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotator.actions import prompts
+from annotator.api.parsing import body
+from annotator.api.teachers import OfTeacher
+from annotator.models import Can, TeacherPrompt
+
+
+class PromptShape(serializers.ModelSerializer[TeacherPrompt]):
+    """`settings`: the parameters of the teacher that make the prompt."""
+
+    settings = serializers.DictField()
+
+    class Meta:
+        model = TeacherPrompt
+        fields = ["id", "version", "settings", "created_at"]
+
+
+class PromptWish(serializers.Serializer[Any]):
+    """What is left out stays. `demonstrations`: solved items shown; `candidates`: labels offered for
+    an item, 0 for all."""
+
+    instructions = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
+    confidence = serializers.BooleanField(required=False)
+    reason = serializers.BooleanField(required=False)
+    demonstrations = serializers.IntegerField(min_value=0, max_value=50, required=False)
+    candidates = serializers.IntegerField(min_value=0, max_value=1_000, required=False)
+    text_limit = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
+
+
+class TeacherPrompts(OfTeacher):
+    @extend_schema(
+        responses=PromptShape(many=True), summary="Versions of a teacher's prompt, latest first"
+    )
+    def get(self, request: Request, project_id: int, teacher_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = self.teacher(project, teacher_id)
+        return self.page(TeacherPrompt.objects.filter(teacher=found), PromptShape)
+
+    @extend_schema(
+        request=PromptWish, responses={201: PromptShape}, summary="Write the next version"
+    )
+    def post(self, request: Request, project_id: int, teacher_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = self.teacher(project, teacher_id)
+        made = prompts.change(found, self.person, **body(request, PromptWish))
+        made.refresh_from_db()
+        return Response(PromptShape(made).data, status=201)
+
+
+class TeacherPromptRestore(OfTeacher):
+    @extend_schema(
+        request=None,
+        responses={201: PromptShape},
+        summary="Tell an earlier version again, as a new one",
+    )
+    def post(self, request: Request, project_id: int, teacher_id: int, version: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = self.teacher(project, teacher_id)
+        made = prompts.restore(found, version, self.person)
+        made.refresh_from_db()
+        return Response(PromptShape(made).data, status=201)

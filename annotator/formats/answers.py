@@ -1,0 +1,283 @@
+"""Answers that a model gave elsewhere: from a record to whose item it is about and what was said."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from annotator.formats.guessing import Column, guess
+from annotator.formats.mapping import LABELS_PER_ROW, LONGEST_ID, LONGEST_LABEL
+from annotator.formats.records import Record, RowError
+
+LONGEST_MODEL = 200
+LONGEST_REASON = 1_000
+MOST_TOKENS = 2**31 - 1
+MOST_MONEY = 1e8
+SUM_TOLERANCE = 0.02  # rounded probabilities may miss 1 by this
+
+# The parts of an answer, and columns that usually hold them.
+_USUAL = {
+    "number": ("number", "item_number"),
+    # A file with a column "label" beside a prediction holds the right answer in it.
+    "label": (
+        *("prediction", "predicted_label", "predicted", "llm_label", "answer", "response"),
+        *("label", "labels", "category", "class", "intent", "said"),
+    ),
+    "probabilities": ("probabilities", "distribution", "scores", "probs"),
+    "confidence": ("confidence", "score", "probability", "certainty"),
+    "model": ("model", "model_name", "annotator", "llm"),
+    "reason": ("reason", "explanation", "rationale"),
+    "tokens_in": ("tokens_in", "prompt_tokens", "input_tokens"),
+    "tokens_out": ("tokens_out", "completion_tokens", "output_tokens"),
+    "money": ("money", "cost", "price"),
+    "seconds": ("seconds", "latency", "duration"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerMapping:
+    """A column's name for each part of an answer, '' for none.
+
+    The item is found by the caller's own id, by its number in the project, or by its text.
+    `separator` splits one cell into several labels; '' takes a cell as one label.
+    """
+
+    id: str = ""
+    number: str = ""
+    text: str = ""
+    text_b: str = ""
+    label: str = ""
+    probabilities: str = ""
+    confidence: str = ""
+    model: str = ""
+    reason: str = ""
+    tokens_in: str = ""
+    tokens_out: str = ""
+    money: str = ""
+    seconds: str = ""
+    separator: str = ""
+
+    @classmethod
+    def from_json(cls, values: AnyMapping[str, Any]) -> AnswerMapping:
+        """Make a mapping of a stored one; unknown names are a KeyError."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise KeyError(str(error)) from error
+
+    def to_json(self) -> dict[str, str]:
+        """Give the mapping as JSON has it."""
+        return asdict(self)
+
+    @property
+    def problem(self) -> str:
+        """Why no answer can be read with it, "" when one can."""
+        if not (self.id or self.number or self.text):
+            return "Say which column tells the item: your own id, its number, or its text."
+        if not (self.label or self.probabilities):
+            return "Say which column holds the answers: the label, or the probabilities."
+        return ""
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadAnswer:
+    """What one row says.
+
+    labels: names, empty where several may hold and none does; None where the row names none.
+    probabilities: by label name, None where the row has none.
+    """
+
+    row: int
+    id: str = ""
+    number: int | None = None
+    text: str = ""
+    text_b: str = ""
+    labels: tuple[str, ...] | None = None
+    probabilities: dict[str, float] | None = None
+    confidence: float | None = None
+    model: str = ""
+    reason: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float = 0.0
+    seconds: float = 0.0
+
+
+def guess_answers(columns: Sequence[Column], records: Sequence[Record]) -> AnswerMapping:
+    """Propose a mapping by the columns' names; text and id as in any file of items."""
+    names = {column.name.strip().casefold(): column.name for column in columns}
+    found = {
+        part: next((names[name] for name in usual if name in names), "")
+        for part, usual in _USUAL.items()
+    }
+    taken = {name for name in found.values() if name}
+    items = guess([column for column in columns if column.name not in taken], records)
+    found["label"] = found["label"] or items.label
+    return AnswerMapping(
+        **found,
+        id=items.id,
+        # An id tells the item by itself; a text may be there several times.
+        text="" if items.id or found["number"] else items.text,
+        text_b="" if items.id or found["number"] else items.text_b,
+        separator=items.separator,
+    )
+
+
+def read_answer(record: Record, mapping: AnswerMapping, *, multi_label: bool) -> ReadAnswer:
+    """What a record says; raises RowError naming every column that stands in the way."""
+    reading = _Reading(record, mapping)
+    found = ReadAnswer(
+        row=record.row,
+        id=reading.short("id", LONGEST_ID),
+        number=reading.item_number(),
+        text=reading.text("text"),
+        text_b=reading.text("text_b"),
+        labels=reading.labels(multi_label=multi_label),
+        probabilities=reading.probabilities(multi_label=multi_label),
+        confidence=reading.share(),
+        model=reading.short("model", LONGEST_MODEL),
+        reason=reading.words("reason")[:LONGEST_REASON],
+        tokens_in=int(reading.amount("tokens_in", MOST_TOKENS)),
+        tokens_out=int(reading.amount("tokens_out", MOST_TOKENS)),
+        money=reading.amount("money", MOST_MONEY),
+        seconds=reading.amount("seconds", MOST_TOKENS),
+    )
+    if not (found.id or found.number is not None or found.text) and not reading.faults:
+        column = mapping.id or mapping.number or mapping.text
+        reading.faults.append((column, "The row does not say which item it is about."))
+    if reading.faults:
+        raise RowError(reading.faults)
+    return found
+
+
+class _Reading:
+    """One record under a mapping; faults gather while its parts are read."""
+
+    def __init__(self, record: Record, mapping: AnswerMapping) -> None:
+        self.fields, self.mapping = record.fields, mapping
+        self.faults: list[tuple[str, str]] = []
+
+    def value(self, part: str) -> Any:
+        column = getattr(self.mapping, part)
+        return self.fields.get(column) if column else None
+
+    def fault(self, part: str, told: str) -> None:
+        self.faults.append((getattr(self.mapping, part), told))
+
+    def words(self, part: str) -> str:
+        value = self.value(part)
+        if isinstance(value, dict | list):
+            self.fault(part, "A list or an object stands here.")
+            return ""
+        return _plain(value).strip()
+
+    def text(self, part: str) -> str:
+        """As it is: it is compared with the items' texts."""
+        value = self.value(part)
+        return value if isinstance(value, str) else self.words(part)
+
+    def short(self, part: str, most: int) -> str:
+        found = self.words(part)
+        if len(found) > most:
+            self.fault(part, f"{len(found):,} characters stand here; at most {most}.")
+        return found
+
+    def item_number(self) -> int | None:
+        found = self.words("number")
+        if not found:
+            return None
+        if not (found.isascii() and found.isdigit() and len(found) <= 9):
+            self.fault("number", f"“{found[:40]}” is no number of an item.")
+            return None
+        return int(found)
+
+    def share(self) -> float | None:
+        """A confidence: 0 … 1, or a percentage with its sign."""
+        value = self.words("confidence")
+        if not value:
+            return None
+        percent = value.endswith("%")
+        number = _number(value.removesuffix("%"))
+        number = number / 100 if number is not None and percent else number
+        if number is None or not 0 <= number <= 1:
+            self.fault("confidence", f"“{value[:40]}” is no confidence between 0 and 1.")
+            return None
+        return number
+
+    def amount(self, part: str, most: float) -> float:
+        value = self.words(part)
+        number = _number(value) if value else 0.0
+        if number is None or not 0 <= number <= most:
+            self.fault(part, f"“{value[:40]}” is no number of at least 0.")
+            return 0.0
+        return number
+
+    def labels(self, *, multi_label: bool) -> tuple[str, ...] | None:
+        """The names in the cell; a list that is empty is an answer where several may hold."""
+        value = self.value("label")
+        mark = self.mapping.separator
+        if isinstance(value, list):
+            parts = value
+        elif isinstance(value, str) and mark and multi_label:
+            parts = value.split(mark)
+        else:
+            parts = [value]
+        if any(isinstance(part, dict | list) for part in parts) or len(parts) > LABELS_PER_ROW:
+            self.fault("label", "A name of a label, or a list of names, was expected here.")
+            return None
+        # A model may write anything where a label should be: what is too long is cut, it is none.
+        names = (_plain(part).strip()[:LONGEST_LABEL] for part in parts)
+        found = tuple(dict.fromkeys(name for name in names if name))
+        if found or (multi_label and isinstance(value, list)):
+            return found
+        return None
+
+    def probabilities(self, *, multi_label: bool) -> dict[str, float] | None:
+        value = self.value("probabilities")
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            value = _decoded(value)
+        if not isinstance(value, dict) or not value or len(value) > LABELS_PER_ROW:
+            self.fault("probabilities", 'An object such as {"Refund": 0.9, …} was expected here.')
+            return None
+        found = {str(name).strip()[:LONGEST_LABEL]: _number(p) for name, p in value.items()}
+        shares = {name: p for name, p in found.items() if p is not None and 0 <= p <= 1}
+        if len(shares) < len(value):
+            self.fault("probabilities", "Each label needs one probability between 0 and 1.")
+            return None
+        if not multi_label and abs(sum(shares.values()) - 1) > SUM_TOLERANCE:
+            self.fault("probabilities", "The probabilities of one label do not sum to 1.")
+            return None
+        return shares
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

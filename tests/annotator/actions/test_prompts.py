@@ -1,0 +1,118 @@
+"""Prompts: versions, differences, restored ones, and what they show beside the items."""
+
+import json
+
+import numpy as np
+import pytest
+
+from annotator.actions import assigning, demonstrating, prompts, teacher_runs, teachers
+from annotator.errors import ConflictError, InvalidError, NotFoundError
+from annotator.models import Part, TeacherPrompt
+from tests.annotator.audited import answer_all
+from tests.annotator.teaching import teacher_on, work_off
+from tests.annotator.web.helpers import encode
+from tests.factories import make_items, make_project
+from tests.llm import plays
+from tests.llm.loopback import Loopback
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server():
+    with Loopback(plays.good) as running:
+        yield running
+
+
+def test_every_change_of_what_is_told_is_a_version(cast, server):
+    _, teacher = teacher_on(server, cast)
+    assert prompts.latest(teacher).version == 1
+    teachers.change_teacher(teacher, cast.lea, concurrency=2, params={"price_in": 1.0})
+    assert prompts.latest(teacher).version == 1, "money is not told"
+    second = prompts.change(teacher, cast.lea, instructions="Be brave.\nBe exact.")
+    third = prompts.change(teacher, cast.lea, instructions="Be brave.\nBe quick.", reason=True)
+    assert (second.version, third.version, third.created_by) == (2, 3, cast.lea)
+    lines = {(line.kind, line.text) for line in prompts.difference(second, third)}
+    assert {("same", "Be brave."), ("removed", "Be exact."), ("added", "Be quick.")} <= lines
+    assert ("added", "Asked for beside the label: confidence, reason") in lines
+    fourth = prompts.restore(teacher, 2, cast.lea)
+    teacher.refresh_from_db()
+    assert (fourth.version, fourth.settings) == (4, second.settings)
+    assert teacher.params["instructions"] == "Be brave.\nBe exact."
+    assert prompts.change(teacher, cast.lea) == fourth, "nothing changed"
+    with pytest.raises(NotFoundError):
+        prompts.restore(teacher, 9, cast.lea)
+    with pytest.raises(InvalidError, match="no setting"):
+        prompts.change(teacher, cast.lea, model="other")
+    with pytest.raises(InvalidError):
+        prompts.change(teacher, cast.lea, demonstrations=99)
+    assert TeacherPrompt.objects.count() == 4
+
+
+def test_a_run_keeps_the_version_that_it_told(cast, server):
+    project, teacher = teacher_on(server, cast)
+    run = teacher_runs.start_run(project, teacher, None, 3)
+    prompts.change(teacher, cast.lea, instructions="Something else.")
+    run = work_off(run)
+    assert (run.state, run.basis) == ("done", {"prompt": 1})
+    assert not any("Something else" in plays.system_of(each) for each in server.requests)
+    later = work_off(teacher_runs.start_run(project, teacher, None, 3))
+    assert later.basis == {"prompt": 2}
+    assert "Something else" in plays.system_of(server.requests[-1])
+
+
+def test_only_language_models_are_told_anything(cast):
+    teacher = teachers.create_teacher(make_project(cast), None, name="A", plugin="zero-shot")
+    with pytest.raises(ConflictError, match="told nothing"):
+        prompts.change(teacher, None, instructions="x")
+    assert prompts.latest(teacher) is None
+
+
+def test_prompts_show_what_people_decided_and_only_the_likely_labels(cast, server, monkeypatch):
+    project, teacher = teacher_on(
+        server, cast, items=0, params={"demonstrations": 2, "candidates": 2}
+    )
+    items = make_items(project, 60)
+    group = np.arange(60) % 3
+    points = np.eye(4)[group] + 0.1 * np.random.default_rng(0).normal(size=(60, 4))
+    assert "not encoded" in run_of(project, teacher, 3).error
+    encode(project, points)
+    monkeypatch.setattr(demonstrating.encoding, "ready_encoder", lambda project: Mute())
+    labels = list(project.labels.order_by("column"))
+    answer_all(
+        project,
+        assigning.voice_of(project, cast.ana),
+        items[:40],
+        [labels[group[item.number]].pk for item in items[:40]],
+    )
+    project.items.filter(number__lt=12).update(part=Part.SEED, order_key=0.0001)
+    project.items.filter(number__gte=12).update(part="", order_key=0.9)
+    project.items.filter(number=12).update(part=Part.EVALUATION)
+    run = run_of(project, teacher, 5)
+    assert run.state == "done", run.error
+    for request in server.requests:
+        shown = plays.user_of(request)
+        solved = [line for line in shown.splitlines() if line.startswith("Answer:")]
+        assert len(solved) == 2
+        assert "ticket number 12\n" not in shown, "evaluation items teach nothing"
+        assert len(plays.label_ids(request)) == 2
+        asked = int(next(iter(plays.items_of(request).values())).split()[-1])
+        right = str(labels[group[asked]].pk)
+        assert {json.loads(line.removeprefix("Answer: "))["label"] for line in solved} == {right}
+        assert right in plays.label_ids(request)
+    facts = run.facts
+    assert facts["solved"] == 39
+    assert facts["candidates"]["n"] == 12
+    assert facts["candidates"]["recall"] == 1.0
+    assert facts["candidates"]["low"] < 1.0
+
+
+def run_of(project, teacher, count):
+    return work_off(teacher_runs.start_run(project, teacher, None, count))
+
+
+class Mute:
+    """An encoder to which the labels' names say nothing, so that verdicts alone tell."""
+
+    def encode(self, items):
+        return np.zeros((len(items), 4), dtype=np.float32)
