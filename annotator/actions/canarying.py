@@ -99,7 +99,8 @@ def owed(run: TeacherRun, schema: TeacherSchema, left: Sequence[int]) -> Owed:
     found: dict[int, list[TeacherItem]] = defaultdict(list)
     open_ones, waiting = set(left), Canary.objects.filter(run=run, answered_at=None)
     for row in waiting.select_related("host").order_by("pk"):
-        if not left or row.target not in labels or row.host.removed_at is not None:
+        gone = row.host.removed_at is not None or not row.host.text.strip()
+        if not left or row.target not in labels or gone:
             continue
         text = ATTACKS[row.attack](row.host.text, labels[row.target])
         item = TeacherItem(number=row.number, text=text, text_b=row.host.text_b)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from annotator.actions import budgets, teacher_runs
 from annotator.errors import ConflictError
-from annotator.models import Policy, TeacherRun, TeacherRunState, VerdictSource
+from annotator.models import Policy, TeacherRun, TeacherRunKind, TeacherRunState, VerdictSource
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,8 @@ def hindrance(policy: Policy) -> str:
         teacher_runs.check_ready(teacher)
     except ConflictError as refusal:
         return str(refusal.detail)
-    runs = TeacherRun.objects.filter(teacher=teacher, created_at__gte=policy.resumed_at)
+    labelling = TeacherRun.objects.filter(teacher=teacher, kind=TeacherRunKind.LABEL)
+    runs = labelling.filter(created_at__gte=policy.resumed_at)
     last = runs.order_by("-pk").first()
     if last is None or last.is_live:
         return ""

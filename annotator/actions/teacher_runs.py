@@ -296,13 +296,15 @@ def end(run: TeacherRun, state: TeacherRunState, error: str = "") -> bool:
     with transaction.atomic():
         live = TeacherRun.objects.live().filter(pk=run.pk)
         ended = live.update(state=state, error=error, finished_at=Now())
-        if ended and run.kind == TeacherRunKind.LABEL:
+        if ended:
             _let_go(run)
     return bool(ended)
 
 
 def _let_go(run: TeacherRun) -> None:
-    """What the run was about may be chosen again: by the policy's routing, or for people."""
+    """What the run was about may be chosen again: by the policy's routing, or for people. A test
+    held the teacher up as well.
+    """
     routed = Policy.objects.filter(pk=run.project_id, teacher=run.teacher_id).exists()
     kind = "route" if routed else "refill"
     jobs.enqueue(kind, project=run.project, key=f"{kind}:{run.project_id}")

@@ -88,6 +88,7 @@ class Bench:
         """Tell how far it is; what it raises ends the calls under way."""
         try:
             self.switch.look()
+            self.check_model()
             self.job.progress(done, total, "Asking about gold items")
             if time.monotonic() - self._counted_at >= COUNT_SECONDS or done == total:
                 self._counted_at = time.monotonic()

@@ -37,12 +37,17 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
     agreement, known = scores.agreement(project), scorecards.scores(project)
     speeds = measures.speeds(project)
     total = sum(each.answers for each in speeds)
+    teachers = Teacher.objects.filter(project=project).select_related(
+        "voice", "endpoint", "project"
+    )
+    standings = {each.voice_id: trials.standing(each) for each in teachers}
     cards = [
         {
             "speed": each,
             "work": each.answers / total if total else 0.0,
             "agreement": agreement.get(each.annotator_id),
             "score": known.get(each.annotator_id),
+            "standing": standings.get(each.annotator_id),
         }
         for each in speeds
     ]

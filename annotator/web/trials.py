@@ -30,6 +30,12 @@ TONES = {
 }
 
 
+def standing(teacher: Teacher) -> dict[str, str]:
+    """Whether it may label, for a tag."""
+    found = qualifying.state(teacher)
+    return {"state": found.state, "tone": TONES.get(found.state, "warn"), "told": found.sentence}
+
+
 def qualification(subject: Subject) -> dict[str, Any] | None:
     """Whether it may label under a policy, the report, and what another test would cost."""
     teacher = subject.teacher

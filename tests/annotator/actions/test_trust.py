@@ -29,6 +29,7 @@ from annotator.models import (
     Canary,
     Job,
     Part,
+    Policy,
     Purse,
     Qualification,
     Replay,
@@ -49,6 +50,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def good():
     with Loopback(plays.good) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def no_canaries(monkeypatch, request):
+    """Only where they are the matter: the scripted teachers answer other texts by chance."""
+    if request.cls is not TestCanaries:
+        monkeypatch.setattr(canarying, "SHARE", 1e-9)
 
 
 @pytest.fixture
@@ -262,6 +270,7 @@ class TestQualifying:
             run = work_off(qualifying.start(project, teacher, None))
         assert run.state == "failed"
         assert "fake-1, fake-2" in run.error
+        assert len(server.requests) < 40, "nothing more is paid for"
         assert not Qualification.objects.exists()
 
     def test_faults_of_the_way_are_asked_again_and_say_nothing_of_the_model(self, cast):
@@ -348,9 +357,18 @@ class TestDrift:
         with monkeypatch.context() as here:
             Scripted(here)
             examined(project, teacher)
-        for count in (32, 64):
-            assert work_off(drifting.start(teacher, None)).replay.alarms == []
-            assert len(good.requests) == count
+        ask(project, teacher)
+        assert len(good.requests) == 32
+        assert work_off(drifting.start(teacher, None)).replay.alarms == []
+        assert len(good.requests) == 64
+
+    def test_its_end_lets_the_policy_s_teacher_go_on(self, cast, good, scripted):
+        project, teacher = audited_teacher(good, cast, audited=32, items=32)
+        examined(project, teacher)
+        Policy.objects.create(project=project, teacher=teacher)
+        Job.objects.filter(kind="route").delete()
+        work_off(drifting.start(teacher, None))
+        assert Job.objects.filter(kind="route", state="queued").exists()
 
     def test_there_is_nothing_to_compare_before_a_test(self, cast, good, scripted):
         _, teacher = audited_teacher(good, cast, audited=32, items=32)

@@ -60,6 +60,7 @@ def test_a_teacher_s_scorecard_from_nothing_to_everything(cast, lea, ben, good, 
     cards = lea.get(reverse("annotators", args=[project.pk])).content.decode()
     assert reverse("scorecard", args=[project.pk, teacher.voice_id]) in cards
     assert "80\u202f%" in cards
+    assert ">drifted</span>" in cards
 
 
 def test_what_cannot_be_told_is_said_with_what_is_missing(cast, lea, good):
