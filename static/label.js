@@ -225,6 +225,8 @@ function take(html) {
   let named;
   for (const card of page.querySelectorAll(".item")) named = addCard(document.adoptNode(card)) ?? named;
   for (const lost of page.querySelectorAll("[data-lost]")) dropCard(lost.dataset.lost);
+  const told = page.getElementById("feedback");
+  if (told) byId("feedback").replaceWith(document.adoptNode(told));
   const nothing = page.getElementById("nothing");
   if (nothing) byId("nothing").replaceWith(document.adoptNode(nothing));
   page.querySelectorAll("[data-number]").forEach((number) => {
@@ -236,6 +238,7 @@ function take(html) {
     show();
     if (current()) announce();
   } else paintState();
+  if (told) say(told.textContent.trim());
   return named;
 }
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F
+
 from annotator import jobs
-from annotator.actions import verdicts
+from annotator.actions import reasking, verdicts
 from annotator.models import Item, Project, Verdict
 
 CHUNK = 5_000
 # Settings whose change reaches back to items that were answered before.
-SETTINGS = ("overlap", "consensus")
+SETTINGS = ("overlap", "consensus", "sure_at", "voices_at_most")
 
 
 def wish(project: Project, setting: str) -> None:
@@ -30,7 +32,7 @@ def run_adapt(run: jobs.Run) -> dict[str, Any]:
         run.progress(start, total, "Bringing the items along")
         with run.fence():
             _STEPS[setting](run.project, start, start + CHUNK)
-    after = "refill" if setting == "overlap" else "train"
+    after = "train" if setting == "consensus" else "refill"
     if after == "refill" or not run.project.training_paused:
         jobs.enqueue(after, project=run.project, key=f"{after}:{run.project.pk}")
     return {"items": total}
@@ -41,8 +43,9 @@ def _reopen(project: Project, start: int, end: int) -> None:
     items = Item.objects.filter(
         project=project, number__gte=start, number__lt=end, answers__gt=0
     ).present()
-    items.filter(open=False, answers__lt=project.overlap).update(open=True)
-    items.filter(open=True, answers__gte=project.overlap).update(open=False)
+    wanted = project.overlap + F("extra_voices")
+    items.filter(open=False, answers__lt=wanted).update(open=True)
+    items.filter(open=True, answers__gte=wanted).update(open=False)
 
 
 def _decide(project: Project, start: int, end: int) -> None:
@@ -51,4 +54,15 @@ def _decide(project: Project, start: int, end: int) -> None:
     verdicts.decide(project, decided.filter(item__number__lt=end).values_list("pk", flat=True))
 
 
-_STEPS = {"overlap": _reopen, "consensus": _decide}
+def _ask_again(project: Project, start: int, end: int) -> None:
+    """Items in doubt by the policy of now are asked about once more."""
+    items = Item.objects.filter(project=project, number__gte=start, number__lt=end, answers__gt=0)
+    reasking.ask_again(project, items.values_list("pk", flat=True))
+
+
+_STEPS = {
+    "overlap": _reopen,
+    "consensus": _decide,
+    "sure_at": _ask_again,
+    "voices_at_most": _ask_again,
+}

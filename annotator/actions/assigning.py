@@ -7,15 +7,16 @@ other; the unique constraints on assignments are what makes double service impos
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from annotator.actions import auditing
+from annotator.actions import auditing, entering, sources
+from annotator.actions.sources import Source
 from annotator.errors import NotFoundError
 from annotator.models import (
     Annotator,
@@ -42,11 +43,13 @@ TRIES = 5
 
 _PROJECT = (
     *("task_type", "item_kind", "overlap", "blind", "audit_share", "audit_cutoff"),
-    *("item_count", "current_student_id"),
+    *("item_count", "current_student_id", "removed_count", "share_at_most", "gold_share"),
+    "entry_items",
 )
 _MEMBER: LiteralString = """
 SELECT v.id, v.name, p.task_type, p.item_kind, p.overlap, p.blind, p.audit_share, p.audit_cutoff,
-       p.item_count, p.current_student_id
+       p.item_count, p.current_student_id, p.removed_count, p.share_at_most, p.gold_share,
+       p.entry_items
 FROM annotator_annotator v
 JOIN annotator_project p ON p.id = v.project_id
 JOIN annotator_membership m ON m.project_id = p.id AND m.user_id = v.user_id
@@ -67,7 +70,7 @@ WHERE a.id = ANY(%(taken)s) ORDER BY a.id
 """
 
 _SEAT: LiteralString = """
-SELECT v.served, m.quota, m.batch_id
+SELECT v.served, m.quota, m.batch_id, m.role, m.admitted_at
 FROM annotator_annotator v
 LEFT JOIN annotator_membership m ON m.project_id = v.project_id AND m.user_id = v.user_id
 -- Parts two tabs of one person: their requests take turns at this row.
@@ -88,101 +91,6 @@ WITH ran_out AS (
 SELECT count(*) FROM annotator_assignment
 WHERE annotator_id = %(annotator)s AND state = 'leased' AND lease_until >= now()
 """
-
-# The second half knows answers without a place of their own: extras, and a reviewer's words. Who was
-# asked one question about an item may be asked another one, or the whole answer, later; `{asked}` is
-# the question of the pick.
-_UNMET: LiteralString = """NOT EXISTS (
-    SELECT 1 FROM annotator_assignment met
-    WHERE met.item_id = i.id AND met.annotator_id = %(annotator)s
-      AND met.state IN ('leased', 'answered', 'skipped')
-      AND (met.question_id IS NULL OR met.state = 'leased' OR met.question_id = {asked})
-) AND NOT EXISTS (
-    SELECT 1 FROM annotator_annotation said
-    WHERE said.item_id = i.id AND said.annotator_id = %(annotator)s AND said.kind = 'answer'
-      AND (said.question_id IS NULL OR said.question_id = {asked})
-      AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = said.id)
-)"""
-
-_IN_BATCH: LiteralString = "(%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s::bigint)"
-
-_FROM_QUEUE: LiteralString = f"""
-WITH place AS (
-    SELECT p.id FROM annotator_pick p JOIN annotator_item i ON i.id = p.item_id
-    WHERE p.project_id = %(project)s
-      AND (p.leased_until IS NULL OR p.leased_until < now())
-      AND {_IN_BATCH} AND {_UNMET.format(asked="p.question_id")}
-    ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED
-), found AS (
-    UPDATE annotator_pick p SET leased_until = now() + %(seconds)s * interval '1 second'
-    FROM place WHERE p.id = place.id
-    RETURNING p.item_id, p.slot, p.reason, p.probability, p.suggestion, p.question_id, p.label_set,
-        p.set_size
-)"""  # noqa: S608 - only our own constants are put in
-
-_FROM_POOL: LiteralString = f"""
-WITH found AS (
-    SELECT i.id AS item_id, free.s AS slot, '' AS reason,
-           NULL::float8 AS probability, '[]'::jsonb AS suggestion, NULL::bigint AS question_id,
-           NULL::jsonb AS label_set, NULL::int AS set_size
-    FROM annotator_item i CROSS JOIN LATERAL (
-        SELECT s FROM generate_series(0, %(overlap)s - 1) s
-        WHERE NOT EXISTS (
-            SELECT 1 FROM annotator_assignment taken
-            WHERE taken.item_id = i.id AND taken.slot = s AND taken.question_id IS NULL
-              AND (taken.state = 'answered'
-                   OR taken.state = 'leased' AND taken.lease_until >= now()))
-        ORDER BY s LIMIT 1
-    ) free(s)
-    WHERE i.project_id = %(project)s AND i.answers < %(overlap)s AND i.removed_at IS NULL
-      AND {{which}} AND {_IN_BATCH} AND {_UNMET.format(asked="NULL")}
-    ORDER BY i.order_key LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
-)"""  # noqa: S608 - only our own constants are put in
-
-_LEASE: LiteralString = """, fresh AS (
-    INSERT INTO annotator_assignment (
-        project_id, item_id, annotator_id, slot, state, stream, reason, probability, suggestion,
-        question_id, label_set, set_size, fallback, leased_at, lease_until)
-    SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s::varchar,
-           coalesce(nullif(reason, ''), %(reason)s), probability,
-           -- Until a student has an opinion, what the file suggested; a blind item shows neither.
-           CASE WHEN suggestion <> '[]' OR %(stream)s::varchar = 'audit' THEN suggestion
-                ELSE coalesce((
-                    SELECT jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
-                                     ORDER BY s.probability DESC NULLS FIRST)
-                    FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
-           question_id, label_set, set_size, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
-    FROM found ON CONFLICT DO NOTHING RETURNING id
-), counted AS (
-    UPDATE annotator_annotator SET served = served + 1
-    WHERE id = %(annotator)s AND EXISTS (SELECT 1 FROM fresh)
-)
-SELECT found.item_id, found.slot, fresh.id FROM found LEFT JOIN fresh ON true
-"""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where an item may come from, and how the lease then reads."""
-
-    sql: LiteralString
-    stream: str
-    fallback: bool = False
-    reason: str = ""
-
-
-_AUDIT = _Source(
-    _FROM_POOL.format(which="i.order_key <= %(cutoff)s") + _LEASE,
-    "audit",
-    reason="Drawn at random, so that the figures stay honest",
-)
-_QUEUE = _Source(_FROM_QUEUE + _LEASE, "active")
-_ANYWHERE = _Source(
-    _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s") + _LEASE,
-    "active",
-    fallback=True,
-    reason="Any open item: the queue has nothing for you now",
-)
 
 
 def voice_of(project: Project, user: User) -> Annotator:
@@ -243,14 +151,22 @@ def take(project: Project, annotator: Annotator, count: int) -> list[Assignment]
         "cutoff": project.audit_cutoff,
         "seconds": LEASE_SECONDS,
     }
-    served, quota, batch = run_prepared(_SEAT, values)[0]
+    served, quota, batch, role, admitted = run_prepared(_SEAT, values)[0]
     live = run_prepared(_LIVE, values)[0][0]
     room = min(count, HELD_AT_MOST - live)
-    if quota is not None:
-        room = min(room, quota - _used(annotator))
+    limit = _limit(project, quota)
+    if limit is not None:
+        room = min(room, limit - _used(annotator))
+    entry = entering.left(project, annotator, role, admitted_at=admitted)
+    if entry is not None:
+        room = min(room, entry)
     taken: list[int] = []
     while len(taken) < room:
-        found = _serve(project, values | {"batch": batch}, served + len(taken))
+        values |= {"batch": batch}
+        wanted = (
+            sources.for_turn(project, served + len(taken)) if entry is None else [sources.ENTRY]
+        )
+        found = _serve(project, values, wanted)
         if found is None:
             break
         taken.append(found)
@@ -279,19 +195,24 @@ def _used(annotator: Annotator) -> int:
     return used.count()
 
 
-def _serve(project: Project, values: dict[str, Any], served: int) -> int | None:
-    """The next item's assignment: audit when it is its turn, else the queue, else anything open."""
-    sources = [_QUEUE, _ANYWHERE, _AUDIT]
-    if auditing.is_turn(project.audit_share, served):
-        sources.insert(0, _AUDIT)
-    for source in sources:
+def _limit(project: Project, quota: int | None) -> int | None:
+    """How many items this person may answer in all: by their quota, and by nobody's share."""
+    if project.share_at_most >= 1:
+        return quota
+    share = math.ceil(project.share_at_most * project.present_count * project.overlap)
+    return share if quota is None else min(quota, share)
+
+
+def _serve(project: Project, values: dict[str, Any], wanted: list[Source]) -> int | None:
+    """The next item's assignment, from the first source that has one."""
+    for source in wanted:
         assignment = _take(project, values, source)
         if assignment is not None:
             return assignment
     return None
 
 
-def _take(project: Project, request: dict[str, Any], source: _Source) -> int | None:
+def _take(project: Project, request: dict[str, Any], source: Source) -> int | None:
     values = request | {
         "stream": source.stream,
         "fallback": source.fallback,
@@ -305,7 +226,7 @@ def _take(project: Project, request: dict[str, Any], source: _Source) -> int | N
         if assignment_id is None:
             _clear(item_id, slot)
             continue
-        if source is _AUDIT:
+        if source is sources.AUDIT:
             auditing.draw(project, Item.objects.only("id", "part").get(pk=item_id))
         return int(assignment_id)
     return None

@@ -51,7 +51,7 @@ INSERT INTO annotator_assignment (project_id, item_id, annotator_id, slot, state
 SELECT i.project_id, i.id, %(annotator)s, free.s, 'answered', 'active', %(reason)s, '[]', false,
     now(), now(), now()
 FROM annotator_item i CROSS JOIN LATERAL (
-    SELECT s FROM generate_series(0, %(overlap)s - 1) s
+    SELECT s FROM generate_series(0, %(overlap)s + i.extra_voices - 1) s
     WHERE NOT EXISTS (
         SELECT 1 FROM annotator_assignment taken
         WHERE taken.item_id = i.id AND taken.slot = s AND taken.question_id IS NULL
@@ -227,7 +227,8 @@ def _label_chunk(
         ]
     )
     Item.objects.filter(pk__in=places).update(
-        answers=F("answers") + 1, open=Q(open=True, answers__lt=project.overlap - 1)
+        answers=F("answers") + 1,
+        open=Q(open=True, answers__lt=project.overlap - 1 + F("extra_voices")),
     )
     return len(places) + len(extras)
 

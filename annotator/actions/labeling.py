@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from annotator.actions import settling
+from annotator.actions import entering, settling
 from annotator.actions.schema import check_answer
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -35,6 +35,8 @@ from annotator.models import (
 from annotator.models.statements import run_prepared
 
 LONGEST_SECONDS = 3600.0
+# Streams whose items show neither suggestion nor anybody's answer.
+BLIND = (Stream.AUDIT, Stream.GOLD)
 LONGEST_COMMENT = 5_000
 # States of an assignment by which its person has the item; the others are over without a word.
 MEETING = (AssignmentState.LEASED, AssignmentState.ANSWERED, AssignmentState.SKIPPED)
@@ -57,17 +59,18 @@ ON CONFLICT (uuid) DO NOTHING RETURNING id, created_at
 """
 
 # An answer to a question leaves the item open: the whole answer is still wanted, by whoever is asked.
+# One to a gold item tells of the person, not of the item.
 _ANSWERED: LiteralString = """
 WITH done AS (
     UPDATE annotator_assignment SET state = 'answered', finished_at = now()
-    WHERE id = %(assignment)s RETURNING item_id, slot, question_id
+    WHERE id = %(assignment)s RETURNING item_id, slot, question_id, stream
 ), gone AS (
     DELETE FROM annotator_pick p USING done
     WHERE p.item_id = done.item_id AND p.slot = done.slot
       AND (done.question_id IS NULL OR p.question_id = done.question_id)
 )
-UPDATE annotator_item i SET answers = answers + 1, open = open AND answers + 1 < %(overlap)s
-FROM done WHERE i.id = done.item_id AND done.question_id IS NULL
+UPDATE annotator_item i SET answers = answers + 1, open = open AND answers + 1 < %(overlap)s + extra_voices
+FROM done WHERE i.id = done.item_id AND done.question_id IS NULL AND done.stream <> 'gold'
 """
 
 
@@ -141,7 +144,7 @@ def store(
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,
-            blind=assignment.stream == Stream.AUDIT or project.blind or not assignment.suggestion,
+            blind=assignment.stream in BLIND or project.blind or not assignment.suggestion,
             seconds=_bounded(seconds),
         )
     )
@@ -149,6 +152,8 @@ def store(
         return _replayed(annotator, uuid)
     if not extra:
         run_prepared(_ANSWERED, {"assignment": assignment.pk, "overlap": project.overlap})
+    if assignment.stream == Stream.GOLD:
+        entering.follow(project, annotator)
     settling.wish(project)
     return annotation
 
@@ -184,6 +189,8 @@ def skip(
         Pick.objects.filter(item_id=assignment.item_id, slot=assignment.slot).update(
             leased_until=None
         )
+        if assignment.stream == Stream.GOLD:
+            entering.follow(project, annotator)
     settling.wish(project)
     return annotation
 

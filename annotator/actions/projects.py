@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import adapting, assigning, auditing, settling
+from annotator.actions import adapting, asking, assigning, auditing, entering, settling
 from annotator.actions.encoding import wish_encoding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -49,6 +49,12 @@ SETTINGS = {
     "strategy",
     "label_questions",
     "consensus",
+    "sure_at",
+    "voices_at_most",
+    "share_at_most",
+    "gold_share",
+    "entry_items",
+    "entry_pass",
     "answer_sets",
     "set_coverage",
     "set_method",
@@ -57,6 +63,9 @@ SETTINGS = {
     "training_paused",
 }
 
+ASKING_PEOPLE = {
+    *("sure_at", "voices_at_most", "share_at_most", "gold_share", "entry_items", "entry_pass"),
+}
 
 # What the queue was filled by; blind, nobody is asked about single labels.
 REFILLING = {
@@ -123,6 +132,8 @@ def change_project(
                 simulation=because,
                 changed_by=by,
             )
+        if "entry_items" in changed and before["entry_items"] == 0:
+            entering.admit_those_at_work(project)
         if changed & REFILLING:
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
         if "training_paused" in changed and not project.training_paused:
@@ -143,6 +154,8 @@ def _assign(project: Project, settings: dict[str, Any]) -> None:
         _check_choosing(project)
     if settings.keys() & {"set_coverage", "set_method"}:
         _check_sets(project)
+    if settings.keys() & ASKING_PEOPLE:
+        asking.check(project)
 
 
 def _check(project: Project) -> None:

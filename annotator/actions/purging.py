@@ -17,6 +17,7 @@ from annotator.models import Job, JobState, Project, Snapshot
 # Tables that refer to a project, in an order in which each may be emptied; the ledger is first.
 _TABLES = (
     "annotator_seeding",
+    "annotator_golditem",
     "annotator_canary",
     "annotator_double",
     "annotator_acceptance",

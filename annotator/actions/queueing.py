@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.actions import conforming, doubling
+from annotator.actions import conforming, doubling, reasking
 from annotator.models import Pick, Project
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[], %s::bigint[], %s::t
     WITH ORDINALITY AS chosen(
         number, reason, probability, suggestion, question, label_set, set_size, rank)
 JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
-CROSS JOIN generate_series(0, %s - 1) AS place(slot)
+CROSS JOIN LATERAL generate_series(0, %s + i.extra_voices - 1) AS place(slot)
 WHERE NOT EXISTS (
     SELECT 1 FROM annotator_assignment a
     WHERE a.item_id = i.id AND a.slot = place.slot AND a.state = 'answered'
@@ -108,6 +108,7 @@ def replace_queue(
         # Parts a training and a refill of one project: their picks would mix, or deadlock.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
         cursor.execute(_FREE_PICKS, [project.pk])
+        reasking.place(project)
         cursor.execute(_NEW_PICKS, [*columns, project.pk, project.overlap])
         return int(cursor.rowcount)
 

@@ -129,7 +129,8 @@ def _standing(
 
 def _reopen(project: Project, assignment: Assignment) -> None:
     """Make the taken-back item the annotator's again, if its place is still free."""
-    counted = assignment.state == AssignmentState.ANSWERED and assignment.question_id is None
+    answered = assignment.state == AssignmentState.ANSWERED and assignment.question_id is None
+    counted = answered and assignment.stream != Stream.GOLD
     if counted:
         Item.objects.filter(pk=assignment.item_id).update(
             answers=F("answers") - 1, open=without_truth()

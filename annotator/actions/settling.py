@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import calibrating, estimating, queueing, sealing, verdicts
+from annotator.actions import calibrating, estimating, queueing, reasking, sealing, verdicts
 from annotator.models import (
     AnnotationKind,
     AnnotatorKind,
@@ -64,6 +64,7 @@ def run_settle(run: jobs.Run) -> dict[str, Any]:
     project = run.project
     position, items = sealing.seal(project, partial(verdicts.decide, project))
     run.check()
+    reasking.ask_again(project, items)
     wish_training(project)
     queueing.wish_refill(project)
     if items:

@@ -31,7 +31,7 @@ JOIN annotator_annotator v ON v.id = a.annotator_id
 CROSS JOIN LATERAL (
     SELECT position FROM annotator_ledgerentry
     WHERE annotation_id = a.id AND position IS NOT NULL OFFSET 0) e
-WHERE a.item_id = ANY(%s) AND a.kind = 'answer' AND v.kind <> 'teacher'
+WHERE a.item_id = ANY(%s) AND a.kind = 'answer' AND a.stream <> 'gold' AND v.kind <> 'teacher'
   AND (SELECT le.position FROM annotator_annotation later
        JOIN annotator_ledgerentry le ON le.annotation_id = later.id
        WHERE later.previous_id = a.id LIMIT 1) IS NULL

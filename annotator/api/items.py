@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -110,6 +110,11 @@ class ItemFilters(serializers.Serializer[Any]):
     number_to = serializers.IntegerField(required=False, min_value=0, max_value=2_147_483_647)
 
 
+def shown_stream(stream: str) -> str:
+    """As annotators may know it: a gold item looks like an audit item."""
+    return str(Stream.AUDIT if stream == Stream.GOLD else stream)
+
+
 class AnnotationShape(serializers.ModelSerializer[Annotation]):
     """`previous` is the UUID of the answer that this one follows.
 
@@ -117,6 +122,7 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
     empty for "no".
     """
 
+    stream = serializers.SerializerMethodField()
     question = serializers.IntegerField(source="question_id", allow_null=True)
     previous = serializers.SerializerMethodField()
 
@@ -127,6 +133,13 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
             *("comment", "reason"),
             *("extra", "blind", "seconds", "previous", "created_at"),
         ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=Stream.choices))
+    def get_stream(self, annotation: Annotation) -> str:
+        """Gold answers are told as such only to those who see others' answers."""
+        if self.context.get("sees"):
+            return annotation.stream
+        return shown_stream(annotation.stream)
 
     def get_previous(self, annotation: Annotation) -> UUID | None:
         """The UUID of what it follows."""
@@ -209,11 +222,17 @@ class Annotations(Endpoint):
         rows = Annotation.objects.for_user(self.person, Can.OPEN).filter(project=project)
         if wish["standing"]:
             rows = rows.standing()
-        if wish["mine"] or not allowed(project, Can.SEE):
+        sees = allowed(project, Can.SEE)
+        if wish["mine"] or not sees:
             rows = rows.by_user(self.person)
-        names = {"item": "item_id", "annotator": "annotator_id", "kind": "kind", "stream": "stream"}
+        names = {"item": "item_id", "annotator": "annotator_id", "kind": "kind"}
         rows = rows.filter(**{column: wish[name] for name, column in names.items() if name in wish})
-        return self.page(rows.select_related("previous"), AnnotationShape)
+        if "stream" in wish:
+            alike = [
+                each for each in Stream if wish["stream"] == (each if sees else shown_stream(each))
+            ]
+            rows = rows.filter(stream__in=alike)
+        return self.page(rows.select_related("previous"), AnnotationShape, context={"sees": sees})
 
 
 class OneAnnotation(Endpoint):
@@ -226,7 +245,8 @@ class OneAnnotation(Endpoint):
         annotation = rows.select_related("previous").filter(uuid=uuid).first()
         if annotation is None:
             raise NotFoundError("There is no such annotation in this project, or not for you.")
-        return Response(AnnotationShape(annotation).data)
+        sees = allowed(project, Can.SEE)
+        return Response(AnnotationShape(annotation, context={"sees": sees}).data)
 
 
 class Verdicts(Endpoint):

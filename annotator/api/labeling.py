@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from annotator.actions import assigning, labeling, revising
 from annotator.api.base import Endpoint
-from annotator.api.items import AnnotationShape, ItemContent
+from annotator.api.items import AnnotationShape, ItemContent, shown_stream
 from annotator.api.parsing import IdField, LabelField, body, label_ids
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Annotator, Assignment, Can, Project, Stream
@@ -45,6 +45,7 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     """
 
     item = ItemContent()
+    stream = serializers.SerializerMethodField()
     question = serializers.SerializerMethodField()
     suggestion = serializers.SerializerMethodField()
     label_set = serializers.SerializerMethodField()
@@ -56,6 +57,11 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
             *("id", "item", "stream", "question", "reason", "suggestion", "label_set", "fallback"),
             "lease_until",
         ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=Stream.choices))
+    def get_stream(self, lease: Assignment) -> str:
+        """A gold item looks like an audit item."""
+        return shown_stream(lease.stream)
 
     def get_question(self, lease: Assignment) -> int | None:
         """The one label that is asked about; a blind project hears of none."""
@@ -73,7 +79,7 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
         return found
 
     def _is_blind(self, lease: Assignment) -> bool:
-        return bool(self.context["project"].blind or lease.stream == Stream.AUDIT)
+        return bool(self.context["project"].blind or lease.stream in labeling.BLIND)
 
     def get_reason(self, lease: Assignment) -> str:
         """Why this item; reasons name labels, so a blind project hears none."""

@@ -54,7 +54,9 @@ class MemberShape(serializers.ModelSerializer[Membership]):
 
     class Meta:
         model = Membership
-        fields = ["id", "username", "name", "role", "quota", "batch_id", "created_at"]
+        fields = [
+            *("id", "username", "name", "role", "quota", "batch_id", "admitted_at", "created_at"),
+        ]
 
 
 class MemberChange(serializers.Serializer[Any]):

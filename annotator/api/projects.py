@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import projects, schema
+from annotator.actions import asking, projects, schema
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import InvalidError, NotFoundError
@@ -39,7 +39,8 @@ class ProjectShape(serializers.ModelSerializer[Project]):
             *("id", "name", "description", "task_type", "item_kind", "guidelines", "role"),
             *("overlap", "blind", "digit_answers", "audit_share", "audit_size"),
             *("encoder", "encoder_params", "strategy", "label_questions", "consensus"),
-            *("answer_sets", "set_coverage", "set_method"),
+            *("sure_at", "voices_at_most", "share_at_most", "gold_share"),
+            *("entry_items", "entry_pass", "answer_sets", "set_coverage", "set_method"),
             *("retrain_answers", "retrain_seconds", "training_paused"),
             *("item_count", "student_pinned", "created_at", "archived_at"),
         ]
@@ -65,6 +66,29 @@ class Settings(serializers.Serializer[Any]):
         "Choosing a strategy that asks so switches it on.",
     )
     consensus = PluginField(consensus_choices, required=False)
+    sure_at = serializers.FloatField(
+        min_value=0,
+        max_value=0.99,
+        required=False,
+        help_text="Another person is asked while the belief in a verdict is below this; 0 never.",
+    )
+    voices_at_most = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    share_at_most = serializers.FloatField(
+        min_value=0.001,
+        max_value=1,
+        required=False,
+        help_text="Of all wanted answers, one person's.",
+    )
+    gold_share = serializers.FloatField(
+        min_value=0, max_value=asking.GOLD_AT_MOST, required=False, help_text="Needs gold items."
+    )
+    entry_items = serializers.IntegerField(
+        min_value=0,
+        max_value=1_000,
+        required=False,
+        help_text="Gold items that a new annotator answers first, with feedback.",
+    )
+    entry_pass = serializers.FloatField(min_value=0, max_value=1, required=False)
     answer_sets = serializers.BooleanField(
         required=False, help_text="Mark the labels that hold with the coverage below."
     )

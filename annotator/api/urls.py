@@ -6,6 +6,7 @@ from annotator.api import (
     endpoints,
     estimates,
     exploring,
+    gold,
     imports,
     items,
     jobs,
@@ -127,6 +128,14 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}/jobs", jobs.Jobs.as_view(), name="api_jobs"),
     path(f"{PROJECT}/jobs/<int:job_id>", jobs.OneJob.as_view(), name="api_job"),
     path(f"{PROJECT}/jobs/<int:job_id>/cancel", jobs.JobCancel.as_view(), name="api_job_cancel"),
+    path(f"{PROJECT}/gold", gold.Gold.as_view(), name="api_gold"),
+    path(f"{PROJECT}/gold/<int:gold_id>", gold.OneGold.as_view(), name="api_gold_item"),
+    path(f"{PROJECT}/alarms", gold.Alarms.as_view(), name="api_alarms"),
+    path(
+        f"{PROJECT}/members/<int:member_id>/admit",
+        gold.MemberAdmit.as_view(),
+        name="api_member_admit",
+    ),
     path(f"{PROJECT}/students", students.Students.as_view(), name="api_students"),
     path(f"{PROJECT}/students/<int:student_id>", students.OneStudent.as_view(), name="api_student"),
     path(

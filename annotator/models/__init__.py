@@ -29,7 +29,7 @@ from annotator.models.people import (
     new_secret,
 )
 from annotator.models.project import ItemKind, Label, Project
-from annotator.models.queue import Assignment, AssignmentState, Pick, Seeding
+from annotator.models.queue import Assignment, AssignmentState, GoldItem, Pick, Seeding
 from annotator.models.recording import RecordedAnswer, Recording, RecordingState
 from annotator.models.routing import Acceptance, Double, Drawn, Policy, PolicyChange, Routing
 from annotator.models.simulation import (
@@ -79,6 +79,7 @@ __all__ = [
     "EstimateSource",
     "Flag",
     "FlagState",
+    "GoldItem",
     "ImportBatch",
     "Invitation",
     "Item",

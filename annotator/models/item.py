@@ -110,7 +110,9 @@ class Item(models.Model):
     part = models.CharField(max_length=16, choices=Part, default=Part.NONE, blank=True)
     # True while the active stream wants another person's answer.
     open = models.BooleanField(default=True)
-    # Answers by people that stand now (not retracted, not extras).
+    # Answers that are wanted beyond the overlap, because people leave the item in doubt.
+    extra_voices = models.PositiveSmallIntegerField(default=0)
+    # Answers by people that stand now (not retracted, not extras, not to it as a gold item).
     answers = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     # Set when its import was undone: off every screen, closed, last in the secret order.

@@ -80,6 +80,8 @@ class Membership(models.Model):
     batch = models.ForeignKey(
         "ImportBatch", models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    # When an annotator was let in after the entry round, or never had to do it.
+    admitted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = MembershipQuerySet.as_manager()

@@ -95,6 +95,18 @@ class Project(models.Model):
     answer_sets = models.BooleanField(default=True)
     set_coverage = models.FloatField(default=0.9)
     set_method = models.CharField(max_length=32, choices=conformal_choices, default="", blank=True)
+    # Another person is asked while the likeliest label's share of belief stays below this (0: never),
+    # until so many have answered.
+    sure_at = models.FloatField(default=0.0)
+    voices_at_most = models.PositiveSmallIntegerField(default=3)
+    # How much of all wanted answers one person may give; 1 is no limit.
+    share_at_most = models.FloatField(default=1.0)
+    # Of the items a person is given, how many are gold: known answers, mixed in unseen.
+    gold_share = models.FloatField(default=0.0)
+    # A new annotator answers so many gold items with feedback first, and is let in with such a share
+    # of them right, else by a manager.
+    entry_items = models.PositiveSmallIntegerField(default=0)
+    entry_pass = models.FloatField(default=0.8)
     retrain_answers = models.PositiveIntegerField(default=10)
     retrain_seconds = models.PositiveIntegerField(default=2)
     training_paused = models.BooleanField(default=False)

@@ -86,6 +86,33 @@ class Seeding(models.Model):
         return f"seeding of {len(self.numbers)} items"
 
 
+class GoldItemQuerySet(models.QuerySet["GoldItem"]):
+    def for_user(self, user: Viewer, can: Can = Can.MANAGE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def standing(self) -> Self:
+        """Those that are asked; what was asked of others stays for the figures."""
+        return self.filter(ended_at=None, item__removed_at=None)
+
+
+class GoldItem(models.Model):
+    """An item whose answer a lead declared known, mixed in to see how well people answer."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="gold_items")
+    item = models.OneToOneField(Item, models.CASCADE, related_name="gold")
+    labels = ArrayField(models.BigIntegerField(), default=list)
+    # Why this is the answer; read after it in the entry round.
+    note = models.TextField(blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    objects = GoldItemQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"gold item {self.item_id}"
+
+
 class AssignmentState(models.TextChoices):
     LEASED = "leased", "Leased"
     ANSWERED = "answered", "Answered"

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import assigning, labeling, media, revising
+from annotator.actions import assigning, entering, labeling, media, revising
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
 from annotator.web import figures
@@ -91,7 +91,7 @@ def answer(request: HttpRequest, project_id: int) -> HttpResponse:
     with transaction.atomic():  # the answer and what it brings wait for the disk once
         kept = _store(request, project, voice)
         fresh = [kept] if kept else assigning.take(project, voice, missing)
-    return _pieces(request, project, voice, fresh)
+    return _pieces(request, project, voice, fresh, feedback=_feedback(request, project, voice))
 
 
 @require_POST
@@ -173,6 +173,21 @@ def _held_item(voice: Annotator, assignment_id: int) -> Item:
     return item
 
 
+def _feedback(request: HttpRequest, project: Project, voice: Annotator) -> dict[str, Any] | None:
+    """What the entry round says of an answer; other projects and people pay nothing for it."""
+    if not project.entry_items or request.POST.get("kind") != "answer":
+        return None
+    told = entering.feedback(project, voice, _number(request.POST.get("assignment", "")))
+    if told is None:
+        return None
+    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    return {
+        "told": told,
+        "said": ", ".join(names.get(pk, "?") for pk in told.said) or "none",
+        "known": ", ".join(names.get(pk, "?") for pk in told.known) or "none",
+    }
+
+
 def _topped_up(project: Project, voice: Annotator) -> list[Assignment]:
     """The person's live leases, and new ones up to what a page holds."""
     live = assigning.held(voice)
@@ -188,6 +203,7 @@ def _pieces(
     *,
     lost: Iterable[int] = (),
     whole: bool = False,
+    feedback: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """Cards and figures, as pieces for the page that is open."""
     cards = [card_of(project, each) for each in fresh]
@@ -197,6 +213,7 @@ def _pieces(
         "lost": lost,
         "numbers": figures.of_voice(project, voice) if whole else figures.of_student(project),
         "nothing": None if cards else _nothing(project, voice),
+        "feedback": feedback,
     }
     return render(request, "label/pieces.html", context)
 
@@ -204,12 +221,13 @@ def _pieces(
 def card_of(project: Project, assignment: Assignment) -> Card:
     """What the page may show of a lease: nothing that hints where the item is labelled blind."""
     item = assignment.item
-    blind = project.blind or assignment.stream == Stream.AUDIT
+    blind = project.blind or assignment.stream in labeling.BLIND
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
     return Card(
         assignment=assignment.pk,
         item_id=item.pk,
-        stream=assignment.stream,
+        # A gold item looks like an audit item.
+        stream="audit" if assignment.stream == Stream.GOLD else assignment.stream,
         question=None if blind else assignment.question_id,
         text=item.text,
         text_b=item.text_b,
@@ -273,6 +291,13 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
         return {
             "title": "No labels yet",
             "text": "A manager adds labels under Settings; then items can be answered.",
+        }
+    entry = entering.progress(project, voice)
+    if entry is not None and entry.is_over:
+        return {
+            "title": "Your entry round is done",
+            "text": f"{entry.right} of {entry.done} were right, a little less than is asked for. A "
+            "manager looks at it and lets you in.",
         }
     return {
         "title": "Nothing left for you here",

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions import scorecards, teacher_figures
+from annotator.actions import alarming, scorecards, teacher_figures
 from annotator.errors import NotFoundError
 from annotator.models import Annotator, Can, Label, Project, Teacher
 from annotator.web import estimates, measures, reliabilities, scores, trials
@@ -51,7 +51,12 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
         }
         for each in speeds
     ]
-    context = {"cards": cards, "tab": "scores", "may_manage": allowed(project, Can.MANAGE)}
+    context = {
+        "cards": cards,
+        "alarms": alarming.of(project) if allowed(project, Can.REVIEW) else [],
+        "tab": "scores",
+        "may_manage": allowed(project, Can.MANAGE),
+    }
     return page(request, "people/annotators.html", project, "annotators", context)
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions import projects
+from annotator.actions import asking, projects
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import ROLES, Can, Membership, Project
 from annotator.models.project import (
@@ -25,6 +25,15 @@ from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 
 NAMED_ENCODERS = {"sentence-transformers", "transformers", "vision"}
+
+
+# Fields that may be left empty -> the shares that they are percent of.
+PERCENT = {
+    "sure_percent": "sure_at",
+    "share_percent": "share_at_most",
+    "gold_percent": "gold_share",
+    "entry_percent": "entry_pass",
+}
 
 
 class SettingsForm(forms.Form):
@@ -57,6 +66,50 @@ class SettingsForm(forms.Form):
         help_text="How several answers become one label. Weighted: a person outweighs an import.",
     )
 
+    sure_percent = forms.FloatField(
+        label="Ask again below, in percent of belief",
+        min_value=0,
+        max_value=99,
+        required=False,
+        help_text="While the answers so far leave an item less sure than this, one more person is "
+        "asked. 0 or empty: never.",
+    )
+    voices_at_most = forms.IntegerField(
+        label="… until so many answered",
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text="What is still in doubt then waits for a reviewer.",
+    )
+    share_percent = forms.FloatField(
+        label="One person's share at most, in percent",
+        min_value=0.1,
+        max_value=100,
+        required=False,
+        help_text="Of all wanted answers, so that one person's habits do not become the data's.",
+    )
+    gold_percent = forms.FloatField(
+        label="Gold items, in percent",
+        min_value=0,
+        max_value=100 * asking.GOLD_AT_MOST,
+        required=False,
+        help_text="Of what a person is given, how many have a known answer. Unseen, no votes. "
+        "Chosen under Annotators, Gold.",
+    )
+    entry_items = forms.IntegerField(
+        label="Entry round, in gold items",
+        min_value=0,
+        max_value=1_000,
+        required=False,
+        help_text="A new annotator answers so many first and reads after each what is right. 0: none.",
+    )
+    entry_percent = forms.FloatField(
+        label="Let in from, in percent right",
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text="Below, a manager lets them in under Members, or does not.",
+    )
     answer_sets = forms.BooleanField(
         label="Answer sets",
         required=False,
@@ -130,6 +183,8 @@ class SettingsForm(forms.Form):
     GROUPS = (
         ("Project", ("name", "description")),
         ("How people are asked", ("overlap", "blind", "digit_answers", "consensus")),
+        ("Several voices", ("sure_percent", "voices_at_most", "share_percent")),
+        ("Gold items", ("gold_percent", "entry_items", "entry_percent")),
         ("Answer sets", ("answer_sets", "coverage_percent", "set_method")),
         ("Audit", ("audit_percent", "audit_size")),
         ("Choosing", ("strategy", "label_questions")),
@@ -165,6 +220,13 @@ class SettingsForm(forms.Form):
         values = dict(self.cleaned_data)
         values["audit_share"] = values.pop("audit_percent") / 100
         values["set_coverage"] = values.pop("coverage_percent") / 100
+        for field, name in PERCENT.items():
+            share = values.pop(field)
+            if share is not None:
+                values[name] = share / 100
+        for name in ("voices_at_most", "entry_items"):
+            if values[name] is None:
+                del values[name]
         name, revision = values.pop("encoder_name"), values.pop("encoder_revision")
         named = values["encoder"] in NAMED_ENCODERS
         given = {"name": name, "revision": revision} if named else {}
@@ -200,9 +262,11 @@ def settings(request: HttpRequest, project_id: int) -> HttpResponse:
 
 def _initial(project: Project) -> dict[str, Any]:
     names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share", "set_coverage"}
+    names -= set(PERCENT.values())
     return {
         **{name: getattr(project, name) for name in names},
         "audit_percent": f"{project.audit_share * 100:.4g}",
+        **{field: f"{getattr(project, name) * 100:.4g}" for field, name in PERCENT.items()},
         "coverage_percent": f"{project.set_coverage * 100:.4g}",
         "encoder_name": project.encoder_params.get("name", ""),
         "encoder_revision": project.encoder_params.get("revision", ""),

@@ -32,6 +32,7 @@ from annotator.models import (
     BatchState,
     Endpoint,
     Flag,
+    GoldItem,
     ImportBatch,
     Item,
     Project,
@@ -80,6 +81,11 @@ api_label_restore      POST    yes   yes     no       no        no     404      
 api_members            GET     yes   yes     yes      no        yes    404      in
 api_member             PATCH   yes   yes     no       no        no     404      in
 api_member             DELETE  yes   yes     no       no        no     404      in
+api_member_admit       POST    yes   yes     no       no        no     404      in
+api_gold               GET     yes   yes     no       no        no     404      in
+api_gold               POST    yes   yes     no       no        no     404      in
+api_gold_item          DELETE  yes   yes     no       no        no     404      in
+api_alarms             GET     yes   yes     yes      no        no     404      in
 api_member_reset       POST    yes   no      no       no        no     404      in
 api_invitations        GET     yes   yes     no       no        no     404      in
 api_invitations        POST    yes   yes     no       no        no     404      in
@@ -286,6 +292,10 @@ token_revoke           POST    yes   404     404      404       404    404      
 deleted                GET     yes   yes     yes      yes       yes    yes      in
 annotators             GET     yes   yes     yes      404       yes    404      in
 scorecard              GET     yes   yes     yes      404       yes    404      in
+gold                   GET     yes   yes     404      404       404    404      in
+gold                   POST    yes   yes     404      404       404    404      in
+gold_end               POST    yes   yes     404      404       404    404      in
+member_admit           POST    yes   yes     404      404       404    404      in
 members                GET     yes   yes     404      404       404    404      in
 members                POST    yes   yes     404      404       404    404      in
 member                 GET     yes   yes     404      404       404    404      in
@@ -429,6 +439,7 @@ def make_world(cast, people_by_role) -> World:
         "version": 1,
         "endpoint_id": endpoint.pk,
         "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
+        "gold_id": GoldItem.objects.create(project=project, item=unmet).pk,
         "group": "all",
         "secret": secret,
         "reset": people.reset_link(guest.user, None),
