@@ -13,6 +13,7 @@ BENCHES = {
     "finetune": "bench.finetune",
     "selection": "bench.selection.main",
     "advice": "bench.advice.main",
+    "routing": "bench.routing.main",
 }
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from learning.audit.intervals import CONFIDENCE, Estimate, effective_size, wilson_share
-from learning.routing.types import Candidates, Router, Seed, Shares
+from learning.routing.types import Candidates, FittedRouter, Router, Seed, Shares
 from learning.students.folds import assign_folds
 from learning.types import Bools, Floats, Ints, Report, no_report, require
 
@@ -100,16 +100,40 @@ def cross_fitted(
 
     Raises what the router raises when those are too few.
     """
+    fold, benefit = _unseen(router, seed, lambda fitted: fitted.benefit, rng, report, folds)
+    return order_of(benefit, seed.wrong, seed.weights, fold, rng)
+
+
+def unseen_wrong(
+    router: Router,
+    seed: Seed,
+    rng: np.random.Generator,
+    report: Report = no_report,
+    folds: int = FOLDS,
+) -> Shares:
+    """(s,) P(the teacher is wrong) of the seed's items, each by a router that has not seen it."""
+    return _unseen(router, seed, lambda fitted: fitted.wrong, rng, report, folds)[1]
+
+
+def _unseen(
+    router: Router,
+    seed: Seed,
+    what: Callable[[FittedRouter], Benefit],
+    rng: np.random.Generator,
+    report: Report,
+    folds: int,
+) -> tuple[Ints, Shares]:
+    """(s,) folds and (s,) what routers of the other folds say."""
     require(seed.rows >= 2 * folds, f"Cross-fitting needs {2 * folds} seed items.")
     fold = assign_folds(np.arange(seed.rows), folds, rng)
-    benefit = np.empty(seed.rows)
+    found = np.empty(seed.rows)
     for number in range(folds):
         beat = partial(_beat, report, number, folds)
         learn, ask = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         fitted = router.fit(seed.subset(learn), rng, beat)
-        benefit[ask] = fitted.benefit(seed.items.subset(ask))
+        found[ask] = what(fitted)(seed.items.subset(ask))
     report(folds, folds)
-    return order_of(benefit, seed.wrong, seed.weights, fold, rng)
+    return fold, found
 
 
 def _beat(report: Report, number: int, folds: int, _done: int, _total: int) -> None:

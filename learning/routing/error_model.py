@@ -1,6 +1,7 @@
 """The router that predicts where the teacher is wrong."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from learning.errors import ParameterError
 from learning.routing.features import FEATURES, measured, scaled
 from learning.routing.memory import Memory
-from learning.routing.regression import Logistic, fit_logistic
+from learning.routing.regression import Logistic, fit_logistic, sigmoid
 from learning.routing.types import Candidates, Seed, Shares, need_seed, sentences
 from learning.students.folds import assign_folds
 from learning.types import Bools, Ints, Report, row_blocks
@@ -72,8 +73,14 @@ class Model:
 
     def predict(self, raw: Shares) -> Shares:
         """(n, f) raw features -> (n,) P(wrong), calibrated."""
-        score = self.logistic.log_odds(scaled(self.names, raw, np.array(self.usual)))
-        return self.calibration.predict(score[:, None])
+        return self.calibration.predict(self._score(raw)[:, None])
+
+    def order(self, raw: Shares) -> Shares:
+        """(n, f) raw features -> (n,) P(wrong) before calibration."""
+        return sigmoid(self._score(raw))
+
+    def _score(self, raw: Shares) -> Shares:
+        return self.logistic.log_odds(scaled(self.names, raw, np.array(self.usual)))
 
     def because(self, raw: Shares) -> list[str]:
         """For each row the features that speak most for an error, in words with their values."""
@@ -97,43 +104,50 @@ def _fitted(names: tuple[str, ...], seed: Seed, fold: Ints, rates: list[Memory])
     raw = raw[:, known]
     usual = np.nanmean(raw, axis=0)
     x, wrong, weights = scaled(names, raw, usual), seed.wrong, seed.weights
-    unseen = {c: _out_of_fold(x, seed, fold, c) for c in STRENGTHS}
-    strength = min(STRENGTHS, key=lambda c: _cost(unseen[c], wrong, weights))
-    calibration = fit_logistic(unseen[strength][:, None], wrong, weights, CALIBRATION_STRENGTH)
+    home = np.array([FEATURES[name].usual for name in names])
+    unseen = {c: _out_of_fold(x, seed, fold, c, home) for c in STRENGTHS}
+    strength = _smallest_good(unseen, wrong, weights)
+    calibration = _calibrated(unseen[strength], wrong, weights)
     return Model(
         names=names,
         usual=tuple(usual.tolist()),
-        logistic=fit_logistic(x, wrong, weights, strength),
-        calibration=_rising(calibration),
+        logistic=fit_logistic(x, wrong, weights, strength, home),
+        calibration=calibration,
         auc=_auc(unseen[strength], wrong, weights),
         strength=strength,
     )
 
 
-def _out_of_fold(x: Shares, seed: Seed, fold: Ints, strength: float) -> Shares:
+def _out_of_fold(x: Shares, seed: Seed, fold: Ints, strength: float, home: Shares) -> Shares:
     """(s,) log-odds of each row by a regression that has not seen it."""
     score = np.empty(seed.rows)
     for f in range(int(fold.max()) + 1):
         learn, ask = fold != f, fold == f
-        model = fit_logistic(x[learn], seed.wrong[learn], seed.weights[learn], strength)
+        model = fit_logistic(x[learn], seed.wrong[learn], seed.weights[learn], strength, home)
         score[ask] = model.log_odds(x[ask])
     return score
 
 
-def _cost(score: Shares, wrong: Bools, weights: Shares) -> float:
-    """Weighted cross-entropy of log-odds."""
-    return float(weights @ (np.logaddexp(0, score) - wrong * score))
+def _smallest_good(unseen: dict[float, Shares], wrong: Bools, weights: Shares) -> float:
+    """The smallest strength that is not worse than the best by more than a standard error of their
+    difference. Source: Breiman et al. 1984 (one standard error)."""
+    costs = {c: weights * (np.logaddexp(0, score) - wrong * score) for c, score in unseen.items()}
+    best = min(costs, key=lambda c: float(costs[c].sum()))
+    for strength in sorted(costs):
+        worse = costs[strength] - costs[best]
+        if worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)):
+            return strength
+    return best
 
 
-def _rising(calibration: Logistic) -> Logistic:
-    """Never turns the order round: without any signal all items get the base rate."""
-    slope = max(calibration.slopes[0], 0.0)
-    return Logistic(
-        centre=calibration.centre,
-        scale=calibration.scale,
-        slopes=(slope,),
-        intercept=calibration.intercept,
+def _calibrated(score: Shares, wrong: Bools, weights: Shares) -> Logistic:
+    """From log-odds to log-odds, as they are unless the items say otherwise. It never turns the
+    order round: without any signal all items get the base rate."""
+    as_it_is = np.sqrt(
+        np.average(np.square(score - np.average(score, weights=weights)), weights=weights)
     )
+    found = fit_logistic(score[:, None], wrong, weights, CALIBRATION_STRENGTH, np.array([as_it_is]))
+    return replace(found, slopes=(max(found.slopes[0], 0.0),))
 
 
 def _auc(score: Shares, wrong: Bools, weights: Shares) -> float | None:
@@ -156,20 +170,17 @@ class FittedErrorModel:
 
     def wrong(self, items: Candidates) -> Shares:
         """(n,) calibrated on items that the model had not seen."""
-        found = np.empty(items.rows)
-        for block in row_blocks(items.rows):
-            rows = np.arange(items.rows)[block]
-            found[block] = self._wrong(items.subset(rows))
-        return found
+        return self._in_blocks(items, Model.predict)
 
     def benefit(self, items: Candidates) -> Shares:
-        """(n,) how likely a person's answer puts an error right."""
-        return self.wrong(items)
+        """(n,) how likely a person's answer puts an error right, before calibration: where the seed
+        shows no signal the chances are all the same, and what is likely beforehand orders them."""
+        return self._in_blocks(items, Model.order)
 
     def reasons(self, items: Candidates, rows: Ints) -> list[str]:
         """P(wrong) and the features that speak most for it."""
         picked = items.subset(rows)
-        wrong = self._wrong(picked)
+        wrong = self.wrong(picked)
         seen = self.seen.because(measured(self.seen.names, picked, self.memory))
         blind = self.blind.because(measured(self.blind.names, picked, self.memory))
         because = []
@@ -190,7 +201,11 @@ class FittedErrorModel:
             "seed_items": self.n,
         }
 
-    def _wrong(self, items: Candidates) -> Shares:
-        seen = self.seen.predict(measured(self.seen.names, items, self.memory))
-        blind = self.blind.predict(measured(self.blind.names, items, self.memory))
-        return np.where(items.answered, seen, blind)
+    def _in_blocks(self, items: Candidates, use: Callable[[Model, Shares], Shares]) -> Shares:
+        found = np.empty(items.rows)
+        for block in row_blocks(items.rows):
+            part = items.subset(np.arange(items.rows)[block])
+            seen = use(self.seen, measured(self.seen.names, part, self.memory))
+            blind = use(self.blind, measured(self.blind.names, part, self.memory))
+            found[block] = np.where(part.answered, seen, blind)
+        return found

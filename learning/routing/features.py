@@ -19,12 +19,14 @@ Measure = Callable[[Candidates, Memory], Shares]
 class Feature:
     """A number per item.
 
-    words: how a reason says it, with the value in place of {}; teacher: it needs an answer;
+    words: how a reason says it, with the value in place of {}; teacher: it needs an answer; usual:
+    the slope to expect before any data, in log-odds of an error by a standard deviation [ours];
     measure: (n,) values, not a number where an item has none; scaled: to what the model sees.
     """
 
     words: str
     teacher: bool
+    usual: float
     measure: Measure
     scaled: Callable[[Shares], Shares] = log_odds
 
@@ -69,49 +71,66 @@ FEATURES = {
     "confidence": Feature(
         words="the teacher states a confidence of {:.2f}",
         teacher=True,
+        usual=-1.0,
         measure=_signal("confidence"),
     ),
     "margin": Feature(
-        words="the teacher's two likeliest answers lie {:.2f} apart", teacher=True, measure=_margin
+        words="the teacher's two likeliest answers lie {:.2f} apart",
+        teacher=True,
+        usual=-0.2,
+        measure=_margin,
     ),
     "entropy": Feature(
-        words="the teacher's doubt is {:.2f} nats", teacher=True, measure=_entropy, scaled=_as_is
+        words="the teacher's doubt is {:.2f} nats",
+        teacher=True,
+        usual=0.2,
+        measure=_entropy,
+        scaled=_as_is,
     ),
     "agreement": Feature(
         words="{:.0%} of the other voices agree with the teacher",
         teacher=True,
+        usual=-1.0,
         measure=_signal("agreement"),
     ),
     "student": Feature(
         words="the student gives the teacher's answer {:.0%}",
         teacher=True,
+        usual=-0.5,
         measure=_signal("student"),
     ),
     "neighbours": Feature(
-        words="{:.0%} of similar items got the same answer", teacher=True, measure=_neighbours
+        words="{:.0%} of similar items got the same answer",
+        teacher=True,
+        usual=-0.2,
+        measure=_neighbours,
     ),
     "label": Feature(
         words="the teacher is wrong in {:.0%} of the times it says this",
         teacher=True,
+        usual=0.3,
         measure=lambda items, memory: memory.by_label(items),
     ),
     "student_margin": Feature(
         words="the student's two likeliest answers lie {:.2f} apart",
         teacher=False,
+        usual=-0.1,
         measure=_student_margin,
     ),
     "nearby": Feature(
         words="on checked items like it the teacher is wrong in {:.0%}",
         teacher=False,
+        usual=0.2,
         measure=lambda items, memory: memory.nearby(items),
     ),
     "group": Feature(
         words="in its group of items the teacher is wrong in {:.0%}",
         teacher=False,
+        usual=0.1,
         measure=lambda items, memory: memory.by_group(items),
     ),
     "length": Feature(
-        words="it has {:.0f} characters", teacher=False, measure=_length, scaled=np.log1p
+        words="it has {:.0f} characters", teacher=False, usual=0.0, measure=_length, scaled=np.log1p
     ),
 }
 """By name, in the order in which a table of them has its columns."""

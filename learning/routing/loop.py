@@ -1,6 +1,6 @@
 """The loop: people's labels train a student that takes over from the teacher."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from learning.errors import NotEnoughDataError
 from learning.routing.regression import sigmoid
 from learning.routing.types import Candidates, Shares, decided
+from learning.scores import margins
 from learning.selection import STRATEGIES
 from learning.types import Bools, Floats, Pool, Selection, require
 
 TINY = 1e-6
 STUDENT_WEIGHTS = (0.5, 0.7, 1.0, 1.4, 2.0)
-TEACHER_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+TEACHER_WEIGHTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 FEWEST = 20  # people's answers on items that chance drew, below which no blend is fitted
 
 
@@ -26,12 +27,16 @@ class Voices:
         be out of fold.
     labelled: (n,) bool, a person answered; answers: (l, k), 0 or 1, in ascending order of row.
     drawn: (l,) bool, chance drew the item and nobody's doubt; None means all.
+    wrong: (n,) 0 … 1, a router's P(the teacher is wrong), out of fold on what it learned from. With
+        it the teacher's answer counts as far as it can be trusted on this very item; None takes the
+        teacher's own distribution.
     """
 
     items: Candidates
     labelled: Bools
     answers: Floats
     drawn: Bools | None = None
+    wrong: Floats | None = None
 
     def __post_init__(self) -> None:
         n, answered = self.items.rows, int(self.labelled.sum())
@@ -44,6 +49,17 @@ class Voices:
             self.drawn is None or self.drawn.shape == (answered,),
             "drawn must hold one yes or no for each labelled item.",
         )
+        require(
+            self.wrong is None or self.wrong.shape == (n,),
+            "wrong must hold one chance for each item.",
+        )
+
+    @property
+    def heard(self) -> Candidates:
+        """The items with the teacher's answers as far as they can be trusted."""
+        if self.wrong is None:
+            return self.items
+        return replace(self.items, teacher=trusted(self.items, self.wrong))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +108,12 @@ class LoopPolicy:
 
     def opinion(self, voices: Voices) -> Opinion:
         """Raises NotEnoughDataError where neither the student nor the teacher says anything."""
-        items = voices.items
+        items = voices.heard
         if items.student is None and not items.answered.any():
             raise NotEnoughDataError("There is neither a student nor an answer of a teacher yet.")
         blend = fit_blend(voices)
-        student = np.where(items.answered, blend.student_weight, blend.alone)
-        teacher = np.where(items.answered, blend.teacher_weight, 0.0)
-        probabilities = pooled(items, student, teacher).astype(np.float32)
-        said = items.said()
+        probabilities = opinion_of(items, blend).astype(np.float32)
+        said = voices.items.said()
         if items.multi_label:
             each = np.where(said, probabilities, 1 - probabilities)
             right = each.min(axis=1, initial=1.0)
@@ -151,39 +165,66 @@ def fit_blend(voices: Voices) -> Blend:
     """The weights under which people's answers are likeliest. Only items that chance drew count:
     those chosen for doubt are not like the others.
     """
-    rows, truth = _drawn(voices)
-    items = voices.items.subset(rows)
-    if items.student is None:
+    if voices.items.student is None:
         return Blend(student_weight=0.0, teacher_weight=1.0, alone=0.0)
+    rows, truth = _like_the_rest(voices, voices.items.student)
+    items = voices.heard.subset(rows)
     spoke = np.flatnonzero(items.answered)
     if len(rows) < FEWEST:
         return Blend()
-    own = min(STUDENT_WEIGHTS, key=lambda weight: _cost(items, weight, 0.0, truth))
+    alone = {weight: _costs(items, weight, 0.0, truth) for weight in STUDENT_WEIGHTS}
+    own = min(alone, key=lambda weight: float(alone[weight].mean()))
+    blend = Blend(student_weight=own, alone=own, n=len(rows))
     if len(spoke) < FEWEST:
-        cost = _cost(items, own, 0.0, truth)
-        return Blend(student_weight=own, alone=own, cost=cost, alone_cost=cost, n=len(rows))
+        return blend
     heard, said = items.subset(spoke), truth[spoke]
-    costs = {
-        (student, teacher): _cost(heard, student, teacher, said)
-        for student, teacher in product(STUDENT_WEIGHTS, TEACHER_WEIGHTS)
-    }
-    student, teacher = min(costs, key=lambda pair: costs[pair])
-    return Blend(
-        student_weight=student,
-        teacher_weight=teacher,
-        alone=own,
-        cost=costs[student, teacher],
-        alone_cost=costs[own, 0.0],
-        n=len(spoke),
-    )
+    base = float(alone[own][spoke].mean())
+    best = replace(blend, cost=base, alone_cost=base, n=len(spoke))
+    for student, teacher in product((0.0, *STUDENT_WEIGHTS), TEACHER_WEIGHTS):
+        cost = float(_costs(heard, student, teacher, said).mean())
+        if cost < best.cost:
+            best = replace(best, student_weight=student, teacher_weight=teacher, cost=cost)
+    return best
 
 
-def _drawn(voices: Voices) -> tuple[NDArray[np.int64], Floats]:
-    """(m,) the labelled rows that chance drew, and (m, k) their answers."""
+def _like_the_rest(voices: Voices, student: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """(m,) labelled rows that chance drew and that are like what is left to the machines, and (m, k)
+    their answers.
+
+    People were asked about the doubtful items first, and of those none is left. So of the drawn ones
+    as large a share goes, the most doubtful first.
+    """
     labelled = np.flatnonzero(voices.labelled)
-    if voices.drawn is None:
-        return labelled, voices.answers
-    return labelled[voices.drawn], voices.answers[voices.drawn]
+    drawn = np.ones(len(labelled), dtype=np.bool_) if voices.drawn is None else voices.drawn
+    rows, answers = labelled[drawn], voices.answers[drawn]
+    others = voices.items.rows - len(rows)
+    gone = (len(labelled) - len(rows)) / others if others else 0.0
+    doubt = -margins(student[rows], multi_label=voices.items.multi_label)
+    kept = np.sort(np.argsort(doubt, kind="stable")[: len(rows) - round(gone * len(rows))])
+    return rows[kept], answers[kept]
+
+
+def trusted(items: Candidates, wrong: Floats) -> Shares:
+    """(n, k) the teacher's answers with the chance 1 - wrong (n,) each.
+
+    Single label: the rest is spread as the teacher spreads it, evenly where it does not; several
+    labels: yes and no are as likely as the whole answer. Rows of zeros stay.
+    """
+    said = items.said()
+    sure = 1 - np.asarray(wrong, dtype=np.float64)[:, None]
+    if items.multi_label:
+        return np.where(items.answered[:, None], np.where(said, sure, 1 - sure), 0.0)
+    others = np.where(said, 0.0, np.asarray(items.teacher, dtype=np.float64) + TINY)
+    others /= np.maximum(others.sum(axis=1, keepdims=True), TINY)
+    return np.where(items.answered[:, None], np.where(said, sure, (1 - sure) * others), 0.0)
+
+
+def opinion_of(items: Candidates, blend: Blend, student: Floats | None = None) -> Shares:
+    """(n, k) the blend of student and teacher; student: (n, k) in place of the one that items have."""
+    if student is not None:
+        items = replace(items, student=student)
+    weight = np.where(items.answered, blend.student_weight, blend.alone)
+    return pooled(items, weight, np.where(items.answered, blend.teacher_weight, 0.0))
 
 
 def pooled(items: Candidates, student: Floats | float, teacher: Floats | float) -> Shares:
@@ -210,11 +251,11 @@ def _log_odds(p: Floats) -> Shares:
     return np.log(inside / (1 - inside))
 
 
-def _cost(items: Candidates, student: float, teacher: float, truth: Floats) -> float:
-    """Mean cross-entropy of people's answers, in nats."""
+def _costs(items: Candidates, student: float, teacher: float, truth: Floats) -> Shares:
+    """(n,) cross-entropy of people's answers, in nats."""
     p = pooled(items, student, teacher)
     told = np.asarray(truth, dtype=np.float64)
     each = told * _logs(p)
     if items.multi_label:
         each += (1 - told) * _logs(1 - p)
-    return float(-each.sum(axis=1).mean())
+    return np.asarray(-each.sum(axis=1), dtype=np.float64)

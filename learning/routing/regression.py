@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.students.head import Head
-from learning.types import Bools, Floats, TrainingData, no_report
+from learning.types import Bools, Floats
 
 Array = NDArray[np.float64]
+
+STEPS = 50
+SHORTEST = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,30 +47,57 @@ def sigmoid(score: Floats) -> Array:
     return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float64)
 
 
-def fit_logistic(x: Floats, hit: Bools, weights: Floats, strength: float) -> Logistic:
-    """Weighted logistic regression with an L2 penalty on standardised features.
+def fit_logistic(
+    x: Floats, hit: Bools, weights: Floats, strength: float, home: Floats | None = None
+) -> Logistic:
+    """Weighted logistic regression whose slopes are pulled to `home`, by Newton's steps.
 
-    x: (n, f); hit: (n,); weights: (n,) above 0; strength: of the data against the penalty.
-    The targets are a little inside of 0 and 1, so that a seed without a single error has an answer.
-    Source: Cox 1958; the targets, Platt 1999.
+    x: (n, f); hit: (n,); weights: (n,) above 0; strength: of the data against the pull; home: (f,)
+    slopes by a standard deviation that are likely before any data, None for zeros. The intercept is
+    free. The targets are a little inside of 0 and 1, so that a seed without a single error has an
+    answer. Source: Cox 1958; the targets, Platt 1999.
     """
     x, weights = np.asarray(x, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     centre = np.average(x, axis=0, weights=weights)
     spread = np.sqrt(np.average(np.square(x - centre), axis=0, weights=weights))
     scale = np.where(spread > 1e-9, spread, 1.0)
     yes, no = int(hit.sum()), int((~hit).sum())
-    target = np.where(hit, (yes + 1) / (yes + 2), 1 / (no + 2))
-    data = TrainingData(
-        targets=np.stack([1 - target, target], axis=1),
-        encodings=((x - centre) / scale).astype(np.float32),
-        weights=weights,
+    z = np.concatenate([(x - centre) / scale, np.ones((len(x), 1))], axis=1)
+    begin = np.zeros(z.shape[1]) if home is None else np.append(home, 0.0)
+    found = _newton(
+        z,
+        np.where(hit, (yes + 1) / (yes + 2), 1 / (no + 2)),
+        np.asarray(strength * weights, dtype=np.float64),
+        begin,
+        np.append(np.ones(x.shape[1]), 1e-6),
     )
-    # The generator only draws the rows on which a strength is chosen, and this one is given.
-    head = Head(strength=strength, tolerance=1e-4).fit(data, np.random.default_rng(0), no_report)
-    slopes = (head.weights[:, 1] - head.weights[:, 0]).astype(np.float64)
     return Logistic(
         centre=tuple(centre.tolist()),
         scale=tuple(scale.tolist()),
-        slopes=tuple(slopes.tolist()),
-        intercept=float(head.bias[1] - head.bias[0]),
+        slopes=tuple(found[:-1].tolist()),
+        intercept=float(found[-1]),
     )
+
+
+def _newton(z: Array, target: Array, weights: Array, home: Array, pull: Array) -> Array:
+    """(f + 1,) where Σ weight · cross-entropy + Σ pull · (slope - home)² / 2 is least. Convex."""
+
+    def cost(slopes: Array) -> float:
+        score = z @ slopes
+        away = pull @ np.square(slopes - home)
+        return float(weights @ (np.logaddexp(0, score) - target * score) + away / 2)
+
+    here = home.copy()
+    now = cost(here)
+    for _ in range(STEPS):
+        p = sigmoid(z @ here)
+        gradient = z.T @ (weights * (p - target)) + pull * (here - home)
+        curved = (z * (weights * p * (1 - p))[:, None]).T @ z + np.diag(pull)
+        step = np.linalg.solve(curved, gradient)
+        size = 1.0
+        while size > SHORTEST and (then := cost(here - size * step)) > now:
+            size /= 2
+        if size <= SHORTEST or now - then < 1e-10:
+            break
+        here, now = here - size * step, then
+    return here

@@ -31,8 +31,10 @@ class Threshold:
         error = seed.teacher_error().value
         reading = None
         if name is not None and seed.rows >= FEWEST:
-            sure = signal(name, seed.items)
-            reading = fit_logistic(log_odds(sure)[:, None], seed.wrong, seed.weights, STRENGTH)
+            sure = log_odds(signal(name, seed.items))
+            spread = np.sqrt(np.cov(sure, aweights=seed.weights, ddof=0))
+            home = -np.atleast_1d(spread)  # what is stated is believed unless the seed differs
+            reading = fit_logistic(sure[:, None], seed.wrong, seed.weights, STRENGTH, home)
         return FittedThreshold(name=name, reading=reading, error=error, n=seed.rows)
 
 

@@ -11,9 +11,13 @@ from learning.routing import ROUTERS
 from learning.routing.choice import back_test, best
 from learning.routing.crossfit import Order, cross_fitted, order_of
 from learning.routing.curve import Work, at, outcome, replace_curve
+from learning.routing.foretell import loop_curve
+from learning.routing.loop import LoopPolicy, Voices
 from learning.routing.threshold import Threshold
 from learning.routing.types import Candidates, Seed, first
-from learning.types import no_report
+from learning.students.folds import out_of_fold
+from learning.students.head import Head
+from learning.types import TrainingData, no_report
 from tests.contracts.plugins import taught
 
 WORK = Work(items=1_000, person_seconds=9.0, person_money=0.1, teacher_money=0.002)
@@ -152,3 +156,64 @@ def test_a_promise_is_kept_when_the_intervals_meet() -> None:
 def test_costs_below_zero_are_refused() -> None:
     with pytest.raises(ShapeError, match="negative"):
         Work(items=10, person_seconds=-1)
+
+
+class TestLoopCurve:
+    @staticmethod
+    def heard(rows: int = 3_000, labelled: int = 120, random: int = 0) -> tuple[Voices, np.ndarray]:
+        """Four groups that overlap; a teacher that is right in 60 %; some drawn items labelled."""
+        draw = rng(random)
+        centres = draw.normal(size=(4, 24))
+        column = draw.integers(0, 4, rows)
+        points = centres[column] + 1.6 * draw.normal(size=(rows, 24))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        said = np.where(draw.random(rows) < 0.6, column, draw.integers(0, 4, rows))
+        truth = np.eye(4, dtype=np.float32)[column]
+        seen = np.zeros(rows, dtype=bool)
+        seen[draw.choice(rows, labelled, replace=False)] = True
+        items = Candidates(
+            teacher=0.1 + 0.6 * np.eye(4)[said],
+            answered=np.ones(rows, dtype=bool),
+            encodings=points.astype(np.float32),
+            student=np.full((rows, 4), 0.25, dtype=np.float32),
+        )
+        return Voices(items=items, labelled=seen, answers=truth[seen]), truth
+
+    def test_rises_to_what_people_say_and_its_band_holds_what_the_student_reaches(self) -> None:
+        held = []
+        for random in range(4):
+            heard, truth = self.heard(random=random)
+            work = Work(items=2_880, person_seconds=1.0)
+            head = Head(strength=10.0)
+            curve = loop_curve(heard, work, head, rng(random), shares=(0.0, 0.1, 1.0))
+            assert curve[0].quality.low < curve[1].quality.value <= curve[2].quality.value + 1e-9
+            assert curve[2].quality.value == pytest.approx(1)
+            said = reached(heard, truth, head)
+            held.append(curve[0].quality.low <= said <= curve[0].quality.high)
+        assert np.mean(held) >= 0.75
+
+    def test_refuses_what_chance_did_not_draw(self) -> None:
+        heard, _ = self.heard()
+        drawn = np.arange(120) < 59
+        with pytest.raises(NotEnoughDataError, match="there are 59"):
+            loop_curve(replace(heard, drawn=drawn), WORK, Head(strength=10.0), rng())
+
+    def test_tells_how_far_it_is(self) -> None:
+        told: list[tuple[int, int]] = []
+        heard, _ = self.heard()
+        loop_curve(
+            heard, WORK, Head(strength=10.0), rng(), lambda done, total: told.append((done, total))
+        )
+        assert told[0] == (0, 20)
+        assert told[-1] == (20, 20)
+
+
+def reached(heard: Voices, truth: np.ndarray, head: Head) -> float:
+    """The accuracy of student and teacher together on what nobody labelled."""
+    points = np.asarray(heard.items.encodings)
+    lesson = TrainingData(targets=truth[heard.labelled], encodings=points[heard.labelled])
+    said = head.fit(lesson, rng(), no_report).predict(points)
+    said[heard.labelled] = out_of_fold(head, lesson, rng()).probabilities
+    opinion = LoopPolicy().opinion(replace(heard, items=replace(heard.items, student=said)))
+    right = opinion.probabilities.argmax(axis=1) == truth.argmax(axis=1)
+    return float(right[~heard.labelled].mean())

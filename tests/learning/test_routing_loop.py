@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from learning.errors import NotEnoughDataError, ShapeError
-from learning.routing.loop import LoopPolicy, Voices, believed, finished, fit_blend, pooled
+from learning.routing.loop import LoopPolicy, Voices, believed, finished, fit_blend, pooled, trusted
 from learning.routing.types import Candidates
 
 
@@ -51,6 +51,28 @@ def test_a_good_teacher_is_heard_and_a_poor_one_is_not() -> None:
     assert good.teacher_weight >= 0.5
     assert good.cost < good.alone_cost - 0.1
     assert poor.teacher_weight <= 0.1
+
+
+def test_an_answer_counts_as_far_as_a_router_trusts_it() -> None:
+    heard = voices(teacher_right=0.6)
+    wrong = np.where((heard.items.said() == truth_of(heard)).all(axis=1), 0.1, 0.9)
+    plain, routed = fit_blend(heard), fit_blend(replace(heard, wrong=wrong))
+    assert routed.cost < plain.cost - 0.1
+    trust = trusted(heard.items, wrong)
+    asked = heard.items.answered
+    np.testing.assert_allclose(trust[asked].sum(axis=1), 1)
+    np.testing.assert_allclose((trust * heard.items.said()).sum(axis=1)[asked], 1 - wrong[asked])
+    assert not trust[~asked].any()
+
+
+def test_a_blend_is_fitted_on_what_is_like_the_rest() -> None:
+    """Of the drawn items as large a share is left out, the doubtful ones, as people have labelled."""
+    heard = voices()
+    drawn = np.arange(len(heard.answers)) % 3 == 0
+    blend = fit_blend(replace(heard, drawn=drawn))
+    gone = 100 / (600 - 50)
+    asked = heard.items.answered[heard.labelled][drawn].mean()
+    assert blend.n == pytest.approx(50 * (1 - gone) * asked, abs=4)
 
 
 def test_only_items_that_chance_drew_say_what_a_voice_is_worth() -> None:

@@ -1,0 +1,1 @@
+"""Bench of routing: what finished labels cost and are worth when teachers label too."""
