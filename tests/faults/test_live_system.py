@@ -62,7 +62,7 @@ def labels(system, tickets):
 
 
 def kill(system, *words):
-    assert wait_until(lambda: system.named(*words)), words
+    assert wait_until(lambda: system.named(*words)), (words, system.logs())
     for process in system.named(*words):
         process.send_signal(signal.SIGKILL)
 
