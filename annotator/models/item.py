@@ -111,7 +111,7 @@ class Item(models.Model):
     # True while the active stream wants another person's answer.
     open = models.BooleanField(default=True)
     # Answers that are wanted beyond the overlap, because people leave the item in doubt.
-    extra_voices = models.PositiveSmallIntegerField(default=0)
+    extra_voices = models.PositiveSmallIntegerField(default=0, db_default=0)
     # Answers by people that stand now (not retracted, not extras, not to it as a gold item).
     answers = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
