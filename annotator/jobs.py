@@ -86,6 +86,8 @@ KINDS: dict[str, Kind] = {
     "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
     "words": Kind(action="annotator.actions.label_words:run_words", queue="io"),
     "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
+    "flag": Kind(action="annotator.actions.flagging:run_flag", queue="train"),
+    "corrections": Kind(action="annotator.actions.corrections:run_corrections", queue="train"),
     "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
     "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),
     "purge": Kind(action="annotator.actions.purging:run_purge", queue="io"),

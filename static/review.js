@@ -3,7 +3,39 @@
   "use strict";
   const place = (event) => (/^(Digit|Numpad)\d$/.test(event.code) ? event.code.at(-1) : event.key);
 
+  // One case at a time: while a decision is on its way, keys mean nothing. A key that was meant for
+  // the case before must never decide the next one.
+  let busy = false;
+  const become = (state) => {
+    busy = state;
+    document.getElementById("main").setAttribute("aria-busy", String(state));
+  };
+  document.addEventListener("htmx:beforeRequest", () => become(true));
+  document.addEventListener("htmx:afterSettle", () => become(false));
+  // A refusal is a page of ours: shown in place of the case.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.isError) return;
+    become(false);
+    event.detail.shouldSwap = true;
+    event.detail.target = document.getElementById("main");
+    event.detail.selectOverride = "#main";
+    event.detail.swapOverride = "outerHTML";
+  });
+  document.addEventListener("htmx:sendError", () => {
+    become(false);
+    document.querySelectorAll("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      form.querySelectorAll("[aria-disabled]").forEach((one) => one.removeAttribute("aria-disabled"));
+    });
+    const state = document.querySelector("#case [role=status]");
+    if (state) state.textContent = "Not stored: the server cannot be reached. Press the key again.";
+  });
+
   document.addEventListener("keydown", (event) => {
+    if (busy && !/^(F\d+|Tab|Escape)$/.test(event.key)) {
+      event.preventDefault();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const at = event.target;
     const typing = at.matches("textarea, select, input:not([type=checkbox])");

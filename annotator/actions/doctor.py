@@ -107,6 +107,7 @@ _UNCHECKED = (
     ("annotator_annotation", "item_id", "annotator_item", "id"),
     ("annotator_annotation", "annotator_id", "annotator_annotator", "id"),
     ("annotator_annotation", "question_id", "annotator_label", "id"),
+    ("annotator_flag", "word_id", "annotator_annotation", "id"),
     ("annotator_ledgerentry", "project_id", "annotator_project", "id"),
     ("annotator_ledgerentry", "annotation_id", "annotator_annotation", "id"),
 )

@@ -211,6 +211,7 @@ def _frozen(project: Project, position: int) -> dict[str, Any]:
         "item_kind": project.item_kind,
         "consensus": project.consensus,
         "asks": project.multi_label,
+        "reviews": True,
         "ledger_digest": bytes(sealed.digest).hex() if sealed else "",
         "labels": _frozen_labels(project),
         "voices": list(voices.values("id", "name", "kind", "weight", "truth")),

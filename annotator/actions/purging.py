@@ -29,6 +29,7 @@ _TABLES = (
     "annotator_pick",
     "annotator_suggestion",
     "annotator_flag",
+    "annotator_reviewcase",
     "annotator_verdict",
     "annotator_ledgerbatch",
     "annotator_itemsearch",

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from annotator.actions import assigning, settling
+from annotator.actions import alike, assigning, labeling, settling
 from annotator.actions.schema import check_labels
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
     AnnotationKind,
+    Annotator,
     Flag,
     FlagState,
     Item,
+    Outcome,
     Project,
+    ReviewCase,
     Stream,
     User,
+    Verdict,
     VerdictState,
 )
 
-
-def waiting(project: Project) -> QuerySet[Item]:
-    """Items that wait for a reviewer: their votes tie, or somebody flagged them.
-
-    A tie that a reviewer has settled waits no more, even before its verdict is derived anew.
-    """
-    settled = Annotation.objects.filter(
-        item=OuterRef("pk"), stream=Stream.REVIEW, kind=AnnotationKind.ANSWER, successor=None
-    )
-    tied = Item.objects.filter(~Exists(settled), project=project, verdict__state=VerdictState.TIE)
-    flagged = Item.objects.filter(project=project, flags__state=FlagState.OPEN)
-    return (tied | flagged).distinct().order_by("number")
+# What a reviewer may say instead of naming the label.
+SAYABLE = (Outcome.NONE, Outcome.KEEP, Outcome.AMBIGUOUS, Outcome.BAD)
 
 
 def settle(
@@ -44,82 +38,166 @@ def settle(
     *,
     uuid: UUID,
     item: Item,
-    labels: Sequence[int],
+    labels: Sequence[int] = (),
+    outcome: str = Outcome.NONE,
     comment: str = "",
+    guess: Sequence[int] = (),
+    same: Sequence[int] = (),
 ) -> Annotation:
-    """Write the reviewer's answer, which decides the item, and settle its flags.
+    """Write the reviewer's word, which decides the item, and settle its flags.
+
+    `outcome` keep takes the label that the item has; ambiguous keeps every voice's label as a
+    distribution, `labels` being the reviewer's own; bad takes the item out of the pool. Without one
+    `labels` decide, and whether that kept or changed the label follows from them. `guess` is
+    what the reviewer chose before anything was shown: the word is blind if it is the same. `same` names items whose near-identical
+    cases are settled alike, and taken back with this one.
 
     A later word of the same reviewer follows the former one; another reviewer's newer word counts.
     """
-    chosen = check_labels(project, labels)
+    if outcome not in SAYABLE:
+        told = ", ".join(filter(None, SAYABLE))
+        raise InvalidError(f"A reviewer says {told}, or only labels.", field="outcome")
     voice = assigning.voice_of(project, reviewer)
     with transaction.atomic():
         # Parts two reviewers with one item: their words are written one after the other.
-        Item.objects.select_for_update(no_key=True).get(pk=item.pk)
+        _hold(project, [item.pk, *same])
         replay = Annotation.objects.filter(uuid=uuid).first()
         if replay is not None:
             if replay.annotator_id != voice.pk:
                 raise InvalidError("That answer id is already in use. Send a fresh random UUID.")
             return replay
-        former = Annotation.objects.filter(
-            item=item, annotator=voice, kind=AnnotationKind.ANSWER, successor=None
-        ).order_by("-id")
-        annotation = Annotation.objects.create(
+        chosen, made = _meant(project, item, labels, outcome)
+        said = Annotation(
             uuid=uuid,
             project=project,
             item=item,
             annotator=voice,
-            previous=former.filter(stream=Stream.REVIEW).first(),
-            stream=Stream.REVIEW,
             labels=chosen,
-            comment=comment,
+            outcome=made,
+            comment=labeling.clean(comment, labeling.LONGEST_COMMENT),
+            blind=bool(chosen) and set(guess) == set(chosen),
         )
-        settle_flags(item, reviewer)
+        _write(said, reviewer)
+        for other in alike.near_identical(project, item, among=same):
+            _write(alike.copy_of(said, other), reviewer)
     settling.wish(project)
-    return annotation
+    return said
+
+
+def _hold(project: Project, items: Sequence[int]) -> None:
+    """Lock rows in one order for all, so that two reviewers never wait for each other."""
+    rows = Item.objects.filter(project=project, pk__in=items)
+    list(rows.select_for_update(no_key=True).order_by("pk"))
+
+
+def _write(said: Annotation, reviewer: User) -> None:
+    """Put a reviewer's word into the ledger, with all that follows; the caller holds the item's row."""
+    said.stream = Stream.REVIEW
+    bad = said.outcome == Outcome.BAD
+    said.kind = AnnotationKind.SKIP if bad else AnnotationKind.ANSWER
+    said.previous = _former(said.item, said.annotator)
+    said.save(force_insert=True)
+    settle_flags(said.item, reviewer, said)
+    ReviewCase.objects.filter(item=said.item).update(leased_until=None)
+    if bad:
+        Item.objects.filter(pk=said.item_id).update(open=False)
+
+
+def _meant(
+    project: Project, item: Item, labels: Sequence[int], outcome: str
+) -> tuple[list[int], str]:
+    """The labels that are written, and what they make of the label that the item has."""
+    verdict = Verdict.objects.filter(item=item, state=VerdictState.DECIDED).first()
+    if outcome == Outcome.BAD:
+        return [], Outcome.BAD
+    if outcome == Outcome.KEEP:
+        if verdict is None:
+            raise ConflictError("This item has no label to keep. Say which one is right.")
+        return list(verdict.labels), Outcome.KEEP
+    chosen = check_labels(project, labels)
+    if outcome == Outcome.AMBIGUOUS:
+        return chosen, Outcome.AMBIGUOUS
+    if verdict is None:
+        return chosen, Outcome.DECIDE
+    return chosen, Outcome.KEEP if set(chosen) == set(verdict.labels) else Outcome.CHANGE
+
+
+def _former(item: Item, voice: Annotator) -> Annotation | None:
+    """The reviewer's word that stands, which a later one follows."""
+    said = Annotation.objects.filter(
+        item=item, annotator=voice, stream=Stream.REVIEW, successor=None
+    )
+    return said.exclude(kind=AnnotationKind.RETRACTION).order_by("-id").first()
 
 
 def take_back(project: Project, reviewer: User, *, uuid: UUID, annotation_uuid: UUID) -> Annotation:
     """Retract an own word: the votes decide again, and the flags that it settled are open again."""
     voice = assigning.voice_of(project, reviewer)
     said = Annotation.objects.filter(uuid=annotation_uuid, annotator=voice, stream=Stream.REVIEW)
-    word = said.filter(kind=AnnotationKind.ANSWER).select_related("item").first()
+    word = said.exclude(kind=AnnotationKind.RETRACTION).select_related("item").first()
     if word is None:
         raise NotFoundError("There is no such word of yours in this project.")
     with transaction.atomic():
+        others = alike.written_with(word)
         # Parts two presses of the key: the second finds the word taken back.
-        Item.objects.select_for_update(no_key=True).get(pk=word.item_id)
+        _hold(project, [word.item_id, *(other.item_id for other in others)])
         later = Annotation.objects.filter(previous=word).first()
         if later is not None and later.uuid == uuid:
             return later
         if later is not None:
             raise ConflictError("That was already taken back or changed.")
-        retraction = Annotation.objects.create(
-            uuid=uuid,
-            project=project,
-            item=word.item,
-            annotator=voice,
-            previous=word,
-            kind=AnnotationKind.RETRACTION,
-            stream=Stream.REVIEW,
-        )
-        _reopen_flags(word, reviewer)
+        retraction = _retract(word, uuid)
+        for other in others:
+            _retract(other, uuid4())
     settling.wish(project)
     return retraction
 
 
-def _reopen_flags(word: Annotation, reviewer: User) -> None:
-    settled = Flag.objects.filter(
-        item_id=word.item_id, settled_by=reviewer, settled_at__gte=word.created_at
+def _retract(word: Annotation, uuid: UUID) -> Annotation:
+    """Take a word back, with all that followed; the caller holds the item's row."""
+    retraction = Annotation.objects.create(
+        uuid=uuid,
+        project_id=word.project_id,
+        item_id=word.item_id,
+        annotator_id=word.annotator_id,
+        previous=word,
+        kind=AnnotationKind.RETRACTION,
+        stream=Stream.REVIEW,
     )
-    raised_again = Flag.objects.filter(item_id=word.item_id, state=FlagState.OPEN)
-    settled.exclude(raised_by__in=raised_again.values("raised_by")).update(
-        state=FlagState.OPEN, settled_by=None, settled_at=None
+    _reopen_flags(word)
+    if word.outcome == Outcome.BAD:
+        project = Project.objects.get(pk=word.project_id)
+        Item.objects.filter(pk=word.item_id, answers__lt=project.overlap).update(
+            open=labeling.without_truth()
+        )
+    return retraction
+
+
+def _reopen_flags(word: Annotation) -> None:
+    settled = Flag.objects.filter(word=word, state=FlagState.SETTLED)
+    again = Flag.objects.filter(item_id=word.item_id, state=FlagState.OPEN)
+    raised = Q(raised_by__in=again.values("raised_by"))
+    if again.by_machines().exists():
+        raised |= Q(raised_by=None)
+    settled.exclude(raised).update(
+        state=FlagState.OPEN, outcome="", word=None, settled_by=None, settled_at=None
     )
 
 
-def settle_flags(item: Item, reviewer: User) -> int:
-    """Close an item's open flags, whatever was decided. Returns how many there were."""
+def settle_flags(item: Item, reviewer: User, word: Annotation | None = None) -> int:
+    """Close an item's open flags; without a word its label stands. Returns how many there were."""
     return Flag.objects.filter(item=item, state=FlagState.OPEN).update(
-        state=FlagState.SETTLED, settled_by=reviewer, settled_at=Now()
+        state=FlagState.SETTLED,
+        outcome=word.outcome if word is not None else Outcome.KEEP,
+        word=word,
+        settled_by=reviewer,
+        settled_at=Now(),
     )
+
+
+def divided(project: Project) -> list[Annotation]:
+    """Reviewers' words that several labels fit, the latest first: cases that divide people."""
+    said = Annotation.objects.filter(
+        project=project, stream=Stream.REVIEW, outcome=Outcome.AMBIGUOUS, successor=None
+    )
+    return list(said.select_related("item").order_by("-pk"))

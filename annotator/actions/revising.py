@@ -22,6 +22,7 @@ from annotator.models import (
     Can,
     Item,
     Membership,
+    Outcome,
     Project,
     Stream,
 )
@@ -94,6 +95,7 @@ def revise(
             stream=last.stream,
             labels=chosen,
             question_id=last.question_id,
+            outcome=Outcome.CHANGE if last.stream == Stream.REVIEW else Outcome.NONE,
             comment=clean(comment, LONGEST_COMMENT),
             extra=last.extra,
             blind=False,

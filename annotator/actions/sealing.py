@@ -17,11 +17,14 @@ from annotator.models import LedgerBatch, LedgerEntry, Project
 
 SEAL_LOCK = 7_002
 BATCH = 5_000
+# The last parts of an annotation's content, which came with later versions.
+LATER = 2
 
 _UNSEALED = """
 SELECT a.id, a.uuid::text, i.number, a.annotator_id, a.kind, a.stream, a.labels, a.comment,
        a.reason, a.extra, p.uuid::text, a.item_id,
-       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id
+       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id,
+       nullif(a.outcome, '')
 FROM annotator_ledgerentry e
 JOIN annotator_annotation a ON a.id = e.annotation_id
 JOIN annotator_item i ON i.id = a.item_id
@@ -33,7 +36,8 @@ ORDER BY a.id LIMIT %s
 CONTENT = """
 SELECT e.position, e.digest, e.redacted_at, a.uuid::text, i.number, a.annotator_id, a.kind,
        a.stream, a.labels, a.comment, a.reason, a.extra, p.uuid::text,
-       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id
+       to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id,
+       nullif(a.outcome, '')
 FROM annotator_ledgerentry e
 JOIN annotator_annotation a ON a.id = e.annotation_id
 JOIN annotator_item i ON i.id = a.item_id
@@ -68,11 +72,13 @@ def position(project: Project) -> int:
 def digest_of(content: list[Any]) -> bytes:
     """SHA-256 of one annotation's content as canonical JSON.
 
-    The label asked about comes last and only where there is one: whole answers keep the digests
-    that they had before there were questions.
+    The label asked about and a reviewer's outcome come last and only where there are any: other
+    answers keep the digests that they had before there were questions and outcomes.
     """
-    if content[-1] is None:
-        content = content[:-1]
+    told = len(content)
+    while told > len(content) - LATER and content[told - 1] is None:
+        told -= 1
+    content = content[:told]
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
@@ -87,7 +93,7 @@ def _seal_batch(project_id: int, follow: Callable[[list[int]], object] | None) -
             return []
         last = LedgerBatch.objects.filter(project_id=project_id).order_by("-number").first()
         first = last.last + 1 if last else 1
-        digests = [digest_of([*row[1:11], row[12], row[13]]) for row in rows]
+        digests = [digest_of([*row[1:11], *row[12:15]]) for row in rows]
         _number(cursor, [row[0] for row in rows], first, digests)
         LedgerBatch.objects.create(
             project_id=project_id,

@@ -18,7 +18,7 @@ from django.db import connection
 
 from annotator.actions.verdicts import Derived, Vote, by_teacher, derive
 from annotator.formats import Field
-from annotator.models import AnnotatorKind, ItemKind, Project, Snapshot
+from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot
 
 CHUNK = 2_000
 # Items whose votes are held at once are fewer the more labels there are.
@@ -38,7 +38,8 @@ _TAKEN_BACK = """coalesce((
     JOIN annotator_ledgerentry le ON le.annotation_id = later.id
     WHERE later.previous_id = a.id LIMIT 1), false)"""
 _VOTES = f"""
-SELECT a.item_id, a.annotator_id, a.labels, a.stream, e.position, a.question_id, a.kind, {_TAKEN_BACK}
+SELECT a.item_id, a.annotator_id, a.labels, a.stream, e.position, a.question_id, a.kind, {_TAKEN_BACK},
+       a.outcome
 FROM annotator_annotation a
 CROSS JOIN LATERAL (
     SELECT position FROM annotator_ledgerentry
@@ -60,7 +61,7 @@ _ANNOTATIONS = f"""
 SELECT e.position, a.uuid::text, i.number, i.external_id, a.annotator_id, a.kind, a.labels, a.stream,
        a.extra, a.blind, a.seconds, a.comment, a.reason, p.uuid::text,
        to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {_TAKEN_BACK},
-       a.question_id
+       a.question_id, a.outcome
 FROM annotator_ledgerentry e
 CROSS JOIN LATERAL (SELECT * FROM annotator_annotation WHERE id = e.annotation_id OFFSET 0) a
 JOIN annotator_item i ON i.id = a.item_id
@@ -112,6 +113,8 @@ class Rows:
         self._kind = self._frozen["item_kind"]
         # Snapshots from before there were questions are written as they were.
         self._asks = bool(self._frozen.get("asks"))
+        # So are those from before reviewers' words had outcomes.
+        self._reviews = bool(self._frozen.get("reviews"))
         self.counts = Counts()
 
     def item_fields(self) -> list[Field]:
@@ -124,6 +127,8 @@ class Rows:
         if self._kind == ItemKind.PAIR:
             kinds["text_b"] = "text"
         kinds |= self._label_kinds() | {"state": "text", "source": "text", "voices": "integer"}
+        if self._reviews:
+            kinds["outcome"] = "text"
         if self._asks:
             kinds["known"] = "json"
         if self._options["soft"]:
@@ -143,6 +148,8 @@ class Rows:
         kinds |= {"kind": "text"} | self._label_kinds()
         if self._asks:
             kinds["question"] = "text"
+        if self._reviews:
+            kinds["outcome"] = "text"
         kinds |= {"standing": "flag", "stream": "text"}
         kinds |= {"extra": "flag", "blind": "flag", "seconds": "number"}
         kinds |= {"comment": "text", "reason": "text", "previous": "text", "created_at": "text"}
@@ -199,16 +206,14 @@ class Rows:
         """The verdicts that follow from these annotations, and the streams they came by."""
         votes: dict[int, list[Vote]] = defaultdict(list)
         streams: dict[int, set[str]] = defaultdict(set)
-        for item, annotator, labels, stream, position, question, kind, taken_back in said:
+        for item, annotator, labels, stream, position, question, kind, taken_back, outcome in said:
             voice = self._voices[annotator]
             if voice["kind"] == AnnotatorKind.TEACHER:  # beside the votes, never one of them
                 continue
             streams[item].add(stream)
-            if kind == "answer" and not taken_back:
-                weight, truth = voice["weight"], voice["truth"]
-                votes[item].append(
-                    Vote(item, annotator, labels, stream, weight, truth, position, question)
-                )
+            if (kind == "answer" or outcome == Outcome.BAD) and not taken_back:
+                who = (item, annotator, labels, stream, voice["weight"], voice["truth"])
+                votes[item].append(Vote(*who, position, question, outcome))
         verdicts = {one.item: one for one in derive(self._project, votes.values())}
         return verdicts, {item: sorted(names) for item, names in streams.items()}
 
@@ -233,6 +238,8 @@ class Rows:
         }
         if self._project.multi_label and not decided:
             fields["labels"] = None
+        if self._reviews:
+            fields["outcome"] = (verdict.outcome if verdict is not None else "") or None
         if self._asks:
             fields["known"] = self._answers(verdict)
         if self._options["soft"]:
@@ -289,6 +296,7 @@ class Rows:
             "kind": row[5],
             **self._label_values(row[6]),
             **({"question": self._names.get(row[16])} if self._asks else {}),
+            **({"outcome": row[17] or None} if self._reviews else {}),
             "standing": row[5] == "answer" and not row[15],
             "stream": row[7],
             "extra": row[8],

@@ -20,6 +20,7 @@ from annotator.actions import (
     differing,
     estimating,
     evaluating,
+    flagging,
     lessons,
     queueing,
     routing,
@@ -70,6 +71,7 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
         _refill(run, project, encoding, knowledge)
     forget_old_files(project)
+    flagging.wish(project)
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
 
 

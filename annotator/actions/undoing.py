@@ -20,6 +20,7 @@ from annotator.models import (
     AnnotatorKind,
     BatchState,
     Flag,
+    FlagKind,
     ImportBatch,
     Item,
     Job,
@@ -49,7 +50,13 @@ FROM annotator_item i
 WHERE i.id = a.item_id AND i.project_id = %(project)s AND i.batch_id = %(batch)s
   AND a.state = 'leased'
 """
-_EMPTIED = ("annotator_suggestion", "annotator_pick", "annotator_itemsearch")
+_EMPTIED = (
+    "annotator_suggestion",
+    "annotator_pick",
+    "annotator_itemsearch",
+    "annotator_flag",
+    "annotator_reviewcase",
+)
 
 
 def undo_import(batch: ImportBatch, user: User | None = None) -> Job:
@@ -106,7 +113,7 @@ def _check(batch: ImportBatch) -> None:
         raise ConflictError(
             f"People have answered {what} of this import, so it can no longer be undone."
         )
-    if Flag.objects.filter(item__batch=batch).exists():
+    if Flag.objects.filter(item__batch=batch, kind=FlagKind.PERSON).exists():
         raise ConflictError("Items of this import are flagged, so it can no longer be undone.")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection, transaction
 
 from annotator.actions.schema import columns_of
-from annotator.models import Project, Verdict, VerdictSource, VerdictState
+from annotator.models import Outcome, Project, Verdict, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,13 +25,15 @@ VERDICT_LOCK = 7_003
 # LIMIT and OFFSET keep the planner at one index probe per row: for a large chunk it would read the
 # whole ledger instead, and again for the next one.
 _STANDING = """
-SELECT a.item_id, a.annotator_id, a.labels, a.stream, v.weight, v.truth, e.position, a.question_id
+SELECT a.item_id, a.annotator_id, a.labels, a.stream, v.weight, v.truth, e.position, a.question_id,
+       a.outcome
 FROM annotator_annotation a
 JOIN annotator_annotator v ON v.id = a.annotator_id
 CROSS JOIN LATERAL (
     SELECT position FROM annotator_ledgerentry
     WHERE annotation_id = a.id AND position IS NOT NULL OFFSET 0) e
-WHERE a.item_id = ANY(%s) AND a.kind = 'answer' AND a.stream <> 'gold' AND v.kind <> 'teacher'
+WHERE a.item_id = ANY(%s) AND (a.kind = 'answer' OR a.outcome = 'bad') AND a.stream <> 'gold'
+  AND v.kind <> 'teacher'
   AND (SELECT le.position FROM annotator_annotation later
        JOIN annotator_ledgerentry le ON le.annotation_id = later.id
        WHERE later.previous_id = a.id LIMIT 1) IS NULL
@@ -68,7 +70,8 @@ ON CONFLICT (item_id) DO UPDATE SET
 class Vote(NamedTuple):
     """A standing answer: who said what to which item, with which weight, at which position.
 
-    `question` is the one label that it is about, None for a whole answer.
+    `question` is the one label that it is about, None for a whole answer; `outcome` is what a
+    reviewer made of the item.
     """
 
     item: int
@@ -79,6 +82,7 @@ class Vote(NamedTuple):
     truth: bool
     position: int
     question: int | None
+    outcome: str = ""
 
 
 class Derived(NamedTuple):
@@ -95,6 +99,7 @@ class Derived(NamedTuple):
     source: VerdictSource
     voices: int
     position: int
+    outcome: str = ""
 
 
 def decide(project: Project, item_ids: Iterable[int]) -> int:
@@ -123,6 +128,18 @@ def by_whole_answers(project: Project, item_ids: Sequence[int]) -> dict[int, lis
         cursor.execute(_STANDING, [list(item_ids)])
         for vote in map(Vote._make, cursor.fetchall()):
             if vote.question is None:
+                votes[vote.item].append(vote)
+    found = derive(project, votes.values())
+    return {one.item: one.labels for one in found if one.state == VerdictState.DECIDED}
+
+
+def without(project: Project, item_ids: Sequence[int], stream: str) -> dict[int, list[int]]:
+    """Item -> the labels that its votes would decide without those of a stream; ties are not in."""
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [list(item_ids)])
+        for vote in map(Vote._make, cursor.fetchall()):
+            if vote.stream != stream:
                 votes[vote.item].append(vote)
     found = derive(project, votes.values())
     return {one.item: one.labels for one in found if one.state == VerdictState.DECIDED}
@@ -201,7 +218,7 @@ def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
     open_questions: list[Sequence[Vote]] = []
     for said in map(counting, items):
         if any(vote.stream == "review" or vote.truth for vote in said):
-            finals.append(_final(said))
+            finals.append(_final(project, said))
         else:
             open_questions.append(said)
     return finals + _by_consensus(project, open_questions)
@@ -215,17 +232,40 @@ def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
     return whole or votes
 
 
-def _final(votes: Sequence[Vote]) -> Derived:
+def _final(project: Project, votes: Sequence[Vote]) -> Derived:
     reviews = [vote for vote in votes if vote.stream == "review"]
     word = reviews[-1] if reviews else next(vote for vote in votes if vote.truth)
+    soft = dict.fromkeys(word.labels, 1.0)
+    labels = word.labels
+    if word.outcome == Outcome.AMBIGUOUS:
+        soft = _divided([vote for vote in votes if vote.outcome != Outcome.BAD])
+        labels = _likeliest(project, soft, word)
     return _derived(
         votes,
-        labels=word.labels,
-        soft=dict.fromkeys(word.labels, 1.0),
+        labels=labels,
+        soft=soft,
         known=None,
-        state=VerdictState.DECIDED,
+        state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
         source=VerdictSource.REVIEWER if reviews else VerdictSource.TRUTH,
+        outcome=word.outcome,
     )
+
+
+def _divided(votes: Sequence[Vote]) -> dict[int, float]:
+    """Label -> its share of the weight of all voices, the reviewer's among them."""
+    shares: dict[int, float] = defaultdict(float)
+    for vote in votes:
+        for label in vote.labels:
+            shares[label] += vote.weight
+    total = sum(vote.weight for vote in votes)
+    return {label: round(share / total, 6) for label, share in sorted(shares.items())}
+
+
+def _likeliest(project: Project, soft: dict[int, float], word: Vote) -> list[int]:
+    """The labels that stand for a divided item; the reviewer's own one decides between equals."""
+    if project.multi_label:
+        return [label for label, share in soft.items() if share >= 0.5]
+    return [max(soft, key=lambda label: (soft[label], label in word.labels))]
 
 
 def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Derived]:

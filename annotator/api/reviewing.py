@@ -9,18 +9,62 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import assigning, labeling, reviewing
+from annotator.actions import (
+    assigning,
+    cases,
+    corrections,
+    flagging,
+    labeling,
+    reviewed,
+    reviewing,
+)
 from annotator.api.base import Endpoint, allowed
 from annotator.api.items import AnnotationShape, ItemShape
+from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, LabelField, body, label_ids, query
 from annotator.errors import NotFoundError
 from annotator.models import Can, Flag, FlagState, Item, Project
 
 
+class EvidenceShape(serializers.Serializer[Any]):
+    """What one detector says; 0 surely wrong … 1 surely right."""
+
+    detector = serializers.CharField()
+    score = serializers.FloatField()
+    words = serializers.CharField()
+
+
 class FlagShape(serializers.ModelSerializer[Flag]):
+    """A question to reviewers. `raised_by_id` is null where detectors or chance put it; which of the
+    two, its score and how likely it was to be drawn are told once it is settled."""
+
+    kind = serializers.SerializerMethodField()
+    score = serializers.SerializerMethodField()
+    probability = serializers.SerializerMethodField()
+    evidence = EvidenceShape(many=True)
+
     class Meta:
         model = Flag
-        fields = ["id", "item_id", "raised_by_id", "reason", "state", "created_at", "settled_at"]
+        fields = [
+            *("id", "item_id", "raised_by_id", "reason", "state", "kind", "labels", "suggested"),
+            *("evidence", "score", "probability", "outcome", "created_at", "settled_at"),
+        ]
+
+    def get_kind(self, flag: Flag) -> str | None:
+        """person, detector or random; null for an open one of a machine."""
+        return flag.kind if _told(flag) or flag.raised_by_id else None
+
+    def get_score(self, flag: Flag) -> float | None:
+        """0 surely wrong … 1 surely right."""
+        return flag.score if _told(flag) else None
+
+    def get_probability(self, flag: Flag) -> float | None:
+        """How likely the item was to be drawn, where chance had a part."""
+        return flag.probability if _told(flag) else None
+
+
+def _told(flag: Flag) -> bool:
+    return flag.state == FlagState.SETTLED
 
 
 class FlagFilters(serializers.Serializer[Any]):
@@ -34,11 +78,23 @@ class NewFlag(serializers.Serializer[Any]):
 
 
 class Word(serializers.Serializer[Any]):
-    """A reviewer's word, which decides the item; send the same `uuid` again after a lost response."""
+    """A reviewer's word, which decides the item; send the same `uuid` again after a lost response.
+
+    Either `labels`, or `outcome`: keep the label that the item has, ambiguous with the `labels` of
+    the reviewer's own word, bad for an item to which no label fits. `guess` is what the reviewer
+    chose before seeing the others; `same` names near-identical items to settle alike.
+    """
 
     uuid = serializers.UUIDField()
     item = IdField()
-    labels = serializers.ListField(child=LabelField(), max_length=10_000)
+    labels = serializers.ListField(child=LabelField(), max_length=10_000, default=list)
+    outcome = serializers.ChoiceField(
+        choices=[("keep", "keep"), ("ambiguous", "ambiguous"), ("bad", "bad")],
+        default="",
+        allow_blank=True,
+    )
+    guess = serializers.ListField(child=LabelField(), max_length=10_000, default=list)
+    same = serializers.ListField(child=IdField(), max_length=100, default=list)
     comment = serializers.CharField(
         default="", allow_blank=True, max_length=labeling.LONGEST_COMMENT, trim_whitespace=False
     )
@@ -96,12 +152,10 @@ class FlagsSettle(Endpoint):
 
 
 class Review(Endpoint):
-    @extend_schema(
-        responses=ItemShape(many=True), summary="Items whose votes tie or that are flagged"
-    )
+    @extend_schema(responses=ItemShape(many=True), summary="Items that wait for a reviewer")
     def get(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.REVIEW)
-        rows = reviewing.waiting(project).select_related("verdict")
+        rows = cases.waiting(project).select_related("verdict")
         return self.page(rows, ItemShape, ordering="number")
 
     @extend_schema(
@@ -116,6 +170,153 @@ class Review(Endpoint):
             uuid=wish["uuid"],
             item=item_of(self, project, wish["item"]),
             labels=label_ids(project, wish["labels"]),
+            outcome=wish["outcome"],
             comment=wish["comment"],
+            guess=label_ids(project, wish["guess"]),
+            same=wish["same"],
         )
         return Response(AnnotationShape(said).data, status=201)
+
+
+class NextWish(serializers.Serializer[Any]):
+    """`after` is the `place` of the case to go on behind; `only` asked, or flags."""
+
+    after = serializers.CharField(default="", allow_blank=True, max_length=40)
+    only = serializers.ChoiceField(
+        choices=[("asked", "asked"), ("flags", "flags")], default="", allow_blank=True
+    )
+
+
+class CaseShape(serializers.Serializer[Any]):
+    """A leased case: ten minutes to decide, then others may have it."""
+
+    item = ItemShape()
+    flags = FlagShape(many=True)
+    place = serializers.CharField()
+    lease_seconds = serializers.IntegerField()
+
+
+class ReviewNext(Endpoint):
+    @extend_schema(
+        request=NextWish,
+        responses={200: CaseShape, 204: None},
+        summary="Lease the next case; 204 when none is left for this reviewer",
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        wish = body(request, NextWish)
+        after = cases.Place.read(wish["after"])
+        found = cases.take_next(project, self.person, after=after, only=wish["only"])
+        if found is None:
+            return Response(status=204)
+        item, place = found
+        told = {
+            "item": Item.objects.select_related("verdict").get(pk=item.pk),
+            "flags": cases.open_flags(item),
+            "place": str(place),
+            "lease_seconds": cases.LEASE_SECONDS,
+        }
+        return Response(CaseShape(told).data)
+
+
+class ReviewUnsure(Endpoint):
+    @extend_schema(
+        request=ItemChoice, responses={204: None}, summary="Leave an item to a second reviewer"
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        item = item_of(self, project, body(request, ItemChoice)["item"])
+        cases.be_unsure(project, item, self.person)
+        return Response(status=204)
+
+
+class TakenBack(serializers.Serializer[Any]):
+    """`annotation` is the word to take back, `uuid` a fresh one of the caller's."""
+
+    uuid = serializers.UUIDField()
+    annotation = serializers.UUIDField()
+
+
+class ReviewUndo(Endpoint):
+    @extend_schema(
+        request=TakenBack, responses={201: AnnotationShape}, summary="Take an own word back"
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        wish = body(request, TakenBack)
+        taken = reviewing.take_back(
+            project, self.person, uuid=wish["uuid"], annotation_uuid=wish["annotation"]
+        )
+        return Response(AnnotationShape(taken).data, status=201)
+
+
+class PrecisionShape(serializers.Serializer[Any]):
+    """Of so many next flagged cases, the share that is expected to be wrong, 0…1."""
+
+    cases = serializers.IntegerField()
+    rate = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class FiguresShape(serializers.Serializer[Any]):
+    """`remaining` is the share of all `labels` that is still wrong (0…1, 95 % interval), from `drawn`
+    random cases; null below `needed` of them. Errors found say nothing about it."""
+
+    waiting = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    errors_found = serializers.IntegerField()
+    bad_items = serializers.IntegerField()
+    ambiguous = serializers.IntegerField()
+    labels = serializers.IntegerField(allow_null=True)
+    drawn = serializers.IntegerField()
+    needed = serializers.IntegerField()
+    remaining = serializers.FloatField(allow_null=True)
+    remaining_low = serializers.FloatField(allow_null=True)
+    remaining_high = serializers.FloatField(allow_null=True)
+    more_to_halve = serializers.IntegerField(allow_null=True)
+    precision_next = PrecisionShape(allow_null=True)
+    looked_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReviewFigures(Endpoint):
+    @extend_schema(responses=FiguresShape, summary="Errors found, and the share that is left")
+    def get(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        return Response(FiguresShape(reviewed.figures(project).to_json()).data)
+
+
+class FlagsLook(Endpoint):
+    @extend_schema(request=None, responses={202: JobShape}, summary="Look for wrong labels now")
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        return Response(JobShape(flagging.look_now(project, self.person)).data, status=202)
+
+
+class BoughtShape(serializers.Serializer[Any]):
+    """Accuracy on the audit sample of two students from one seed: with and without corrections."""
+
+    changed = serializers.IntegerField()
+    trained_on = serializers.IntegerField()
+    evaluated_on = serializers.IntegerField()
+    without_corrections = serializers.FloatField(source="without")
+    with_corrections = serializers.FloatField(source="with")
+    difference = serializers.FloatField()
+    difference_interval = serializers.ListField(child=serializers.FloatField())
+    finished_at = serializers.DateTimeField()
+
+
+class Corrections(Endpoint):
+    @extend_schema(
+        responses={200: BoughtShape, 204: None},
+        summary="What the corrections bought; 204 before it was compared",
+    )
+    def get(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        bought = corrections.last(project)
+        return Response(status=204) if bought is None else Response(BoughtShape(bought).data)
+
+    @extend_schema(request=None, responses={202: JobShape}, summary="Compare them anew")
+    def post(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.REVIEW)
+        return Response(JobShape(corrections.start(project, self.person)).data, status=202)

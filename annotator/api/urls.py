@@ -97,7 +97,13 @@ urlpatterns: list[URLPattern] = [
     path(f"{PROJECT}/leases/release", labeling.LeasesRelease.as_view(), name="api_leases_release"),
     path(f"{PROJECT}/flags", reviewing.Flags.as_view(), name="api_flags"),
     path(f"{PROJECT}/flags/settle", reviewing.FlagsSettle.as_view(), name="api_flags_settle"),
+    path(f"{PROJECT}/flags/look", reviewing.FlagsLook.as_view(), name="api_flags_look"),
     path(f"{PROJECT}/review", reviewing.Review.as_view(), name="api_review"),
+    path(f"{PROJECT}/review/next", reviewing.ReviewNext.as_view(), name="api_review_next"),
+    path(f"{PROJECT}/review/unsure", reviewing.ReviewUnsure.as_view(), name="api_review_unsure"),
+    path(f"{PROJECT}/review/undo", reviewing.ReviewUndo.as_view(), name="api_review_undo"),
+    path(f"{PROJECT}/review/figures", reviewing.ReviewFigures.as_view(), name="api_review_figures"),
+    path(f"{PROJECT}/review/corrections", reviewing.Corrections.as_view(), name="api_corrections"),
     path(f"{PROJECT}/imports", imports.Imports.as_view(), name="api_imports"),
     path(f"{PROJECT}/imports/<int:import_id>", imports.OneImport.as_view(), name="api_import"),
     path(

@@ -5,10 +5,9 @@ from annotator.models.annotation import (
     AnnotationKind,
     Annotator,
     AnnotatorKind,
-    Flag,
-    FlagState,
     LedgerBatch,
     LedgerEntry,
+    Outcome,
     Stream,
     Verdict,
     VerdictSource,
@@ -31,6 +30,7 @@ from annotator.models.people import (
 from annotator.models.project import ItemKind, Label, Project
 from annotator.models.queue import Assignment, AssignmentState, GoldItem, Pick, Seeding
 from annotator.models.recording import RecordedAnswer, Recording, RecordingState
+from annotator.models.review import Flag, FlagKind, FlagState, ReviewCase
 from annotator.models.routing import Acceptance, Double, Drawn, Policy, PolicyChange, Routing
 from annotator.models.simulation import (
     RunState,
@@ -78,6 +78,7 @@ __all__ = [
     "EndpointKey",
     "EstimateSource",
     "Flag",
+    "FlagKind",
     "FlagState",
     "GoldItem",
     "ImportBatch",
@@ -91,6 +92,7 @@ __all__ = [
     "LedgerBatch",
     "LedgerEntry",
     "Membership",
+    "Outcome",
     "Part",
     "Pick",
     "Policy",
@@ -103,6 +105,7 @@ __all__ = [
     "RecordingState",
     "Replay",
     "ResetLink",
+    "ReviewCase",
     "Role",
     "Routing",
     "RunState",

@@ -85,6 +85,17 @@ class AnnotationKind(models.TextChoices):
     RETRACTION = "retraction", "Retraction"
 
 
+class Outcome(models.TextChoices):
+    """What a reviewer's word made of an item."""
+
+    NONE = "", "Not reviewed"
+    KEEP = "keep", "Kept"
+    CHANGE = "change", "Changed"
+    DECIDE = "decide", "Decided"  # there was no label in question, only voices that differed
+    AMBIGUOUS = "ambiguous", "Several labels fit"
+    BAD = "bad", "Bad item"
+
+
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
         return self.filter(project__in=Project.objects.for_user(user, can))
@@ -133,6 +144,10 @@ class Annotation(models.Model):
     )
     comment = models.TextField(blank=True)
     reason = models.CharField(max_length=200, blank=True)
+    # Only of reviewers' words; a bad item is skipped by one, which is as final as an answer.
+    outcome = models.CharField(
+        max_length=16, choices=Outcome, blank=True, default="", db_default=""
+    )
     # Answered after its lease was given to somebody else: kept, marked, beyond the overlap.
     extra = models.BooleanField(default=False)
     # True when neither suggestion nor anybody's answer was on the screen.
@@ -216,6 +231,8 @@ class VerdictState(models.TextChoices):
     TIE = "tie", "Tie"
     # Known of some labels only, from questions about them.
     PARTIAL = "partial", "Some labels known"
+    # A reviewer found that no label fits: the item is nobody's any more.
+    BAD = "bad", "Bad item"
 
 
 class VerdictSource(models.TextChoices):
@@ -258,40 +275,3 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"verdict on item {self.item_id}"
-
-
-class FlagState(models.TextChoices):
-    OPEN = "open", "Open"
-    SETTLED = "settled", "Settled"
-
-
-class FlagQuerySet(models.QuerySet["Flag"]):
-    def for_user(self, user: Viewer, can: Can = Can.REVIEW) -> Self:
-        return self.filter(project__in=Project.objects.for_user(user, can))
-
-
-class Flag(models.Model):
-    """A question put to a reviewer about an item's label."""
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="flags")
-    item = models.ForeignKey(Item, models.CASCADE, related_name="flags")
-    raised_by = models.ForeignKey(Annotator, models.CASCADE, related_name="flags")
-    reason = models.CharField(max_length=500, blank=True)
-    state = models.CharField(max_length=16, choices=FlagState, default=FlagState.OPEN)
-    created_at = models.DateTimeField(auto_now_add=True)
-    settled_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    settled_at = models.DateTimeField(null=True)
-
-    objects = FlagQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["item", "raised_by"],
-                name="one_open_flag_per_voice",
-                condition=models.Q(state="open"),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"flag on item {self.item_id}"

@@ -36,6 +36,8 @@ NAMES = {
     "route": "Routing",
     "words": "Looking for label words",
     "adapt": "Following a changed setting",
+    "flag": "Looking for wrong labels",
+    "corrections": "Training with and without the corrections",
     "bulk": "Labelling many items",
     "export": "Writing a snapshot",
     "purge": "Removing a deleted project",
@@ -44,7 +46,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "calibrate", "compare", "simulate", "teach"),
-    "route",
+    *("route", "flag"),
 )
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
@@ -55,6 +57,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "students": ("finetune",),
     "bulk": ("bulk",),
     "routing": ("teach", "route"),
+    "review": ("flag", "corrections"),
 }
 
 

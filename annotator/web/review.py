@@ -14,33 +14,39 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import labeling, reviewing
+from annotator.actions import alike, cases, corrections, flagging, labeling, reviewed, reviewing
+from annotator.actions.cases import Place
 from annotator.actions.neighbours import nearest
 from annotator.errors import InvalidError
-from annotator.models import Annotation, AnnotationKind, Can, Item, Label, Project, Stream
-from annotator.web import words
+from annotator.models import Annotation, AnnotationKind, Can, Item, Label, Outcome, Project, Stream
+from annotator.web import jobs, words
 from annotator.web.explore import item_of
 from annotator.web.label import label_views
-from annotator.web.pages import page, person, project_for
+from annotator.web.pages import allowed, page, person, project_for
+from annotator.web.review_figures import figures_view
 
 NEIGHBOURS = 8
+SHOWN_DIVIDED = 100
 
 
 @require_GET
 @never_cache
 @login_required
 def review(request: HttpRequest, project_id: int) -> HttpResponse:
-    """The next item that waits, after the one just seen; from the start again at the end."""
+    """Lease the next item that waits to this reviewer; from the start again at the end."""
     project = project_for(request, project_id, Can.REVIEW)
-    after = request.GET.get("after", "")
-    waiting = reviewing.waiting(project)
-    found = None
-    if after.isascii() and after.isdigit() and len(after) < 10:
-        found = waiting.filter(number__gt=int(after)).first()
-    found = found or waiting.first()
+    only = request.GET.get("only", "")
+    after = Place.read(request.GET.get("after", ""))
+    found = cases.take_next(project, person(request), after=after, only=only)
     if found is not None:
-        return redirect("review_item", project_id=project.pk, number=found.number)
-    context = {"item": None, "waiting": 0, **_last(request, project)}
+        told = {"only": only, "unsure": _digits(request.GET.get("unsure", ""))}
+        return redirect(_address("review_item", project, found[0].number, **told))
+    context = {
+        "item": None,
+        "left": cases.left_by(project, person(request)),
+        "held": cases.held_by_others(project, person(request)),
+        **_around(request, project),
+    }
     return page(request, "review/review.html", project, "review", context)
 
 
@@ -54,22 +60,26 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     guess = _given(request.GET.getlist("guess"))
     seen = bool(guess) or request.GET.get("none") == "1"
     views = label_views(project)
+    flags = cases.open_flags(item)
     context: dict[str, Any] = {
         "item": item,
         "image_url": words.image_url(project, item),
         "labels": views,
-        "waiting": reviewing.waiting(project).count(),
         "seen": seen,
         "guess": guess,
         "guess_names": [view["name"] for view in views if view["id"] in guess],
         "fresh_uuid": uuid4(),
-        "flags": [each for each in item.flags.all() if each.state == "open"],
+        "flags": [flag for flag in flags if flag.raised_by_id],
+        "doubted": next((flag for flag in flags if not flag.raised_by_id), None),
         "tied": words.tied(item),
         "facts": list(item.meta.items())[:6],
-        **_last(request, project),
+        "after": str(cases.place_of(project, item)),
+        "held": cases.held_by_another(item, person(request)),
+        **_around(request, project),
     }
     if seen:
         context |= evidence(project, item)
+        context |= _decision(context)
     return page(request, "review/review.html", project, "review", context)
 
 
@@ -89,6 +99,7 @@ def evidence(project: Project, item: Item) -> dict[str, Any]:
         "guesses": words.StudentWord(project, labels).guesses(item, 3),
         "neighbours": [{"row": row, "score": scores[row.item.number]} for row in rows],
         "sentence": _sentence(rows),
+        "same": alike.near_identical(project, item),
     }
 
 
@@ -104,22 +115,72 @@ def _sentence(rows: list[words.Row]) -> str:
     return f"{counts[label]} of {len(rows)} nearest labelled items say “{label.name}”."
 
 
+def _decision(context: dict[str, Any]) -> dict[str, Any]:
+    """What the keys do: the label in question, whether the reviewer agrees, what else might fit."""
+    question: list[Label] = context["verdict_labels"]
+    asked = [label.pk for label in question]
+    agrees = bool(question) and set(asked) == set(context["guess"])
+    doubted = context["doubted"]
+    suggested = doubted.suggested if doubted else []
+    other = suggested if agrees else context["guess"] or suggested
+    by_id = {view["id"]: view["name"] for view in context["labels"]}
+    fits = [pk for pk in other if pk in by_id]
+    return {
+        "question": question,
+        "agrees": agrees,
+        "also": fits,
+        "also_names": [by_id[pk] for pk in fits if pk not in asked],
+    }
+
+
 @require_POST
 @login_required
 def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     """Write the reviewer's word and go on."""
     project = project_for(request, project_id, Can.REVIEW)
     item = item_of(project, number)
+    after = cases.place_of(project, item)
+    outcome = request.POST.get("outcome", "")
     labels = _given(request.POST.getlist("labels"))
+    guess = _given(request.POST.getlist("guess"))
+    if outcome == Outcome.AMBIGUOUS and not labels:
+        labels = _given(request.POST.getlist("also"))
     reviewing.settle(
         project,
         person(request),
         uuid=_uuid(request.POST.get("uuid", "")),
         item=item,
         labels=labels,
+        outcome=outcome,
         comment=request.POST.get("comment", "")[: labeling.LONGEST_COMMENT],
+        guess=guess,
+        same=_given(request.POST.getlist("same")),
     )
-    return _go_on(project, number)
+    return _go_on(request, project, after)
+
+
+@require_POST
+@login_required
+def unsure(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """Leave the item to a second reviewer, or take that back."""
+    project = project_for(request, project_id, Can.REVIEW)
+    item = item_of(project, number)
+    if request.POST.get("back") == "1":
+        cases.be_sure_again(item, person(request))
+        return redirect("review_item", project_id=project.pk, number=number)
+    after = cases.place_of(project, item)
+    cases.be_unsure(project, item, person(request))
+    return _go_on(request, project, after, unsure=number)
+
+
+@require_POST
+@login_required
+def skip(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """Give the item back and go on behind it."""
+    project = project_for(request, project_id, Can.REVIEW)
+    item = item_of(project, number)
+    cases.give_back(item, person(request))
+    return _go_on(request, project, cases.place_of(project, item))
 
 
 @require_POST
@@ -127,8 +188,10 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
 def dismiss(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     """Close an item's flags and leave its label as it is."""
     project = project_for(request, project_id, Can.REVIEW)
-    reviewing.settle_flags(item_of(project, number), person(request))
-    return _go_on(project, number)
+    item = item_of(project, number)
+    after = cases.place_of(project, item)
+    reviewing.settle_flags(item, person(request))
+    return _go_on(request, project, after)
 
 
 @require_POST
@@ -143,18 +206,83 @@ def undo(request: HttpRequest, project_id: int) -> HttpResponse:
     return redirect("review_item", project_id=project.pk, number=taken.item.number)
 
 
-def _last(request: HttpRequest, project: Project) -> dict[str, Any]:
-    """The reviewer's own last word, which undo takes back."""
+@require_POST
+@login_required
+def look(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Look for wrong labels now."""
+    project = project_for(request, project_id, Can.REVIEW)
+    flagging.look_now(project, person(request))
+    messages.success(request, "The labels are being looked at; what looks wrong appears here.")
+    return redirect("review_report", project_id=project.pk)
+
+
+@require_POST
+@login_required
+def compare(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Ask what the corrections bought; a job trains the student with and without them."""
+    project = project_for(request, project_id, Can.REVIEW)
+    corrections.start(project, person(request))
+    messages.success(request, "The student is being trained with and without the corrections.")
+    return redirect("review_report", project_id=project.pk)
+
+
+@require_GET
+@never_cache
+@login_required
+def report(request: HttpRequest, project_id: int) -> HttpResponse:
+    """What review found, how many wrong labels are left, and the cases that divide people."""
+    project = project_for(request, project_id, Can.REVIEW)
+    labels = words.labels_by_id(project)
+    divided = reviewing.divided(project)
+    context = {
+        **figures_view(project, reviewed.figures(project)),
+        "divided": [_divided(said, labels) for said in divided[:SHOWN_DIVIDED]],
+        "divided_count": len(divided),
+        "bought": corrections.last(project),
+        "may_manage": allowed(project, Can.MANAGE),
+        "no_jobs": "No look at the labels is under way.",
+        **jobs.context_for(project, "review"),
+    }
+    return page(request, "review/report.html", project, "review", context)
+
+
+def _divided(said: Annotation, labels: dict[int, Label]) -> dict[str, Any]:
+    verdict = words.verdict_of(said.item)
+    soft = verdict.soft if verdict is not None else {}
+    shares = [(labels[int(pk)], share) for pk, share in soft.items() if int(pk) in labels]
+    return {"item": said.item, "shares": sorted(shares, key=lambda each: -each[1])}
+
+
+def _around(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """What surrounds every case: what is left, the bar of figures, and what undo takes back."""
     mine = Annotation.objects.filter(
         project=project, stream=Stream.REVIEW, annotator__user=person(request), successor=None
     ).exclude(kind=AnnotationKind.RETRACTION)
-    last = mine.select_related("item").order_by("-pk").first()
-    return {"last": last, "undo_uuid": uuid4()}
+    last = mine.filter(reason="").select_related("item").order_by("-pk").first()
+    return {
+        "last": last,
+        "undo_uuid": uuid4(),
+        "only": request.GET.get("only", ""),
+        "tabs": cases.ONLY.items(),
+        "left_over": _digits(request.GET.get("unsure", "")),
+        **figures_view(project, reviewed.figures(project)),
+    }
 
 
-def _go_on(project: Project, number: int) -> HttpResponse:
-    query = urlencode({"after": number})
-    return redirect(f"{reverse('review', args=[project.pk])}?{query}")
+def _digits(text: str) -> str:
+    """A number in an address, as it came; "" for anything else."""
+    return text if text.isascii() and text.isdigit() and len(text) < 10 else ""
+
+
+def _address(name: str, project: Project, *arguments: int, **query: str | int) -> str:
+    told = urlencode({key: value for key, value in query.items() if value != ""})
+    address = reverse(name, args=[project.pk, *arguments])
+    return f"{address}?{told}" if told else address
+
+
+def _go_on(request: HttpRequest, project: Project, after: Place, **more: str | int) -> HttpResponse:
+    only = request.POST.get("only", "")
+    return redirect(_address("review", project, after=str(after), only=only, **more))
 
 
 def _given(values: list[str]) -> list[int]:

@@ -112,8 +112,13 @@ urlpatterns = [
     path("exports/<int:snapshot_id>", exports.snapshot, name="snapshot"),
     path("exports/<int:snapshot_id>/download", exports.download, name="snapshot_download"),
     path("review", review.review, name="review"),
+    path("review/report", review.report, name="review_report"),
+    path("review/look", review.look, name="review_look"),
+    path("review/corrections", review.compare, name="review_corrections"),
     path("review/undo", review.undo, name="review_undo"),
     path("review/<int:number>", review.review_item, name="review_item"),
     path("review/<int:number>/settle", review.settle, name="review_settle"),
+    path("review/<int:number>/unsure", review.unsure, name="review_unsure"),
+    path("review/<int:number>/skip", review.skip, name="review_skip"),
     path("review/<int:number>/dismiss", review.dismiss, name="review_dismiss"),
 ]

@@ -109,6 +109,13 @@ api_flags              POST    yes   yes     yes      yes       no     404      
 api_flags_settle       POST    yes   yes     yes      no        no     404      in
 api_review             GET     yes   yes     yes      no        no     404      in
 api_review             POST    yes   yes     yes      no        no     404      in
+api_flags_look         POST    yes   yes     yes      no        no     404      in
+api_review_next        POST    yes   yes     yes      no        no     404      in
+api_review_unsure      POST    yes   yes     yes      no        no     404      in
+api_review_undo        POST    yes   yes     yes      no        no     404      in
+api_review_figures     GET     yes   yes     yes      no        no     404      in
+api_corrections        GET     yes   yes     yes      no        no     404      in
+api_corrections        POST    yes   yes     yes      no        no     404      in
 api_bulk               POST    yes   yes     yes      no        no     404      in
 api_bulk_preview       POST    yes   yes     yes      no        no     404      in
 api_bulk_undo          POST    yes   no      no       no        no     404      in
@@ -281,6 +288,11 @@ review_item            GET     yes   yes     yes      404       404    404      
 review_settle          POST    yes   yes     yes      404       404    404      in
 review_dismiss         POST    yes   yes     yes      404       404    404      in
 review_undo            POST    yes   yes     yes      404       404    404      in
+review_unsure          POST    yes   yes     yes      404       404    404      in
+review_skip            POST    yes   yes     yes      404       404    404      in
+review_report          GET     yes   yes     yes      404       404    404      in
+review_look            POST    yes   yes     yes      404       404    404      in
+review_corrections     POST    yes   yes     yes      404       404    404      in
 
 join                   GET     yes   yes     yes      yes       yes    yes      yes
 join                   POST    yes   yes     yes      yes       yes    yes      yes
@@ -329,7 +341,10 @@ project_restore        POST    404   404     404      404       404    404      
 """
 
 # GETs that write, each with its reason: what they write is the reader's own and runs out by itself
-WRITES_ON_GET = {"label": "leases the items that the page shows"}
+WRITES_ON_GET = {
+    "label": "leases the items that the page shows",
+    "review": "leases the case that it leads to",
+}
 # Whole applications with tests of their own; what they may do here is asked below
 OTHERS = ("account_", "mfa_", "admin:")
 # It answers every method, always with 404

@@ -93,6 +93,7 @@ class TestVerdicts:
             "state": "decided",
             "source": "consensus",
             "voices": 1,
+            "outcome": None,
             "soft": {"Billing": 1.0},
             "part": "",
             "streams": ["import"],

@@ -13,6 +13,7 @@ from annotator import jobs
 from annotator.actions import (
     assigning,
     auditing,
+    cases,
     choosing,
     encoding,
     labeling,
@@ -251,7 +252,7 @@ class TestVerdicts:
         settling.settle_now(project)
         assert Verdict.objects.get(item=first).labels == [project.labels.get(name="Login").pk]
         assert Verdict.objects.get(item=second).state == VerdictState.TIE
-        assert list(reviewing.waiting(project)) == [second]
+        assert list(cases.waiting(project)) == [second]
 
     def test_a_reviewers_word_is_final(self, project, cast):
         item = project.items.first()

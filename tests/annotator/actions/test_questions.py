@@ -10,6 +10,7 @@ from annotator import jobs
 from annotator.actions import (
     assigning,
     auditing,
+    cases,
     choosing,
     doctor,
     encoding,
@@ -18,7 +19,6 @@ from annotator.actions import (
     lessons,
     projects,
     queueing,
-    reviewing,
     revising,
     schema,
     sealing,
@@ -301,7 +301,7 @@ class TestVerdicts:
         answered(project, cast.lea, item, "Login", there=False)
         settling.settle_now(project)
         assert verdict(item).state == VerdictState.TIE
-        assert reviewing.waiting(project).get() == item
+        assert cases.waiting(project).get() == item
 
     def test_figures_hear_whole_answers_only(self, cast, project):
         drawn = project.items_made[0]

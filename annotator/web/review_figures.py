@@ -1,0 +1,78 @@
+"""The figures of Review in words: errors found, errors left, and what more cases would tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotator.actions.reviewed import FEWEST_DRAWN, NEXT, Figures
+from annotator.models import Project
+from annotator.templatetags.concord import percent, thousands
+from annotator.web.charts import Curve, Point, Series, curve
+
+# Fewer flagged cases than this draw no line worth looking at.
+FEWEST_POINTS = 5
+
+
+def figures_view(project: Project, figures: Figures) -> dict[str, Any]:
+    """What the bar under a case and the report show."""
+    return {
+        "waiting": figures.waiting,
+        "figures": figures,
+        "found": figures.found,
+        "left_sentence": _left(figures),
+        "next_sentence": _next(figures),
+        "found_curve": _curve(project, figures),
+        "next_cases": NEXT,
+    }
+
+
+def _left(figures: Figures) -> str:
+    """The remaining error rate as somebody would write it down."""
+    left = figures.remaining
+    if left is None:
+        return "The labels have not been looked at yet."
+    if not figures.enough or left.rate is None:
+        missing = max(FEWEST_DRAWN - left.drawn, 1)
+        return (
+            f"How many of {thousands(left.labels)} labels are wrong is told from {missing} more "
+            "randomly drawn cases on; they are mixed in."
+        )
+    more = figures.more
+    sentence = (
+        f"{percent(left.rate, 1)} of {thousands(left.labels)} labels are still wrong "
+        f"(95 %: {percent(left.low, 1)} – {percent(left.high, 1)}), by {thousands(left.drawn)} drawn "
+        "cases."
+    )
+    if more:
+        sentence += f" {thousands(more)} more drawn cases would halve the interval."
+    return sentence
+
+
+def _next(figures: Figures) -> str:
+    """How many of the next cases are expected to be errors."""
+    told = figures.precision
+    if not told:
+        return ""
+    return (
+        f"Of the next {thousands(told['cases'])} flagged cases {percent(told['rate'])} are expected to be "
+        f"wrong (95 %: {percent(told['low'])} – {percent(told['high'])})."
+    )
+
+
+def _curve(project: Project, figures: Figures) -> Curve | None:
+    points = figures.found.curve
+    if len(points) < FEWEST_POINTS:
+        return None
+    line = [
+        Point(
+            x=place,
+            y=share,
+            title=f"{percent(share)} of the first {place} flagged cases were wrong",
+        )
+        for place, share in points
+    ]
+    return curve(
+        [Series(name="flagged cases that were wrong", points=line)],
+        description=f"Errors among the flagged cases of {project.name} that were settled so far",
+        x_name="flagged cases settled",
+    )
