@@ -13,6 +13,7 @@ BENCHES = {
     "finetune": "bench.finetune",
     "selection": "bench.selection.main",
     "advice": "bench.advice.main",
+    "quality": "bench.quality.main",
     "routing": "bench.routing.main",
 }
 

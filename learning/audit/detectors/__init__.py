@@ -30,6 +30,7 @@ class Detector(Protocol):
 DETECTORS: Registry[Detector] = Registry(
     "detector",
     {
+        "combined": Entry("All together (default)", "learning.audit.detectors.combined:Combined"),
         "confident-learning": Entry(
             "Confident learning", "learning.audit.detectors.confident_learning:ConfidentLearning"
         ),
@@ -61,6 +62,7 @@ DETECTORS: Registry[Detector] = Registry(
             "Student without doubtful labels",
             "learning.audit.detectors.cleaned_student:CleanedStudent",
         ),
+        "blend": Entry("Blend of students and neighbours", "learning.audit.detectors.blend:Blend"),
         "judges": Entry("Teachers as blind judges", "learning.audit.detectors.judges:Judges"),
     },
 )

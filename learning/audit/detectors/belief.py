@@ -5,7 +5,9 @@ is known which labels are wrong, and every settled review moves it; where few ar
 near the prior. Letters in shapes: n labels, m features, c reviewed cases.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,18 @@ class Belief:
         require(
             self.covariance.shape == (m, m),
             f"A belief about {m} weights needs a covariance of {m} by {m}.",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As a row can hold it."""
+        return {"mean": self.mean.tolist(), "covariance": self.covariance.tolist()}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Belief":
+        """The belief that `to_json` gave."""
+        return cls(
+            mean=np.array(kept["mean"], dtype=np.float64),
+            covariance=np.array(kept["covariance"], dtype=np.float64),
         )
 
     def learn(self, features: Floats, wrong: Bools) -> "Belief":

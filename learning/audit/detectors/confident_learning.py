@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.audit.detectors.evidence import Evidence
-from learning.audit.detectors.noise import confident_joint
+from learning.audit.detectors.noise import posterior
 from learning.selection.reading import percent
 
 Doubles = NDArray[np.float64]
@@ -47,14 +47,4 @@ class ConfidentLearning:
         ]
 
     def _beliefs(self, evidence: Evidence) -> Doubles:
-        """(n, k) the true label, given the label that was given."""
-        p = np.asarray(evidence.probabilities, dtype=np.float64)
-        counts = confident_joint(p, evidence.given) * len(p)  # (given, true)
-        k = len(counts)
-        even = np.full((k, k), self.error / max(1, k - 1))
-        np.fill_diagonal(even, 1 - self.error)
-        mixed = counts + self.pseudo * even
-        mixed /= mixed.sum(axis=0)  # T(given | true)
-        beliefs = p * mixed[evidence.given]
-        total = beliefs.sum(axis=1, keepdims=True)
-        return np.asarray(beliefs / np.where(total > 0, total, 1))
+        return posterior(evidence.probabilities, evidence.given, self.pseudo, self.error)

@@ -29,3 +29,23 @@ def confident_joint(probabilities: Floats, given: Rows) -> Doubles:
     counts[empty, empty] = 1  # nothing is known of a label on which nobody is sure
     counts *= (sizes / counts.sum(axis=1))[:, None]
     return np.asarray(counts / n)
+
+
+def posterior(
+    probabilities: Floats, given: Rows, pseudo: float = 10.0, error: float = 0.1
+) -> Doubles:
+    """(n, k) the true label, given the label that was given: p(j) T(given | j), normalised.
+
+    T is the confident joint by true label, with `pseudo` items per label that count as evenly mixed
+    up, a share `error` of them wrong, so that rare labels are not judged by two or three confusions.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    mixed = confident_joint(p, given) * len(p)
+    k = len(mixed)
+    even = np.full((k, k), error / max(1, k - 1))
+    np.fill_diagonal(even, 1 - error)
+    mixed += pseudo * even
+    mixed /= mixed.sum(axis=0)
+    beliefs = p * mixed[given]
+    total = beliefs.sum(axis=1, keepdims=True)
+    return np.asarray(beliefs / np.where(total > 0, total, 1))
