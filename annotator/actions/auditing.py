@@ -12,6 +12,13 @@ from annotator.models import Item, Part, Project, Verdict, VerdictState
 
 # Shares of the audit items, whatever their number.
 SHARES: dict[Part, float] = {Part.EVALUATION: 0.6, Part.CALIBRATION: 0.25, Part.SEED: 0.15}
+# Parts that did not teach a teacher of this kind what to say, those kept for figures last: students
+# learn from the seed, and a committee learns from all but the evaluation whom to believe.
+UNTAUGHT = (Part.CALIBRATION, Part.SEED, Part.EVALUATION)
+FAIR_PARTS: dict[str, tuple[Part, ...]] = {
+    "student": (Part.CALIBRATION, Part.EVALUATION),
+    "committee": (Part.EVALUATION,),
+}
 LARGEST_DEFAULT = 400
 POOL_SHARE = 0.2
 # Audit evaluation answers below which no audit figure is shown.
@@ -55,6 +62,11 @@ def _draw_answered(project: Project) -> None:
         drawn[part].append(pk)
     for part, items in drawn.items():
         Item.objects.filter(pk__in=items, part="").update(part=part)
+
+
+def fair_parts(plugin: str) -> tuple[Part, ...]:
+    """Which parts tell how good such a teacher is."""
+    return FAIR_PARTS.get(plugin, UNTAUGHT)
 
 
 def tied(project: Project) -> int:

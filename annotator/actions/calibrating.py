@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.actions import canarying, identity, lending, scorecards
+from annotator.actions import auditing, canarying, identity, lending, scorecards
 from annotator.actions.sealing import position as sealed_position
 from annotator.models import Calibration, Part, Project, Qualification, Teacher, TeacherAnswer
 from learning.errors import NotEnoughDataError
@@ -100,8 +100,12 @@ def _audited(
     teacher: Teacher, schema: TeacherSchema, now: str, drawn: scorecards.Drawn
 ) -> list[TeacherAnswer]:
     """Its standing answers to drawn items as it is set up now, in the order of the items."""
-    live = frozenset(schema.ids)
-    numbers = [number for number, labels in drawn.decided.items() if labels <= live]
+    live, fair = frozenset(schema.ids), auditing.fair_parts(teacher.plugin)
+    numbers = [
+        number
+        for number, labels in drawn.decided.items()
+        if labels <= live and drawn.parts[number] in fair
+    ]
     rows = _standing(teacher, now).filter(item__number__in=numbers)
     return list(rows.select_related("item").order_by("item__number"))
 
@@ -124,7 +128,7 @@ def _fitted(
 ) -> dict[str, Any]:
     """The row's values: parameters or how many answers are missing, and how well they do."""
     pairs = Pairs.of(teacher, schema, drawn, audited)
-    held = [drawn.parts[row.item.number] == CHECKED for row in audited]
+    held = _held(teacher, [drawn.parts[row.item.number] for row in audited])
     learnt, check = pairs.where([not one for one in held]), pairs.where(held)
     found = _fit(teacher, schema, learnt)
     return {
@@ -133,6 +137,14 @@ def _fitted(
         "missing": max(FEWEST - len(learnt.said), 0) if found is None else 0,
         "checked": _checked(check, found, schema),
     }
+
+
+def _held(teacher: Teacher, parts: Sequence[Part]) -> list[bool]:
+    """Which answers check and do not fit: those of the evaluation part, or every other one of them
+    for a teacher to which no other part is fair."""
+    if auditing.fair_parts(teacher.plugin) == (CHECKED,):
+        return [place % 2 == 1 for place in range(len(parts))]
+    return [part == CHECKED for part in parts]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
     if Canary.objects.filter(run=run).exists():
         return
     try:
-        gold = testing.gold(job.project, schema, MOST_GOLD)
+        gold = testing.gold(run.teacher, schema, MOST_GOLD)
         made = canaries.plant(count, gold, schema, rng, share=SHARE)
     except NotEnoughDataError:
         return

@@ -68,7 +68,7 @@ class Plan:
 
 def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
     """What a test would ask and cost. Raises ConflictError for a project without labels."""
-    found = testing.gold(project, lending.schema_of(project), _checked(most))
+    found = testing.gold(teacher, lending.schema_of(project), _checked(most))
     test = _test(teacher)
     missing = max(test.fewest - len(found), 0)
     reads = test.reads(len(found), len(_nothing(project, teacher)))
@@ -83,7 +83,7 @@ def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
 
 def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_GOLD) -> TeacherRun:
     """Test a teacher in the background. Raises ConflictError while too few items have an answer."""
-    found = testing.gold(project, lending.schema_of(project), _checked(most))
+    found = testing.gold(teacher, lending.schema_of(project), _checked(most))
     test = _test(teacher)
     if len(found) < test.fewest:
         raise ConflictError(
@@ -139,7 +139,7 @@ def work(job: jobs.Run, run: TeacherRun, schema: TeacherSchema, switch: Switch) 
     import numpy as np
 
     teacher, project = run.teacher, job.project
-    gold = testing.gold_of(project, schema, run.numbers)
+    gold = testing.gold_of(teacher, schema, run.numbers)
     bench = testing.Bench(job=job, run=run, switch=switch)
     nothing = _nothing(project, teacher)
     with ExitStack() as stack:

@@ -57,6 +57,13 @@ class Word(NamedTuple):
     fingerprint: str
 
 
+class Taught(NamedTuple):
+    """A teacher's settings as they are now, and the parts of the sample that are fair to it."""
+
+    fingerprint: str
+    fair: tuple[Part, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
     """`count` items that are `truth` were given `said`, of `of` items that are `truth`.
@@ -127,10 +134,13 @@ class Drawn:
 
         return columns_of(self.project)
 
-    def of(self, voice: Annotator, fingerprint: str | None = None) -> Score:
-        """A voice's score. With a fingerprint, answers under another one are counted apart."""
+    def of(self, voice: Annotator, teacher: Taught | None = None) -> Score:
+        """A voice's score. A teacher's answers under other settings are counted apart, and items
+        that it learned from not at all."""
         mine = [word for word in self.words if word.voice == voice.pk]
-        now = [w for w in mine if fingerprint is None or w.fingerprint == fingerprint]
+        if teacher is not None:
+            mine = [word for word in mine if self.parts[word.number] in teacher.fair]
+        now = [w for w in mine if teacher is None or w.fingerprint == teacher.fingerprint]
         pairs = self._pairs(voice, now)
         right = sum(truth == said for truth, said in pairs)
         enough = len(pairs) >= FEWEST
@@ -215,22 +225,28 @@ def scores(project: Project) -> dict[int, Score]:
     """By voice, of everybody who answered one of the drawn items."""
     drawn = Drawn(project)
     voices = Annotator.objects.filter(pk__in={word.voice for word in drawn.words})
-    prints = fingerprints(project)
-    return {voice.pk: drawn.of(voice, prints.get(voice.pk)) for voice in voices}
+    known = taught(project)
+    return {voice.pk: drawn.of(voice, known.get(voice.pk)) for voice in voices}
 
 
 def score(project: Project, voice: Annotator) -> Score:
     """One voice's."""
-    return Drawn(project).of(voice, fingerprints(project).get(voice.pk))
+    return Drawn(project).of(voice, taught(project).get(voice.pk))
 
 
-def fingerprints(project: Project) -> dict[int, str]:
+def taught(project: Project) -> dict[int, Taught]:
     """By voice, of the project's teachers as they are set up now; none while there are no labels."""
     if not project.live_labels().exists():
         return {}
     schema = lending.schema_of(project)
     rows = Teacher.objects.filter(project=project).select_related("endpoint")
-    return {row.voice_id: identity.fingerprint(row, row.params, schema) for row in rows}
+    return {
+        row.voice_id: Taught(
+            fingerprint=identity.fingerprint(row, row.params, schema),
+            fair=auditing.fair_parts(row.plugin),
+        )
+        for row in rows
+    }
 
 
 def _accuracy(sample: Sample) -> Estimate:

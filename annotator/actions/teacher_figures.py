@@ -10,7 +10,6 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from annotator.actions import teachers
 from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
 
 # Fewer shared items than this say nothing about a teacher.
@@ -92,8 +91,7 @@ def figures(project: Project) -> dict[int, Figures]:
 
 _COSTS = """
 SELECT r.teacher_id, count(*) FILTER (WHERE t.abstained = ''),
-       count(*) FILTER (WHERE t.abstained <> ''),
-       count(*) FILTER (WHERE t.abstained <> '' AND (t.model <> '' OR t.tokens_in > 0)),
+       count(*) FILTER (WHERE t.abstained <> '' AND NOT %s = ANY(t.flags)),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY t.seconds)
            FILTER (WHERE t.abstained = '' AND NOT 'cached' = ANY(t.flags))
 FROM annotator_teacheranswer t JOIN annotator_teacherrun r ON r.id = t.run_id
@@ -123,28 +121,21 @@ class Costs:
 
 def costs(project: Project) -> dict[int, Costs]:
     """By teacher, of runs that label: trials and tests are not in it."""
+    from learning.teachers.types import FAULT
+
     with connection.cursor() as cursor:
-        cursor.execute(_COSTS, [project.pk])
+        cursor.execute(_COSTS, [FAULT, project.pk])
         counted = {row[0]: row[1:] for row in cursor.fetchall()}
-    paid = dict(
-        TeacherRun.objects.filter(project=project, kind=TeacherRunKind.LABEL)
-        .order_by()
-        .values_list("teacher")
-        .annotate(Sum("spent"))
-    )
-    calling = set(
-        Teacher.objects.filter(project=project, plugin__in=teachers.CALLING).values_list(
-            "pk", flat=True
-        )
-    )
+    labelling = TeacherRun.objects.filter(project=project, kind=TeacherRunKind.LABEL)
+    paid = dict(labelling.order_by().values_list("teacher").annotate(Sum("spent")))
     return {
         pk: Costs(
             answered=answered,
-            silent=reached if pk in calling else silent,
+            silent=silent,
             median_seconds=median,
             spent=paid.get(pk, Decimal(0)),
         )
-        for pk, (answered, silent, reached, median) in counted.items()
+        for pk, (answered, silent, median) in counted.items()
     }
 
 

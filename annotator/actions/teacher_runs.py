@@ -53,7 +53,7 @@ def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRI
     """Ask a teacher about a few open items, to see what it says and costs. Writes no annotation."""
     if not 1 <= count <= MOST_TRIED:
         raise InvalidError(f"Try it on 1 to {MOST_TRIED} items.", field="items")
-    numbers = _queued_first(_answerable(teacher, _open(project)), count)
+    numbers = _queued_first(answerable(teacher, _open(project)), count)
     return _start(project, teacher, by, TeacherRunKind.TRY, numbers, teacher.cap_run)
 
 
@@ -137,11 +137,11 @@ def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> l
         item=OuterRef("pk"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
     ).exclude(flags__contains=[FAULT])
     rows = _open(project) if pool == OPEN else _answered(project)
-    rows = _answerable(teacher, rows.exclude(Exists(said)).exclude(Exists(gave_up)))
+    rows = answerable(teacher, rows.exclude(Exists(said)).exclude(Exists(gave_up)))
     return _queued_first(rows, count) if pool == OPEN else _numbers(rows, count)
 
 
-def _answerable(teacher: Teacher, rows: QuerySet[Item]) -> QuerySet[Item]:
+def answerable(teacher: Teacher, rows: QuerySet[Item]) -> QuerySet[Item]:
     """Of these items those that this teacher can say anything about at all."""
     asked = teachers.asked_of(teacher)
     if any(each.plugin not in teachers.FROM_FILES for each in asked):
@@ -187,13 +187,13 @@ def _unaudited(project: Project, teacher: Teacher) -> list[int]:
     now = identity.fingerprint(teacher, teacher.params, lending.schema_of(project))
     reached = TeacherAnswer.objects.exclude(flags__contains=[FAULT])
     said = reached.filter(run__teacher=teacher, run__kind=TeacherRunKind.LABEL, fingerprint=now)
-    rows = _speaking(_answerable(teacher, Item.objects.present().filter(project=project)))
+    rows = _speaking(answerable(teacher, Item.objects.present().filter(project=project)))
     known = set(
         rows.exclude(Exists(said.filter(item=OuterRef("pk")))).values_list("number", flat=True)
     )
     return [
         number
-        for part in (Part.CALIBRATION, Part.SEED, Part.EVALUATION)
+        for part in auditing.fair_parts(teacher.plugin)
         for number, _ in auditing.answered(project, part)
         if number in known
     ]

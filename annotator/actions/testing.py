@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import jobs
-from annotator.actions import auditing, lending
+from annotator.actions import auditing, lending, teacher_runs
 from annotator.errors import ConflictError
-from annotator.models import Part, Project, TeacherRun
+from annotator.models import Item, Project, Teacher, TeacherRun
 
 if TYPE_CHECKING:
     from learning.teachers.types import Example, TeacherItem, TeacherSchema
@@ -38,23 +38,29 @@ class Switch(Protocol):
         """Raises CancelledError when it is off."""
 
 
-def gold(project: Project, schema: TeacherSchema, most: int) -> list[Example]:
-    """Items of the audit sample that people decided, at most so many, those kept for figures last."""
-    return _examples(project, dict(list(_answered(project, schema).items())[:most]))
+def gold(teacher: Teacher, schema: TeacherSchema, most: int) -> list[Example]:
+    """Items of the audit sample that people decided and this teacher did not learn from, at most so
+    many, those kept for figures last."""
+    known = _answered(teacher, schema)
+    here = Item.objects.present().filter(project=teacher.project, number__in=list(known))
+    can = set(teacher_runs.answerable(teacher, here).values_list("number", flat=True))
+    chosen = [number for number in known if number in can][:most]
+    return _examples(teacher.project, {number: known[number] for number in chosen})
 
 
-def gold_of(project: Project, schema: TeacherSchema, numbers: Sequence[int]) -> list[Example]:
+def gold_of(teacher: Teacher, schema: TeacherSchema, numbers: Sequence[int]) -> list[Example]:
     """Those of these items that are gold items still, in this order."""
-    known = _answered(project, schema)
-    return _examples(project, {number: known[number] for number in numbers if number in known})
+    known = _answered(teacher, schema)
+    still = {number: known[number] for number in numbers if number in known}
+    return _examples(teacher.project, still)
 
 
-def _answered(project: Project, schema: TeacherSchema) -> dict[int, list[int]]:
+def _answered(teacher: Teacher, schema: TeacherSchema) -> dict[int, list[int]]:
     live = frozenset(schema.ids)
     return {
         number: labels
-        for part in (Part.CALIBRATION, Part.SEED, Part.EVALUATION)
-        for number, labels in auditing.answered(project, part)
+        for part in auditing.fair_parts(teacher.plugin)
+        for number, labels in auditing.answered(teacher.project, part)
         if live.issuperset(labels)
     }
 

@@ -202,10 +202,11 @@ def _trust(teacher: Teacher, score: scorecards.Score) -> dict[str, Any]:
 
 
 def _canaries(teacher: Teacher) -> dict[str, Any] | None:
-    now = scorecards.fingerprints(teacher.project).get(teacher.voice_id)
+    now = scorecards.taught(teacher.project).get(teacher.voice_id)
     if now is None or teacher.plugin not in testing.PROMPTED:
         return None
-    found = canarying.obeyed(teacher, lending.schema_of(teacher.project), now)
+    schema = lending.schema_of(teacher.project)
+    found = canarying.obeyed(teacher, schema, now.fingerprint)
     if found is None:
         return None
     flipped = found.flipped

@@ -80,7 +80,8 @@ class Subject:
     @cached_property
     def fingerprint(self) -> str | None:
         """Of a teacher's settings as they are now."""
-        return scorecards.fingerprints(self.project).get(self.voice.pk)
+        known = scorecards.taught(self.project).get(self.voice.pk)
+        return None if known is None else known.fingerprint
 
     @cached_property
     def labels(self) -> dict[int, Label]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.actions import assigning, scorecards, teacher_runs, teachers
+from annotator.actions import assigning, auditing, scorecards, teacher_runs, teachers
 from annotator.actions.scorecards import Confusion, confusions
 from annotator.models import Item, Part
 from tests.annotator.audited import answer_all
@@ -59,6 +59,19 @@ class TestTeachers:
         ask(project, teacher)
         score = scorecards.score(project, teacher.voice)
         assert (score.shared, score.stale) == (30, 0)
+
+
+    def test_items_that_taught_a_teacher_do_not_judge_it(self, cast, good):
+        project, teacher = audited_teacher(good, cast, audited=64, items=64)
+        ask(project, teacher)
+        drawn, now = scorecards.Drawn(project), scorecards.taught(project)[teacher.voice_id]
+        assert drawn.of(teacher.voice, now).shared == 64
+        for plugin, shared in (("committee", 32), ("student", 64)):
+            fair = auditing.fair_parts(plugin)
+            assert drawn.of(teacher.voice, now._replace(fair=fair)).shared == shared
+        Item.objects.filter(project=project, part=Part.CALIBRATION).update(part=Part.SEED)
+        score = scorecards.Drawn(project).of(teacher.voice, now._replace(fair=fair))
+        assert score.shared == 32, "students learn from the seed"
 
 
 class TestPeople:
