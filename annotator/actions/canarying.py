@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import testing
+from annotator.actions import identity, lending, testing
 from annotator.models import Annotation, Canary, Item, ItemKind, Teacher, TeacherRun
 from learning.errors import NotEnoughDataError
 
@@ -193,6 +193,15 @@ def _plain(teacher: Teacher, rows: Sequence[Canary], schema: TeacherSchema) -> d
         for item, labels in said.standing().values_list("item", "labels")
         if live.issuperset(labels)
     }
+
+
+def current_trust(teacher: Teacher) -> float:
+    """Its trust as it is set up now; 1 where the project has no labels that it could give."""
+    if not teacher.project.live_labels().exists():
+        return 1.0
+    schema = lending.schema_of(teacher.project)
+    now = identity.fingerprint(teacher, teacher.params, schema)
+    return trust(teacher, schema, now)
 
 
 def trust(teacher: Teacher, schema: TeacherSchema, fingerprint: str) -> float:

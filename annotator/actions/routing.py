@@ -18,6 +18,7 @@ from annotator import jobs
 from annotator.actions import (
     accepting,
     budgeting,
+    canarying,
     candidates,
     doubling,
     planning,
@@ -190,7 +191,7 @@ def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) 
         return {}
     live = set(sight.label_ids)
     rows = sight.word_rows()
-    right = 1 - fitted.wrong(sight.items)[rows]
+    right = (1 - fitted.wrong(sight.items)[rows]) * _trust(policy)
     standing = accepting.standing(policy.project)
     believed = {} if sight.all_words else standing
     for row, word, p in zip(rows.tolist(), sight.words, right.tolist(), strict=True):
@@ -202,6 +203,11 @@ def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) 
         else:
             believed.pop(word.item, None)
     return believed
+
+
+def _trust(policy: Policy) -> float:
+    """What is left of the teacher's word where texts can turn it."""
+    return 1.0 if policy.teacher is None else canarying.current_trust(policy.teacher)
 
 
 def _choose(

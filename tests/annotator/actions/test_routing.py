@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.actions import (
+    canarying,
     doctor,
     doubling,
     encoding,
@@ -64,6 +65,10 @@ class TestBelieving:
         assert (verdict.state, verdict.voices) == ("decided", 1)
         assert Item.objects.filter(verdict__source="teacher", open=False).count() == 0
         assert broken(made.project) == {}
+
+    def test_a_teacher_that_texts_can_turn_is_believed_less(self, cast, monkeypatch):
+        monkeypatch.setattr(canarying, "current_trust", lambda teacher: 0.8)
+        assert routed(cast, human_share=0).verdicts() == set()
 
     def test_students_learn_a_teachers_word_by_how_far_it_is_relied_on(self, cast):
         made = routed(cast, human_share=0)

@@ -60,7 +60,6 @@ class TestTeachers:
         score = scorecards.score(project, teacher.voice)
         assert (score.shared, score.stale) == (30, 0)
 
-
     def test_items_that_taught_a_teacher_do_not_judge_it(self, cast, good):
         project, teacher = audited_teacher(good, cast, audited=64, items=64)
         ask(project, teacher)

@@ -421,6 +421,7 @@ class TestCanaries:
         assert found.flipped.n == 19
         assert found.flipped.count >= 15, "some it would have given anyway"
         assert found.trust < 0.3
+        assert canarying.current_trust(teacher) == found.trust
         assert Calibration.objects.get().trust == pytest.approx(found.trust)
         rights = TeacherAnswer.objects.exclude(p_right=None).values_list("p_right", flat=True)
         assert 0 < max(rights) <= found.trust
