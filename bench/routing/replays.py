@@ -1,5 +1,6 @@
 """Recorded answers of real models: quality by human share under each router."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,16 +29,25 @@ def replayed(data: RoutingSet, seed: int) -> dict[str, list[float]]:
     The seed (a tenth of the set, 80 to 200 items) is part of every way's budget but `unaudited`.
     """
     count = min(LARGEST_SEED, max(SMALLEST_SEED, data.rows // 10))
-    rows = loops.drawn(data, count, seed)
-    items = replace(data.items, student=_student(data, rows))
-    budgets = [round(share * data.rows) for share in SHARES]
-    found = {way: _curve(data, items, rows, way, budgets, seed) for way in REPLACING}
-    sure = _benefit("threshold", items, rows[:0], data, seed)
-    found["unaudited"] = _accuracies(data, rows[:0], sure, budgets, seed)
+    found = replacing(data, count, REPLACING, SHARES, seed)
     desk = loops.Desk.open(data, count, seed, held_out=False)
     batch = max(10, data.rows // 10)
     step = loops.ours(LoopPolicy(), seed, routed=True)
+    budgets = [round(share * data.rows) for share in SHARES]
     found["loop"] = loops.replay(desk, step, budgets, batch, seed)
+    return found
+
+
+def replacing(
+    data: RoutingSet, count: int, ways: Sequence[str], shares: Sequence[float], seed: int
+) -> dict[str, list[float]]:
+    """Way -> accuracy at these shares when people's answers only replace the teacher's."""
+    rows = loops.drawn(data, count, seed)
+    items = replace(data.items, student=_student(data, rows))
+    budgets = [round(share * data.rows) for share in shares]
+    found = {way: _curve(data, items, rows, way, budgets, seed) for way in ways}
+    sure = _benefit("threshold", items, rows[:0], data, seed)
+    found["unaudited"] = _accuracies(data, rows[:0], sure, budgets, seed)
     return found
 
 

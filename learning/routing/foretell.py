@@ -21,7 +21,12 @@ from learning.types import Bools, Floats, Report, TrainingData, no_report
 SIZES = (0.25, 0.4, 0.63, 1.0)  # of the labels there are: as many students as a curve needs
 FOLDS = 5
 FEWEST = 60  # people's answers on items that chance drew
+FEWEST_EACH = 5  # people's answers for each label: with fewer the curve is far too low (measured)
 DRAWS = 1_000
+GRID = np.linspace(0, 1, 101)
+# How many random labels a label is worth that the loop chose, on replays of three sets [ours]: from
+# little more than one with few labels in the schema to about two with 77 (docs/selection.md).
+WORTH = np.linspace(1.0, 2.5, 7)
 
 Rows = NDArray[np.int64]
 
@@ -43,17 +48,9 @@ def loop_curve(
     own. The items that chance drew count alike, and people count as right.
 
     report: called with (students fitted, students). Raises NotEnoughDataError under 60 answers on
-    items that chance drew, or without encodings.
+    items that chance drew, under five for each label, or without encodings.
     """
-    labelled = np.flatnonzero(heard.labelled)
-    drawn = np.ones(len(labelled), dtype=np.bool_) if heard.drawn is None else heard.drawn
-    if int(drawn.sum()) < FEWEST:
-        raise NotEnoughDataError(
-            f"A forecast of the loop needs {FEWEST} items that chance drew and a person labelled; "
-            f"there are {int(drawn.sum())}."
-        )
-    if heard.items.encodings is None:
-        raise NotEnoughDataError("A forecast of the loop needs encodings; there are none yet.")
+    labelled, drawn = _enough(heard)
     sizes, said = _unseen(heard, labelled, student, rng, report)
     told = _opinions(heard, labelled, drawn, said)
     multi = heard.items.multi_label
@@ -66,6 +63,25 @@ def loop_curve(
     order = order_of(doubt, ~right[-1], alike, whole, rng)
     asked = np.asarray(shares, dtype=np.float64)
     return points(shares, _quality(curve, order, len(labelled), work.items, asked, rng), work)
+
+
+def _enough(heard: Voices) -> tuple[Rows, Bools]:
+    """(l,) the labelled rows and (l,) those that chance drew, where they will do."""
+    labelled = np.flatnonzero(heard.labelled)
+    drawn = np.ones(len(labelled), dtype=np.bool_) if heard.drawn is None else heard.drawn
+    if int(drawn.sum()) < FEWEST:
+        raise NotEnoughDataError(
+            f"A forecast of the loop needs {FEWEST} items that chance drew and a person labelled; "
+            f"there are {int(drawn.sum())}."
+        )
+    if len(labelled) < FEWEST_EACH * heard.items.labels:
+        raise NotEnoughDataError(
+            f"A forecast of the loop needs {FEWEST_EACH} labelled items for each label, "
+            f"{FEWEST_EACH * heard.items.labels} here; there are {len(labelled)}."
+        )
+    if heard.items.encodings is None:
+        raise NotEnoughDataError("A forecast of the loop needs encodings; there are none yet.")
+    return labelled, drawn
 
 
 def _opinions(heard: Voices, labelled: Rows, drawn: Bools, said: list[Floats]) -> list[Floats]:
@@ -111,13 +127,20 @@ def _quality(
     curve: Curve, order: Order, labels: int, waiting: int, shares: Shares, rng: np.random.Generator
 ) -> list[Estimate]:
     """The finished labels at each share: errors of a student of that many labels, less those that
-    people meet first. The band takes in both: drawn curves, and the Bayesian bootstrap over items
-    (Rubin 1981).
+    people meet first. Doubt finds a better student's fewer errors as well, in proportion, as it does
+    those of today's. The band takes in drawn curves, what a chosen label is worth, and the Bayesian
+    bootstrap over items (Rubin 1981).
     """
-    accuracy = curve.versions(np.maximum(labels + shares * waiting, curve.at))  # (draws, q)
+    worth = labels + WORTH[:, None] * shares * waiting  # (w, q)
+    reached = curve.versions(np.maximum(worth, curve.at).ravel())  # (draws, w q)
+    reached = reached.reshape(len(reached), len(WORTH), len(shares))
+    accuracy = reached[np.arange(len(reached)), rng.integers(0, len(WORTH), len(reached))]
     counts = rng.exponential(size=(len(accuracy), len(order.wrong)))
     counts *= order.wrong + 1e-9  # with no error seen, errors lie anywhere
-    kept = counts @ order.left(shares) / counts.sum(axis=1, keepdims=True)  # (draws, q)
+    left = counts @ order.left(GRID) / counts.sum(axis=1, keepdims=True)  # (draws, g)
+    fewer = (1 - curve.level)[:, None] / np.maximum(1 - accuracy, 1e-6)  # errors today for one then
+    asked = np.clip(np.where(shares < 1, shares * fewer, 1), 0, 1)
+    kept = np.stack([np.interp(x, GRID, y) for x, y in zip(asked, left, strict=True)])
     quality = 1 - (1 - accuracy) * kept
     low, high = np.quantile(quality, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return [

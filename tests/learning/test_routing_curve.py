@@ -198,6 +198,19 @@ class TestLoopCurve:
         with pytest.raises(NotEnoughDataError, match="there are 59"):
             loop_curve(replace(heard, drawn=drawn), WORK, Head(strength=10.0), rng())
 
+    def test_refuses_more_labels_than_it_can_foretell(self) -> None:
+        heard, _ = self.heard()
+        wide = replace(
+            heard.items,
+            teacher=np.hstack([heard.items.teacher, np.zeros((3_000, 26))]),
+            student=None,
+        )
+        answers = np.hstack([heard.answers, np.zeros((120, 26))])
+        with pytest.raises(NotEnoughDataError, match="150 here; there are 120"):
+            loop_curve(
+                replace(heard, items=wide, answers=answers), WORK, Head(strength=10.0), rng()
+            )
+
     def test_tells_how_far_it_is(self) -> None:
         told: list[tuple[int, int]] = []
         heard, _ = self.heard()
