@@ -1,8 +1,8 @@
 """cleanlab's label quality scores on given labels and probabilities.
 
-`python cleanlab_worker.py FILE.npz` runs in .venv-bench and needs nothing of ours. The file holds
-labels (n,) with probabilities (n, k), or labels (n, k) of 0 and 1; scores go to FILE.scores.npz by
-name, low ones suspicious, of the shape of the labels. Scores that cleanlab refuses are left out.
+`python cleanlab_worker.py` runs in .venv-bench and needs nothing of ours. It reads the name of one .npz a
+line, with labels (n,) and probabilities (n, k), or labels (n, k) of 0 and 1. Scores by name, low ones
+suspicious, of the shape of the labels, go to NAME.scores.npz, and the name is printed again.
 """
 
 import sys
@@ -46,4 +46,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for line in sys.stdin:
+        main(line.strip())
+        print(line.strip(), flush=True)

@@ -9,14 +9,14 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures import ROOT, Figure, code_hash, kept
+from bench.figures import ROOT, Figure, code_hash, conclude, kept
 from bench.quality.gathered import Case, cases, evidence
 from learning.audit.detectors import DETECTORS
 from learning.audit.detectors.belief import Belief
@@ -66,7 +66,7 @@ def measure(case: Case) -> Found:
     return {
         "figures": {name: _judged(s, wrong) for name, s in {**ours, **theirs}.items()},
         "slope": _calibrated(table[:, 1], wrong),
-        "table": np.round(table, 5).tolist(),
+        "table": np.round(table, 4).tolist(),
         "wrong": wrong.tolist(),
     }
 
@@ -116,6 +116,14 @@ def _combined(case: Case, lines: Mapping[Case, Found]) -> Found:
     return {**found, "covered": told.low <= actual <= told.high, "off": (told.value or 0) - actual}
 
 
+@cache
+def _worker() -> "subprocess.Popen[str]":
+    """One process for all cases: cleanlab takes longer to import than to score."""
+    return subprocess.Popen(  # noqa: S603 - our own worker
+        [PYTHON, WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
 def _cleanlab(found: Any) -> Scores:
     """cleanlab's scores of the shape of the labels; none where it is not installed."""
     if not PYTHON.exists():
@@ -124,7 +132,13 @@ def _cleanlab(found: Any) -> Scores:
         path = Path(folder) / "case.npz"
         labels = found.labels if found.multi_label else found.given
         np.savez(path, labels=labels.astype(np.int64), probabilities=found.probabilities)
-        subprocess.run([PYTHON, WORKER, path], check=True)  # noqa: S603 - our own worker
+        worker = _worker()
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(f"{path}\n")
+        worker.stdin.flush()
+        if worker.stdout.readline().strip() != str(path):
+            raise RuntimeError("The worker for cleanlab ended; its words are above.")
         with np.load(f"{path}.scores.npz", allow_pickle=False) as scores:
             return {name: scores[name] for name in scores.files}
 
@@ -210,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main() if "--prior" in sys.argv else figures("quick")
+    main() if "--prior" in sys.argv else conclude("quality-flags", "quick", figures("quick"))

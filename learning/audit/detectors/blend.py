@@ -36,15 +36,15 @@ class Blend:
     so a random error costs no view much. Errors among labels that are alike are learnt by the views
     themselves and leave ε near 0. Hence the score mixes log-odds: for errors at random those of
     q(y), else those given what gets mixed up with what (as in confident learning) and of the
-    student's margin, with λ = usual / (usual + ε) on the latter.
+    student's margin, with λ = 1 / (1 + (ε / usual)²) on the latter.
 
     usual: the ε at which both sides weigh the same. margin: the weight of the margin.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    usual: float = 0.04
-    margin: float = 0.5
+    usual: float = 0.02
+    margin: float = 0.4
 
     def __post_init__(self) -> None:
         if self.usual <= 0 or self.margin < 0:
@@ -56,7 +56,7 @@ class Blend:
         own = evidence.own(mixed.beliefs)
         confused = evidence.own(posterior(mixed.beliefs, evidence.given))
         margin = NormalisedMargin().score(evidence)
-        share = self.usual / (self.usual + mixed.error)
+        share = 1 / (1 + (mixed.error / self.usual) ** 2)
         odds = (1 - share) * log_odds(own) + share * (
             log_odds(confused) + self.margin * log_odds(margin)
         )
