@@ -54,6 +54,8 @@ class Pool:
         None when the caller does not tell them.
     teacher_error: 0 … 1, the upper bound of the share of items the teacher would get wrong.
     wanted: (w,) int64, rows that a lead asked for by a search or an example, best first.
+    set_sizes: (n,) int, labels that the promised answer set leaves to decide between, or None while
+        nothing is promised.
     """
 
     eligible: Bools
@@ -67,6 +69,7 @@ class Pool:
     answers: Floats | None = None
     teacher_error: float | None = None
     wanted: Ints | None = None
+    set_sizes: Ints | None = None
 
     def __post_init__(self) -> None:
         n = len(self.eligible)
@@ -79,6 +82,7 @@ class Pool:
         for name, dimensions in (("probabilities", 2), ("columns", 2), ("encodings", 2)):
             _check_rows(name, getattr(self, name), n, dimensions)
         _check_rows("margins", self.margins, n, 1)
+        _check_rows("set_sizes", self.set_sizes, n, 1)
         _check_rows("answers", self.answers, int(self.labelled.sum()), 2)
         self._check_extras(n)
         if self.columns is not None:

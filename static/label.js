@@ -239,6 +239,7 @@ function take(html) {
     if (current()) announce();
   } else paintState();
   if (told) say(told.textContent.trim());
+  if (told && current()) keepHeight(current());
   return named;
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions import queueing, seeding, sending, teacher_runs
+from annotator.actions import conforming, queueing, seeding, sending, teacher_runs
 from annotator.models import Label, Project, Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PICKS = 3_000
 REPRESENTATIVES_PER_LABEL = 2
 FEWEST_REPRESENTATIVES = 20
 COLD_START = "representatives"
+BY_SETS = "set-size"
 # What chooses while the project's strategy still lacks something.
 MEANWHILE = "margin"
 # The confidence of the interval whose upper end is the teacher's error.
@@ -113,7 +114,15 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         multi_label=project.multi_label,
         answers=answers,
         teacher_error=teacher_error(project),
+        set_sizes=_set_sizes(project, knowledge),
     )
+
+
+def _set_sizes(project: Project, knowledge: Knowledge) -> NDArray[np.int64] | None:
+    """(n,) for the one strategy that reads them: they cost a pass over the pool."""
+    if project.strategy != BY_SETS:
+        return None
+    return conforming.sizes(knowledge.sets, knowledge.predictions)
 
 
 def _answers(

@@ -172,6 +172,31 @@ def label_sets(
     ]
 
 
+def sizes(sets: Sets | None, predictions: Predictions | None) -> NDArray[np.int64] | None:
+    """(n,) labels left to decide between, of every item; all where none conforms.
+
+    None while nothing is promised, or where only the likeliest labels are kept and each label has a
+    threshold of its own.
+    """
+    import numpy as np
+
+    from learning.types import row_blocks
+
+    if sets is None or predictions is None:
+        return None
+    calibrated = _trimmed(sets.calibrated, predictions.labels)
+    if predictions.columns is not None:
+        if len(set(calibrated.thresholds.tolist())) > 1:
+            return None
+        calibrated = _trimmed(calibrated, predictions.probabilities.shape[1])
+    rng = np.random.default_rng([sets.version.pk, calibrated.n])
+    found = np.empty(predictions.rows, dtype=np.int64)
+    for block in row_blocks(predictions.rows):
+        each = sets.method.sets(calibrated, np.asarray(predictions.probabilities[block]), rng)
+        found[block] = np.where(each.fits, each.sizes, predictions.labels)
+    return found
+
+
 def _all(open_labels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(n,) whether every label is in doubt."""
     import numpy as np

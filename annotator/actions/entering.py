@@ -128,7 +128,7 @@ def feedback(project: Project, annotator: Annotator, assignment_id: int) -> Feed
         return None
     gold = lease.item.gold
     return Feedback(
-        item=str(lease.item),
+        item=lease.item.external_id or str(lease.item.number),
         is_right=set(said) == set(gold.labels),
         said=said,
         known=gold.labels,

@@ -29,6 +29,7 @@ from annotator.models import (
 # What a replay of verdicts cannot give them.
 NOT_REPLAYED = {
     "rad": "it chooses for a teacher, and verdicts do not tell where a teacher errs",
+    "set-size": "its sets are calibrated on audit items, and a replay draws none",
     "keyword": "it follows a lead's searches, and verdicts hold none",
 }
 COLD_STARTS = ("representatives", "random")

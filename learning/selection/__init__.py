@@ -61,6 +61,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "representatives": Entry(
             "Representatives (cold start)", "learning.selection.representatives:Representatives"
         ),
+        "set-size": Entry("Largest answer set", "learning.selection.set_size:SetSize"),
         "typiclust": Entry(
             "Most typical of each group (TypiClust)", "learning.selection.typiclust:TypiClust"
         ),

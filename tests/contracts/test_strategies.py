@@ -114,7 +114,8 @@ def test_tiny_pools(name: str, rows: int) -> None:
         ("answers",),
         ("teacher_error",),
         ("wanted",),
-        ("probabilities", "encodings", "answers", "teacher_error", "wanted"),
+        ("set_sizes",),
+        ("probabilities", "encodings", "answers", "teacher_error", "wanted", "set_sizes"),
     ],
     ids=" ".join,
 )
@@ -234,6 +235,7 @@ def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Pool:
         label_names=tuple("ABCDEFGH"),
         answers=np.eye(8, dtype=np.float32)[np.arange(labelled.sum()) % 8],
         teacher_error=0.2,
+        set_sizes=np.arange(rows) % 4,
         wanted=np.arange(100),
     )
 

@@ -92,7 +92,11 @@ def test_too_few_calibration_answers_are_told_and_nothing_is_promised(cast):
     kept = calibrated(project)
     assert kept.thresholds is None
     assert told.context(project)["sets"].missing == kept.figures["needed"] - 31 == 10
-    assert {pick.label_set for pick in refill(project)} == {None}
+    project.strategy = "set-size"
+    project.save(update_fields=["strategy"])
+    picks = refill(project)
+    assert {pick.label_set for pick in picks} == {None}
+    assert "has to wait" in picks[0].reason
     assert conforming.ready(project.current_student) is None
 
 
@@ -145,6 +149,15 @@ def test_the_queue_carries_sets_that_a_page_and_the_ledger_of_leases_keep(cast):
     assert lease.label_set["maybe"]
     assert lease.set_size == len(lease.label_set["maybe"])
     assert '"maybe"' in card_of(project, lease).label_set
+
+
+def test_the_largest_sets_are_asked_first(cast):
+    project, _ = drawn_project(cast, strategy="set-size")
+    picks = list(refill(project))
+    sizes = [each.set_size for each in picks if each.set_size]
+    assert len(set(sizes)) > 1
+    assert sizes == sorted(sizes, reverse=True)
+    assert "labels hold at the promised coverage" in picks[-1].reason
 
 
 def test_a_blind_answer_is_never_shown_a_set(cast):

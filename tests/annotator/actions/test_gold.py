@@ -313,6 +313,24 @@ def test_settings_that_cannot_be_are_refused_with_their_field(cast, settings, fi
     assert refusal.value.data["field"] == field
 
 
+def test_the_page_of_gold_items_names_their_answers_and_adds_and_ends_them(cast, client):
+    project, known, _ = gold_project(cast, gold=2)
+    client.force_login(cast.lea)
+    page = client.get(f"/projects/{project.pk}/gold").content.decode()
+    assert "<td>Billing<br>" in page
+    gold = GoldItem.objects.get(item=known[0])
+    client.post(f"/projects/{project.pk}/gold/{gold.pk}/end")
+    assert GoldItem.objects.standing().count() == 1
+    number = Item.objects.filter(project=project).last().number
+    refused = client.post(
+        f"/projects/{project.pk}/gold", {"source": "reviewer", "numbers": f"{number}"}
+    )
+    assert refused.status_code == 422
+    assert b"is not known" in refused.content
+    client.post(f"/projects/{project.pk}/gold", {"source": "reviewer", "count": 3})
+    assert GoldItem.objects.standing().count() == 2
+
+
 def test_the_api_hides_what_is_gold_from_those_who_answer(cast, client):
     project, _, billing = gold_project(cast)
     Project.objects.filter(pk=project.pk).update(gold_share=0.5)
