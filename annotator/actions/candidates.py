@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db import connection
 
 from annotator import jobs
-from annotator.actions import doubling, lessons, queueing, teacher_runs
+from annotator.actions import conforming, doubling, lessons, queueing, teacher_runs
 from annotator.actions.doubling import Both
 from annotator.actions.encoding import current_encoding, open_matrix
 from annotator.actions.searching import predictions_of
@@ -146,6 +146,7 @@ def look(
         student=None if student is None else student.said(numbers, ids),
         encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
         lengths=_lengths(project, numbers),
+        set_sizes=None if student is None else student.set_sizes(project, numbers),
         label_names=_names(project, ids),
         multi_label=project.multi_label,
     )
@@ -269,6 +270,13 @@ class Student:
             folded=_folded(run, lesson, first, rng),
             learnt=lesson.numbers,
         )
+
+    def set_sizes(self, project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """(n,) labels that its answer sets leave, None while nothing is promised."""
+        current = project.current_student
+        if current is None or tuple(current.label_ids) != self.label_ids:
+            return None
+        return conforming.sizes_of(conforming.ready(current), self.said(numbers, self.label_ids))
 
     def said(self, numbers: NDArray[np.int64], ids: tuple[int, ...]) -> NDArray[np.float32]:
         """(n, k) by these label ids; rows of one label sum to 1."""

@@ -189,12 +189,29 @@ def sizes(sets: Sets | None, predictions: Predictions | None) -> NDArray[np.int6
         if len(set(calibrated.thresholds.tolist())) > 1:
             return None
         calibrated = _trimmed(calibrated, predictions.probabilities.shape[1])
-    rng = np.random.default_rng([sets.version.pk, calibrated.n])
     found = np.empty(predictions.rows, dtype=np.int64)
     for block in row_blocks(predictions.rows):
-        each = sets.method.sets(calibrated, np.asarray(predictions.probabilities[block]), rng)
-        found[block] = np.where(each.fits, each.sizes, predictions.labels)
-    return found
+        found[block] = _sizes(sets, calibrated, np.asarray(predictions.probabilities[block]))
+    return np.where(found < 0, predictions.labels, found)
+
+
+def sizes_of(sets: Sets | None, p: NDArray[np.float32]) -> NDArray[np.int64] | None:
+    """(n,) the same of probabilities (n, k) of the version's labels, out of fold for example."""
+    import numpy as np
+
+    if sets is None:
+        return None
+    found = _sizes(sets, _trimmed(sets.calibrated, p.shape[1]), p)
+    return np.where(found < 0, p.shape[1], found)
+
+
+def _sizes(sets: Sets, calibrated: Calibrated, p: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(n,) sizes, -1 where no label conforms."""
+    import numpy as np
+
+    rng = np.random.default_rng([sets.version.pk, calibrated.n])
+    found = sets.method.sets(calibrated, p, rng)
+    return np.where(found.fits, found.sizes, -1)
 
 
 def _all(open_labels: NDArray[np.bool_]) -> NDArray[np.bool_]:

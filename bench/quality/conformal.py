@@ -196,7 +196,7 @@ def _of(accuracy: float | None) -> str:
 def _figures(name: str, measured: dict[str, Any]) -> list[Figure]:
     """The default's coverage within its bounds, and its size against the best of all."""
     rows = measured["methods"]
-    default = rows["label-powerset" if "label-powerset" in rows else "lac"]
+    default = rows["lac" if "lac" in rows else "inner-outer"]
     key = f"quality.sets.{name}"
     coverage = round(default["coverage"], 4)
     found = [

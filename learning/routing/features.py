@@ -55,6 +55,10 @@ def _student_margin(items: Candidates, memory: Memory) -> Shares:
     return margins(items.student, multi_label=items.multi_label).astype(np.float64)
 
 
+def _set_size(items: Candidates, memory: Memory) -> Shares:
+    return _or_unknown(items, items.set_sizes)
+
+
 def _length(items: Candidates, memory: Memory) -> Shares:
     return _or_unknown(items, items.lengths)
 
@@ -116,6 +120,13 @@ FEATURES = {
         teacher=False,
         usual=-0.1,
         measure=_student_margin,
+    ),
+    "set_size": Feature(
+        words="the student's answer set leaves {:.0f} labels",
+        teacher=False,
+        usual=0.1,
+        measure=_set_size,
+        scaled=np.log1p,
     ),
     "nearby": Feature(
         words="on checked items like it the teacher is wrong in {:.0%}",

@@ -34,6 +34,8 @@ class Candidates:
         items: out of fold where it did.
     encodings: (n, d) unit rows or None.
     lengths: (n,) characters of each item, or None.
+    set_sizes: (n,) labels that the student's answer set leaves to decide between, or None while no
+        set is promised.
     label_names: names by column, used in reasons.
     """
 
@@ -45,6 +47,7 @@ class Candidates:
     student: Floats | None = None
     encodings: Floats | None = None
     lengths: Floats | Ints | None = None
+    set_sizes: Floats | Ints | None = None
     label_names: tuple[str, ...] = ()
     multi_label: bool = False
 
@@ -61,7 +64,7 @@ class Candidates:
             self.student is None or self.student.shape == self.teacher.shape,
             "The student must speak of the same items and labels as the teacher.",
         )
-        for name in ("encodings", "lengths"):
+        for name in ("encodings", "lengths", "set_sizes"):
             values = getattr(self, name)
             require(values is None or len(values) == n, f"{name} must have {n} rows.")
         require(

@@ -24,7 +24,7 @@ class Multi:
     students: ClassVar[tuple[str, ...]] = ("head", "finetune")
     strategies: ClassVar[tuple[str, ...]] = tuple(STRATEGIES)
     consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
-    conformal: ClassVar[tuple[str, ...]] = ("label-powerset",)
+    conformal: ClassVar[tuple[str, ...]] = ("inner-outer", "label-powerset")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
         """(n, k) ones and zeros; archived labels are left out of the answers."""

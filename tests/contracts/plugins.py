@@ -137,6 +137,7 @@ def taught(rows: int = 120, *, multi_label: bool = False, seed: int = 0) -> Seed
         student=student.astype(np.float32),
         encodings=points,
         lengths=rng.integers(5, 500, rows),
+        set_sizes=np.arange(rows) % 3 + 1,
         label_names=("Refund", "Billing", "Login"),
         multi_label=multi_label,
     )

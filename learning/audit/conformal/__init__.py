@@ -41,6 +41,10 @@ CONFORMAL: Registry[ConformalMethod] = Registry(
         "class-conditional": Entry(
             "Coverage for each label", "learning.audit.conformal.conditional:ClassConditional"
         ),
+        "inner-outer": Entry(
+            "Labels surely there, and those that may be",
+            "learning.audit.conformal.inner_outer:InnerOuter",
+        ),
         "label-powerset": Entry(
             "Whole label sets", "learning.audit.conformal.powerset:LabelPowerset"
         ),
