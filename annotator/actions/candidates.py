@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
@@ -143,10 +143,9 @@ def look(
         teacher=_distributions(said, len(unasked), ids, multi=project.multi_label),
         answered=np.arange(len(numbers)) < len(said),
         confidence=_confidences(said, len(unasked)),
-        student=None if student is None else student.said(numbers, ids),
+        **_of_student(project, student, numbers, ids),
         encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
         lengths=_lengths(project, numbers),
-        set_sizes=None if student is None else student.set_sizes(project, numbers),
         label_names=_names(project, ids),
         multi_label=project.multi_label,
     )
@@ -159,6 +158,18 @@ def look(
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),
         all_words=len(words) < most,
     )
+
+
+def _of_student(
+    project: Project, student: Student | None, numbers: NDArray[np.int64], ids: tuple[int, ...]
+) -> dict[str, Any]:
+    """What there is of the student: its word, and how many labels its answer sets leave."""
+    if student is None:
+        return {}
+    return {
+        "student": student.said(numbers, ids),
+        "set_sizes": student.set_sizes(project, numbers),
+    }
 
 
 def _words(project: Project, teacher: Teacher, most: int) -> list[Said]:

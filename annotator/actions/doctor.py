@@ -206,7 +206,8 @@ def _counters(project: Project) -> list[str]:
         FROM annotator_item i LEFT JOIN (
             SELECT a.item_id, count(*) AS n FROM annotator_annotation a
             WHERE a.project_id = %(project)s AND a.kind = 'answer' AND NOT a.extra
-              AND a.assignment_id IS NOT NULL AND a.question_id IS NULL AND NOT EXISTS (
+              AND a.assignment_id IS NOT NULL AND a.question_id IS NULL AND a.stream <> 'gold'
+              AND NOT EXISTS (
                 SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
             GROUP BY a.item_id) said ON said.item_id = i.id
         WHERE i.project_id = %(project)s AND i.answers <> coalesce(said.n, 0)

@@ -34,7 +34,8 @@ _LEARNABLE = """
 SELECT i.number, min(e.position)
 FROM annotator_item i
 JOIN annotator_item twin ON twin.project_id = i.project_id AND twin.content_hash = i.content_hash
-JOIN annotator_annotation a ON a.item_id = twin.id AND a.kind = 'answer' AND a.stream <> 'audit'
+JOIN annotator_annotation a ON a.item_id = twin.id AND a.kind = 'answer'
+    AND a.stream NOT IN ('audit', 'gold')
 JOIN annotator_annotator v ON v.id = a.annotator_id AND (v.kind <> 'teacher' OR EXISTS (
     SELECT 1 FROM annotator_acceptance c WHERE c.annotation_id = a.id))
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id

@@ -18,7 +18,7 @@ from django.db import connection
 
 from annotator.actions.verdicts import Derived, Vote, by_teacher, derive
 from annotator.formats import Field
-from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot
+from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
 
 CHUNK = 2_000
 # Items whose votes are held at once are fewer the more labels there are.
@@ -211,7 +211,8 @@ class Rows:
             if voice["kind"] == AnnotatorKind.TEACHER:  # beside the votes, never one of them
                 continue
             streams[item].add(stream)
-            if (kind == "answer" or outcome == Outcome.BAD) and not taken_back:
+            counts = (kind == "answer" or outcome == Outcome.BAD) and stream != Stream.GOLD
+            if counts and not taken_back:
                 who = (item, annotator, labels, stream, voice["weight"], voice["truth"])
                 votes[item].append(Vote(*who, position, question, outcome))
         verdicts = {one.item: one for one in derive(self._project, votes.values())}

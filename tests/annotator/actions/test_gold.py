@@ -6,6 +6,7 @@ import pytest
 
 from annotator.actions import (
     assigning,
+    doctor,
     entering,
     golding,
     labeling,
@@ -109,6 +110,10 @@ class TestGold:
         assert (item.answers, item.open) == (1, False), "as the reviewer's answer left it"
         learnt = lessons.read(project, project.item_count, columns_of(project))
         assert learnt.targets.sum(axis=0).tolist() == [len(known), 0, 0]
+        (counters,) = [each for each in doctor.examine(project) if each.name == "counters"]
+        assert f"Item number {item.number} counts 1 answers, 0 stand." in counters.seen, (
+            "the reviewer's words here came without a lease, and the gold answer counts nowhere"
+        )
         revising.retract(project, voice, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
         assert Item.objects.get(pk=lease.item_id).answers == 1
 
