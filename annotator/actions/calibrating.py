@@ -74,12 +74,14 @@ def run_calibrate(run: jobs.Run) -> dict[str, Any]:
 def _one(run: jobs.Run, teacher: Teacher, schema: TeacherSchema, drawn: scorecards.Drawn) -> int:
     now = identity.fingerprint(teacher, teacher.params, schema)
     audited = _audited(teacher, schema, now, drawn)
-    basis = _basis(audited, drawn)
+    pairs, prior = Pairs.of(teacher, schema, drawn, audited), _prior(teacher, schema)
+    basis = _basis(audited, drawn, pairs, prior)
     trust = canarying.trust(teacher, schema, now)
     kept = Calibration.objects.filter(teacher=teacher).first()
     fresh = kept is None or (kept.fingerprint, kept.basis, kept.trust) != (now, basis, trust)
     if fresh:
-        made = _fitted(teacher, schema, drawn, audited)
+        held = _held(teacher, [drawn.parts[row.item.number] for row in audited])
+        made = _fitted(pairs, held, schema, prior)
         position = sealed_position(teacher.project)
         with run.fence():
             Calibration.objects.update_or_create(
@@ -115,22 +117,23 @@ def _standing(teacher: Teacher, now: str) -> Any:
     return said.filter(annotation__successor=None)
 
 
-def _basis(audited: Iterable[TeacherAnswer], drawn: scorecards.Drawn) -> str:
+def _basis(
+    audited: Iterable[TeacherAnswer],
+    drawn: scorecards.Drawn,
+    pairs: Pairs,
+    prior: NDArray[np.float32] | None,
+) -> str:
     told = [(row.pk, sorted(drawn.decided[row.item.number])) for row in audited]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    rest = (pairs.agreements, None if prior is None else prior.tolist())
+    return hashlib.sha256(repr((told, rest)).encode()).hexdigest()
 
 
 def _fitted(
-    teacher: Teacher,
-    schema: TeacherSchema,
-    drawn: scorecards.Drawn,
-    audited: Sequence[TeacherAnswer],
+    pairs: Pairs, held: Sequence[bool], schema: TeacherSchema, prior: NDArray[np.float32] | None
 ) -> dict[str, Any]:
     """The row's values: parameters or how many answers are missing, and how well they do."""
-    pairs = Pairs.of(teacher, schema, drawn, audited)
-    held = _held(teacher, [drawn.parts[row.item.number] for row in audited])
     learnt, check = pairs.where([not one for one in held]), pairs.where(held)
-    found = _fit(teacher, schema, learnt)
+    found = _fit(schema, learnt, prior)
     return {
         "fitted": None if found is None else found.to_json(),
         "answers": len(learnt.said),
@@ -234,7 +237,7 @@ def answer_of(row: TeacherAnswer, schema: TeacherSchema) -> Said:
     return Made(number=row.item_id, probabilities=p, confidence=row.confidence, model=row.model)
 
 
-def _fit(teacher: Teacher, schema: TeacherSchema, pairs: Pairs) -> Fitted | None:
+def _fit(schema: TeacherSchema, pairs: Pairs, prior: NDArray[np.float32] | None) -> Fitted | None:
     """None while too few answers are audited."""
     from learning.teachers.calibration import calibrate
 
@@ -243,7 +246,7 @@ def _fit(teacher: Teacher, schema: TeacherSchema, pairs: Pairs) -> Fitted | None
             pairs.said,
             pairs.truth,
             schema,
-            nothing=_prior(teacher, schema),
+            nothing=prior,
             agreements=pairs.agreements,
             fewest=FEWEST,
         )

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from annotator import jobs
-from annotator.actions import foretelling, identity, lending, teacher_runs, teachers, testing
+from annotator.actions import (
+    calibrating,
+    foretelling,
+    identity,
+    lending,
+    teacher_runs,
+    teachers,
+    testing,
+)
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     ItemKind,
@@ -160,6 +168,7 @@ def work(job: jobs.Run, run: TeacherRun, schema: TeacherSchema, switch: Switch) 
         heard = sum(map(len, passes.heard))  # fewer than foreseen where a size was not safe
         TeacherRun.objects.filter(pk=run.pk).update(answered=heard, reads=heard)
         _keep(run, schema, gold, found, passes)
+    calibrating.wish(project)  # what it says of nothing is known now
     return {"qualified": found.qualified, "items_per_prompt": found.items_per_prompt}
 
 

@@ -24,10 +24,10 @@ def trusted(cast, monkeypatch):
     """A teacher that was audited, calibrated and tested."""
     scripted = Scripted(monkeypatch)
     with Loopback(plays.good) as server:
-        project, teacher = audited_teacher(server, cast, audited=120, items=130, wrong_every=5)
+        project, teacher = audited_teacher(server, cast, audited=80, items=84, wrong_every=5)
     work_off(teacher_runs.start_run(project, teacher, None, 400, pool="audited"))
     calibrating.run_calibrate(running(project, "calibrate"))
-    work_off(qualifying.start(project, teacher, None, 80))
+    work_off(qualifying.start(project, teacher, None, 40))
     scripted.says = lambda text, ids: ids[0]
     return project, teacher
 

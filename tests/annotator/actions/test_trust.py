@@ -110,6 +110,16 @@ class TestCalibration:
         told = calibrating.run_calibrate(running(project, "calibrate"))
         assert told["answers"] == 0, "nothing changed, so nothing is written"
 
+    def test_what_a_test_heard_of_nothing_is_fitted_too(self, cast, good, scripted):
+        project, teacher = audited_teacher(good, cast, audited=70, items=70)
+        ask(project, teacher)
+        calibrating.run_calibrate(running(project, "calibrate"))
+        assert Calibration.objects.get().fitted["prior"] is None
+        examined(project, teacher, 30)
+        assert Job.objects.filter(kind="calibrate", state="queued").exists()
+        calibrating.run_calibrate(running(project, "calibrate"))
+        assert len(Calibration.objects.get().fitted["prior"]) == 3
+
     def test_too_few_audited_answers_calibrate_nothing(self, cast, good, scripted):
         project, teacher = audited_teacher(good, cast, audited=50, items=50)
         ask(project, teacher)
@@ -179,6 +189,8 @@ class Killer:
 
 class TestQualifying:
     def test_a_good_teacher_may_label_and_the_report_says_why(self, cast, good):
+        down = plays.error(503)  # what fails on the way says nothing of the model
+        good.plays = [*[plays.good] * 5, down, *[plays.good] * 5, down, plays.good]
         project, teacher = audited_teacher(good, cast, audited=34, items=34)
         assert qualifying.state(teacher).state == "untried"
         plan = qualifying.plan(project, teacher, 34)
@@ -195,6 +207,7 @@ class TestQualifying:
         assert found.items_per_prompt == 1
         assert found.report["arms"][1]["verdict"] == "unsure", "too few to tell"
         assert found.report["alone"]["count"] == 28
+        assert found.report["arms"][0]["broken"] == 0
         assert (found.report["repeated"]["count"], found.report["abstained"]["count"]) == (0, 0)
         assert found.model_ids == [plays.MODEL]
         assert found.prior is not None
@@ -272,14 +285,6 @@ class TestQualifying:
         assert "fake-1, fake-2" in run.error
         assert len(server.requests) < 40, "nothing more is paid for"
         assert not Qualification.objects.exists()
-
-    def test_faults_of_the_way_are_asked_again_and_say_nothing_of_the_model(self, cast):
-        down = plays.error(503)
-        with Loopback([*[plays.good] * 5, down, *[plays.good] * 5, down, plays.good]) as server:
-            project, teacher = audited_teacher(server, cast, audited=32, items=32)
-            found = examined(project, teacher)
-        assert found.report["alone"]["count"] == 26
-        assert found.report["arms"][0]["broken"] == 0
 
     def test_it_is_cancelled(self, cast, good):
         project, teacher = audited_teacher(good, cast, audited=32, items=32)

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning, calibrating, drifting, teacher_runs
+from annotator.actions import assigning, calibrating
 from annotator.models import TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off
@@ -92,5 +92,3 @@ def test_a_failed_test_says_why(cast, lea, good):
     assert "The last replay could not be done. No money is left." in card(
         lea, project, teacher.voice
     )
-    assert drifting.EVERY.days == 7
-    assert teacher_runs.AUDITED in teacher_runs.POOLS
