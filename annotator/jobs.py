@@ -78,6 +78,7 @@ KINDS: dict[str, Kind] = {
     "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
     "finetune": Kind(action="annotator.actions.training:run_finetune", queue="train"),
     "estimate": Kind(action="annotator.actions.estimating:run_estimate", queue="io"),
+    "skills": Kind(action="annotator.actions.skills:run_skills", queue="io"),
     "domains": Kind(action="annotator.actions.domains:run_domains", queue="io"),
     "compare": Kind(action="annotator.actions.differing:run_compare", queue="io"),
     "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),

@@ -20,7 +20,7 @@ from django.db.models import Q
 
 import annotator
 from annotator import jobs
-from annotator.actions import settling
+from annotator.actions import agreeing, settling, weighing
 from annotator.actions.media import image_path
 from annotator.actions.snapshotting import Rows
 from annotator.actions.uploads import sentences_for_full_disks
@@ -210,6 +210,8 @@ def _frozen(project: Project, position: int) -> dict[str, Any]:
         "task_type": project.task_type,
         "item_kind": project.item_kind,
         "consensus": project.consensus,
+        "skills": weighing.frozen(project),
+        "agreement": agreeing.summary(project),
         "asks": project.multi_label,
         "reviews": True,
         "ledger_digest": bytes(sealed.digest).hex() if sealed else "",

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import adapting, asking, assigning, auditing, entering, settling
+from annotator.actions import adapting, asking, assigning, auditing, entering, settling, skills
 from annotator.actions.encoding import wish_encoding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -124,6 +124,8 @@ def change_project(
             wish_encoding(project)
         for setting in changed & set(adapting.SETTINGS):
             adapting.wish(project, setting)
+        if "consensus" in changed:
+            skills.wish(project)
         if "strategy" in changed:
             StrategyChange.objects.create(
                 project=project,

@@ -10,7 +10,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import calibrating, estimating, queueing, reasking, sealing, verdicts
+from annotator.actions import (
+    calibrating,
+    estimating,
+    queueing,
+    reasking,
+    sealing,
+    skills,
+    verdicts,
+)
 from annotator.models import (
     AnnotationKind,
     AnnotatorKind,
@@ -66,6 +74,7 @@ def run_settle(run: jobs.Run) -> dict[str, Any]:
     run.check()
     reasking.ask_again(project, items)
     wish_training(project)
+    skills.wish_after(project, items)
     queueing.wish_refill(project)
     if items:
         calibrating.wish(project)

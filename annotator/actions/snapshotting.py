@@ -1,7 +1,7 @@
 """A project's rows as they stood at a position of the ledger, one after the other.
 
 Everything is derived from sealed annotations up to the position and from what the snapshot froze
-(labels, voices, consensus), never from tables that go on changing: the same snapshot gives the same
+(labels, voices and their skills, consensus), never from tables that go on changing: the same snapshot gives the same
 rows at any later time.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 
 from annotator.actions.verdicts import Derived, Vote, by_teacher, derive
+from annotator.actions.weighing import thawed
 from annotator.formats import Field
 from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
 
@@ -115,6 +116,7 @@ class Rows:
         self._asks = bool(self._frozen.get("asks"))
         # So are those from before reviewers' words had outcomes.
         self._reviews = bool(self._frozen.get("reviews"))
+        self._learnt = thawed(self._project, self._frozen.get("skills"))
         self.counts = Counts()
 
     def item_fields(self) -> list[Field]:
@@ -215,7 +217,7 @@ class Rows:
             if counts and not taken_back:
                 who = (item, annotator, labels, stream, voice["weight"], voice["truth"])
                 votes[item].append(Vote(*who, position, question, outcome))
-        verdicts = {one.item: one for one in derive(self._project, votes.values())}
+        verdicts = {one.item: one for one in derive(self._project, votes.values(), self._learnt)}
         return verdicts, {item: sorted(names) for item, names in streams.items()}
 
     def _item(self, row: Any, verdict: Derived | None, streams: Any) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection, transaction
 
+from annotator.actions import weighing
 from annotator.actions.schema import columns_of
+from annotator.actions.weighing import Learnt
 from annotator.models import Outcome, Project, Verdict, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
+# Labels that are believed in less are not kept: with many labels each gets a crumb.
+KEPT_BELIEF = 0.02
 
 # What teachers say is kept beside the votes and never counted as one; see `_ACCEPTED`.
 # LIMIT and OFFSET keep the planner at one index probe per row: for a large chunk it would read the
@@ -86,7 +90,8 @@ class Vote(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """What follows from the votes on one item; `soft` maps label ids to shares of the weight.
+    """What follows from the votes on one item; `soft` maps label ids to shares of the weight, or to
+    posteriors where the project's consensus method learns the voices' skills.
 
     `known` names the labels that questions were answered about, None where a whole answer counts.
     """
@@ -100,6 +105,12 @@ class Derived(NamedTuple):
     voices: int
     position: int
     outcome: str = ""
+
+    def confidence(self, *, multi_label: bool) -> float:
+        """0 … 1, how far to believe in the verdict; with several labels, in its most doubtful one."""
+        if not multi_label:
+            return max((self.soft.get(label, 0.0) for label in self.labels), default=0.0)
+        return min((max(share, 1 - share) for share in self.soft.values()), default=1.0)
 
 
 def decide(project: Project, item_ids: Iterable[int]) -> int:
@@ -208,11 +219,13 @@ def _array(ids: Iterable[int]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
-def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
+def derive(
+    project: Project, items: Iterable[Sequence[Vote]], learnt: Learnt | None = None
+) -> list[Derived]:
     """Derive what each item's votes amount to; finals first, then what consensus says.
 
     `items` holds the votes of one item each, in the order of their positions. What only answers to
-    questions are known of is partial.
+    questions are known of is partial. `learnt` is what the project has learnt by now unless given.
     """
     finals: list[Derived] = []
     open_questions: list[Sequence[Vote]] = []
@@ -221,7 +234,7 @@ def derive(project: Project, items: Iterable[Sequence[Vote]]) -> list[Derived]:
             finals.append(_final(project, said))
         else:
             open_questions.append(said)
-    return finals + _by_consensus(project, open_questions)
+    return finals + _by_consensus(project, open_questions, learnt)
 
 
 def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
@@ -268,34 +281,40 @@ def _likeliest(project: Project, soft: dict[int, float], word: Vote) -> list[int
     return [max(soft, key=lambda label: (soft[label], label in word.labels))]
 
 
-def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Derived]:
+def _by_consensus(
+    project: Project, items: Sequence[Sequence[Vote]], learnt: Learnt | None
+) -> list[Derived]:
     if not items:
         return []
     import numpy as np
 
-    from learning.consensus import CONSENSUS
     from learning.types import Votes
 
     columns = columns_of(project, with_archived=True)
     flat = [(row, vote) for row, votes in enumerate(items) for vote in votes]
-    method = CONSENSUS[project.consensus]()
-    consensus = method.aggregate(
+    if learnt is None:
+        learnt = weighing.learnt(project, [vote.annotator for _, vote in flat])
+    consensus = learnt.consensus().aggregate(
         Votes(
             items=len(items),
             item=np.array([row for row, _ in flat], dtype=np.int64),
             annotator=np.array([vote.annotator for _, vote in flat], dtype=np.int64),
             answers=columns.hot([vote.labels for _, vote in flat]),
             weights=np.array([vote.weight for _, vote in flat], dtype=np.float64),
-            known=_known([vote for _, vote in flat], columns),
+            known=known_of([vote.question for _, vote in flat], columns),
             multi_label=project.multi_label,
-        )
+            probabilities=None
+            if learnt.words is None
+            else learnt.words.about([votes[0].item for votes in items], len(columns)),
+        ),
+        learnt.skills,
     )
     ids = columns.label_ids
     labels: list[list[int]] = [[] for _ in items]
     for row, column in zip(*map(np.ndarray.tolist, np.nonzero(consensus.answers)), strict=True):
         labels[row].append(ids[column])
     soft: list[dict[int, float]] = [{} for _ in items]
-    rows, places = np.nonzero(consensus.shares)
+    rows, places = np.nonzero(consensus.shares > KEPT_BELIEF)
     shares = consensus.shares[rows, places].tolist()
     for row, column, share in zip(rows.tolist(), places.tolist(), shares, strict=True):
         soft[row][ids[column]] = round(share, 6)
@@ -305,14 +324,14 @@ def _by_consensus(project: Project, items: Sequence[Sequence[Vote]]) -> list[Der
     ]
 
 
-def _known(votes: Sequence[Vote], columns: Columns) -> NDArray[np.bool_] | None:
+def known_of(questions: Sequence[int | None], columns: Columns) -> NDArray[np.bool_] | None:
     """(v, k) bool, the labels that each vote speaks about; None where all speak about all."""
     import numpy as np
 
-    asked = [(row, vote.question) for row, vote in enumerate(votes) if vote.question is not None]
+    asked = [(row, question) for row, question in enumerate(questions) if question is not None]
     if not asked:
         return None
-    known = np.ones((len(votes), len(columns)), dtype=np.bool_)
+    known = np.ones((len(questions), len(columns)), dtype=np.bool_)
     for row, question in asked:
         known[row] = False
         known[row, columns.column(question)] = True

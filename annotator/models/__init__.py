@@ -14,6 +14,7 @@ from annotator.models.annotation import (
     VerdictState,
 )
 from annotator.models.audit import AuditSheet, SetCalibration
+from annotator.models.consensus import ConsensusFit, Skill
 from annotator.models.item import BatchState, ImportBatch, Item, ItemSearch, Part, Suggestion
 from annotator.models.job import Job, JobState
 from annotator.models.people import (
@@ -71,6 +72,7 @@ __all__ = [
     "Calibration",
     "Can",
     "Canary",
+    "ConsensusFit",
     "Double",
     "Drawn",
     "Encoding",
@@ -114,6 +116,7 @@ __all__ = [
     "Simulation",
     "SimulationRun",
     "SimulationState",
+    "Skill",
     "Snapshot",
     "SnapshotState",
     "Spending",

@@ -32,9 +32,9 @@ def strategy_choices() -> list[tuple[str, str]]:
 
 
 def consensus_choices() -> list[tuple[str, str]]:
-    from learning.consensus import CONSENSUS, LEARNING
+    from learning.consensus import CONSENSUS
 
-    return [each for each in CONSENSUS.choices() if each[0] not in LEARNING]
+    return CONSENSUS.choices()
 
 
 def conformal_choices() -> list[tuple[str, str]]:
@@ -87,9 +87,7 @@ class Project(models.Model):
     # Whether people may be asked about one label of an item ("is it a refund?"), where the strategy
     # finds that the others are sure.
     label_questions = models.BooleanField(default=False)
-    consensus = models.CharField(
-        max_length=32, choices=consensus_choices, default="weighted-majority"
-    )
+    consensus = models.CharField(max_length=32, choices=consensus_choices, default="dawid-skene")
     # Whether the labels that hold with a stated coverage are marked for people, and by which method;
     # without one the task type's first is taken.
     answer_sets = models.BooleanField(default=True)

@@ -31,6 +31,7 @@ NAMES = {
     "teach": "Asking a teacher",
     "calibrate": "Calibrating teachers",
     "estimate": "Estimating quality",
+    "skills": "Learning from double answers",
     "domains": "Class shares by domain",
     "compare": "Comparing an import",
     "route": "Routing",
@@ -45,8 +46,8 @@ NAMES = {
 # Short work that comes after every burst of answers, and pieces of work that has a page of its own:
 # shown while it runs or when it failed.
 QUICK = (
-    *("settle", "refill", "train", "estimate", "calibrate", "compare", "simulate", "teach"),
-    *("route", "flag"),
+    *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
+    *("teach", "route", "flag"),
 )
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.

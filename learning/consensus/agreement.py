@@ -202,6 +202,11 @@ def pairs(answers: Answers, fewest: int = 1) -> list[tuple[int, int, int]]:
     return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
 
+def between(answers: Answers, one: int, other: int) -> Answers:
+    """The answers of two annotators alone."""
+    return answers.rows((answers.annotator == one) | (answers.annotator == other))
+
+
 def about(answers: Answers, label: int) -> Answers:
     """The same answers as yes or no to one label, for its agreement."""
     yes = np.array([label in value for value in answers.values], dtype=np.int64)

@@ -16,15 +16,15 @@ MOST_LABELS = 200
 class DawidSkene:
     """Each voice has its own confusion of the labels, found together with what the items are, so that
     a careful voice outweighs careless ones and a systematic mistake is seen through. Source: Dawid,
-    Skene 1979; shrinking towards all voices: Kim, Ghahramani 2012.
+    Skene 1979; shrinking: Kim, Ghahramani 2012.
 
-    smoothing: how many votes, times the number of labels, a voice is lent for each true label; they
-        are like those of all voices together. Beyond 200 labels mistakes are not told apart.
+    smoothing: how many votes, times the number of labels, a voice is lent for each true label: half of
+        them as all voices give them, half as one that is as good and errs evenly. Beyond 200 labels mistakes are not told apart.
     decisive: how many times as likely as the next label one must be, else it is a tie.
     """
 
     smoothing: float = 1.0
-    decisive: float = 1.5
+    decisive: float = 2.0
 
     def fit(self, votes: Votes) -> Skills:
         """What the votes on items with several of them tell about the voices."""
@@ -48,7 +48,7 @@ class OneCoin:
     """
 
     smoothing: float = 4.0
-    decisive: float = 1.5
+    decisive: float = 2.0
 
     def fit(self, votes: Votes) -> Skills:
         """How often each voice is right, from items with several votes."""
@@ -72,7 +72,7 @@ class StudentAware:
     """
 
     smoothing: float = 1.0
-    decisive: float = 1.5
+    decisive: float = 2.0
 
     def fit(self, votes: Votes) -> Skills:
         """Skills of the voices, and how far the student can be trusted."""

@@ -29,7 +29,7 @@ class Glad:
     decisive: how many times as likely as the next label one must be, else it is a tie.
     """
 
-    decisive: float = 1.5
+    decisive: float = 2.0
 
     def fit(self, votes: Votes) -> Skills:
         """The voices' abilities, from items with several votes."""
@@ -37,12 +37,13 @@ class Glad:
         q, _ = heard.shape
         ability = np.full((len(heard.voices), q), ABILITY)
         ability, belief, _ = _solve(heard, ability, None, learn=True)
-        right, total = heard.agreed(belief)
+        right, total, doubt = heard.agreed(belief)
         shares = shares_of(heard, belief)
         voices = [
             Voice(
                 right=np.round(right[place], DECIMALS),
                 votes=np.round(total[place], DECIMALS),
+                doubt=np.round(doubt[place], DECIMALS),
                 ability=np.round(ability[place], DECIMALS),
             )
             for place in range(len(heard.voices))
@@ -52,6 +53,7 @@ class Glad:
             typical=Voice(
                 right=right.sum(axis=0),
                 votes=total.sum(axis=0),
+                doubt=doubt.sum(axis=0),
                 ability=np.round(ability.mean(axis=0), DECIMALS) if voices else np.full(q, ABILITY),
             ),
             voices=dict(zip(heard.voices.tolist(), voices, strict=True)),

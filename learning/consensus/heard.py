@@ -94,18 +94,20 @@ class Heard:
             found[place] = known[:, self.item[rows]].transpose(0, 2, 1) @ self.said[:, rows]
         return found
 
-    def agreed(self, belief: Table) -> tuple[Table, Table]:
-        """(a, q) the weight of each voice's votes that are believed right, and of all of them, on
-        shared items only.
+    def agreed(self, belief: Table) -> tuple[Table, Table, Table]:
+        """(a, q) the weight of each voice's votes that are believed right, that of all of them, and
+        the sum of p (1 - p) over them, p the belief; on shared items only.
         """
-        known = belief * self.shared[:, :, None]
-        right = np.empty((len(self.voices), self.shape[0]))
-        total = np.empty_like(right)
+        right, total, doubt = np.zeros((3, len(self.voices), self.shape[0]))
         for place, rows in enumerate(self.rows):
-            right[place] = np.einsum("qro,qro->q", known[:, self.item[rows]], self.said[:, rows])
-            weight = self.said[:, rows].sum(axis=2)
-            total[place] = (weight * self.shared[:, self.item[rows]]).sum(axis=1)
-        return right, total
+            taught = self.shared[:, self.item[rows]]
+            weight = self.said[:, rows].sum(axis=2)  # (q, r)
+            part = np.einsum("qro,qro->qr", belief[:, self.item[rows]], self.said[:, rows])
+            p = part / np.where(weight > 0, weight, 1)
+            right[place] = (part * taught).sum(axis=1)
+            total[place] = (weight * taught).sum(axis=1)
+            doubt[place] = (weight * p * (1 - p) * taught).sum(axis=1)
+        return right, total, doubt
 
     def majority(self) -> Table:
         """(q, n, o) shares of the votes; even where there are none."""

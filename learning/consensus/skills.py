@@ -22,7 +22,8 @@ DECIMALS = 3
 class Voice:
     """One annotator as their votes on items with several voices show them.
 
-    right, votes: (q,) the weight of votes that were right, as far as is known, and of all.
+    right, votes: (q,) the weight of votes that were right, as far as is believed, and of all.
+    doubt: (q,) sum over these votes of p (1 - p), p the belief that the vote is right.
     counts: (q, o, o) weight of votes for the column where the row is true; None where a method does
         not tell the options apart.
     ability: (q,) on the scale of GLAD, or None.
@@ -30,6 +31,7 @@ class Voice:
 
     right: Table
     votes: Table
+    doubt: Table
     counts: Table | None = None
     ability: Table | None = None
 
@@ -38,6 +40,16 @@ class Voice:
         """0 … 1, the share of the votes that were right; 0 without any."""
         total = float(self.votes.sum())
         return float(self.right.sum()) / total if total else 0.0
+
+    @property
+    def telling(self) -> float:
+        """How many votes on items whose truth is known would tell as much about the accuracy.
+
+        The complete information less that which is missing with the truth. Source: Louis 1982.
+        """
+        spread = self.accuracy * (1 - self.accuracy)
+        missing = float(self.doubt.sum()) / spread if spread > 1e-9 else 0.0
+        return max(float(self.votes.sum()) - missing, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +95,9 @@ def skills_from_json(stored: Mapping[str, Any], voices: Mapping[int, Any]) -> Sk
 
 def voice_to_json(voice: Voice) -> dict[str, Any]:
     """Counts as [question, true, said, weight], those that are not 0: with many labels most are."""
-    stored: dict[str, Any] = {"right": voice.right.tolist(), "votes": voice.votes.tolist()}
+    stored: dict[str, Any] = {
+        name: getattr(voice, name).tolist() for name in ("right", "votes", "doubt")
+    }
     if voice.counts is not None:
         places = np.argwhere(voice.counts > 0)
         stored["counts"] = [
@@ -106,6 +120,7 @@ def voice_from_json(stored: Mapping[str, Any], options: int) -> Voice:
     return Voice(
         right=np.asarray(stored["right"], dtype=np.float64),
         votes=votes,
+        doubt=np.asarray(stored["doubt"], dtype=np.float64),
         counts=counts,
         ability=None if ability is None else np.asarray(ability, dtype=np.float64),
     )
@@ -145,6 +160,7 @@ def _grown(voice: Voice, questions: int, options: int) -> Voice:
     return Voice(
         right=np.pad(voice.right, (0, more)),
         votes=np.pad(voice.votes, (0, more)),
+        doubt=np.pad(voice.doubt, (0, more)),
         counts=counts,
         ability=ability,
     )

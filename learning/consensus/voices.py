@@ -15,8 +15,11 @@ from learning.consensus.skills import DECIMALS, Skills, Voice
 from learning.errors import ShapeError
 
 ASSUMED = 0.8
-TYPICAL_LENT = 4.0  # votes that this assumption is worth, for each option
-SHARES_LENT = 5.0  # items of each option that every question begins with
+# Votes that this assumption is worth for each option. Fewer let a label that hardly anybody chooses
+# drift: "all say no whatever is true" explains such votes as well as "it is not there".
+TYPICAL_LENT = 20.0
+SHARES_LENT = 1.0  # items of each option that every question begins with
+COIN_LENT = 4.0  # votes of a typical voice that each one is lent for its accuracy
 STEPS = 100
 SETTLED = 1e-3  # no belief moves further in a step: nothing more to learn
 # A student is trusted from not at all to three times the logarithms of the odds that it states: one
@@ -106,17 +109,22 @@ def _learn(model: Model, heard: Heard, belief: Table, sharpness: float) -> Skill
 
 
 def shares_of(heard: Heard, belief: Table) -> Table:
-    """(q, o) how common each option is among the items that somebody spoke about."""
-    mass = (belief * (heard.voted > 0)[:, :, None]).sum(axis=1) + SHARES_LENT
+    """(q, o) how common each option is, where something can be compared."""
+    mass = (belief * heard.shared[:, :, None]).sum(axis=1) + SHARES_LENT
     return np.asarray(mass / mass.sum(axis=1, keepdims=True))
 
 
 def _together(voices: list[Voice], q: int, o: int) -> Voice:
     counts = [voice.counts for voice in voices if voice.counts is not None]
     abilities = [voice.ability for voice in voices if voice.ability is not None]
+    sums = [
+        np.sum([getattr(voice, name) for voice in voices], axis=0) if voices else np.zeros(q)
+        for name in ("right", "votes", "doubt")
+    ]
     return Voice(
-        right=np.sum([voice.right for voice in voices], axis=0) if voices else np.zeros(q),
-        votes=np.sum([voice.votes for voice in voices], axis=0) if voices else np.zeros(q),
+        right=sums[0],
+        votes=sums[1],
+        doubt=sums[2],
         counts=np.sum(counts, axis=0) if counts else (None if voices else np.zeros((q, o, o))),
         ability=np.mean(abilities, axis=0) if abilities else None,
     )
@@ -138,6 +146,7 @@ def _rounded_voice(voice: Voice) -> Voice:
     return Voice(
         right=np.round(voice.right, DECIMALS),
         votes=np.round(voice.votes, DECIMALS),
+        doubt=np.round(voice.doubt, DECIMALS),
         counts=short(voice.counts),
         ability=short(voice.ability),
     )
@@ -168,20 +177,18 @@ def one_coin(smoothing: float) -> Model:
 
 def _learn_counts(heard: Heard, belief: Table) -> list[Voice]:
     """Who takes what for what."""
+    plain = _learn_accuracy(heard, belief)
     return [
-        Voice(
-            right=np.trace(counts, axis1=1, axis2=2),
-            votes=counts.sum(axis=(1, 2)),
-            counts=counts,
-        )
-        for counts in heard.counts(belief)
+        replace(voice, counts=counts)
+        for voice, counts in zip(plain, heard.counts(belief), strict=True)
     ]
 
 
 def _learn_accuracy(heard: Heard, belief: Table) -> list[Voice]:
     """Who is right how often."""
     return [
-        Voice(right=right, votes=votes) for right, votes in zip(*heard.agreed(belief), strict=True)
+        Voice(right=right, votes=votes, doubt=doubt)
+        for right, votes, doubt in zip(*heard.agreed(belief), strict=True)
     ]
 
 
@@ -203,10 +210,15 @@ def even_confusion(accuracy: Table, options: int) -> Table:
 
 
 def _full(voice: Voice | None, typical: Voice, options: int, smoothing: float) -> Table:
-    """(q, o, o): its own counts and, for each truth, some votes as all voices together give them."""
+    """(q, o, o): its own counts and, for each truth, some votes that are half like those of all voices
+    together and half like those of one that is as good as this one and errs evenly.
+    """
     start = even_confusion(np.full(len(typical.votes), ASSUMED), options)
     usual = _rows(_counts(typical) + TYPICAL_LENT * start)
-    return usual if voice is None else _rows(_counts(voice) + smoothing * options * usual)
+    if voice is None:
+        return usual
+    coin = even_confusion(accuracy_of(voice, typical, COIN_LENT), options)
+    return _rows(_counts(voice) + smoothing * options * (usual + coin) / 2)
 
 
 def _counts(voice: Voice) -> Table:

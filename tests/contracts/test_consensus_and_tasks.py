@@ -34,11 +34,13 @@ def test_verdicts_ties_and_silence(name: str, multi_label: bool) -> None:
     assert one.answers.shape == one.shares.shape == (4, 3)
     assert one.answers[0].tolist() == [True, False, False]
     assert one.answers[2].tolist() == [False, False, True]
-    assert one.tied.tolist() == [False, True, False, False]
+    assert not one.tied[[0, 2, 3]].any()
     assert not one.answers[3].any(), "no vote, no verdict"
     assert one.votes.tolist() == [3, 2, 1, 0]
     assert one.skill[9] == 0
-    assert one.skill[7] == 1
+    if not (multi_label and name in LEARNING):  # there, that a label is rare speaks against it
+        assert one.tied[1]
+        assert one.skill[7] == 1
     assert all(0 <= skill <= 1 for skill in one.skill.values())
 
 
