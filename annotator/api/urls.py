@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, re_path
 
 from annotator.api import (
+    agreement,
     endpoints,
     estimates,
     exploring,
@@ -234,6 +235,7 @@ urlpatterns: list[URLPattern] = [
         scorecards.Calibrate.as_view(),
         name="api_teachers_calibrate",
     ),
+    path(f"{PROJECT}/agreement", agreement.Agreement.as_view(), name="api_agreement"),
     path(f"{PROJECT}/scorecards", scorecards.Scorecards.as_view(), name="api_scorecards"),
     path(
         f"{PROJECT}/scorecards/<int:annotator_id>",

@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 WIDTH, NARROW = 640, 340
 HEIGHT = 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
 # More points than a screen has room for say nothing more.
 MOST_POINTS = 60
+
+Form = Literal["share", "coefficient"]
+_TEXTS: dict[Form, Callable[[float], str]] = {
+    "share": lambda value: f"{value * 100:.0f}\u202f%",
+    "coefficient": lambda value: f"{value:.1f}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +93,7 @@ class Curve:
     series: list[Series]
     wide: Drawing
     narrow: Drawing
+    form: Form = "share"
 
     @property
     def banded(self) -> bool:
@@ -93,8 +101,10 @@ class Curve:
         return any(one.band and not one.other for one in self.wide.series)
 
 
-def curve(series: Sequence[Series], *, description: str, x_name: str) -> Curve | None:
-    """Draw shares (0…1) over a count, or None while there is nothing to draw."""
+def curve(
+    series: Sequence[Series], *, description: str, x_name: str, form: Form = "share"
+) -> Curve | None:
+    """Draw shares (0…1) or coefficients (1 at most) over a count, or None with nothing to draw."""
     thin = [replace(one, points=thinned(one.points)) for one in series if one.points]
     if not thin:
         return None
@@ -102,8 +112,9 @@ def curve(series: Sequence[Series], *, description: str, x_name: str) -> Curve |
         description=description,
         x_name=x_name,
         series=thin,
-        wide=_drawing(thin, WIDTH),
-        narrow=_drawing(thin, NARROW),
+        wide=_drawing(thin, WIDTH, form),
+        narrow=_drawing(thin, NARROW, form),
+        form=form,
     )
 
 
@@ -115,7 +126,7 @@ def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [points[round(place * step)] for place in range(most)]
 
 
-def _drawing(series: Sequence[Series], width: int) -> Drawing:
+def _drawing(series: Sequence[Series], width: int, form: Form) -> Drawing:
     points = [point for one in series for point in one.points]
     right_end = max(point.x for point in points)
     x_step = nice_step(right_end, 7 if width == WIDTH else 4)
@@ -144,7 +155,7 @@ def _drawing(series: Sequence[Series], width: int) -> Drawing:
             for count in range(math.floor(x_top / x_step) + 1)
         ],
         y_ticks=[
-            Tick(at=place_y(value), text=f"{value * 100:.0f}\u202f%")
+            Tick(at=place_y(value), text=_TEXTS[form](value))
             for value in y_values
             if value >= floor - 1e-9
         ],

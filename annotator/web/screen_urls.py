@@ -3,6 +3,7 @@
 from django.urls import path
 
 from annotator.web import (
+    agreement,
     bulk,
     explore,
     exports,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("seedings/<int:seeding_id>/undo", seedings.take_back, name="seeding_back"),
     path("annotators", scorecards.annotators, name="annotators"),
     path("annotators/<int:annotator_id>", scorecards.scorecard, name="scorecard"),
+    path("agreement", agreement.agreement, name="agreement"),
     path("members", people.members, name="members"),
     path("gold", gold.gold, name="gold"),
     path("gold/<int:gold_id>/end", gold.end, name="gold_end"),

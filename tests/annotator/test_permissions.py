@@ -178,6 +178,7 @@ api_teacher_test_plan  GET     yes   yes     no       no        no     404      
 api_teacher_replays    GET     yes   yes     yes      no        yes    404      in
 api_teacher_replays    POST    yes   yes     no       no        no     404      in
 api_teachers_calibrate POST    yes   yes     no       no        no     404      in
+api_agreement          GET     yes   yes     yes      no        yes    404      in
 api_scorecards         GET     yes   yes     yes      no        yes    404      in
 api_scorecard          GET     yes   yes     yes      no        yes    404      in
 api_teacher_runs       GET     yes   yes     yes      no        yes    404      in
@@ -303,6 +304,7 @@ tokens                 POST    yes   yes     yes      yes       yes    yes      
 token_revoke           POST    yes   404     404      404       404    404      in
 deleted                GET     yes   yes     yes      yes       yes    yes      in
 annotators             GET     yes   yes     yes      404       yes    404      in
+agreement              GET     yes   yes     yes      404       yes    404      in
 scorecard              GET     yes   yes     yes      404       yes    404      in
 gold                   GET     yes   yes     404      404       404    404      in
 gold                   POST    yes   yes     404      404       404    404      in
