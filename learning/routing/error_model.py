@@ -28,8 +28,9 @@ class ErrorModel:
 
     fewest: seed items below which it refuses. folds: the regression's strength and the calibration
     of its figures rest on predictions for items that it has not seen.
-    Items without an answer of the teacher are judged by a second model, from what is known without
-    one.
+    The slopes are pulled to those that are likely before any data (`Feature.usual`), as far as the
+    folds say. Items without an answer of the teacher are judged by a second model, from what is
+    known without one.
     """
 
     fewest: int = 30
