@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.suspecting import Suspicion
+    from learning.audit.detectors.belief import Belief
 
 # A burst of trainings is followed by one look.
 WAIT_SECONDS = 20.0
@@ -49,6 +50,8 @@ FEWEST_NEW, NEW_SHARE = 20, 0.02
 DOUBTED, MOST_FLAGS = 0.7, 300
 # Drawn cases that are kept ready, and after how many flagged ones the next of them comes.
 DRAWN_READY, EVERY = 60, 5
+# Of so many next cases the share of errors is told.
+NEXT = 50
 # What another look changes of a flag that is still open.
 REPLACED = ("kind", "labels", "suggested", "score", "rank", "evidence", "scores", "probability")
 
@@ -125,7 +128,8 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
         rng,
         lambda done, total: run.progress(done, total + 1, "Comparing labels with the others"),
     )
-    found = suspecting.suspect(population, evidence)
+    belief = suspecting.believed(project)
+    found = suspecting.suspect(population, evidence, belief)
     choice = choose(project, found, rng)
     fresh = _flags(project, found, choice)
     saved = _save(project, found)
@@ -139,6 +143,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
         "flagged": len(choice.flagged),
         "drawn": len(choice.drawn),
         "scores": saved,
+        "expected": _expected(found, choice, belief, rng),
     }
 
 
@@ -189,6 +194,24 @@ def _mixed(flagged: Sequence[int], drawn: Sequence[int]) -> Iterator[int]:
         if row is None:
             return
         yield row
+
+
+def _expected(
+    found: Suspicion, choice: Choice, belief: Belief, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """What share of the next flagged cases is wrong, as the belief has it; None without one."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import features
+
+    rows = [row for row in choice.rows if row in choice.flagged][:NEXT]
+    if not rows:
+        return None
+    said = {name: np.asarray(scores[rows]) for name, scores in found.by_detector.items()}
+    told = belief.precision(features(said), rng)
+    if told.value is None:
+        return None
+    return {"cases": len(rows), "rate": told.value, "low": told.low, "high": told.high}
 
 
 def _flags(project: Project, found: Suspicion, choice: Choice) -> list[Flag]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 # Fewer drawn cases than this say next to nothing.
 FEWEST_DRAWN = 10
-NEXT = 50
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from learning.audit.detectors.belief import Belief
     from learning.audit.detectors.evidence import Evidence
     from learning.tasks import Columns
 
@@ -225,18 +226,20 @@ def _json(value: Any) -> dict[str, float]:
     return found
 
 
-def suspect(population: Population, evidence: Evidence) -> Suspicion:
-    """Ask every detector for which the evidence suffices, and combine what they say.
+def suspect(population: Population, evidence: Evidence, belief: Belief) -> Suspicion:
+    """Ask every detector for which the evidence suffices, and weigh what they say by a belief.
 
     With several labels an item is as doubtful as its most doubtful label.
     """
     import numpy as np
 
     from learning.audit.detectors import DETECTORS
+    from learning.audit.detectors.combined import PARTS
     from learning.audit.detectors.scoring import applicable, score
 
-    said = {name: score(DETECTORS[name](), evidence) for name in applicable(evidence)}
-    combined = np.mean(list(said.values()), axis=0)
+    parts = [name for name in applicable(evidence) if name in PARTS]
+    said = {name: score(DETECTORS.create(name), evidence) for name in parts}
+    combined = _weighed(said, belief)
     column = np.zeros(len(population.items), dtype=np.int64)
     if evidence.multi_label:
         column = np.asarray(np.nanargmin(combined, axis=1), dtype=np.int64)
@@ -250,6 +253,39 @@ def suspect(population: Population, evidence: Evidence) -> Suspicion:
         by_detector=said,
         column=column,
     )
+
+
+def _weighed(said: dict[str, NDArray[np.float64]], belief: Belief) -> NDArray[np.float64]:
+    """(n,) or (n, k): how likely each label is right; NaN where nothing is known of it."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import features
+
+    first = next(iter(said.values()))
+    if first.ndim == 1:
+        return np.asarray(1 - belief.chance(features(said)))
+    columns = [
+        1 - belief.chance(features({name: scores[:, column] for name, scores in said.items()}))
+        for column in range(first.shape[1])
+    ]
+    return np.where(np.isnan(first), np.nan, np.stack(columns, axis=1))
+
+
+def believed(project: Project) -> Belief:
+    """How much each detector counts here: as on development data, then as settled reviews teach."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import PARTS, features, prior
+
+    cases = [flag for flag in settled_before(project) if flag.scores]
+    if not cases:
+        return prior()
+    said = {
+        name: np.array([flag.scores.get(name, np.nan) for flag in cases], dtype=np.float64)
+        for name in PARTS
+    }
+    wrong = np.array([flag.outcome in WRONG for flag in cases], dtype=np.bool_)
+    return prior().learn(features(said), wrong)
 
 
 def settled_before(project: Project) -> list[Flag]:

@@ -178,7 +178,7 @@ class Review(Endpoint):
         return Response(AnnotationShape(said).data, status=201)
 
 
-class NextWish(serializers.Serializer[Any]):
+class CaseWish(serializers.Serializer[Any]):
     """`after` is the `place` of the case to go on behind; `only` asked, or flags."""
 
     after = serializers.CharField(default="", allow_blank=True, max_length=40)
@@ -198,13 +198,13 @@ class CaseShape(serializers.Serializer[Any]):
 
 class ReviewNext(Endpoint):
     @extend_schema(
-        request=NextWish,
+        request=CaseWish,
         responses={200: CaseShape, 204: None},
         summary="Lease the next case; 204 when none is left for this reviewer",
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.REVIEW)
-        wish = body(request, NextWish)
+        wish = body(request, CaseWish)
         after = cases.Place.read(wish["after"])
         found = cases.take_next(project, self.person, after=after, only=wish["only"])
         if found is None:
@@ -259,7 +259,7 @@ class PrecisionShape(serializers.Serializer[Any]):
     high = serializers.FloatField()
 
 
-class FiguresShape(serializers.Serializer[Any]):
+class ReviewFiguresShape(serializers.Serializer[Any]):
     """`remaining` is the share of all `labels` that is still wrong (0…1, 95 % interval), from `drawn`
     random cases; null below `needed` of them. Errors found say nothing about it."""
 
@@ -280,10 +280,10 @@ class FiguresShape(serializers.Serializer[Any]):
 
 
 class ReviewFigures(Endpoint):
-    @extend_schema(responses=FiguresShape, summary="Errors found, and the share that is left")
+    @extend_schema(responses=ReviewFiguresShape, summary="Errors found, and the share that is left")
     def get(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.REVIEW)
-        return Response(FiguresShape(reviewed.figures(project).to_json()).data)
+        return Response(ReviewFiguresShape(reviewed.figures(project).to_json()).data)
 
 
 class FlagsLook(Endpoint):

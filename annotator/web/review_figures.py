@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotator.actions.reviewed import FEWEST_DRAWN, NEXT, Figures
+from annotator.actions.reviewed import FEWEST_DRAWN, Figures
 from annotator.models import Project
 from annotator.templatetags.concord import percent, thousands
 from annotator.web.charts import Curve, Point, Series, curve
@@ -22,7 +22,6 @@ def figures_view(project: Project, figures: Figures) -> dict[str, Any]:
         "left_sentence": _left(figures),
         "next_sentence": _next(figures),
         "found_curve": _curve(project, figures),
-        "next_cases": NEXT,
     }
 
 

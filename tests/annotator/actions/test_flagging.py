@@ -121,7 +121,8 @@ class TestLook:
             waiting.exclude(probability=None).values_list("item", flat=True)
         )
 
-    def test_a_label_that_changed_since_is_asked_about_again(self, cast, shop):
+    def test_a_label_that_changed_since_is_asked_about_again(self, shop, monkeypatch):
+        monkeypatch.setattr(flagging, "DOUBTED", 2.0)  # every label is asked about
         look(shop)
         flag = machine_flags(shop).filter(kind="detector").first()
         Flag.objects.filter(pk=flag.pk).update(state="settled", outcome="keep")
@@ -263,6 +264,24 @@ class TestFigures:
         for file in flagging.scores_folder(shop, result["scores"]).iterdir():
             file.unlink()
         assert reviewed.figures(shop).remaining is None
+
+
+class TestCombination:
+    def test_settled_reviews_teach_which_detectors_count_here(self, cast, shop):
+        from learning.audit.detectors.combined import prior
+
+        look(shop)
+        assert suspecting.believed(shop) is prior()
+        review_all(shop, cast.ben, 20)
+        taught = suspecting.believed(shop)
+        assert not np.allclose(taught.mean, prior().mean)
+        assert np.trace(taught.covariance) < np.trace(prior().covariance)
+
+    def test_the_share_of_errors_to_come_is_told_with_its_interval(self, shop):
+        expected = look(shop)["expected"]
+        assert 0 <= expected["low"] <= expected["rate"] <= expected["high"] <= 1
+        assert expected["cases"] <= flagging.NEXT
+        assert reviewed.figures(shop).to_json()["precision_next"] == expected
 
 
 class TestCorrections:
