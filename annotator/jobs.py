@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -84,6 +84,7 @@ KINDS: dict[str, Kind] = {
     "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),
     "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
     "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
+    "scoreboard": Kind(action="annotator.actions.scoring:run_scoreboard", queue="io"),
     "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
     "words": Kind(action="annotator.actions.label_words:run_words", queue="io"),
     "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
@@ -317,7 +318,7 @@ def heartbeat(run: Run) -> Iterator[None]:
         while not stop.wait(HEARTBEAT_SECONDS):
             # The flags are set inside; the work sees them at its next report or fence. A database
             # that is away for a moment is met again at the next beat.
-            with contextlib.suppress(CancelledError, FencedError, _database_error()):
+            with contextlib.suppress(CancelledError, FencedError, DatabaseError):
                 run._beat()
         connection.close()
 
@@ -328,12 +329,6 @@ def heartbeat(run: Run) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=HEARTBEAT_SECONDS)
-
-
-def _database_error() -> type[Exception]:
-    from django.db import DatabaseError
-
-    return DatabaseError
 
 
 def execute(job_id: int) -> None:

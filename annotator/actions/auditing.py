@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count
 
+from annotator import jobs
 from annotator.actions import verdicts
-from annotator.models import Item, Part, Project, Verdict, VerdictState
+from annotator.models import Item, Part, Policy, Project, Verdict, VerdictState
 
 # Shares of the audit items, whatever their number.
 SHARES: dict[Part, float] = {Part.EVALUATION: 0.6, Part.CALIBRATION: 0.25, Part.SEED: 0.15}
@@ -44,6 +45,10 @@ def recut(project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(audit_cutoff=cutoff)
     project.audit_cutoff = cutoff
     _draw_answered(project)
+    if Policy.objects.filter(pk=project.pk, enabled=True).exists():
+        # No word of a teacher decides what is of the sample from now on.
+        with transaction.atomic():
+            jobs.enqueue("route", project=project, key=f"route:{project.pk}")
 
 
 def _draw_answered(project: Project) -> None:

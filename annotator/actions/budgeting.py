@@ -3,7 +3,7 @@ own double-labelled items tell; and, afterwards, whether that was right."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from annotator.actions import advising, foretelling, teacher_runs
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
     from learning.audit.intervals import Estimate
     from learning.routing.curve import Work
+    from learning.routing.loop import Voices
     from learning.routing.types import Router, Seed
     from learning.types import Report
 
 # Items by which the price of the teacher's next answers is told.
 PRICED = 50
+# The loop is foretold anew when people's labels have grown by this share.
+GROWN = 0.2
 
 
 def curve(
@@ -49,6 +52,53 @@ def curve(
             for point in found
         ],
     }
+
+
+def loop(
+    policy: Policy,
+    voices: Voices,
+    kept: dict[str, Any],
+    rng: np.random.Generator,
+    report: Report,
+) -> dict[str, Any]:
+    """The loop's points by the share of the whole pool, {} while too few items tell.
+
+    Twenty students are fitted for it, so the kept ones serve until people's labels grew by a share.
+    """
+    from learning.errors import LearningError
+    from learning.routing.curve import SHARES
+    from learning.routing.foretell import loop_curve
+    from learning.students import STUDENTS
+
+    labels = int(voices.labelled.sum())
+    if kept and kept["labels"] <= labels < kept["labels"] * (1 + GROWN):
+        return kept
+    project = policy.project
+    present = project.present_count
+    done = project.items.filter(answers__gt=0, removed_at=None).count()
+    waiting = present - done
+    if waiting <= 0:
+        return {}
+    ahead = [share for share in SHARES if share * present >= done]
+    of_waiting = [(share * present - done) / waiting for share in ahead]
+    work = replace(work_left(policy), items=waiting)
+    try:
+        found = loop_curve(voices, work, STUDENTS["head"](), rng, report, of_waiting)
+    except LearningError:
+        return {}
+    return {
+        "labels": labels,
+        "points": [
+            {"share": share, **_of_all(point.quality, done / present)}
+            for share, point in zip(ahead, found, strict=True)
+        ],
+    }
+
+
+def _of_all(quality: Estimate, done: float) -> dict[str, float]:
+    """The quality of all items, of which this share is people's already."""
+    ends = {"value": quality.value or 0.0, "low": quality.low, "high": quality.high}
+    return {name: round(done + (1 - done) * value, 4) for name, value in ends.items()}
 
 
 def work_left(policy: Policy) -> Work:

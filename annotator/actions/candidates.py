@@ -5,36 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import conforming, doubling, lessons, queueing, teacher_runs
+from annotator.actions import doubling, queueing, teacher_runs
 from annotator.actions.doubling import Both
 from annotator.actions.encoding import current_encoding, open_matrix
-from annotator.actions.searching import predictions_of
-from annotator.models import Assignment, AssignmentState, Encoding, Item, Label, Project, Teacher
+from annotator.actions.student_words import Student
+from annotator.models import (
+    Assignment,
+    AssignmentState,
+    Item,
+    Label,
+    Policy,
+    Project,
+    Teacher,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from learning.routing.loop import Voices
     from learning.routing.types import Candidates, Seed
-    from learning.students.predictions import Predictions
 
 # Items that are looked at at once; fewer where there are many labels.
 MOST_WORDS, MOST_UNASKED = 20_000, 10_000
 MOST_CELLS = 20_000_000
-# What the student learned is predicted out of fold, of so many items at most.
-MOST_FOLDED = 5_000
-FOLDS = 5
 
 # The teacher's standing, sealed answers on items that no person and no file decided, none of them in
-# the audit sample.
+# the audit sample; with the calibrated confidence where there is one.
 _WORDS = """
-SELECT i.id, i.number, a.id, a.labels, t.probabilities::text, t.confidence
+SELECT i.id, i.number, a.id, a.labels, t.probabilities::text, coalesce(t.p_right, t.confidence)
 FROM annotator_annotation a
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
 JOIN annotator_teacheranswer t ON t.annotation_id = a.id
@@ -60,7 +65,8 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """One row per item: the seed, then the teacher's other answers, then what it was not asked.
+    """One row per item: the seed, the teacher's other answers, what it was not asked, and what people
+    decided besides: (h, k) `heard` are the labels of those.
 
     The columns are the live labels. `fair` marks the rows of which the student's word does not come
     from the item's own label; the others are not judged.
@@ -72,12 +78,18 @@ class Sight:
     words: list[Said]
     items: Candidates
     fair: NDArray[np.bool_]
+    heard: NDArray[np.float32]
     # False where there are more answers of the teacher's than are looked at.
     all_words: bool
 
-    @cached_property
+    @property
     def asked(self) -> int:
         return len(self.drawn) + len(self.words)
+
+    @property
+    def waiting(self) -> int:
+        """Where what waits for an answer of a person ends."""
+        return len(self.numbers) - len(self.heard)
 
     def seed(self) -> Seed:
         """What both a person and the teacher answered."""
@@ -105,24 +117,35 @@ class Sight:
         """Rows that a person may be asked about: all but the seed."""
         import numpy as np
 
-        return np.arange(len(self.drawn), len(self.numbers))
+        return np.arange(len(self.drawn), self.waiting)
 
     def unasked_rows(self) -> NDArray[np.int64]:
         """Rows that the teacher was not asked about."""
         import numpy as np
 
-        return np.arange(self.asked, len(self.numbers))
+        return np.arange(self.asked, self.waiting)
+
+    def voices(self) -> Voices:
+        """What people, the teacher and the student say of it all; chance drew the seed alone."""
+        import numpy as np
+
+        from learning.routing.loop import Voices
+
+        labelled = np.ones(len(self.numbers), dtype=np.bool_)
+        labelled[len(self.drawn) : self.waiting] = False
+        return Voices(
+            items=self.items,
+            labelled=labelled,
+            answers=np.concatenate([self.seed().truth, self.heard]),
+            drawn=np.arange(int(labelled.sum())) < len(self.drawn),
+        )
 
 
-def look(
-    run: jobs.Run, project: Project, teacher: Teacher, rng: np.random.Generator
-) -> Sight | None:
+def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generator) -> Sight | None:
     """Everything that is known now, or None while the items have no vectors."""
     import numpy as np
 
-    from learning.routing.signals import neighbour_agreement
-    from learning.routing.types import Candidates
-
+    project = policy.project
     encoding = current_encoding(project)
     if encoding is None or not encoding.rows:
         return None
@@ -137,25 +160,18 @@ def look(
     ]
     said: list[Said | Both] = [*drawn, *words]
     student = Student.of(run, project, encoding, [one.number for one in said], rng)
-    unasked = _unasked(project, teacher, encoding.rows, student, rng)[:most]
-    numbers = np.concatenate([[one.number for one in said], unasked]).astype(np.int64)
-    items = Candidates(
-        teacher=_distributions(said, len(unasked), ids, multi=project.multi_label),
-        answered=np.arange(len(numbers)) < len(said),
-        confidence=_confidences(said, len(unasked)),
-        **_of_student(project, student, numbers, ids),
-        encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
-        lengths=_lengths(project, numbers),
-        label_names=_names(project, ids),
-        multi_label=project.multi_label,
-    )
+    unasked = _unasked(policy, teacher, encoding.rows, student, rng)[:most]
+    others, heard = _heard(student, [one.number for one in said], ids)
+    numbers = np.concatenate([[one.number for one in said], unasked, others]).astype(np.int64)
+    vectors = np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32)
     return Sight(
         numbers=numbers,
         label_ids=ids,
         drawn=drawn,
         words=words,
-        items=replace(items, neighbours=neighbour_agreement(items, rng)),
+        items=_items(project, said, numbers, ids, student, vectors, rng),
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),
+        heard=heard,
         all_words=len(words) < most,
     )
 
@@ -172,6 +188,35 @@ def _of_student(
     }
 
 
+def _items(
+    project: Project,
+    said: Sequence[Said | Both],
+    numbers: NDArray[np.int64],
+    ids: tuple[int, ...],
+    student: Student | None,
+    vectors: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> Candidates:
+    """The items as routers see them; the teacher answered the first ones."""
+    import numpy as np
+
+    from learning.routing.signals import neighbour_agreement
+    from learning.routing.types import Candidates
+
+    silent = len(numbers) - len(said)
+    items = Candidates(
+        teacher=_distributions(said, silent, ids, multi=project.multi_label),
+        answered=np.arange(len(numbers)) < len(said),
+        confidence=_confidences(said, silent),
+        **_of_student(project, student, numbers, ids),
+        encodings=vectors,
+        lengths=_lengths(project, numbers),
+        label_names=_names(project, ids),
+        multi_label=project.multi_label,
+    )
+    return replace(items, neighbours=neighbour_agreement(items, rng))
+
+
 def _words(project: Project, teacher: Teacher, most: int) -> list[Said]:
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [teacher.voice_id, project.audit_cutoff, most])
@@ -182,7 +227,7 @@ def _words(project: Project, teacher: Teacher, most: int) -> list[Said]:
 
 
 def _unasked(
-    project: Project,
+    policy: Policy,
     teacher: Teacher,
     below: int,
     student: Student | None,
@@ -192,8 +237,10 @@ def _unasked(
     most doubtful ones where there are many."""
     import numpy as np
 
+    project = policy.project
     numbers = rng.permutation(queueing.open_numbers(project, below))
     taken = [*teacher_runs.known_to(teacher), *teacher_runs.busy(project), *_held(project)]
+    taken += teacher_runs.given_up(teacher, policy.resumed_at)
     numbers = numbers[~np.isin(numbers, taken)]
     if student is not None and len(numbers) > MOST_UNASKED:
         kept = numbers[numbers < student.predictions.rows]
@@ -201,8 +248,27 @@ def _unasked(
     return numbers[:MOST_UNASKED]
 
 
+def _heard(
+    student: Student | None, but: list[int], ids: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(h,) numbers and (h, k) labels of what people decided, as far as the student learned it; none of
+    `but`. Where there is much, what was asked out of fold."""
+    import numpy as np
+
+    if student is None:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, len(ids)), dtype=np.float32)
+    lesson = student.lesson
+    folded = np.fromiter(student.folded, dtype=np.int64, count=len(student.folded))
+    kept = lesson.whole & ~lesson.taught & np.isin(lesson.numbers, folded)
+    rows = np.flatnonzero(kept & ~np.isin(lesson.numbers, but))
+    columns = [lesson.columns.column(label) for label in ids]
+    targets = np.asarray(lesson.data.targets)[rows][:, columns]
+    return lesson.numbers[rows], (targets >= 0.5).astype(np.float32)
+
+
 def _held(project: Project) -> list[int]:
-    live = Assignment.objects.filter(project=project, state=AssignmentState.LEASED)
+    leased = Assignment.objects.filter(project=project, state=AssignmentState.LEASED)
+    live = leased.filter(lease_until__gte=Now())
     return list(live.values_list("item__number", flat=True))
 
 
@@ -246,100 +312,3 @@ def _lengths(project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 def _names(project: Project, ids: tuple[int, ...]) -> tuple[str, ...]:
     names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
     return tuple(names[pk] for pk in ids)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Student:
-    """The current student's word on any item, out of fold on those that it learned from."""
-
-    predictions: Predictions
-    label_ids: tuple[int, ...]
-    # Item numbers with their out-of-fold rows, and all that it learned from.
-    folded: dict[int, NDArray[np.float32]]
-    learnt: NDArray[np.int64]
-
-    @classmethod
-    def of(
-        cls,
-        run: jobs.Run,
-        project: Project,
-        encoding: Encoding,
-        first: list[int],
-        rng: np.random.Generator,
-    ) -> Student | None:
-        """None while there is no student. Items of `first` are folded before others."""
-        predictions = predictions_of(project)
-        current = project.current_student
-        if predictions is None or current is None:
-            return None
-        lesson = lessons.gather(project, encoding)
-        if lesson is None:
-            return None
-        return cls(
-            predictions=predictions,
-            label_ids=tuple(current.label_ids),
-            folded=_folded(run, lesson, first, rng),
-            learnt=lesson.numbers,
-        )
-
-    def set_sizes(self, project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """(n,) labels that its answer sets leave, None while nothing is promised."""
-        current = project.current_student
-        if current is None or tuple(current.label_ids) != self.label_ids:
-            return None
-        return conforming.sizes_of(conforming.ready(current), self.said(numbers, self.label_ids))
-
-    def said(self, numbers: NDArray[np.int64], ids: tuple[int, ...]) -> NDArray[np.float32]:
-        """(n, k) by these label ids; rows of one label sum to 1."""
-        import numpy as np
-
-        known = {label: column for column, label in enumerate(self.label_ids)}
-        there = [column for column, label in enumerate(ids) if label in known]
-        theirs = [known[ids[column]] for column in there]
-        table = np.zeros((len(numbers), len(ids)), dtype=np.float32)
-        for row, number in enumerate(numbers.tolist()):
-            full = self.folded.get(number)
-            if full is None:
-                if number >= self.predictions.rows:
-                    continue
-                full = self.predictions.row(number)
-            table[row, there] = full[theirs]
-        if not self.predictions.multi_label:
-            total = table.sum(axis=1, keepdims=True)
-            np.divide(table, total, out=table, where=total > 0)
-            table[total[:, 0] <= 0] = 1 / max(len(ids), 1)
-        return table
-
-    def fair(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n,) bool: what it says of the item does not come from the item's own label."""
-        import numpy as np
-
-        folded = np.fromiter(self.folded, dtype=np.int64, count=len(self.folded))
-        return ~np.isin(numbers, self.learnt) | np.isin(numbers, folded)
-
-
-def _folded(
-    run: jobs.Run, lesson: lessons.Lesson, first: list[int], rng: np.random.Generator
-) -> dict[int, NDArray[np.float32]]:
-    """Item number -> out-of-fold probabilities, by the project's columns; {} for too few labels."""
-    import numpy as np
-
-    from learning.errors import NotEnoughDataError
-    from learning.students import STUDENTS
-    from learning.students.folds import out_of_fold
-
-    order = rng.permutation(len(lesson.numbers))
-    later = ~np.isin(lesson.numbers[order], first)
-    rows = np.sort(order[np.argsort(later, kind="stable")][:MOST_FOLDED])
-    try:
-        found = out_of_fold(
-            STUDENTS["head"](),
-            lesson.data.subset(rows),
-            rng,
-            FOLDS,
-            lesson.groups[rows],
-            lambda done, total: run.progress(done, total, "Asking the student out of fold"),
-        )
-    except NotEnoughDataError:
-        return {}
-    return dict(zip(lesson.numbers[rows].tolist(), found.probabilities, strict=True))

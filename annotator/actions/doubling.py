@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
 # Draws are looked up so many at a time.
 CHUNK = 2_000
+# A teacher that gives up on most of the seed is asked about so many times its size.
+MOST_DRAWN = 3
 
 # Doubles that a person decided and the teacher answered, with the standing word of either. What
 # people said is the verdict; a teacher's own acceptance never is.
 _BOTH = """
 SELECT i.id, i.number, d.probability, d.why, v.labels, said.id, said.labels,
-       t.probabilities::text, t.confidence
+       t.probabilities::text, coalesce(t.p_right, t.confidence)
 FROM annotator_double d
 JOIN annotator_item i ON i.id = d.item_id AND i.removed_at IS NULL AND i.answers > 0
 JOIN annotator_verdict v ON v.item_id = i.id AND v.state = 'decided' AND v.source <> 'teacher'
@@ -77,8 +79,12 @@ def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int
     if teacher is None:
         return 0
     drawn = _draw_audit(project, teacher)
-    have = Double.objects.filter(project=project, teacher=teacher).exclude(why=Drawn.CHECK).count()
-    return drawn + _draw_random(project, teacher, policy.seed_size - have, rng)
+    seed = Double.objects.filter(project=project, teacher=teacher).exclude(why=Drawn.CHECK)
+    have = seed.count()
+    # Where the teacher gave up, others are drawn; not for ever.
+    missing = policy.seed_size - have + seed.filter(Exists(_abstained(teacher))).count()
+    most = MOST_DRAWN * policy.seed_size - have
+    return drawn + _draw_random(project, teacher, min(missing, most), rng)
 
 
 def _draw_audit(project: Project, teacher: Teacher) -> int:
@@ -155,12 +161,22 @@ def _write(
 def unasked(project: Project, teacher: Teacher) -> list[int]:
     """Numbers of the drawn items that the teacher was not asked about yet."""
     said = Annotation.objects.filter(item=OuterRef("item"), annotator=teacher.voice_id)
-    gave_up = TeacherAnswer.objects.filter(
-        item=OuterRef("item"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
-    ).exclude(model="", tokens_in=0)
     rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)
-    rows = rows.exclude(Exists(said)).exclude(Exists(gave_up))
+    rows = rows.exclude(Exists(said)).exclude(Exists(_gave_up(teacher)))
     return list(rows.order_by("pk").values_list("item__number", flat=True))
+
+
+def _gave_up(teacher: Teacher) -> QuerySet[TeacherAnswer]:
+    """Of an item: answers in which the teacher could not tell."""
+    return _abstained(teacher).exclude(model="", tokens_in=0)
+
+
+def _abstained(teacher: Teacher) -> QuerySet[TeacherAnswer]:
+    """Of an item: answers in which nothing was said, for whatever cause."""
+    asked = TeacherAnswer.objects.filter(
+        item=OuterRef("item"), run__teacher=teacher, run__kind=TeacherRunKind.LABEL
+    )
+    return asked.exclude(abstained="")
 
 
 def waiting(project: Project) -> dict[int, float]:

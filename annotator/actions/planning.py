@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from annotator.actions import budgets, teacher_runs
+from annotator.actions import budgets, qualifying, teacher_runs
 from annotator.errors import ConflictError
 from annotator.models import Policy, TeacherRun, TeacherRunKind, TeacherRunState, VerdictSource
 
@@ -26,6 +26,7 @@ BATCH = 200
 MOST_FIRST = 1_000
 RETRY_SECONDS = 900
 DAY_CAUSE = "for today"
+UNTESTED = "Test it on its own page, or let the policy do without."
 # What picks for the teacher, and what it is compared with.
 PICKS, OTHERWISE = "rad", "margin"
 
@@ -55,6 +56,9 @@ def hindrance(policy: Policy) -> str:
         teacher_runs.check_ready(teacher)
     except ConflictError as refusal:
         return str(refusal.detail)
+    standing = qualifying.state(teacher)
+    if not (policy.unqualified or standing.may_label):
+        return f"{standing.sentence} {UNTESTED}"
     labelling = TeacherRun.objects.filter(teacher=teacher, kind=TeacherRunKind.LABEL)
     runs = labelling.filter(created_at__gte=policy.resumed_at)
     last = runs.order_by("-pk").first()
@@ -79,21 +83,59 @@ def _failure(run: TeacherRun) -> str:
 def send_to_people(
     policy: Policy, sight: Sight, fitted: FittedRouter, plan: Plan, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows that people label: of greatest benefit, as many as their share of the pool leaves."""
-    from learning.routing.types import first
-
+    """Rows that people label, as many as their share of the pool leaves: those of greatest benefit;
+    with the loop those where student and teacher together are in doubt."""
     project = policy.project
     done = project.items.filter(answers__gt=0, removed_at=None).count()
     left = max(round(policy.human_share * project.present_count) - done, 0)
     rows = sight.open_rows()
     rows = rows[~_decided(policy, sight, rows)]
-    benefit = fitted.benefit(sight.items)
-    chosen = rows[first(benefit[rows], left, rng)]
-    shown = chosen[:MOST_FIRST]
-    plan.numbers = [int(number) for number in sight.numbers[shown]]
-    plan.reasons = [why[:300] for why in fitted.reasons(sight.items, shown)]
+    choose = _by_benefit if policy.router else _by_doubt
+    chosen, reasons = choose(sight, fitted, rows, left, rng)
+    plan.numbers = [int(number) for number in sight.numbers[chosen[: len(reasons)]]]
+    plan.reasons = [why[:300] for why in reasons]
     plan.facts["people"] = {"done": done, "left": left}
     return chosen
+
+
+Chosen = tuple["NDArray[np.int64]", list[str]]
+
+
+def _by_benefit(
+    sight: Sight,
+    fitted: FittedRouter,
+    rows: NDArray[np.int64],
+    left: int,
+    rng: np.random.Generator,
+) -> Chosen:
+    from learning.routing.types import first
+
+    benefit = fitted.benefit(sight.items)
+    chosen = rows[first(benefit[rows], left, rng)]
+    return chosen, fitted.reasons(sight.items, chosen[:MOST_FIRST])
+
+
+def _by_doubt(
+    sight: Sight,
+    _: FittedRouter,
+    rows: NDArray[np.int64],
+    left: int,
+    rng: np.random.Generator,
+) -> Chosen:
+    """The loop's: each answer puts an item right and teaches the student most about the others."""
+    import numpy as np
+
+    from learning.routing.loop import LoopPolicy
+
+    eligible = np.zeros(len(sight.numbers), dtype=np.bool_)
+    eligible[rows] = True
+    voices, loop = sight.voices(), LoopPolicy()
+    wanted = min(left, MOST_FIRST)
+    found = loop.ask(voices, loop.opinion(voices), wanted, rng, eligible)
+    heard = sight.items.answered[found.rows]
+    who = np.where(heard, "of student and teacher together", "of the student")
+    told = zip(who.tolist(), found.reasons, strict=True)
+    return found.rows, [f"sent to a person because, in the opinion {w}, {why}" for w, why in told]
 
 
 def _decided(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -33,7 +33,8 @@ FROM annotator_verdict v JOIN votes USING (item_id)
 WHERE v.project_id = %(project)s AND v.source = 'teacher'
 UNION ALL
 SELECT 'Item ' || c.item_id || ' has an accepted word, and no verdict or another one.'
-FROM accepted c LEFT JOIN votes USING (item_id) LEFT JOIN annotator_verdict v USING (item_id)
+FROM accepted c JOIN annotator_item i ON i.id = c.item_id AND i.removed_at IS NULL
+LEFT JOIN votes USING (item_id) LEFT JOIN annotator_verdict v USING (item_id)
 WHERE votes.item_id IS NULL
   AND (v.item_id IS NULL OR v.source <> 'teacher' OR v.labels <> c.labels OR c.about <> c.item_id)
 UNION ALL

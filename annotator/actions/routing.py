@@ -101,9 +101,10 @@ def run_route(run: jobs.Run) -> dict[str, Any]:
     if policy.enabled:
         with run.fence():
             doubling.draw_checks(project, policy)
-        plan.due = draw(project, policy)
+        tired = teacher_runs.given_up(policy.teacher, policy.resumed_at)
+        plan.due = [number for number in draw(project, policy) if number not in tired]
     run.progress(0, 4, "Looking at items and answers")
-    sight = candidates.look(run, project, policy.teacher, rng)
+    sight = candidates.look(run, policy, policy.teacher, rng)
     fitted = None if sight is None else _fit(run, policy, sight, plan, rng)
     run.progress(1, 4, "Believing the teacher")
     words = _believed(policy, sight, fitted) if policy.enabled else {}
@@ -149,6 +150,9 @@ def _fit(
     plan.router = _router(policy, seed, plan, rng, report)
     router = ROUTERS[plan.router]()
     plan.curve = budgeting.curve(policy, router, seed, rng, report)
+    if plan.curve:
+        kept = _kept_curve(policy).get("loop") or {}
+        plan.curve["loop"] = budgeting.loop(policy, sight.voices(), kept, rng, report)
     try:
         return router.fit(seed, rng, report)
     except NotEnoughDataError as refusal:
@@ -180,6 +184,11 @@ def _router(
         "standings": [asdict(standing) for standing in standings],
     }
     return chosen
+
+
+def _kept_curve(policy: Policy) -> dict[str, Any]:
+    kept = Routing.objects.filter(pk=policy.pk, teacher=policy.teacher).first()
+    return {} if kept is None else kept.curve
 
 
 def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) -> dict[int, Word]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
@@ -47,6 +48,7 @@ MOST_ITEMS = 20_000
 OPEN, ANSWERED, AUDITED = "open", "answered", "audited"
 POOLS = (OPEN, ANSWERED, AUDITED)
 BUDGET_CAUSE = "The budget "
+TRIES = 3
 
 
 def try_on(project: Project, teacher: Teacher, by: User | None, count: int = TRIED) -> TeacherRun:
@@ -113,6 +115,15 @@ def known_to(teacher: Teacher) -> list[int]:
         *said.values_list("item__number", flat=True),
         *gave_up.values_list("item__number", flat=True),
     ]
+
+
+def given_up(teacher: Teacher, since: datetime) -> set[int]:
+    """Numbers of the items that a policy asks about no more: TRIES times since then nothing came."""
+    nothing = TeacherAnswer.objects.filter(
+        run__teacher=teacher, run__kind=TeacherRunKind.LABEL, run__created_at__gte=since
+    ).exclude(abstained="")
+    tried = nothing.order_by().values("item__number").annotate(times=Count("pk"))
+    return set(tried.filter(times__gte=TRIES).values_list("item__number", flat=True))
 
 
 def busy(project: Project) -> set[int]:

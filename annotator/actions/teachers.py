@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from annotator import jobs
 from annotator.actions import budgets, endpoints, prompt_versions
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
@@ -17,6 +18,7 @@ from annotator.models import (
     Can,
     Endpoint,
     ItemKind,
+    Policy,
     Project,
     Teacher,
     User,
@@ -155,6 +157,9 @@ def change_teacher(teacher: Teacher, by: User | None, **settings: Any) -> Teache
         _check(teacher)
         teacher.save()
         prompt_versions.keep(teacher, by)
+        if Policy.objects.filter(teacher=teacher, enabled=True).exists():
+            # Its items go to people, or come from them again.
+            jobs.enqueue("route", project=teacher.project, key=f"route:{teacher.project_id}")
     return teacher
 
 

@@ -24,6 +24,7 @@ from annotator.actions import (
     lessons,
     queueing,
     routing,
+    scoring,
     sheets,
 )
 from annotator.actions.encoding import (
@@ -127,6 +128,7 @@ def _learn(
     estimating.wish(project)
     differing.wish(project)
     routing.wish_after_training(project)
+    scoring.wish(project)
     return version, predictions
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import overview, policies
+from annotator.actions import costing, overview, policies
 from annotator.api.parsing import IdField, PluginField, body
 from annotator.api.teachers import OfTeacher, TeacherRunShape, money
 from annotator.models import Can, Policy, PolicyChange
@@ -25,13 +25,14 @@ def router_choices() -> list[tuple[str, str]]:
 class PolicyShape(serializers.ModelSerializer[Policy]):
     """`human_share` of the pool is labelled by people; a word of the teacher's is a verdict from
     `confidence` on; `double_share` of its answers is put to a person too. `hour_price` is what an
-    hour of a person costs. The router "" is the one that does best on the seed. `trouble` says what keeps the teacher from being asked now."""
+    hour of a person costs. With `unqualified` a teacher labels that its test did not show to be fit. The
+    router "" is the loop: people are asked where student and teacher together are in doubt. `trouble` says what keeps the teacher from being asked now."""
 
     class Meta:
         model = Policy
         fields = [
             *("enabled", "teacher_id", "router", "human_share", "confidence", "double_share"),
-            *("seed_size", "hour_price", "trouble"),
+            *("seed_size", "hour_price", "unqualified", "trouble"),
         ]
 
 
@@ -46,6 +47,7 @@ class PolicyWish(serializers.Serializer[Any]):
     double_share = serializers.FloatField(required=False)
     seed_size = serializers.IntegerField(required=False)
     hour_price = money(min_value=0, required=False)
+    unqualified = serializers.BooleanField(required=False)
 
 
 class PointWish(serializers.Serializer[Any]):
@@ -107,6 +109,34 @@ class StoppedShape(serializers.Serializer[Any]):
     """How many teachers were switched off."""
 
     stopped = serializers.IntegerField()
+
+
+class PaidShape(serializers.Serializer[Any]):
+    """Seconds of people, and money: theirs, if an hour has a price, and the teachers'. `count` says how
+    many were bought; null where it cannot be told."""
+
+    count = serializers.FloatField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True)
+    money = serializers.FloatField(allow_null=True)
+
+
+class CostsShape(serializers.Serializer[Any]):
+    """What labels cost: in all, one, a right one, a point of accuracy."""
+
+    total = PaidShape()
+    label = PaidShape()  # type: ignore[assignment]  # a name of ours
+    right = PaidShape()
+    point = PaidShape()
+    priced = serializers.BooleanField()
+
+
+class ProjectCosts(OfTeacher):
+    @extend_schema(
+        responses=CostsShape, summary="What a label, a right label and a point of accuracy cost"
+    )
+    def get(self, request: Request, project_id: int) -> Response:
+        project = self.project(project_id, Can.SEE)
+        return Response(CostsShape(costing.costs(project)).data)
 
 
 class RoutingState(OfTeacher):

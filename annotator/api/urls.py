@@ -158,6 +158,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{PROJECT}/predict", students.Predict.as_view(), name="api_predict"),
     path(f"{PROJECT}/progress", progress.Progress.as_view(), name="api_progress"),
+    path(f"{PROJECT}/progress/costs", routing.ProjectCosts.as_view(), name="api_costs"),
     path(f"{PROJECT}/progress/estimates", estimates.Estimates.as_view(), name="api_estimates"),
     path(f"{PROJECT}/progress/domains", estimates.Domains.as_view(), name="api_domains"),
     path(f"{PROJECT}/simulations", simulations.Simulations.as_view(), name="api_simulations"),

@@ -33,13 +33,14 @@ class Policy(models.Model):
 
     SETTINGS = (
         *("enabled", "teacher", "router", "human_share", "confidence", "double_share"),
-        *("seed_size", "hour_price"),
+        *("seed_size", "hour_price", "unqualified"),
     )
 
     project = models.OneToOneField(Project, models.CASCADE, primary_key=True, related_name="policy")
     enabled = models.BooleanField(default=False)
     teacher = models.ForeignKey(Teacher, models.SET_NULL, null=True, related_name="+")
-    # "" takes the one that does best on the seed.
+    # "": the loop. People are asked where student and teacher together are in doubt, and words are
+    # judged by the router that does best on the seed.
     router = models.CharField(max_length=32, choices=router_choices, default="", blank=True)
     # The share of the pool that people label.
     human_share = models.FloatField(default=0.2)
@@ -51,6 +52,8 @@ class Policy(models.Model):
     seed_size = models.PositiveIntegerField(default=100)
     # What an hour of a person costs, in the currency of the teachers' prices.
     hour_price = money_field(default=Decimal(0))
+    # Whether a teacher may label that was not shown to be fit by its test.
+    unqualified = models.BooleanField(default=False)
     # The teacher's answers up to this one had their chance of being asked again of a person.
     considered = models.PositiveBigIntegerField(default=0)
     # What keeps the teacher from being asked now; "" when nothing does.

@@ -36,6 +36,7 @@ NAMES = {
     "compare": "Comparing an import",
     "route": "Routing",
     "words": "Looking for label words",
+    "scoreboard": "Comparing people and teacher",
     "adapt": "Following a changed setting",
     "flag": "Looking for wrong labels",
     "corrections": "Training with and without the corrections",
@@ -47,7 +48,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
-    *("teach", "route", "flag"),
+    *("teach", "route", "scoreboard", "flag"),
 )
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
@@ -57,7 +58,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "exports": ("export",),
     "students": ("finetune",),
     "bulk": ("bulk",),
-    "routing": ("teach", "route"),
+    "routing": ("teach", "route", "scoreboard"),
     "review": ("flag", "corrections"),
 }
 

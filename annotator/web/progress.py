@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import advising, auditing, differing, domains, estimating
+from annotator.actions import advising, auditing, costing, differing, domains, estimating
 from annotator.models import Can, Project, Verdict, VerdictState
 from annotator.web import estimates, jobs, measures
 from annotator.web.charts import curve
@@ -59,6 +59,7 @@ def _context(project: Project) -> dict[str, Any]:
         "balance": measures.balance(project),
         "speeds": speeds,
         "people_per_hour": sum(each.per_hour or 0 for each in speeds if each.kind == "person"),
+        "costs": costing.costs(project),
         **jobs.context_for(project, "all"),
     }
 

@@ -44,6 +44,7 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
         "any_teacher": Teacher.objects.filter(project=project).exists(),
         "form": form or PolicyForm(project=project, policy=seen.policy),
         **_curve(project, seen),
+        **_scoreboard(project, seen.scoreboard),
         "trail": [(each, _told(project, each)) for each in changes.order_by("-pk")[:TRAIL]],
         **jobs.context_for(project, "routing"),
     }
@@ -56,28 +57,83 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
 def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
     """The curve as a drawing and as rows to choose from."""
     rows = seen.curve.get("points", [])
+    ahead = (seen.curve.get("loop") or {}).get("points", [])
     chosen = round(100 * seen.policy.human_share)
-    points = [
-        Point(
-            x=100 * row["share"],
-            y=row["quality"]["value"],
-            low=row["quality"]["low"],
-            high=row["quality"]["high"],
-            title=f"{row['quality']['value']:.1%} right with {row['share']:.0%} by people",
-        )
-        for row in rows
-    ]
+    loop = {row["share"]: row for row in ahead}
     return {
         "curve": curve(
-            [Series(name="labels that are right, expected", points=points)],
+            [
+                Series(
+                    name="people's answers in place of the teacher's",
+                    points=[_point(row["share"], row["quality"]) for row in rows],
+                ),
+                Series(
+                    name="and what the student learns from them",
+                    points=[_point(row["share"], row) for row in ahead],
+                    ahead=True,
+                ),
+            ],
             description=f"Budget curve of {project.name}: quality by the share that people label",
             x_name="% labelled by people",
         ),
         "points": [
-            (row, seen.policy.enabled and round(100 * row["share"]) == chosen)
+            (
+                row,
+                seen.policy.enabled and round(100 * row["share"]) == chosen,
+                loop.get(row["share"]),
+            )
             for row in rows[:: max(len(rows) // ROWS, 1)]
         ],
+        "looped": bool(loop),
         "priced": bool(seen.curve.get("person_money")),
+    }
+
+
+def _point(share: float, quality: dict[str, float]) -> Point:
+    return Point(
+        x=100 * share,
+        y=quality["value"],
+        low=quality["low"],
+        high=quality["high"],
+        title=f"{quality['value']:.1%} right with {share:.0%} by people",
+    )
+
+
+ARMS = {
+    "people": "people only",
+    "teacher": "the teacher only",
+    "both": "both, as routed",
+}
+
+
+def _scoreboard(project: Project, kept: dict[str, Any]) -> dict[str, Any]:
+    """Students of each kind as curves, and their last points as rows."""
+    arms = [(ARMS[arm["arm"]], arm) for arm in kept.get("arms", []) if arm["points"]]
+    series = [
+        Series(
+            name=name,
+            other=arm["arm"] == "people",
+            ahead=arm["arm"] == "teacher",
+            points=[
+                Point(
+                    x=100 * point["money"] / kept["total"],
+                    y=point["value"],
+                    low=point["low"],
+                    high=point["high"],
+                    title=f"{name}: {point['value']:.1%} with {point['labels']:,} labels",
+                )
+                for point in arm["points"]
+            ],
+        )
+        for name, arm in arms
+    ]
+    return {
+        "score_curve": curve(
+            series,
+            description=f"Accuracy of students of {project.name} by what their labels cost",
+            x_name="% of what was spent",
+        ),
+        "score_rows": [(name, arm["points"][-1]) for name, arm in arms],
     }
 
 
@@ -120,6 +176,7 @@ def _words(kept: dict[str, Any], teachers: dict[int, str]) -> dict[str, str]:
         "verdicts from": share("confidence"),
         "double labels": share("double_share"),
         "seed": str(kept.get("seed_size", "")),
+        "untested teachers": "allowed" if kept.get("unqualified") else "not allowed",
         "an hour costs": f"{float(kept.get('hour_price') or 0):g}",
     }
 

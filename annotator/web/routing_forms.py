@@ -67,12 +67,17 @@ class PolicyForm(forms.Form):
         max_value=policies.MOST_SEED,
         help_text="Drawn at random and answered by both, before the teacher is believed anything.",
     )
+    unqualified = forms.BooleanField(
+        label="Although its test did not show that it is fit",
+        required=False,
+        help_text="Else a teacher labels only once it passed its test, on its own page.",
+    )
     hour_price = amount(
         "An hour of a person costs", "In the currency of the prices. 0: unknown.", 0
     )
 
     FIRST = ("enabled", "teacher", "human_share", "confidence")
-    MORE = ("router", "double_share", "seed_size", "hour_price")
+    MORE = ("router", "double_share", "seed_size", "hour_price", "unqualified")
 
     def __init__(self, *args: Any, project: Project, policy: Policy, **kwargs: Any) -> None:
         """Offer the project's teachers, and what is set."""
@@ -83,7 +88,10 @@ class PolicyForm(forms.Form):
         fields: Any = self.fields
         rows = Teacher.objects.filter(project=project).select_related("voice")
         fields["teacher"].queryset = rows.order_by("pk")
-        fields["router"].choices = [("", "The one that does best on the seed"), *ROUTERS.choices()]
+        fields["router"].choices = [
+            ("", "The loop: where student and teacher together are in doubt"),
+            *ROUTERS.choices(),
+        ]
 
     def first(self) -> list[forms.BoundField]:
         return [self[name] for name in self.FIRST]

@@ -85,15 +85,15 @@ class Routed:
         self.sure = draw.random(240) < 2 / 3
         wrong = ~self.sure & (draw.random(240) < 0.7)
         self.said = np.where(wrong, (self.truth + 1) % 3, self.truth)
-        encode(self.project)
+        encode(self.project, np.eye(4)[self.truth] + 0.3 * draw.normal(size=(240, 4)))
         teach(self.project, np.full((240, 3), 1 / 3))
         self.teacher = teachers.create_teacher(
             self.project, cast.lea, name="Names", plugin="zero-shot"
         )
         self.ana = assigning.voice_of(self.project, cast.ana)
         self.cast = cast
-        chosen = {"teacher": self.teacher, "router": "threshold", "seed_size": 60, **settings}
-        policies.change_policy(self.project, cast.lea, **chosen)
+        chosen = {"router": "threshold", "seed_size": 60, "unqualified": True, **settings}
+        policies.change_policy(self.project, cast.lea, teacher=self.teacher, **chosen)
         routing.draw(self.project, self.policy)
 
     @property

@@ -142,6 +142,7 @@ api_students_unpin     POST    yes   yes     no       no        no     404      
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in
 api_progress           GET     yes   yes     yes      no        yes    404      in
+api_costs              GET     yes   yes     yes      no        yes    404      in
 api_estimates          GET     yes   yes     yes      no        yes    404      in
 api_domains            GET     yes   yes     yes      no        yes    404      in
 api_domains            POST    yes   yes     no       no        no     404      in

@@ -35,12 +35,13 @@ Workers do what follows.
         add = parser.add_argument
         add("--project", required=True, help="number or name")
         add("--teacher", help="name or number")
-        add("--router", help='a router\'s name; "" takes the one that does best on the seed')
+        add("--router", help='a router\'s name; "" is the loop: student and teacher')
         add("--human-share", type=float, help="share of all items that people label, 0 to 1")
         add("--confidence", type=float, help="from which chance on a word is a verdict, 0.5 to 1")
         add("--double-share", type=float, help="share of the teacher's answers put to people too")
         add("--seed-size", type=int, help="items that both answer first")
         add("--hour-price", help="what an hour of a person costs")
+        add("--unqualified", action="store_true", help="also without a passed test")
         add("--point", type=float, help="take this point of the curve, by the share of people")
         does = parser.add_mutually_exclusive_group()
         does.add_argument("--on", action="store_true", help="switch the policy on")
@@ -69,6 +70,8 @@ def _change(project: Project, options: dict[str, Any]) -> None:
         wished["teacher"] = teachers.named(project, options["teacher"])
     if options["on"] or options["off"]:
         wished["enabled"] = bool(options["on"])
+    if options["unqualified"]:
+        wished["unqualified"] = True
     if wished:
         policies.change_policy(project, None, **wished)
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from annotator import jobs
 from annotator.actions import (
+    accepting,
     canarying,
     doctor,
     doubling,
@@ -28,9 +30,11 @@ from annotator.models import (
     Policy,
     PolicyChange,
     Routing,
+    TeacherAnswer,
     TeacherRun,
     Verdict,
 )
+from tests.annotator.audited import running
 from tests.annotator.routed import Routed, routed, work
 from tests.factories import make_project
 
@@ -195,6 +199,28 @@ class TestWhoGetsWhat:
         assert set(numbers) & made.verdicts() <= set(doubling.waiting(made.project))
         assert picks[0].reason.startswith("sent to a person because")
 
+    def test_the_loop_asks_people_where_student_and_teacher_are_in_doubt(self, cast):
+        made = routed(cast, router="", human_share=0.5)
+        kept = Routing.objects.get(project=made.project)
+        assert kept.router in {"threshold", "error_model", "ppm"}
+        assert kept.facts["back_test"]["best"] == kept.router
+        assert len(kept.numbers) == round(0.5 * 240) - 60
+        assert not set(kept.numbers) & made.verdicts()
+        assert all(
+            why.startswith("sent to a person because, in the opinion of") for why in kept.reasons
+        )
+        answered = Item.objects.filter(number__in=kept.numbers, answers__gt=0)
+        assert not answered.exists()
+
+    def test_an_untested_teacher_does_not_label_unless_the_policy_does_without(self, cast):
+        made = routed(cast, unqualified=False)
+        assert "Nobody has tested" in made.policy.trouble
+        assert not TeacherRun.objects.live().exists()
+        policies.change_policy(made.project, None, unqualified=True)
+        work("route")
+        assert made.policy.trouble == ""
+        assert TeacherRun.objects.live().exists()
+
     def test_what_the_teacher_is_asked_now_is_not_in_the_peoples_queue(self, cast):
         routed(cast, human_share=0.3)
         run = TeacherRun.objects.live().get()
@@ -241,6 +267,34 @@ class TestWhoGetsWhat:
         assert Double.objects.count() == 60
 
 
+class TestKilled:
+    def test_a_routing_that_dies_half_way_leaves_what_holds_and_is_done_again(
+        self, cast, monkeypatch
+    ):
+        made = Routed(cast)
+        made.label_seed()
+        drawn = {item.pk for item in made.drawn()}
+        made.ask([item for item in made.items if item.pk not in drawn])
+        monkeypatch.setattr(accepting, "CHUNK", 20)
+        policies.change_policy(made.project, None, enabled=True)
+        written = []
+
+        def dies(project, items):
+            if written:
+                raise jobs.FencedError("Another worker took this job over.")
+            written.extend(items)
+
+        monkeypatch.setattr(accepting, "_leave_queue", dies)
+        with pytest.raises(jobs.FencedError):
+            routing.run_route(running(made.project, "route"))
+        assert len(made.verdicts()) == len(written) == 20
+        assert broken(made.project) == {}
+        monkeypatch.undo()
+        made.route()
+        assert len(made.verdicts()) > 100
+        assert broken(made.project) == {}
+
+
 class TestTrouble:
     def test_a_cancelled_run_is_not_begun_anew_until_a_person_says_so(self, cast):
         made = routed(cast)
@@ -263,6 +317,26 @@ class TestTrouble:
         assert Routing.objects.get().numbers == []
         again = Job.objects.get(kind="route", state="queued")
         assert again.key.startswith("route-again"), "it is tried again by itself"
+
+    def test_an_item_on_which_nothing_ever_comes_is_not_asked_about_for_ever(self, cast):
+        made = routed(cast)
+        run = TeacherRun.objects.live().get()
+        silent = made.items[run.numbers[0]]
+        teacher_runs.end(run, "done")
+        for _ in range(teacher_runs.TRIES):
+            made.route()
+            again = TeacherRun.objects.live().get()
+            assert silent.number in again.numbers
+            TeacherAnswer.objects.create(
+                project=made.project, run=again, item=silent, abstained="No answer came."
+            )
+            teacher_runs.end(again, "done")
+        made.route()
+        assert silent.number not in TeacherRun.objects.live().get().numbers
+        teacher_runs.end(TeacherRun.objects.live().get(), "done")
+        policies.resume(made.project)
+        work("route")
+        assert silent.number in TeacherRun.objects.live().get().numbers
 
     def test_a_switched_off_teacher_is_said(self, cast):
         made = routed(cast)
