@@ -83,6 +83,7 @@ KINDS: dict[str, Kind] = {
     "compare": Kind(action="annotator.actions.differing:run_compare", queue="io"),
     "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),
     "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
+    "teach-local": Kind(action="annotator.actions.annotating:run_teach", queue="train"),
     "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
     "scoreboard": Kind(action="annotator.actions.scoring:run_scoreboard", queue="io"),
     "route": Kind(action="annotator.actions.routing:run_route", queue="io"),

@@ -25,6 +25,7 @@ from annotator.actions import (
     drifting,
     identity,
     lending,
+    prompt_trials,
     qualifying,
     settling,
     teacher_runs,
@@ -120,6 +121,8 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
             for together in canarying.mixed(items, planted, run):
                 desk.work_through(teacher, together)
     _end(job, run, TeacherRunState.DONE)
+    with job.fence():
+        prompt_trials.go_on(run)
     return {"asked": len(left), "left": 0}
 
 
@@ -151,8 +154,9 @@ def _unasked(run: TeacherRun) -> list[int]:
 
 def _should_give_way(job: jobs.Run, began: float) -> bool:
     """Whether others wait for these workers and this piece has taken long enough."""
+    beside = ("train",) if job.job.queue == "train" else ("io", "llm")
     waiting = Job.objects.filter(
-        queue__in=("io", "llm"), state=JobState.QUEUED, due_at__lte=Now()
+        queue__in=beside, state=JobState.QUEUED, due_at__lte=Now()
     ).exclude(pk=job.job.pk)
     return time.monotonic() - began > PIECE_SECONDS and waiting.exists()
 

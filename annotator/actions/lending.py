@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import connection
 
-from annotator.actions import committees, demonstrating, encoding, endpoints, prompt_versions
+from annotator.actions import (
+    committees,
+    demonstrating,
+    encoding,
+    endpoints,
+    local_models,
+    prompt_versions,
+)
 from annotator.actions.answer_cache import ProjectCache
 from annotator.actions.budgets import RunBudget
 from annotator.actions.media import read_image
@@ -150,6 +157,9 @@ class Lender:
         for need in plugin.needs:
             if need == "line":
                 lent["line"] = self._line(teacher)
+                lent |= self._shown(teacher.project, params)
+            elif need == "language_model":
+                lent["language_model"] = local_models.load(params)
                 lent |= self._shown(teacher.project, params)
             elif need == "encoder":
                 lent |= _vectors(teacher.project)

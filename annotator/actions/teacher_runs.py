@@ -152,6 +152,11 @@ def drawn(project: Project, teacher: Teacher, count: int, pool: str = OPEN) -> l
     return _queued_first(rows, count) if pool == OPEN else _numbers(rows, count)
 
 
+def untouched(project: Project, count: int) -> list[int]:
+    """The numbers of open items, whoever is to be asked about them."""
+    return _queued_first(_open(project), count)
+
+
 def answerable(teacher: Teacher, rows: QuerySet[Item]) -> QuerySet[Item]:
     """Of these items those that this teacher can say anything about at all."""
     asked = teachers.asked_of(teacher)
@@ -251,11 +256,14 @@ def _start(
                 teacher=teacher,
                 kind=kind,
                 numbers=numbers,
-                params=teacher.params,
-                basis=lending.basis_of(teacher),
                 cap=cap,
                 created_by=by,
-                **{"estimate": foretelling.estimate(teacher, numbers).to_json(), **about},
+                **{
+                    "params": teacher.params,
+                    "basis": lending.basis_of(teacher),
+                    "estimate": foretelling.estimate(teacher, numbers).to_json(),
+                    **about,
+                },
             )
             if kind == TeacherRunKind.LABEL:
                 _leave_queue(project, numbers)
@@ -277,8 +285,9 @@ def _leave_queue(project: Project, numbers: list[int]) -> None:
 
 def go_on(run: TeacherRun) -> None:
     """Enqueue the next piece of a run's work, in the caller's transaction."""
+    heavy = any(each.plugin in teachers.HEAVY for each in teachers.asked_of(run.teacher))
     job = jobs.enqueue(
-        "teach",
+        "teach-local" if heavy else "teach",
         project=run.project,
         params={"run": run.pk},
         key=f"teach:{run.pk}",

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions import budgets, endpoints, prompt_versions
+from annotator.actions import budgets, endpoints, local_models, prompt_versions
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotator,
@@ -25,13 +25,15 @@ from annotator.models import (
 )
 
 # What a form sets up.
-OFFERED = ("zero-shot", "openai", "student", "committee")
+OFFERED = ("zero-shot", "openai", "local", "student", "committee")
+# What runs a model of its own, on a worker that may have a GPU.
+HEAVY = ("local",)
 # What comes into being with a file of answers.
 FROM_FILES = ("recorded",)
 # Those that call an endpoint.
 CALLING = ("openai",)
 # What has nothing to read in an image.
-TEXT_ONLY = ("zero-shot",)
+TEXT_ONLY = ("zero-shot", "local")
 LONGEST_NAME = 100
 MOST_CONCURRENT = 32
 SETTINGS = (
@@ -238,6 +240,8 @@ def _members(teacher: Teacher, members: Iterable[Teacher]) -> list[Teacher]:
 def _check(teacher: Teacher) -> None:
     """Raise InvalidError, naming the field, where a setting does not fit the kind."""
     _check_calling(teacher)
+    if teacher.plugin == "local":
+        local_models.check(teacher.params)
     is_student = teacher.plugin == "student"
     if is_student and teacher.source is None:
         raise InvalidError("Choose the project whose student answers.", field="source")

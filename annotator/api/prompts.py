@@ -9,9 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import prompts
+from annotator.actions import prompt_trials, prompts
 from annotator.api.parsing import body
-from annotator.api.teachers import OfTeacher
+from annotator.api.teachers import OfTeacher, TeacherRunShape
+from annotator.errors import ConflictError
 from annotator.models import Can, TeacherPrompt
 
 
@@ -69,3 +70,68 @@ class TeacherPromptRestore(OfTeacher):
         made = prompts.restore(found, version, self.person)
         made.refresh_from_db()
         return Response(PromptShape(made).data, status=201)
+
+
+class CompareWish(serializers.Serializer[Any]):
+    """The versions to put to the same items."""
+
+    versions = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=1_000_000),
+        min_length=2,
+        max_length=prompt_trials.MOST_VERSIONS,
+    )
+
+
+class PromptShareShape(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    n = serializers.IntegerField()
+
+
+class ComparedShape(serializers.Serializer[Any]):
+    """`behind` the best, in shares of the items, between `low` and `high`. standing: best, as good or
+    worse; `money` is per item."""
+
+    version = serializers.CharField(source="name")
+    right = PromptShareShape()
+    abstained = PromptShareShape()
+    behind = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    standing = serializers.CharField()
+    money = serializers.FloatField()
+
+
+class ComparisonShape(serializers.Serializer[Any]):
+    """`by`: audit, or agreement with other voices; `rows` are best first, none while it is under way."""
+
+    versions = serializers.ListField(child=serializers.IntegerField())
+    by = serializers.CharField()
+    items = serializers.IntegerField()
+    problem = serializers.CharField()
+    rows = ComparedShape(many=True)
+
+
+class TeacherPromptCompare(OfTeacher):
+    @extend_schema(
+        responses=ComparisonShape, summary="How versions of a prompt did beside each other"
+    )
+    def get(self, request: Request, project_id: int, teacher_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = prompt_trials.latest(self.teacher(project, teacher_id))
+        if found is None:
+            raise ConflictError("No versions of this prompt were compared yet.")
+        return Response(ComparisonShape(found).data)
+
+    @extend_schema(
+        request=CompareWish,
+        responses={202: TeacherRunShape},
+        summary="Put versions of a prompt to the same items, by trials one after the other",
+    )
+    def post(self, request: Request, project_id: int, teacher_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = self.teacher(project, teacher_id)
+        run = prompt_trials.start(found, body(request, CompareWish)["versions"], self.person)
+        run.refresh_from_db()
+        return Response(TeacherRunShape(run).data, status=202)

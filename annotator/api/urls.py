@@ -197,6 +197,11 @@ urlpatterns: list[URLPattern] = [
         name="api_teacher_prompts",
     ),
     path(
+        f"{PROJECT}/teachers/<int:teacher_id>/prompts/compare",
+        prompts.TeacherPromptCompare.as_view(),
+        name="api_teacher_prompt_compare",
+    ),
+    path(
         f"{PROJECT}/teachers/<int:teacher_id>/prompts/<int:version>/restore",
         prompts.TeacherPromptRestore.as_view(),
         name="api_teacher_prompt_restore",

@@ -17,10 +17,10 @@ SHOWN_ROWS = 8
 SHOWN_LABELS = 60
 LONGEST_CELL = 160
 ROLES = {
-    "id": "Item: your own id",
-    "number": "Item: its number here",
-    "text": "Item: its text",
-    "text_b": "Item: its second text",
+    "id": "Item, by your id",
+    "number": "Item, by number",
+    "text": "Item, by text",
+    "text_b": "Its second text",
     "label": "Label",
     "probabilities": "Probabilities",
     "confidence": "Confidence",

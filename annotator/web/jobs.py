@@ -29,6 +29,7 @@ NAMES = {
     "finetune": "Fine-tuning a transformer",
     "simulate": "Simulating strategies",
     "teach": "Asking a teacher",
+    "teach-local": "Asking a model of this machine",
     "calibrate": "Calibrating teachers",
     "estimate": "Estimating quality",
     "skills": "Learning from double answers",
@@ -48,7 +49,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
-    *("teach", "route", "scoreboard", "flag"),
+    *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
@@ -58,7 +59,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "exports": ("export",),
     "students": ("finetune",),
     "bulk": ("bulk",),
-    "routing": ("teach", "route", "scoreboard"),
+    "routing": ("teach", "teach-local", "route", "scoreboard"),
     "review": ("flag", "corrections"),
 }
 

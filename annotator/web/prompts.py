@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import prompts
+from annotator.actions import prompt_trials, prompts
 from annotator.actions.prompt_versions import latest
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Item, Teacher, TeacherPrompt
@@ -68,7 +68,13 @@ def prompt(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
         else:
             messages.success(request, f"Version {made.version} is told from now on.")
             return redirect("teacher_prompt", project_id=project.pk, teacher_id=found.pk)
-    context = {"teacher": found, "form": form, **_versions(request, found), **_written(found)}
+    context = {
+        "teacher": found,
+        "form": form,
+        "compared": prompt_trials.latest(found),
+        **_versions(request, found),
+        **_written(found),
+    }
     status = 422 if form.errors else 200
     return page(request, "teachers/prompt.html", project, "annotators", context, status)
 
@@ -116,3 +122,18 @@ def restore(request: HttpRequest, project_id: int, teacher_id: int, version: int
     made = prompts.restore(found, version, person(request))
     messages.success(request, f"Version {made.version} tells what version {version} told.")
     return redirect("teacher_prompt", project_id=project.pk, teacher_id=found.pk)
+
+
+@require_POST
+@login_required
+def compare(request: HttpRequest, project_id: int, teacher_id: int) -> HttpResponse:
+    """Put versions to the same items in the background."""
+    project = project_for(request, project_id, Can.MANAGE)
+    found = teacher_for(request, project, teacher_id)
+    chosen = [int(each) for each in request.POST.getlist("versions") if each.isdecimal()]
+    try:
+        run = prompt_trials.start(found, chosen, person(request))
+    except AnnotatorError as refusal:
+        messages.warning(request, refusal.detail)
+        return redirect("teacher_prompt", project_id=project.pk, teacher_id=found.pk)
+    return redirect("teacher_run", project_id=project.pk, run_id=run.pk)

@@ -87,6 +87,9 @@ urlpatterns = [
     path("teachers/<int:teacher_id>/key/withdraw", teachers.withdraw, name="teacher_key_withdraw"),
     path("teachers/<int:teacher_id>/prompt", prompts.prompt, name="teacher_prompt"),
     path(
+        "teachers/<int:teacher_id>/prompt/compare", prompts.compare, name="teacher_prompt_compare"
+    ),
+    path(
         "teachers/<int:teacher_id>/prompt/<int:version>/restore",
         prompts.restore,
         name="teacher_prompt_restore",

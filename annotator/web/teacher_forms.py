@@ -9,13 +9,14 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from annotator.actions import endpoints, teacher_runs, teachers
+from annotator.actions import endpoints, local_models, teacher_runs, teachers
 from annotator.models import EndpointKey, Project, Teacher
 
 SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 # What the form says of a plugin's parameters; the others are set over the API.
 PARAMS = {
     "openai": ("model", "price_in", "price_out", "batch_size"),
+    "local": ("model", "revision", "instructions", "demonstrations"),
     "student": ("mapping",),
     "committee": ("quorum",),
 }
@@ -110,6 +111,23 @@ class TeacherForm(forms.Form):
         help_text="As the endpoint names it.",
         widget=forms.TextInput(attrs=SECRET),
     )
+    revision = forms.CharField(
+        label="Commit",
+        max_length=40,
+        required=False,
+        help_text="Of a model on a hub, named owner/name: 40 hexadecimal digits.",
+        widget=forms.TextInput(attrs=SECRET),
+    )
+    instructions = forms.CharField(
+        label="Instructions",
+        max_length=20_000,
+        required=False,
+        help_text="The first paragraph of the prompt; labels follow. Empty: the usual one.",
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    demonstrations = forms.IntegerField(
+        label="Solved examples in a prompt", min_value=0, max_value=50, initial=0
+    )
     key = forms.CharField(
         label="Key",
         max_length=4096,
@@ -134,9 +152,19 @@ class TeacherForm(forms.Form):
         label="Calls a minute", min_value=1, max_value=1_000_000, required=False
     )
 
-    FIRST = ("name", "endpoint", "model", "key", "source", "members", "quorum", "mapping")
+    FIRST = (
+        "name",
+        "endpoint",
+        "model",
+        "revision",
+        "key",
+        "source",
+        "members",
+        "quorum",
+        "mapping",
+    )
     MONEY = ("price_in", "price_out", "cap_run")
-    MORE = ("batch_size", "concurrency", "requests_per_minute")
+    MORE = ("instructions", "demonstrations", "batch_size", "concurrency", "requests_per_minute")
 
     def __init__(
         self,
@@ -154,6 +182,10 @@ class TeacherForm(forms.Form):
         kept = {"name", "plugin", *PARAMS.get(kind, ()), *PLAIN.get(kind, ())}
         for name in [name for name in self.fields if name not in kept]:
             del self.fields[name]
+        if kind == "local":
+            known = ", ".join(local_models.names()) or "none so far"
+            told = f"A folder on this server ({known}), or a model on a hub by owner/name."
+            self.fields["model"].help_text = told
         for name, offered in self._offered().items():
             if name in self.fields:
                 choice: Any = self.fields[name]

@@ -38,6 +38,10 @@ KINDS = {
         "comment",
         "Asks a language model behind an endpoint of yours. For labels that want reading.",
     ),
+    "local": (
+        "lock",
+        "Scores every label by a model of your own. No text leaves the machine, and it needs no key.",
+    ),
     "student": (
         "student",
         "Lets the promoted student of a project answer: of this one or another one of yours.",

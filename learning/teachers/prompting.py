@@ -7,6 +7,7 @@ random ids, so that no text can name another item.
 """
 
 import hashlib
+import itertools
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -126,6 +127,40 @@ def write_request(
         fingerprint=_digest(_said(prompt, system, items, shown)),
         cut=frozenset(i.number for i in items if _longest(i) > prompt.text_limit),
     )
+
+
+def labelling_parts(
+    prompt: Prompt, schema: TeacherSchema, item: TeacherItem, examples: Sequence[Example] = ()
+) -> tuple[str, str]:
+    """(system part, user part) about one item for a model that writes nothing: labels are named, not
+    numbered, and no form of an answer is asked for.
+
+    The marks around texts are made from the texts, so that equal questions are equal: nothing that
+    the model could write can leave its block, as its answer is one of the labels whatever happens.
+    """
+    parts = [prompt.instructions.strip()]
+    if schema.guidelines.strip():
+        parts.append(f"Guidelines:\n{schema.guidelines.strip()}")
+    lines = [_line(label, schema).partition(": ")[2] for label in schema.labels]
+    parts.append("Labels:\n" + "\n".join(f"- {line}" for line in lines))
+    parts.append(_FENCE_RULE)
+    solved = [_named(prompt, schema, example) for example in examples]
+    asked = _blocks(prompt, item, _mark_of(item))
+    return "\n\n".join(parts), "\n\n".join([*solved, asked])
+
+
+def _named(prompt: Prompt, schema: TeacherSchema, example: Example) -> str:
+    columns = [schema.column(label) for label in example.labels]
+    require(None not in columns, "An example has a label that the schema does not have.")
+    named = ", ".join(_flat(schema.labels[c].name) for c in columns if c is not None) or "none"
+    return f"{_blocks(prompt, example.item, _mark_of(example.item))}\n\nThe label's name: {named}"
+
+
+def _mark_of(item: TeacherItem) -> Draw:
+    """Marks that are the same for the same text, and differ from text to text."""
+    digest = hashlib.sha256(item.whole.encode("utf-8", "surrogatepass")).hexdigest()
+    turns = itertools.count()
+    return lambda n: digest[(start := next(turns) % 8) : start + 2 * n]
 
 
 def answer_format(

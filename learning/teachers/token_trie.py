@@ -77,6 +77,11 @@ class TokenTrie:
         """How many labels there are."""
         return len(self.paths)
 
+    @property
+    def depth(self) -> int:
+        """Tokens of the longest label."""
+        return max(len(path) for path in self.paths)
+
     def levels(self) -> list[list[int]]:
         """Nodes by how many tokens lead to them: one call of the model for each level."""
         levels, now = [], [0]

@@ -18,6 +18,7 @@ from learning.types import Bools, Floats, Report, require
 if TYPE_CHECKING:
     from learning.encoders import Ready
     from learning.students import Fitted
+    from learning.teachers.language_model import LanguageModel
     from learning.teachers.line import Line
 
 SUM_TOLERANCE = 1e-4
@@ -253,6 +254,7 @@ class Means:
     student, student_labels, student_encoder: a fitted student, its label names by column, and the
         encoder of the project that it comes from.
     line: to an endpoint, with its rates, its budget and its cache.
+    language_model: one that is loaded on this machine.
     show: solved items to show beside these of one prompt, after those that all prompts share.
     offer: the label columns to put before a teacher for these items of one prompt, at least one.
     """
@@ -265,6 +267,7 @@ class Means:
     student_labels: tuple[str, ...] | None = None
     student_encoder: Ready | None = None
     line: Line | None = None
+    language_model: LanguageModel | None = None
     show: Show | None = None
     offer: OfferLabels | None = None
 

@@ -170,6 +170,8 @@ api_teacher            PATCH   yes   yes     no       no        no     404      
 api_teacher_key        DELETE  yes   yes     no       no        no     404      in
 api_teacher_prompts    GET     yes   yes     no       no        no     404      in
 api_teacher_prompts    POST    yes   yes     no       no        no     404      in
+api_teacher_prompt_compare GET  yes  yes     no       no        no     404      in
+api_teacher_prompt_compare POST yes  yes     no       no        no     404      in
 api_teacher_prompt_restore POST yes  yes     no       no        no     404      in
 api_teacher_try        POST    yes   yes     no       no        no     404      in
 api_teacher_estimate   GET     yes   yes     no       no        no     404      in
@@ -253,6 +255,7 @@ teacher_change         POST    yes   yes     404      404       404    404      
 teacher_key_withdraw   POST    yes   yes     404      404       404    404      in
 teacher_prompt         GET     yes   yes     404      404       404    404      in
 teacher_prompt         POST    yes   yes     404      404       404    404      in
+teacher_prompt_compare POST    yes   yes     404      404       404    404      in
 teacher_prompt_restore POST    yes   yes     404      404       404    404      in
 teacher_switch         POST    yes   yes     404      404       404    404      in
 teacher_try            POST    yes   yes     404      404       404    404      in

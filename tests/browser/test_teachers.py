@@ -1,13 +1,15 @@
 """The pages of teachers: axe finds nothing, nothing is wider than a phone, a run is started by hand."""
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import teacher_runs, teachers
-from annotator.models import TeacherRun, User
+from annotator import jobs
+from annotator.actions import prompts, recordings, teacher_runs, teachers
+from annotator.models import Job, TeacherRun, User
 from tests.annotator.teaching import teacher_on, work_off
 from tests.browser.test_access import WINDOWS, violations
 from tests.llm import plays
@@ -37,6 +39,17 @@ def taught(cast, server):
     return project, teacher
 
 
+def files_of_answers(project):
+    """One that waits for its columns, and one with rows that cannot be read."""
+    rows = ["number,prediction,confidence,model,reason", "0,Billing,0.9,gpt,long " + "words " * 30]
+    rows += ["1,Weather,0.7,llama,", "2,Login,0.5,gpt,"]
+    files = ("\n".join(rows), "\n".join([*rows, "99,Login,0.5,gpt,", "3,Login,7,gpt,"]))
+    made = [recordings.receive(project, io.BytesIO(f.encode()), name="gpt.csv") for f in files]
+    bad = recordings.begin(made[1], recordings.look(made[1]).mapping)
+    jobs.execute(bad.job_id)
+    return made[0], bad
+
+
 def check(page, name):
     assert violations(page) == []
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -50,6 +63,14 @@ def test_every_page_is_usable(taught, cast, visit, window):
     project, teacher = taught
     done = TeacherRun.objects.get()
     waiting = teacher_runs.try_on(project, teacher, cast.lea)
+    recording, bad = files_of_answers(project)
+    prompts.change(teacher, cast.lea, instructions="Be brave.\nBe exact.", demonstrations=2)
+    words = [
+        {"word": "pay back", "texts": 7, "shared": ["Login"]},
+        {"word": "card", "texts": 4, "shared": []},
+    ]
+    found = {"words": {str(project.labels.first().pk): words}}
+    Job.objects.create(kind="words", project=project, state="done", result=found)
     page = visit(cast.lea, bypass_csp=True, reduced_motion="reduce", **WINDOWS[window]).new_page()
     here = f"/projects/{project.pk}/teachers"
     for name, path in {
@@ -60,6 +81,13 @@ def test_every_page_is_usable(taught, cast, visit, window):
         "run": f"{here}/runs/{done.pk}",
         "trial": f"{here}/runs/{waiting.pk}",
         "endpoints": "/endpoints",
+        "local": f"{here}/new?plugin=local",
+        "committee": f"{here}/new?plugin=committee",
+        "prompt": f"{here}/{teacher.pk}/prompt",
+        "words": f"/projects/{project.pk}/settings/labels/words",
+        "answers": f"/projects/{project.pk}/recordings/new",
+        "columns": f"/projects/{project.pk}/recordings/{recording.pk}",
+        "bad": f"/projects/{project.pk}/recordings/{bad.pk}",
     }.items():
         page.goto(path)
         check(page, f"{window}-{name}")

@@ -5,9 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from annotator.actions import assigning, demonstrating, prompts, teacher_runs, teachers
+from annotator.actions import (
+    assigning,
+    demonstrating,
+    prompt_trials,
+    prompts,
+    teacher_runs,
+    teachers,
+)
 from annotator.errors import ConflictError, InvalidError, NotFoundError
-from annotator.models import Part, TeacherPrompt
+from annotator.models import Annotation, Part, TeacherPrompt, TeacherRun
 from tests.annotator.audited import answer_all
 from tests.annotator.teaching import teacher_on, work_off
 from tests.annotator.web.helpers import encode
@@ -116,3 +123,36 @@ class Mute:
 
     def encode(self, items):
         return np.zeros((len(items), 4), dtype=np.float32)
+
+
+def test_versions_are_compared_on_items_that_people_answered_blind(cast):
+    def torn(request, wire):
+        """Right when told to be brave, always the first label otherwise."""
+        if "brave" in plays.system_of(request):
+            return plays.good(request, wire)
+        first = sorted(plays.label_ids(request), key=int)[0]
+        return plays.with_label(first)(request, wire)
+
+    with Loopback(torn) as server:
+        texts = [f"{name.lower()} {n}" for n in range(12) for name in ("Billing", "Login")]
+        project, teacher = teacher_on(server, cast, items=0, texts=texts)
+        ids = {label.name: label.pk for label in project.labels.all()}
+        items = list(project.items.order_by("number"))
+        truth = [
+            int(plays.right_label(each.text, [str(pk) for pk in ids.values()])) for each in items
+        ]
+        answer_all(project, assigning.voice_of(project, cast.ana), items, truth)
+        project.items.update(part=Part.SEED)
+        assert prompt_trials.latest(teacher) is None
+        prompts.change(teacher, cast.lea, instructions="Be brave.")
+        with pytest.raises(InvalidError, match="2 to 5"):
+            prompt_trials.start(teacher, [1], cast.lea)
+        work_off(prompt_trials.start(teacher, [2, 1], cast.lea))
+        assert prompt_trials.latest(teacher).live is not None
+        work_off(TeacherRun.objects.latest("pk"))
+    found = prompt_trials.latest(teacher)
+    assert (found.by, found.items, found.live) == ("audit", 24, None)
+    assert [row.name for row in found.rows] == ["2", "1"]
+    assert [row.standing for row in found.rows] == ["best", "worse"]
+    assert found.rows[0].right.value == 1.0
+    assert not Annotation.objects.filter(annotator=teacher.voice).exists()

@@ -1,0 +1,93 @@
+"""Language models of a few thousand weights, made on the spot: real files, real tokenizers."""
+
+from pathlib import Path
+from typing import Any
+
+WORDS = (
+    "Billing Delivery Login late parcel refund money password yes no the a label label's name fit "
+    "it answer or : . , ? - < > text items item choose one that fits best labels you for each does"
+)
+
+
+def tiny_causal(folder: Path, *, chat: bool = False, seed: int = 0) -> Path:
+    """A random causal model with a byte-level tokenizer, saved as its makers would save it."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    tokenizer = _tokenizer(chat=chat)
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(_config(tokenizer, hidden_size=32, num_hidden_layers=2)).eval()
+    return _saved(folder, tokenizer, model)
+
+
+def says_always(folder: Path, answer: str) -> Path:
+    """A causal model that writes one answer and ends, whatever it was told: each token decides the
+    next one alone, and every token but the answer is followed by the answer.
+    """
+    import torch
+    from transformers import LlamaForCausalLM
+
+    tokenizer = _tokenizer(chat=True)
+    tokenizer.add_tokens([answer])
+    told = tokenizer.convert_tokens_to_ids(answer)
+    words = len(tokenizer) + (-len(tokenizer) % 8)
+    model = LlamaForCausalLM(_config(tokenizer, hidden_size=words, num_hidden_layers=1)).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                weight.zero_()  # what was read before has no say
+        model.model.embed_tokens.weight.copy_(torch.eye(words)[: len(tokenizer)])
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[told] = 1.0
+        model.lm_head.weight[told, told] = 0.0
+        model.lm_head.weight[tokenizer.eos_token_id, told] = 1.0
+    return _saved(folder, tokenizer, model)
+
+
+def _tokenizer(*, chat: bool) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator([WORDS] * 5, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    if chat:
+        tokenizer.chat_template = (
+            "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+            "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+        )
+    return tokenizer
+
+
+def _config(tokenizer: Any, **sizes: int) -> Any:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        tie_word_embeddings=False,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **sizes,
+    )
+
+
+def _saved(folder: Path, tokenizer: Any, model: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
