@@ -44,7 +44,7 @@ def agreement(request: HttpRequest, project_id: int) -> HttpResponse:
         "pairs": _parted(_pairs(project, figures)),
         "skills": _skills(project),
         "fewest": skills.FEWEST,
-        "method": project.get_consensus_display(),
+        "method": project.get_consensus_display().partition(":")[0],
         "tab": "agreement",
         "may_manage": allowed(project, Can.MANAGE),
     }

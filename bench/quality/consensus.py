@@ -1,8 +1,8 @@
 """Consensus: accuracy of every method on real votes and in a simulation, beside crowd-kit and CROWDLAB.
 
 The real votes are those on product pairs (three each), beside the truth. The simulation labels 3,000
-TREC questions by 40 workers of accuracy 0.45 … 0.95, half of whose errors fall on a favourite wrong
-label, with 2 or 4 votes an item; students are heads on MiniLM vectors, out of fold.
+TREC questions by 40 workers of accuracy 0.45 … 0.95, 0.66 on average, half of whose errors fall on a
+favourite wrong label, with 2 or 4 votes an item; students are heads on MiniLM vectors, out of fold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from learning.types import TrainingData, Votes
 
 WORKER = Path(__file__).with_name("consensus_worker.py")
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-ITEMS, WORKERS, SKILL = 3_000, 40, (0.45, 0.95)
+ITEMS, WORKERS = 3_000, 40
+# Between 0.45 and 0.95 with a mean of 0.66, which is how often a single vote was right in the measurement
+# that the targets come from.
+LEAST, SPAN, SHAPE = 0.45, 0.5, (1.3, 1.8)
 SEEDS = {"quick": 2, "full": 5}
 # What the measurement of others' methods found on the same votes, and its gaps to CROWDLAB.
 PRODUCT_PAIRS, WITHIN = 0.9397, 0.002
@@ -65,18 +68,18 @@ def figures(grid: str) -> list[Figure]:
         ]
         print(_table(f"simulation, {each} votes an item, {len(runs)} seeds", runs))
         sys.stdout.flush()
-        if "CROWDLAB" in runs[0]:
-            found.append(
-                Figure(
-                    name=f"consensus-above-crowdlab-{each}",
-                    value=round(
-                        float(np.mean([r["student-aware"] - r["CROWDLAB"] for r in runs])), 4
-                    ),
-                    unit="accuracy",
-                    op=">=",
-                    target=gap,
+        for rival, target in (("CROWDLAB", gap), ("CROWDLAB, our student", 0.0)):
+            if rival in runs[0]:
+                above = [run["student-aware"] - run[rival] for run in runs]
+                found.append(
+                    Figure(
+                        name=f"consensus-above-{rival.lower().replace(', ', '-').replace(' ', '-')}-{each}",
+                        value=round(float(np.mean(above)), 4),
+                        unit="accuracy",
+                        op=">=",
+                        target=target,
+                    )
                 )
-            )
     return found
 
 
@@ -95,7 +98,7 @@ def _product_pairs(folder: Path) -> Found:
         answers=np.eye(2, dtype=np.float32)[[int(label == "same") for _, _, label in said]],
     )
     truth = np.array([int(row["label"] == "same") for row in rows])
-    return _ours(votes, truth) | _rivals(votes, truth, None)
+    return _ours(votes, truth) | _rivals(votes, truth, {})
 
 
 def _simulated(folder: Path, each: int, seed: int) -> Found:
@@ -117,12 +120,13 @@ def _simulated(folder: Path, each: int, seed: int) -> Found:
     found["student alone"] = _accuracy(p, truth)
     found["student-aware, first round"] = _accuracy(taught.answers, truth)
     naive = _student(encodings, majority.answers, seed)
-    return found | _rivals(votes, truth, naive)
+    given = {"p": naive, "x": encodings, "majority": majority.answers.argmax(axis=1)}
+    return found | _rivals(votes, truth, given)
 
 
 def simulated_votes(truth: Labels, labels: int, each: int, rng: np.random.Generator) -> Votes:
     """`each` different workers on every item."""
-    skill = rng.uniform(*SKILL, WORKERS)
+    skill = LEAST + SPAN * rng.beta(*SHAPE, WORKERS)
     favourite = rng.integers(0, labels, WORKERS)
     item = np.repeat(np.arange(len(truth)), each)
     worker = np.concatenate([rng.permutation(WORKERS)[:each] for _ in truth])
@@ -154,7 +158,7 @@ def _accuracy(table: Any, truth: Labels) -> float:
     return float((np.asarray(table).argmax(axis=1) == truth).mean())
 
 
-def _rivals(votes: Votes, truth: Labels, probabilities: NDArray[np.float32] | None) -> Found:
+def _rivals(votes: Votes, truth: Labels, given: dict[str, Any]) -> Found:
     """Others' methods on the same votes; nothing where they are not installed."""
     if not PYTHON.exists():
         print("SKIPPED rivals of consensus: run `make install-bench` first.")
@@ -164,8 +168,8 @@ def _rivals(votes: Votes, truth: Labels, probabilities: NDArray[np.float32] | No
         said = np.asarray(votes.answers).argmax(axis=1)
         np.save(folder / "votes.npy", np.stack([votes.item, votes.annotator, said], axis=1))
         np.save(folder / "truth.npy", truth)
-        if probabilities is not None:
-            np.save(folder / "p.npy", probabilities)
+        for what, table in given.items():
+            np.save(folder / f"{what}.npy", table)
         done = subprocess.run(  # noqa: S603 - our own script
             [str(PYTHON), str(WORKER), name],
             capture_output=True,

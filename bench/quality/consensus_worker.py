@@ -1,7 +1,8 @@
 """crowd-kit's and cleanlab's consensus on given votes. Runs in .venv-bench, imports nothing of ours.
 
-argv: folder with votes.npy (v, 3) of item, annotator, label, truth.npy (n,), and p.npy (n, k) of a
-student learnt from majority labels, where CROWDLAB is to run. Prints one JSON object: method -> accuracy.
+argv: folder with votes.npy (v, 3) of item, annotator, label, and truth.npy (n,). Where CROWDLAB is to
+run, also p.npy (n, k) of our student, x.npy (n, d) vectors and majority.npy (n,) labels: it gets our
+student's probabilities, and those of the logistic regression (C = 10) of the first measurement. Prints one JSON object: method -> accuracy.
 """
 
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from crowdkit.aggregation import DawidSkene, OneCoinDawidSkene
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
 
 
 def main(folder: Path) -> dict[str, float]:
@@ -25,7 +28,15 @@ def main(folder: Path) -> dict[str, float]:
             (labels.reindex(range(len(truth))).to_numpy() == truth).mean()
         )
     if (folder / "p.npy").exists():
-        found["CROWDLAB"] = crowdlab(votes, truth, np.load(folder / "p.npy"))
+        found["CROWDLAB, our student"] = crowdlab(votes, truth, np.load(folder / "p.npy"))
+        plain = cross_val_predict(
+            LogisticRegression(C=10, max_iter=500),
+            np.load(folder / "x.npy"),
+            np.load(folder / "majority.npy"),
+            cv=5,
+            method="predict_proba",
+        )
+        found["CROWDLAB"] = crowdlab(votes, truth, plain)
     return found
 
 

@@ -10,7 +10,7 @@ import os
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder
 
-PARTS = ("flags", "conformal")
+PARTS = ("flags", "conformal", "consensus")
 
 
 def run(grid: str) -> list[Figure]:
