@@ -121,9 +121,9 @@ class _Failure:
 class Line:
     """An endpoint and its guards; share one among all who use the endpoint in this process.
 
-    concurrency: calls at once. longest_body: bytes of a request that are sent at most. longest_wait_seconds: of a Retry-After that is waited for; an
-    endpoint that wants longer is given up for that time. stopped: the kill switch, asked about ten
-    times a second.
+    concurrency: calls at once. longest_body: bytes of a request that are sent at most.
+    longest_wait_seconds: of a Retry-After that is waited for; an endpoint that wants longer is given
+    up for that time. stopped: the kill switch, asked about ten times a second.
     """
 
     send: Send
