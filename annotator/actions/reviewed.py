@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.actions import cases, flagging
 from annotator.actions.suspecting import WRONG
-from annotator.models import Flag, FlagKind, FlagState, Job, Outcome, Project, Verdict
+from annotator.models import (
+    Flag,
+    FlagKind,
+    FlagState,
+    Job,
+    Outcome,
+    Project,
+    Verdict,
+    VerdictState,
+)
 
 if TYPE_CHECKING:
     from learning.audit.remaining import Remaining
@@ -124,7 +133,9 @@ def _remaining(project: Project, look: Job, settled: list[Flag]) -> Remaining | 
         arrays, _ = load_folder(flagging.scores_folder(project, look.result["scores"]))
     except DamagedFileError:
         return None
-    items, scores = arrays["items"], np.asarray(arrays["scores"], dtype=np.float64)
+    gone = _bad_since(project, settled, set(arrays["items"].tolist()))
+    items = np.append(arrays["items"], np.array(list(gone), dtype=np.int64))
+    scores = np.append(arrays["scores"], list(gone.values())).astype(np.float64)
     place = {item: row for row, item in enumerate(items.tolist())}
     picked, drawn, wrong = (np.zeros(len(items), dtype=np.bool_) for _ in range(3))
     reviewed = Verdict.objects.filter(project=project, source="reviewer")
@@ -147,3 +158,17 @@ def _remaining(project: Project, look: Job, settled: list[Flag]) -> Remaining | 
     reached = scores < (scores[unseen].min() if unseen.any() else np.inf)
     picked, drawn = picked | (drawn & reached), drawn & ~reached
     return remaining(strata_of(scores, picked, drawn, wrong), len(items), found)
+
+
+def _bad_since(project: Project, settled: list[Flag], looked_at: set[int]) -> dict[int, float]:
+    """Item -> score of what reviewers found bad before the last look, which therefore passed it over.
+
+    Their cases count on: without them, bad items nobody has met would seem rarer with each look.
+    """
+    bad = Verdict.objects.filter(project=project, state=VerdictState.BAD, item__removed_at=None)
+    still = set(bad.values_list("item_id", flat=True)) - looked_at
+    return {
+        flag.item_id: flag.score or 0.0
+        for flag in settled
+        if flag.outcome == Outcome.BAD and flag.item_id in still
+    }

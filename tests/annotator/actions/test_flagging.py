@@ -259,6 +259,17 @@ class TestFigures:
             == Flag.objects.filter(state="settled", kind="detector").count()
         )
 
+    def test_a_bad_item_counts_on_after_the_next_look(self, cast, shop):
+        look(shop)
+        review_all(shop, cast.ben, 60)
+        drawn = machine_flags(shop).filter(probability__isnull=False, state="open")
+        for flag in drawn[:3]:
+            settle(shop, cast.ben, flag.item, outcome="bad")
+        before = reviewed.figures(shop).remaining
+        look(shop)
+        after = reviewed.figures(shop).remaining
+        assert (after.labels, after.found) == (before.labels, before.found)
+
     def test_they_wait_for_a_look_whose_scores_are_gone(self, shop):
         result = look(shop)
         for file in flagging.scores_folder(shop, result["scores"]).iterdir():
