@@ -8,7 +8,7 @@ from django.db.models import F
 
 from annotator import jobs
 from annotator.actions import reasking, verdicts
-from annotator.models import Item, Project, Verdict
+from annotator.models import Item, Project, Verdict, VerdictState
 
 CHUNK = 5_000
 # Settings whose change reaches back to items that were answered before.
@@ -39,12 +39,14 @@ def run_adapt(run: jobs.Run) -> dict[str, Any]:
 
 
 def _reopen(project: Project, start: int, end: int) -> None:
-    """Items with fewer answers than are wanted now are open again; the others are closed."""
+    """Items with fewer answers than are wanted now are open again, but for bad ones; the others are
+    closed."""
     items = Item.objects.filter(
         project=project, number__gte=start, number__lt=end, answers__gt=0
     ).present()
     wanted = project.overlap + F("extra_voices")
-    items.filter(open=False, answers__lt=wanted).update(open=True)
+    closed = items.filter(open=False, answers__lt=wanted)
+    closed.exclude(verdict__state=VerdictState.BAD).update(open=True)
     items.filter(open=True, answers__gte=wanted).update(open=False)
 
 

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from annotator.actions import adapting, assigning, labeling, projects, settling
+from annotator.actions import adapting, assigning, labeling, projects, reviewing, settling
 from annotator.models import Annotation, Item, Verdict
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project
@@ -27,6 +27,20 @@ def test_another_overlap_opens_answered_items_and_closes_them_again(cast, monkey
     projects.change_project(project, overlap=1)
     work()
     assert Item.objects.filter(open=True).count() == 1
+
+
+def test_another_overlap_leaves_bad_items_closed(cast):
+    project = make_project(cast, audit_share=0)
+    make_items(project, 1)
+    ana, label = assigning.voice_of(project, cast.ana), project.labels.first().pk
+    lease = assigning.lease(project, ana, 1)[0]
+    labeling.submit(project, ana, uuid=uuid.uuid4(), assignment_id=lease.pk, labels=[label])
+    item = Item.objects.get()
+    reviewing.settle(project, cast.ben, uuid=uuid.uuid4(), item=item, outcome="bad")
+    settling.settle_now(project)
+    projects.change_project(project, overlap=2)
+    work()
+    assert not Item.objects.get().open
 
 
 def test_another_consensus_decides_anew(cast):
