@@ -46,11 +46,12 @@ def settle(
 ) -> Annotation:
     """Write the reviewer's word, which decides the item, and settle its flags.
 
-    `outcome` keep takes the label that the item has; ambiguous keeps every voice's label as a
-    distribution, `labels` being the reviewer's own; bad takes the item out of the pool. Without one
-    `labels` decide, and whether that kept or changed the label follows from them. `guess` is
-    what the reviewer chose before anything was shown: the word is blind if it is the same. `same` names items whose near-identical
-    cases are settled alike, and taken back with this one.
+    `outcome` keep takes the label that the item has (with `labels`, only if it is these); ambiguous
+    keeps every voice's label as a distribution, `labels` being the reviewer's own; bad takes the item
+    out of the pool. Without one `labels` decide, and whether that kept or changed the label follows
+    from them. `guess` is what the reviewer chose before anything was shown: the word is blind if it
+    is the same. `same` names items whose near-identical cases are settled alike, and taken back with
+    this one.
 
     A later word of the same reviewer follows the former one; another reviewer's newer word counts.
     """
@@ -113,6 +114,8 @@ def _meant(
     if outcome == Outcome.KEEP:
         if verdict is None:
             raise ConflictError("This item has no label to keep. Say which one is right.")
+        if labels and set(labels) != set(verdict.labels):
+            raise ConflictError("The label has changed since you saw it. Look at the item again.")
         return list(verdict.labels), Outcome.KEEP
     chosen = check_labels(project, labels)
     if outcome == Outcome.AMBIGUOUS:
@@ -185,14 +188,31 @@ def _reopen_flags(word: Annotation) -> None:
 
 
 def settle_flags(item: Item, reviewer: User, word: Annotation | None = None) -> int:
-    """Close an item's open flags; without a word its label stands. Returns how many there were."""
-    return Flag.objects.filter(item=item, state=FlagState.OPEN).update(
+    """Close an item's open flags; without a word its label stands. Returns how many there were.
+
+    A later word of the reviewer takes over the flags of the former one.
+    """
+    closed = Q(state=FlagState.OPEN)
+    if word is not None and word.previous_id is not None:
+        closed |= Q(word=word.previous_id)
+    count = Flag.objects.filter(closed, item=item).update(
         state=FlagState.SETTLED,
         outcome=word.outcome if word is not None else Outcome.KEEP,
         word=word,
         settled_by=reviewer,
         settled_at=Now(),
     )
+    if count and word is not None and word.outcome not in (Outcome.AMBIGUOUS, Outcome.BAD):
+        _judge(word)
+    return count
+
+
+def _judge(word: Annotation) -> None:
+    """Machines asked about the label that the item had then; that is what was kept or changed."""
+    asked = Flag.objects.filter(word=word).by_machines()
+    same = Q(labels__contains=word.labels, labels__contained_by=word.labels)
+    asked.filter(same).update(outcome=Outcome.KEEP)
+    asked.exclude(same).update(outcome=Outcome.CHANGE)
 
 
 def divided(project: Project) -> list[Annotation]:
@@ -200,4 +220,4 @@ def divided(project: Project) -> list[Annotation]:
     said = Annotation.objects.filter(
         project=project, stream=Stream.REVIEW, outcome=Outcome.AMBIGUOUS, successor=None
     )
-    return list(said.select_related("item").order_by("-pk"))
+    return list(said.select_related("item__verdict").order_by("-pk"))

@@ -80,7 +80,8 @@ class NewFlag(serializers.Serializer[Any]):
 class Word(serializers.Serializer[Any]):
     """A reviewer's word, which decides the item; send the same `uuid` again after a lost response.
 
-    Either `labels`, or `outcome`: keep the label that the item has, ambiguous with the `labels` of
+    Either `labels`, or `outcome`: keep the label that the item has (with `labels`: only if it is
+    these), ambiguous with the `labels` of
     the reviewer's own word, bad for an item to which no label fits. `guess` is what the reviewer
     chose before seeing the others; `same` names near-identical items to settle alike.
     """

@@ -145,6 +145,8 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     guess = _given(request.POST.getlist("guess"))
     if outcome == Outcome.AMBIGUOUS and not labels:
         labels = _given(request.POST.getlist("also"))
+    if outcome == Outcome.KEEP:  # what the page showed, should the label have changed meanwhile
+        labels = _given(request.POST.getlist("question"))
     reviewing.settle(
         project,
         person(request),

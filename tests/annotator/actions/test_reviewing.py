@@ -89,6 +89,31 @@ class TestOutcomes:
         assert settle(tickets, cast.ben, billing, "Login").outcome == "change"
         assert verdict(billing).labels == [label(tickets, "Login")]
 
+    def test_a_case_counts_by_the_last_word_and_the_label_it_asked_about(
+        self, cast, tickets, billing
+    ):
+        settle(tickets, cast.ben, billing, "Billing")
+        second = settle(tickets, cast.ben, billing, "Login")
+        assert (Flag.objects.get().outcome, Flag.objects.get().word) == ("change", second)
+        third = settle(tickets, cast.ben, billing, outcome="keep")
+        assert third.outcome == "keep"
+        assert Flag.objects.get().outcome == "change", "the detector asked about Billing"
+        reviewing.take_back(tickets, cast.ben, uuid=uuid.uuid4(), annotation_uuid=third.uuid)
+        assert Flag.objects.get().state == "open"
+
+    def test_a_doubted_label_that_voices_made_a_tie_was_wrong_if_another_wins(
+        self, cast, tickets, billing
+    ):
+        say(tickets, assigning.voice_of(tickets, cast.lea), billing, "Login")
+        assert verdict(billing).state == "tie"
+        assert settle(tickets, cast.ben, billing, "Login").outcome == "decide"
+        assert Flag.objects.get().outcome == "change"
+
+    def test_nobody_keeps_a_label_that_they_have_not_seen(self, cast, tickets, billing):
+        with pytest.raises(ConflictError, match="has changed since"):
+            settle(tickets, cast.ben, billing, "Login", outcome="keep")
+        assert settle(tickets, cast.ben, billing, "Billing", outcome="keep").outcome == "keep"
+
     def test_keep_needs_no_label_but_one_that_is_there(self, cast, tickets, billing):
         said = settle(tickets, cast.ben, billing, outcome="keep")
         assert said.labels == [label(tickets, "Billing")]

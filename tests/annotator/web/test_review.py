@@ -184,3 +184,20 @@ def test_the_number_of_queries_does_not_grow(
         )
     with django_assert_max_num_queries(26):
         ben.get(url(tickets, f"review/2?guess={label(tickets, 'Login')}"))
+    for number in (0, 1, 3, 4, 5):
+        form = {"outcome": "ambiguous", "labels": label(tickets, "Billing"), "uuid": uuid.uuid4()}
+        ben.post(url(tickets, f"review/{number}/settle"), form)
+    settling.settle_now(tickets)
+    with django_assert_max_num_queries(20):
+        assert ben.get(url(tickets, "review/report")).context["divided_count"] == 5
+
+
+def test_a_label_that_changed_behind_the_page_is_not_kept(ben, cast, tickets):
+    item = tickets.items.get(number=3)
+    say(tickets, assigning.voice_of(tickets, cast.ana), item, "Billing")
+    page = ben.get(url(tickets, f"review/3?guess={label(tickets, 'Billing')}")).content.decode()
+    assert f'name="question" value="{label(tickets, "Billing")}"' in page
+    form = {"outcome": "keep", "uuid": uuid.uuid4(), "question": label(tickets, "Login")}
+    assert ben.post(url(tickets, "review/3/settle"), form).status_code == 409
+    form["question"] = label(tickets, "Billing")
+    assert ben.post(url(tickets, "review/3/settle"), form).status_code == 302
