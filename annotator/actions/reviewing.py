@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from annotator.actions import alike, assigning, labeling, settling
@@ -170,7 +170,8 @@ def _retract(word: Annotation, uuid: UUID) -> Annotation:
     _reopen_flags(word)
     if word.outcome == Outcome.BAD:
         project = Project.objects.get(pk=word.project_id)
-        Item.objects.filter(pk=word.item_id, answers__lt=project.overlap).update(
+        wanted = project.overlap + F("extra_voices")
+        Item.objects.filter(pk=word.item_id, answers__lt=wanted).update(
             open=labeling.without_truth()
         )
     return retraction

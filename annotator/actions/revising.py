@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from annotator.actions import settling
+from annotator.actions import reviewing, settling
 from annotator.actions.assigning import LEASE_SECONDS
 from annotator.actions.labeling import LONGEST_COMMENT, clean, find_replay, lock, without_truth
 from annotator.actions.schema import check_answer
@@ -100,6 +100,8 @@ def revise(
             extra=last.extra,
             blind=False,
         )
+        if annotation.stream == Stream.REVIEW and annotator.user is not None:
+            reviewing.settle_flags(annotation.item, annotator.user, annotation)
     settling.wish(project)
     return annotation
 

@@ -19,6 +19,7 @@ from annotator.actions import (
     labeling,
     lessons,
     reviewing,
+    revising,
     sealing,
     settling,
     undoing,
@@ -100,6 +101,13 @@ class TestOutcomes:
         assert Flag.objects.get().outcome == "change", "the detector asked about Billing"
         reviewing.take_back(tickets, cast.ben, uuid=uuid.uuid4(), annotation_uuid=third.uuid)
         assert Flag.objects.get().state == "open"
+
+    def test_a_word_that_is_changed_elsewhere_takes_its_case_along(self, cast, tickets, billing):
+        first = settle(tickets, cast.ben, billing, "Billing")
+        voice = assigning.voice_of(tickets, cast.ben)
+        later = {"annotation_uuid": first.uuid, "labels": [label(tickets, "Login")]}
+        second = revising.revise(tickets, voice, uuid=uuid.uuid4(), **later)
+        assert (Flag.objects.get().outcome, Flag.objects.get().word) == ("change", second)
 
     def test_a_doubted_label_that_voices_made_a_tie_was_wrong_if_another_wins(
         self, cast, tickets, billing
