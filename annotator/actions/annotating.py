@@ -120,9 +120,10 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
             items, planted = lending.items_of(job.project, numbers), owed.beside(numbers)
             for together in canarying.mixed(items, planted, run):
                 desk.work_through(teacher, together)
-    _end(job, run, TeacherRunState.DONE)
     with job.fence():
-        prompt_trials.go_on(run)
+        # Together: between the two the policy would take the teacher, and a trial would stop half-way.
+        if teacher_runs.end(run, TeacherRunState.DONE):
+            prompt_trials.go_on(run)
     return {"asked": len(left), "left": 0}
 
 
@@ -343,11 +344,15 @@ def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) ->
             "item", "pk"
         )
     )
-    wanted = {row.item_id: uuid5(_SPACE, _name(run, row)) for row in answered}
-    there = set(Annotation.objects.filter(uuid__in=wanted.values()).values_list("uuid", flat=True))
+    # What stands already was said with these settings; earlier settings that came back say it anew.
+    there = set(
+        TeacherAnswer.objects.filter(
+            annotation__in=before.values(), fingerprint__in={row.fingerprint for row in answered}
+        ).values_list("item", flat=True)
+    )
     made = [
         Annotation(
-            uuid=wanted[row.item_id],
+            uuid=uuid5(_SPACE, _name(run, row, before.get(row.item_id))),
             project_id=run.project_id,
             item_id=row.item_id,
             annotator=voice,
@@ -360,7 +365,7 @@ def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) ->
             seconds=row.seconds,
         )
         for row in answered
-        if wanted[row.item_id] not in there
+        if row.item_id not in there
     ]
     Annotation.objects.bulk_create(made)
     written = {annotation.item_id: annotation for annotation in made}
@@ -368,8 +373,9 @@ def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) ->
         row.annotation = written.get(row.item_id)
 
 
-def _name(run: TeacherRun, row: TeacherAnswer) -> str:
-    return f"{run.teacher_id}:{row.item_id}:{row.fingerprint}"
+def _name(run: TeacherRun, row: TeacherAnswer, before: int | None) -> str:
+    after = "" if before is None else f":{before}"
+    return f"{run.teacher_id}:{row.item_id}:{row.fingerprint}{after}"
 
 
 def _count(run: TeacherRun, rows: list[TeacherAnswer]) -> None:

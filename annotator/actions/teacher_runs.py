@@ -203,6 +203,9 @@ def _unaudited(project: Project, teacher: Teacher) -> list[int]:
     now = identity.fingerprint(teacher, teacher.params, lending.schema_of(project))
     reached = TeacherAnswer.objects.exclude(flags__contains=[FAULT])
     said = reached.filter(run__teacher=teacher, run__kind=TeacherRunKind.LABEL, fingerprint=now)
+    # Its word of then does not stand any more where other settings were asked in between.
+    stands = Q(annotation__isnull=False, annotation__successor=None)
+    said = said.filter(~Q(abstained="") | stands)
     rows = _speaking(answerable(teacher, Item.objects.present().filter(project=project)))
     known = set(
         rows.exclude(Exists(said.filter(item=OuterRef("pk")))).values_list("number", flat=True)

@@ -156,3 +156,14 @@ def test_versions_are_compared_on_items_that_people_answered_blind(cast):
     assert [row.standing for row in found.rows] == ["best", "worse"]
     assert found.rows[0].right.value == 1.0
     assert not Annotation.objects.filter(annotator=teacher.voice).exists()
+
+
+def test_a_comparison_that_cannot_go_on_says_why(cast, server):
+    _, teacher = teacher_on(server, cast, items=20)
+    prompts.change(teacher, cast.lea, instructions="Be brave.")
+    run = prompt_trials.start(teacher, [1, 2], cast.lea)
+    TeacherPrompt.objects.filter(teacher=teacher, version=2).delete()
+    assert work_off(run).state == "failed"
+    found = prompt_trials.latest(teacher)
+    assert (found.live, found.rows) == (None, [])
+    assert "version" in found.problem

@@ -59,6 +59,13 @@ class TestTeachers:
         ask(project, teacher)
         score = scorecards.score(project, teacher.voice)
         assert (score.shared, score.stale) == (30, 0)
+        teachers.change_teacher(teacher, cast.lea, params={"instructions": ""})
+        score = scorecards.score(project, teacher.voice)
+        assert (score.shared, score.stale) == (0, 30)
+        ask(project, teacher)
+        score = scorecards.score(project, teacher.voice)
+        assert (score.shared, score.stale) == (30, 0), "settings that came back"
+        assert teacher_runs.drawn(project, teacher, 400, "audited") == []
 
     def test_items_that_taught_a_teacher_do_not_judge_it(self, cast, good):
         project, teacher = audited_teacher(good, cast, audited=64, items=64)
