@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import doubling, verdicts
-from annotator.models import Acceptance, Pick, Project
+from annotator.models import Acceptance, Pick, Policy, Project
 
 CHUNK = 2_000
 
@@ -50,6 +50,20 @@ def bring_in_line(run: jobs.Run, wanted: Mapping[int, Word]) -> dict[str, int]:
 def standing(project: Project) -> dict[int, Word]:
     """Item -> the word that is accepted now."""
     rows = Acceptance.objects.filter(project=project, ended_at=None)
+    return {
+        item: Word(annotation=annotation, p_right=p_right)
+        for item, annotation, p_right in rows.values_list("item", "annotation", "p_right")
+    }
+
+
+def fitting(policy: Policy) -> dict[int, Word]:
+    """Those of them that the policy, as it is now, would accept for what was known of them then."""
+    rows = Acceptance.objects.filter(
+        project=policy.project_id,
+        ended_at=None,
+        p_right__gte=policy.confidence,
+        annotation__annotator__teacher=policy.teacher_id,
+    )
     return {
         item: Word(annotation=annotation, p_right=p_right)
         for item, annotation, p_right in rows.values_list("item", "annotation", "p_right")

@@ -30,6 +30,8 @@ from annotator.models import (
 if TYPE_CHECKING:
     import numpy as np
 
+# What is kept for figures teaches no router either, also when it was drawn before it was kept.
+KEPT = (Part.EVALUATION, Part.CALIBRATION)
 # Draws are looked up so many at a time.
 CHUNK = 2_000
 # A teacher that gives up on most of the seed is asked about so many times its size.
@@ -42,6 +44,7 @@ SELECT i.id, i.number, d.probability, d.why, v.labels, said.id, said.labels,
        t.probabilities::text, coalesce(t.p_right, t.confidence)
 FROM annotator_double d
 JOIN annotator_item i ON i.id = d.item_id AND i.removed_at IS NULL AND i.answers > 0
+    AND i.part NOT IN ('evaluation', 'calibration')
 JOIN annotator_verdict v ON v.item_id = i.id AND v.state = 'decided' AND v.source <> 'teacher'
 JOIN annotator_teacher teacher ON teacher.id = d.teacher_id
 JOIN annotator_annotation said ON said.item_id = i.id AND said.annotator_id = teacher.voice_id
@@ -80,9 +83,11 @@ def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int
         return 0
     drawn = _draw_audit(project, teacher)
     seed = Double.objects.filter(project=project, teacher=teacher).exclude(why=Drawn.CHECK)
+    seed = seed.exclude(item__part__in=KEPT)
     have = seed.count()
-    # Where the teacher gave up, others are drawn; not for ever.
-    missing = policy.seed_size - have + seed.filter(Exists(_abstained(teacher))).count()
+    # Where the teacher gave up, others are drawn; not for ever, nor where it answered later.
+    silent = seed.filter(Exists(_abstained(teacher))).exclude(Exists(_said(teacher)))
+    missing = policy.seed_size - have + silent.count()
     most = MOST_DRAWN * policy.seed_size - have
     return drawn + _draw_random(project, teacher, min(missing, most), rng)
 
@@ -124,6 +129,7 @@ def draw_checks(project: Project, policy: Policy) -> int:
     answers = TeacherAnswer.objects.filter(
         project=project, run__teacher=teacher, run__kind=TeacherRunKind.LABEL
     ).filter(pk__gt=policy.considered, abstained="")
+    answers = answers.exclude(item__part__in=KEPT)
     rows = list(answers.order_by("pk").values_list("pk", "item"))
     if not rows:
         return 0
@@ -160,10 +166,14 @@ def _write(
 
 def unasked(project: Project, teacher: Teacher) -> list[int]:
     """Numbers of the drawn items that the teacher was not asked about yet."""
-    said = Annotation.objects.filter(item=OuterRef("item"), annotator=teacher.voice_id)
     rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)
-    rows = rows.exclude(Exists(said)).exclude(Exists(_gave_up(teacher)))
+    rows = rows.exclude(Exists(_said(teacher))).exclude(Exists(_gave_up(teacher)))
     return list(rows.order_by("pk").values_list("item__number", flat=True))
+
+
+def _said(teacher: Teacher) -> QuerySet[Annotation]:
+    """Of an item: what the teacher answered."""
+    return Annotation.objects.filter(item=OuterRef("item"), annotator=teacher.voice_id)
 
 
 def _gave_up(teacher: Teacher) -> QuerySet[TeacherAnswer]:

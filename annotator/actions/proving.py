@@ -15,7 +15,8 @@ WITH votes AS (
     SELECT DISTINCT a.item_id FROM annotator_annotation a
     JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind <> 'teacher'
     JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
-    WHERE a.project_id = %(project)s AND a.kind = 'answer' AND NOT EXISTS (
+    WHERE a.project_id = %(project)s AND (a.kind = 'answer' OR a.outcome = 'bad')
+      AND a.stream <> 'gold' AND NOT EXISTS (
         SELECT 1 FROM annotator_annotation later
         JOIN annotator_ledgerentry le ON le.annotation_id = later.id AND le.position IS NOT NULL
         WHERE later.previous_id = a.id)

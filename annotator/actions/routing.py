@@ -194,15 +194,16 @@ def _kept_curve(policy: Policy) -> dict[str, Any]:
 def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) -> dict[int, Word]:
     """Item -> the word that is as likely right as the policy asks.
 
-    Where the student learned the word itself nothing new is known of it: it stays as it was.
+    Where the student learned the word itself nothing new is known of it: it stays as it was, unless
+    the policy asks for more by now.
     """
     if sight is None or fitted is None or policy.router == PEOPLE:
         return {}
     live = set(sight.label_ids)
     rows = sight.word_rows()
     right = (1 - fitted.wrong(sight.items)[rows]) * _trust(policy)
-    standing = accepting.standing(policy.project)
-    believed = {} if sight.all_words else standing
+    standing = accepting.fitting(policy)
+    believed = {} if sight.all_words else dict(standing)
     for row, word, p in zip(rows.tolist(), sight.words, right.tolist(), strict=True):
         before = standing.get(word.item)
         if not sight.fair[row] and before is not None and before.annotation == word.annotation:

@@ -116,7 +116,7 @@ def _scoreboard(project: Project, kept: dict[str, Any]) -> dict[str, Any]:
             ahead=arm["arm"] == "teacher",
             points=[
                 Point(
-                    x=100 * point["money"] / kept["total"],
+                    x=100 * point["money"] / (kept["total"] or 1),
                     y=point["value"],
                     low=point["low"],
                     high=point["high"],

@@ -7,6 +7,7 @@ from annotator import jobs
 from annotator.actions import (
     accepting,
     canarying,
+    candidates,
     doctor,
     doubling,
     encoding,
@@ -15,6 +16,7 @@ from annotator.actions import (
     policies,
     routing,
     settling,
+    student_words,
     teacher_runs,
 )
 from annotator.errors import ConflictError, InvalidError
@@ -34,7 +36,7 @@ from annotator.models import (
     TeacherRun,
     Verdict,
 )
-from tests.annotator.audited import running
+from tests.annotator.audited import answer_all, running
 from tests.annotator.routed import Routed, routed, work
 from tests.factories import make_project
 
@@ -145,6 +147,19 @@ class TestBelieving:
         work("route")
         assert made.verdicts() == set()
         assert broken(made.project) == {}
+
+    @pytest.mark.parametrize(
+        ("where", "most"), [(candidates, "MOST_WORDS"), (student_words, "MOST_FOLDED")]
+    )
+    def test_also_where_not_every_word_is_looked_at_again(self, cast, monkeypatch, where, most):
+        made = routed(cast, human_share=0)
+        before = made.verdicts()
+        monkeypatch.setattr(where, most, 10)
+        made.route()
+        assert made.verdicts() == before
+        policies.change_policy(made.project, None, confidence=1.0)
+        work("route")
+        assert made.verdicts() == set()
 
 
 class TestSwitchingOff:
@@ -264,6 +279,29 @@ class TestWhoGetsWhat:
         made.answer(audit)
         routing.draw(made.project, made.policy)
         assert Double.objects.filter(why="audit").count() == 20
+        assert Double.objects.count() == 60
+
+    def test_what_is_kept_for_figures_teaches_no_router(self, cast):
+        made = Routed(cast, double_share=1.0)
+        made.label_seed()
+        kept = [*made.drawn()[:10], *[item for item in made.items if item not in made.drawn()][:5]]
+        Item.objects.filter(pk__in=[item.pk for item in kept]).update(part=Part.EVALUATION)
+        made.answer(kept[10:])
+        made.ask(kept[10:])
+        doubling.draw_checks(made.project, made.policy)
+        assert not Double.objects.filter(why="check").exists()
+        both = doubling.both(made.project, made.teacher)
+        assert {one.number for one in both} == {item.number for item in made.drawn()[10:]}
+        routing.draw(made.project, made.policy)
+        assert Double.objects.count() == 70, "others are drawn in their place"
+
+    def test_a_fault_before_an_answer_draws_no_other_item(self, cast):
+        made = Routed(cast)
+        made.label_seed()
+        run = TeacherRun.objects.create(project=made.project, teacher=made.teacher, state="failed")
+        fault = {"project": made.project, "run": run, "abstained": "The budget is spent."}
+        TeacherAnswer.objects.create(item=made.drawn()[0], **fault)
+        routing.draw(made.project, made.policy)
         assert Double.objects.count() == 60
 
 
@@ -404,3 +442,10 @@ class TestDoctor:
         Acceptance.objects.filter(pk=some.pk).update(ended_at=None)
         Verdict.objects.filter(item=some.item_id).delete()
         assert "no verdict" in broken(made.project)["teachers"]
+
+    def test_an_answer_to_a_gold_item_is_no_vote(self, cast):
+        made = routed(cast, human_share=0)
+        some = Acceptance.objects.filter(ended_at=None).first()
+        answer_all(made.project, made.ana, [some.item], made.labels[:1], "gold")
+        assert Verdict.objects.get(item=some.item_id).source == "teacher"
+        assert broken(made.project) == {}
