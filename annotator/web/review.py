@@ -18,7 +18,17 @@ from annotator.actions import alike, cases, corrections, flagging, labeling, rev
 from annotator.actions.cases import Place
 from annotator.actions.neighbours import nearest
 from annotator.errors import InvalidError
-from annotator.models import Annotation, AnnotationKind, Can, Item, Label, Outcome, Project, Stream
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Can,
+    Item,
+    Label,
+    Outcome,
+    Project,
+    Stream,
+    VerdictState,
+)
 from annotator.web import jobs, words
 from annotator.web.explore import item_of
 from annotator.web.label import label_views
@@ -92,11 +102,13 @@ def evidence(project: Project, item: Item) -> dict[str, Any]:
     ordered = sorted(near.select_related("verdict"), key=lambda each: -scores[each.number])
     rows = words.rows_of(project, ordered, labels)
     verdict = words.verdict_of(item)
+    # It learned from a decided label and would only repeat it; what it says without is in the flag.
+    unlearned = verdict is None or verdict.state != VerdictState.DECIDED
     return {
         "said": [each for each in words.history(item, labels) if each.stands],
         "verdict": verdict,
         "verdict_labels": words.decided(verdict, labels),
-        "guesses": words.StudentWord(project, labels).guesses(item, 3),
+        "guesses": words.StudentWord(project, labels).guesses(item, 3) if unlearned else [],
         "neighbours": [{"row": row, "score": scores[row.item.number]} for row in rows],
         "sentence": _sentence(rows),
         "same": alike.near_identical(project, item),

@@ -7,6 +7,7 @@ import pytest
 
 from annotator.actions import assigning, labeling, settling
 from annotator.models import Annotation, Flag, Item, Verdict
+from annotator.web import words
 from tests.annotator.web.helpers import encode, say
 from tests.factories import make_items, make_project
 
@@ -64,6 +65,17 @@ def test_after_the_own_word_the_voices_are_shown_and_nothing_is_stored(ben, tick
     assert "ana" not in seen  # a word is judged, not the person who said it
     assert "Decide Delivery" in seen
     assert Annotation.objects.count() == before
+
+
+def test_the_student_speaks_of_a_tie_but_not_of_a_label_that_it_learned(
+    ben, cast, tickets, tie, monkeypatch
+):
+    said = [words.Guess(tickets.labels.get(name="Login"), 0.6)]
+    monkeypatch.setattr(words.StudentWord, "guesses", lambda word, item, count: said)
+    say(tickets, assigning.voice_of(tickets, cast.ana), tickets.items.get(number=4), "Login")
+    guess = f"guess={label(tickets, 'Login')}"
+    assert ben.get(url(tickets, f"review/2?{guess}")).context["guesses"] == said
+    assert ben.get(url(tickets, f"review/4?{guess}")).context["guesses"] == []
 
 
 def test_the_nearest_labelled_items_speak(ben, cast, tickets, tie):
