@@ -37,8 +37,6 @@ def violations(page) -> list[str]:
 
 LABEL_PAGES = [
     ("light", "few"),
-    ("light", "many"),
-    ("light", "several"),
     ("dark", "many"),
     ("phone", "many"),
     ("dark-phone", "several"),

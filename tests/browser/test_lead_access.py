@@ -59,7 +59,7 @@ def test_every_screen_in_mid_life(page, cast):
     assert found == {}
 
 
-@pytest.mark.parametrize("page", ["dark", "phone"], indirect=True)
+@pytest.mark.parametrize("page", ["dark-phone"], indirect=True)
 def test_every_screen_while_empty(page, cast):
     project = make_project(cast, labels=(), name="Empty")
     screens = [screen for screen in SCREENS if "/" not in screen and "?" not in screen]

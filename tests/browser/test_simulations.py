@@ -17,7 +17,7 @@ def project(cast):
     return mostly_easy_project(cast)
 
 
-@pytest.fixture(params=["light", "dark-phone"])
+@pytest.fixture
 def page(request, visit, cast):
     options = WINDOWS[request.param]
     return visit(cast.lea, bypass_csp=True, reduced_motion="reduce", **options).new_page()
@@ -52,6 +52,7 @@ def wider_than_its_window(page):
     return page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
 def test_from_the_question_to_a_strategy_in_use_and_back(page, project, monkeypatch):
     monkeypatch.setattr(simulation_runs, "PIECE_SECONDS", 0.0)
     simulation = start(page, project)
@@ -86,6 +87,7 @@ def test_from_the_question_to_a_strategy_in_use_and_back(page, project, monkeypa
     assert not wider_than_its_window(page)
 
 
+@pytest.mark.parametrize("page", ["dark-phone"], indirect=True)
 def test_a_simulation_is_stopped_where_it_is_watched(page, project, monkeypatch):
     monkeypatch.setattr(simulation_runs, "PIECE_SECONDS", 0.0)
     simulation = start(page, project)
