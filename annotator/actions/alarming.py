@@ -16,6 +16,8 @@ from annotator.models import Annotator, AnnotatorKind, Project
 
 # The last so many answers of each person are looked at, and nothing is said of fewer.
 LAST, FEWEST = 50, 20
+# Agreement is looked at among so many latest answers of all: a page asks for it.
+LATEST = 20_000
 FEWEST_GOLD = 10
 # Faster than this nobody reads; or so many times faster than the others are.
 LEAST_SECONDS, TIMES_FASTER = 0.5, 4
@@ -35,7 +37,7 @@ FROM annotator_annotator v CROSS JOIN LATERAL (
 ) recent
 WHERE v.project_id = %(project)s AND v.kind = 'person'
 """
-# Pairs of people's standing answers to one item: by both, how many are equal.
+# Pairs of people's standing answers to one item, among the latest: by both, how many are equal.
 _PAIRS = """
 WITH said AS (
     SELECT a.item_id, a.annotator_id, a.labels FROM annotator_annotation a
@@ -43,6 +45,7 @@ WITH said AS (
     WHERE a.project_id = %(project)s AND a.kind = 'answer' AND a.question_id IS NULL
       AND a.stream IN ('active', 'audit')
       AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+    ORDER BY a.id DESC LIMIT %(latest)s
 )
 SELECT one.annotator_id, other.annotator_id, count(*),
        count(*) FILTER (WHERE one.labels @> other.labels AND other.labels @> one.labels)
@@ -159,7 +162,7 @@ def _agreement(project: Project) -> dict[int, str]:
     from learning.metrics import wilson
 
     with connection.cursor() as cursor:
-        cursor.execute(_PAIRS, {"project": project.pk})
+        cursor.execute(_PAIRS, {"project": project.pk, "latest": LATEST})
         pairs = cursor.fetchall()
     found = {}
     for person in {pk for one, other, *_ in pairs for pk in (one, other)}:
