@@ -43,6 +43,12 @@ hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each process read the settings after it has made its folder, not at its very start."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 def pytest_configure() -> None:
     from django.conf import settings
 
