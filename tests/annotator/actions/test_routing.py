@@ -49,6 +49,12 @@ def broken(project):
     return {f.name: f.seen for f in doctor.examine(project) if not f.ok and f.name in asked}
 
 
+@pytest.fixture(autouse=True)
+def same_draws(monkeypatch):
+    """What chance decides is decided alike in every run."""
+    monkeypatch.setattr("annotator.actions.routing.secrets.randbits", lambda bits: 7)
+
+
 class TestBelieving:
     def test_nothing_is_believed_before_enough_was_labelled_by_both(self, cast):
         made = Routed(cast, enabled=True)
@@ -89,12 +95,15 @@ class TestBelieving:
     def test_what_is_held_back_for_figures_is_never_a_teachers_to_decide(self, cast):
         made = Routed(cast)
         made.label_seed()
-        Item.objects.filter(number__in=range(200, 240)).update(part=Part.EVALUATION)
-        made.ask([item for item in made.items if item.pk not in {d.pk for d in made.drawn()}])
+        drawn = {item.pk for item in made.drawn()}
+        left = [item for item in made.items if item.pk not in drawn]
+        held = {item.number for item in left if 200 <= item.number < 240}
+        Item.objects.filter(number__in=held).update(part=Part.EVALUATION)
+        made.ask(left)
         policies.change_policy(made.project, None, enabled=True)
         made.route()
         assert made.verdicts()
-        assert max(made.verdicts()) < 200
+        assert not made.verdicts() & held
 
     def test_a_persons_answer_outweighs_it_and_taken_back_leaves_it(self, cast):
         made = routed(cast, human_share=0)
