@@ -256,7 +256,7 @@ export class Panels {
     this.#drawKeymap();
     table.addEventListener("click", (event) => {
       const button = event.target.closest("button");
-      if (!button) return;
+      if (!button || !byId("keys").open) return; // open: see keys-on below
       button.textContent = "press a key";
       button.classList.add("waiting");
       const heard = (pressed) => {
@@ -271,7 +271,7 @@ export class Panels {
     });
     byId("keys-on").checked = !this.keys.off;
     byId("keys-on").addEventListener("change", (event) => {
-      // For a moment after the dialog closed, space still reaches its last control.
+      // For a moment after the list closed, space still reaches the control it was left on.
       if (byId("keys").open) this.keys.set({ off: !event.target.checked });
     });
     const digits = byId("digit-answers");
