@@ -310,6 +310,6 @@ def _retract(run: jobs.Run, project: Project, ids: list[int]) -> None:
     ).update(state=AssignmentState.RELEASED, finished_at=Now())
     counted = [each.item_id for each in said if not each.extra]
     Item.objects.filter(pk__in=counted).update(
-        answers=F("answers") - 1, open=labeling.without_truth()
+        answers=F("answers") - 1, open=labeling.still_wanted()
     )
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")

@@ -28,6 +28,7 @@ from annotator.models import (
     Flag,
     FlagState,
     Item,
+    Outcome,
     Pick,
     Project,
     Stream,
@@ -313,6 +314,12 @@ def _set_state(assignment: Assignment, state: AssignmentState) -> None:
 def without_truth() -> Any:
     """SQL: no file declared this item's label true, so that the active stream may want it."""
     return ~Exists(Annotation.objects.filter(item=OuterRef("pk"), annotator__truth=True))
+
+
+def still_wanted() -> Any:
+    """SQL: an item that lost an answer wants one again: no file's truth, no reviewer's "bad item"."""
+    bad = Annotation.objects.filter(item=OuterRef("pk"), outcome=Outcome.BAD, successor=None)
+    return without_truth() & ~Exists(bad)
 
 
 def clean(text: str, longest: int) -> str:

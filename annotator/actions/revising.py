@@ -10,7 +10,7 @@ from django.db.models import F
 
 from annotator.actions import reviewing, settling
 from annotator.actions.assigning import LEASE_SECONDS
-from annotator.actions.labeling import LONGEST_COMMENT, clean, find_replay, lock, without_truth
+from annotator.actions.labeling import LONGEST_COMMENT, clean, find_replay, lock, still_wanted
 from annotator.actions.schema import check_answer
 from annotator.errors import AnnotatorError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
@@ -137,7 +137,7 @@ def _reopen(project: Project, assignment: Assignment) -> None:
     counted = answered and assignment.stream != Stream.GOLD
     if counted:
         Item.objects.filter(pk=assignment.item_id).update(
-            answers=F("answers") - 1, open=without_truth()
+            answers=F("answers") - 1, open=still_wanted()
         )
     with connection.cursor() as cursor:
         cursor.execute(

@@ -70,9 +70,8 @@ def find_unsettled() -> int:
 def run_settle(run: jobs.Run) -> dict[str, Any]:
     """Seal what was committed, derive verdicts, and ask for training when it is due."""
     project = run.project
-    position, items = sealing.seal(project, partial(verdicts.decide, project))
+    position, items = sealing.seal(project, partial(_follow, project))
     run.check()
-    reasking.ask_again(project, items)
     wish_training(project)
     skills.wish_after(project, items)
     queueing.wish_refill(project)
@@ -81,6 +80,12 @@ def run_settle(run: jobs.Run) -> dict[str, Any]:
     if project.training_paused:  # else the figures follow the training
         estimating.wish(project)
     return {"position": position, "items": len(items)}
+
+
+def _follow(project: Project, items: list[int]) -> None:
+    """What a sealed batch brings about, in its own transaction."""
+    verdicts.decide(project, items)
+    reasking.ask_again(project, items)
 
 
 def wish_training(project: Project) -> None:
@@ -121,5 +126,5 @@ def _bring_forward(key: str) -> None:
 
 def settle_now(project: Project) -> int:
     """Seal and decide within the caller's own time, before a snapshot. Returns the position."""
-    position, _ = sealing.seal(project, partial(verdicts.decide, project))
+    position, _ = sealing.seal(project, partial(_follow, project))
     return position

@@ -33,7 +33,7 @@ _IN_BATCH: LiteralString = "(%(batch)s::bigint IS NULL OR i.batch_id = %(batch)s
 _FROM_QUEUE: LiteralString = f"""
 WITH place AS (
     SELECT p.id FROM annotator_pick p JOIN annotator_item i ON i.id = p.item_id
-    WHERE p.project_id = %(project)s
+    WHERE p.project_id = %(project)s AND i.open
       AND (p.leased_until IS NULL OR p.leased_until < now())
       AND {_IN_BATCH} AND {_UNMET.format(asked="p.question_id")}
     ORDER BY p.rank LIMIT 1 FOR NO KEY UPDATE OF i, p SKIP LOCKED

@@ -73,8 +73,10 @@ class System:
         """The workers at low priority, and the sweeper that calls them, as `make run` has them."""
         celery = (sys.executable, "-m", "celery", "-A", "annotator", "worker", "-P", "solo")
         quiet = ("-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
-        for queue in ("fast", "io"):
-            self.start(queue, *celery, "-Q", queue, "-n", f"{queue}@%h", *quiet, core=core, nice=5)
+        for queue, nice in (("fast", 5), ("io", 5), ("train", 10)):
+            self.start(
+                queue, *celery, "-Q", queue, "-n", f"{queue}@%h", *quiet, core=core, nice=nice
+            )
         self.start("sweeper", sys.executable, "manage.py", "sweep", core=core, nice=5)
 
     def stop(self, role: str) -> None:

@@ -52,6 +52,13 @@ class TestOrder:
         assert leases[0].suggestion == [[1, 0.6]]
         assert leases[0].fallback is False
 
+    def test_what_was_closed_since_it_was_queued_is_passed_over(self, project, ana):
+        without_audit(project)
+        closed, wanted = project.items.order_by("-number")[:2]
+        pick(project, [closed, wanted])
+        Item.objects.filter(pk=closed.pk).update(open=False)
+        assert [x.item_id for x in assigning.lease(project, ana, 1)] == [wanted.pk]
+
     def test_an_empty_queue_falls_back_to_any_open_item_and_says_so(self, project, ana):
         without_audit(project)
         lease = assigning.lease(project, ana, 1)[0]

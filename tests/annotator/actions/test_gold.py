@@ -220,7 +220,7 @@ class TestEntryRound:
 
 
 class TestFurtherVoices:
-    def said_by(self, cast, project, item, *names):
+    def said_by(self, cast, project, item, *names, settle=None):
         voices = [assigning.voice_of(project, user) for user in (cast.ana, cast.ben, cast.lea)]
         voices += [newcomer(project, f"further-{n}") for n in range(len(names) - 3)]
         for voice, name in zip(voices, names, strict=False):
@@ -238,7 +238,7 @@ class TestFurtherVoices:
             )
             assert lease.pk
         Item.objects.filter(pk=item.pk).update(answers=len(names), open=False)
-        run_settle(project)
+        (settle or run_settle)(project)
         item.refresh_from_db()
         return item
 
@@ -261,6 +261,12 @@ class TestFurtherVoices:
         item.refresh_from_db()
         assert (item.answers, item.extra_voices, item.open) == (3, 1, False), "the limit"
         assert Verdict.objects.get(item=item).state == "tie", "now it waits for a reviewer"
+
+    def test_a_worker_that_dies_after_the_sealing_has_asked_already(self, cast):
+        project = make_project(cast, audit_share=0, overlap=2, sure_at=0.8, training_paused=True)
+        item = make_items(project, 3)[0]
+        item = self.said_by(cast, project, item, "Login", "Billing", settle=settling.settle_now)
+        assert (item.extra_voices, item.open) == (1, True)
 
     def test_without_a_policy_a_tie_goes_to_review_at_once(self, cast):
         project = make_project(cast, audit_share=0, overlap=2, training_paused=True)

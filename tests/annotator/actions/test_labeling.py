@@ -157,6 +157,17 @@ def test_undo_holds_the_item_again_and_keeps_both_words(project, ana):
     assert [a.kind for a in Annotation.objects.order_by("id")] == ["answer", "retraction", "answer"]
 
 
+def test_undo_does_not_bring_back_an_item_that_a_reviewer_called_bad(project, cast, ana):
+    lease = assigning.lease(project, ana, 1)[0]
+    said = answer(project, ana, lease)
+    reviewing.settle(
+        project, cast.ben, uuid=uuid.uuid4(), item=lease.item, labels=[], outcome="bad"
+    )
+    revising.retract(project, ana, uuid=uuid.uuid4(), annotation_uuid=said.uuid)
+    item = Item.objects.get(pk=lease.item_id)
+    assert (item.answers, item.open) == (0, False)
+
+
 def test_undo_twice_with_one_id_takes_one_answer_back(project, ana):
     lease = assigning.lease(project, ana, 1)[0]
     said, key = answer(project, ana, lease), uuid.uuid4()
