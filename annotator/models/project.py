@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def task_type_choices() -> list[tuple[str, str]]:
     from learning.tasks import TASKS
 
-    return TASKS.choices()
+    # Spans are offered as soon as the label page can show them.
+    return [(name, label) for name, label in TASKS.choices() if name != "spans"]
 
 
 def encoder_choices() -> list[tuple[str, str]]:

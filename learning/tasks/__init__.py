@@ -1,7 +1,7 @@
 """Task types: the shape of an answer, and how it becomes an array."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,13 @@ __all__ = ["TASKS", "Columns", "Task"]
 
 
 class Task(Protocol):
-    """What a task type does. Answers are sequences of label ids; arrays are (n, k) by column."""
+    """What a task type does. Arrays are (n, k) by column of the labels that answers name.
 
+    shape: "labels", where an answer is a sequence of label ids; else what its value is made of, which
+    chooses the widget that gives it and the formats that carry it.
+    """
+
+    shape: ClassVar[str]
     multi_label: ClassVar[bool]
     headline: ClassVar[str]
     students: ClassVar[tuple[str, ...]]
@@ -35,7 +40,20 @@ class Task(Protocol):
 
     def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]: ...
 
-    def distance(self, a: Sequence[int], b: Sequence[int]) -> float: ...
+    def distance(self, a: Any, b: Any) -> float:
+        """Disagreement of two answers, label ids or values: 0 equal … 1 nothing in common."""
+        ...
+
+    def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
+        """The value in its one canonical form, None where answers are labels alone.
+
+        Raises ShapeError with a sentence that says what is wrong with it and where.
+        """
+        ...
+
+    def labels_of(self, value: Any) -> list[int]:
+        """The label ids that a canonical value names, ascending, each once."""
+        ...
 
 
 TASKS: Registry[Task] = Registry(
@@ -43,5 +61,6 @@ TASKS: Registry[Task] = Registry(
     {
         "single": Entry("One label per item", "learning.tasks.single:Single"),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
+        "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
     },
 )

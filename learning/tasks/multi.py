@@ -12,11 +12,12 @@ from learning.consensus import CONSENSUS
 from learning.errors import ShapeError
 from learning.selection import STRATEGIES
 from learning.tasks.columns import Columns
+from learning.tasks.labels import LabelsAlone
 from learning.types import Bools, Floats, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multi:
+class Multi(LabelsAlone):
     """Any number of labels per item, compared by Jaccard distance. Source: Jaccard 1912."""
 
     multi_label: ClassVar[bool] = True

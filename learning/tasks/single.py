@@ -12,11 +12,12 @@ from learning.consensus import CONSENSUS
 from learning.errors import ShapeError
 from learning.selection import LABELWISE, STRATEGIES
 from learning.tasks.columns import Columns
+from learning.tasks.labels import LabelsAlone
 from learning.types import Bools, Floats, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class Single:
+class Single(LabelsAlone):
     """One label per item, compared by equality. Source: multinomial classification, textbook."""
 
     multi_label: ClassVar[bool] = False

@@ -14,6 +14,15 @@ from learning.types import Votes
 each_method = pytest.mark.parametrize("name", CONSENSUS)
 each_task = pytest.mark.parametrize("name", TASKS)
 
+# Two answers with nothing in common, by the shape of answers.
+ANSWERS = {
+    "labels": ([1], [2]),
+    "spans": (
+        {"spans": [{"start": 2, "end": 6, "label": 1}]},
+        {"spans": [{"start": 2, "end": 6, "label": 2}]},
+    ),
+}
+
 
 def votes(*, multi_label: bool) -> Votes:
     return Votes(
@@ -133,7 +142,7 @@ def test_refuses_a_label_without_a_column(name: str) -> None:
         TASKS.create(name).encode([[99]], Columns(label_ids=(1, 2)))
 
 
-@each_task
+@pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name].shape == "labels"])
 def test_metrics_are_best_when_right_and_name_the_headline(name: str) -> None:
     task = TASKS.create(name)
     truth = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
@@ -148,8 +157,27 @@ def test_metrics_are_best_when_right_and_name_the_headline(name: str) -> None:
 @each_task
 def test_distance_is_a_distance(name: str) -> None:
     task = TASKS.create(name)
-    assert task.distance([1], [1]) == 0
-    assert task.distance([1], [2]) == task.distance([2], [1]) == 1
+    one, other = ANSWERS[task.shape]
+    assert task.distance(one, one) == 0
+    assert task.distance(one, other) == task.distance(other, one) == 1
+
+
+@each_task
+def test_a_value_is_read_into_one_form_or_refused(name: str) -> None:
+    task = TASKS.create(name)
+    if task.shape == "labels":
+        assert task.read(None, "a text", [1]) is None
+        with pytest.raises(ShapeError, match="value"):
+            task.read({"spans": []}, "a text", [1])
+        return
+    one, _ = ANSWERS[task.shape]
+    value = task.read(one, "a text", [1, 2])
+    assert value == task.read(value, "a text", [1, 2]) == json.loads(json.dumps(value))
+    assert task.labels_of(value) == [1]
+    with pytest.raises(ShapeError):
+        task.read(one, "a text", [2])
+    with pytest.raises(ShapeError):
+        task.read(None, "a text", [1])
 
 
 @each_task

@@ -1,0 +1,81 @@
+"""How alike two sets of spans are, and how well predicted spans meet the true ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from learning.spans import Span
+from learning.types import require
+
+
+def overlap(a: Span, b: Span) -> float:
+    """Common characters by all characters of two spans, 0 apart … 1 equal; labels do not matter.
+    Source: Jaccard 1912.
+    """
+    common = min(a.end, b.end) - max(a.start, b.start)
+    return common / (a.end - a.start + b.end - b.start - common) if common > 0 else 0.0
+
+
+def paired(a: Sequence[Span], b: Sequence[Span]) -> list[tuple[int, int, float]]:
+    """Places of spans of equal label that overlap, each span once, with their overlap, best first."""
+    near = sorted(
+        (-overlap(one, other), at, to)
+        for at, one in enumerate(a)
+        for to, other in enumerate(b)
+        if one.label == other.label and one.start < other.end and other.start < one.end
+    )
+    found: list[tuple[int, int, float]] = []
+    taken_a: set[int] = set()
+    taken_b: set[int] = set()
+    for share, at, to in near:
+        if at not in taken_a and to not in taken_b:
+            taken_a.add(at)
+            taken_b.add(to)
+            found.append((at, to, -share))
+    return found
+
+
+def exact_f1(a: Sequence[Span], b: Sequence[Span]) -> float:
+    """2 |common| / (|a| + |b|), spans equal in both edges and label; 1 where both are empty."""
+    total = len(set(a)) + len(set(b))
+    return 2 * len(set(a) & set(b)) / total if total else 1.0
+
+
+def near_f1(a: Sequence[Span], b: Sequence[Span]) -> float:
+    """The same, but a pair of equal label counts by its overlap: edges that differ cost a part."""
+    total = len(a) + len(b)
+    return 2 * sum(share for _, _, share in paired(a, b)) / total if total else 1.0
+
+
+def counts(truth: Sequence[Sequence[Span]], said: Sequence[Sequence[Span]]) -> np.ndarray:
+    """(n, 3) of each item: spans said that are true, spans said, true spans."""
+    require(len(truth) == len(said), "Truth and prediction differ in the number of items.")
+    rows = [
+        (len(set(true) & set(told)), len(set(told)), len(set(true)))
+        for true, told in zip(truth, said, strict=True)
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+def micro_f1(table: np.ndarray) -> float:
+    """F1 of all spans together from `counts`; 1 where there is nothing to find and nothing said."""
+    right, said, true = (int(column) for column in table.sum(axis=0))
+    return 2 * right / (said + true) if said + true else 1.0
+
+
+def metrics(truth: Sequence[Sequence[Span]], said: Sequence[Sequence[Span]]) -> dict[str, float]:
+    """span_f1, span_precision, span_recall over all spans; near_f1, their mean per item with edges
+    that may differ in part; exact_items, the share of items without any difference.
+    """
+    table = counts(truth, said)
+    right, told, true = (float(column) for column in table.sum(axis=0))
+    near = [near_f1(one, other) for one, other in zip(truth, said, strict=True)]
+    same = [set(one) == set(other) for one, other in zip(truth, said, strict=True)]
+    return {
+        "n": float(len(table)),
+        "span_f1": micro_f1(table),
+        "span_precision": right / told if told else float(true == 0),
+        "span_recall": right / true if true else float(told == 0),
+        "near_f1": float(np.mean(near)) if near else 1.0,
+        "exact_items": float(np.mean(same)) if same else 1.0,
+    }

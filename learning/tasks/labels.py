@@ -1,0 +1,22 @@
+"""Task types whose answers are labels and nothing else."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from learning.errors import ShapeError
+
+
+class LabelsAlone:
+    """What `Task` asks about values, where an answer has none."""
+
+    shape: ClassVar[str] = "labels"
+
+    def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
+        """None; raises ShapeError for a value."""
+        if value is not None:
+            raise ShapeError("Answers of this project are labels: leave `value` out.")
+        return None
+
+    def labels_of(self, value: Any) -> list[int]:
+        """There is no value that could name labels: raises ShapeError."""
+        raise ShapeError("Answers of this project are labels: there is no value to read.")
