@@ -40,6 +40,14 @@ class CheckpointMismatchError(LearningError):
     """A checkpoint belongs to other data or other parameters than the fit that would resume it."""
 
 
+class DivergedError(LearningError):
+    """Training broke down: its gradients are no finite numbers any more."""
+
+
+class OutOfMemoryError(LearningError):
+    """A batch does not fit the device's memory, not even in halves."""
+
+
 class UnreadableItemError(LearningError):
     """An item cannot be read as what it should be, an image for example."""
 

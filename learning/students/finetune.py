@@ -62,15 +62,25 @@ class Finetune:
         With a `checkpoint` folder, the same call after a kill goes on behind the last checkpoint
         and ends with the weights that an undisturbed run has (on the same device and threads).
         Raises CheckpointMismatchError when the folder belongs to other data or parameters,
-        ModelUnavailableError when the model cannot be loaded.
+        ModelUnavailableError when the model cannot be loaded, DivergedError when training breaks
+        down, OutOfMemoryError when half a batch does not fit.
         """
-        if data.texts is None:
-            raise ShapeError("Fine-tuning learns from texts; the data has none.")
-        if data.rows == 0 or (data.known is not None and not data.known.any()):
-            raise NotEnoughDataError("Fine-tuning needs at least one labelled item.")
-        from learning.students.training import Training
+        refuse_without_texts(data)
+        from learning.students.classification import active_columns, learn
+        from learning.students.transformer import FittedTransformer, fresh_classifier
 
-        return Training.begin(self, data, rng, start, checkpoint).run(report)
+        former = start.network if isinstance(start, FittedTransformer) else None
+        made, margins = learn(
+            self, data, lambda: fresh_classifier(self, data.labels, former), rng, report, checkpoint
+        )
+        return FittedTransformer(
+            network=made.network,
+            tokenizer=made.tokenizer,
+            tokens=self.tokens,
+            active=active_columns(data),
+            multi_label=data.multi_label,
+            margins=margins,
+        )
 
     def settle(self, fitted: "FittedTransformer") -> "Finetune":
         """Itself: it chooses nothing from the data."""
@@ -82,6 +92,14 @@ class Finetune:
         from learning.students.transformer import FittedTransformer
 
         return FittedTransformer.load(folder)
+
+
+def refuse_without_texts(data: TrainingData) -> None:
+    """Raise ShapeError for data without texts, NotEnoughDataError for data without labels."""
+    if data.texts is None:
+        raise ShapeError("This student learns from texts; the data has none.")
+    if data.rows == 0 or (data.known is not None and not data.known.any()):
+        raise NotEnoughDataError("This student needs at least one labelled item.")
 
 
 def texts_of(items: object) -> list[str]:

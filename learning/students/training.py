@@ -1,188 +1,254 @@
-"""The training loop of the fine-tuned transformer: short, resumable, deterministic by step.
+"""The training loop of every student that trains a network: short, resumable, deterministic by step.
 
 Everything random in step s is a function of (seed, s): which rows, their order, the dropout. So a
 run that was killed goes on from its last checkpoint to the very weights that it would have had.
+What is trained and what a row costs is an `Objective`: the loop knows neither texts nor labels.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.registry import parameters_of
+from learning.errors import DivergedError, OutOfMemoryError
 from learning.students import checkpoints
-from learning.students.transformer import (
-    Classifier,
-    FittedTransformer,
-    device,
-    fresh_classifier,
-    mixed_precision,
-    pad,
-)
-from learning.types import Report, TrainingData
+from learning.students.devices import device, fixed_chance, mixed_precision
+from learning.types import Report
 
-if TYPE_CHECKING:
-    from learning.students.finetune import Finetune
-
-BUCKET_BATCHES = 8  # texts are sorted by length within so many batches
+BUCKET_BATCHES = 8  # rows are sorted by length within so many batches
 CLIP = 1.0  # norm of the gradient at most
+LOOK_STEPS = (
+    10  # steps between two looks at whether the gradients are finite: a look waits for CUDA
+)
+
+
+class Schedule(Protocol):
+    """The parameters of a student that the loop reads; a plugin has them as fields."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def checkpoint_steps(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a network made of b rows.
+
+    costs: (b,) float32, differentiable; margins: (b,) how far the label is ahead, or None.
+    """
+
+    costs: torch.Tensor
+    margins: torch.Tensor | None = None
+
+
+class Objective(Protocol):
+    """What the loop trains, in place, and what each row of the data costs.
+
+    network: its parameters that require a gradient are trained and kept in checkpoints.
+    lengths: (n,) of the rows, in tokens: batches hold rows of similar length.
+    weights: (n,) above 0; a batch costs the weighted mean of its rows.
+    identity: names data and parameters; a checkpoint of another one is refused.
+    """
+
+    @property
+    def network(self) -> torch.nn.Module: ...
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+    @property
+    def weights(self) -> NDArray[np.float32]: ...
+    @property
+    def identity(self) -> str: ...
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters for the optimiser, each with the rate at its `peak`."""
+        ...
+
+    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
+        """Costs of some rows when `share` (0 … below 1) of the steps are done."""
+        ...
 
 
 @dataclass(kw_only=True)
 class Training:
-    """One fit under way. `step` counts optimiser steps done."""
+    """One fit under way. `step` counts optimiser steps done, `parts` how a batch is cut to fit."""
 
-    plan: Finetune
-    data: TrainingData
-    classifier: Classifier
-    tokenizer: Any
+    objective: Objective
+    schedule: Schedule
     optimiser: torch.optim.AdamW
-    ids: list[list[int]]
-    active: NDArray[np.bool_]
     seed: int
     identity: str
     checkpoint: Path | None
+    margins: torch.Tensor
+    broken: torch.Tensor
     step: int = 0
+    parts: int = 1
+    order: list[NDArray[np.int64]] = field(default_factory=list)
 
     @classmethod
     def begin(
         cls,
-        plan: Finetune,
-        data: TrainingData,
+        objective: Objective,
+        schedule: Schedule,
         rng: np.random.Generator,
-        start: FittedTransformer | None,
-        checkpoint: Path | None,
+        checkpoint: Path | None = None,
     ) -> Training:
-        """Load the model, begin from `start` if it fits, then take up a checkpoint if there is one."""
-        classifier, tokenizer = fresh_classifier(
-            plan.model, plan.revision, plan.tokens, data.labels
-        )
-        if start is not None:
-            _copy(start.classifier, classifier)
-        active = np.ones(data.labels, dtype=np.bool_)
-        if data.known is not None:
-            active = np.asarray(data.known.any(axis=0), dtype=np.bool_)
-        texts = data.texts or []
+        """A fit at its first step, or behind the last checkpoint if the folder holds one."""
+        where, rows = device(), len(objective.weights)
         training = cls(
-            plan=plan,
-            data=data,
-            classifier=classifier,
-            tokenizer=tokenizer,
-            optimiser=_optimiser(plan, classifier),
-            ids=tokenizer(texts, truncation=True, max_length=plan.tokens)["input_ids"],
-            active=active,
+            objective=objective,
+            schedule=schedule,
+            optimiser=_optimiser(objective, schedule),
             seed=int(rng.integers(2**62)),
-            identity=_identity(plan, data, classifier),
+            identity="" if checkpoint is None else _identity(objective),
             checkpoint=checkpoint,
+            margins=torch.full((schedule.epochs, rows), torch.nan, device=where),
+            broken=torch.zeros((), dtype=torch.bool, device=where),
         )
         if checkpoint is not None:
-            found = checkpoints.read(checkpoint, training.identity, classifier, training.optimiser)
-            if found is not None:
-                training.step, training.seed = found
+            training._resume(checkpoint)
         return training
 
     @property
     def steps(self) -> int:
         """How many steps the whole fit has."""
-        return self.plan.epochs * self._epoch_steps
+        return steps_of(self.schedule, len(self.objective.weights))
+
+    def run(self, report: Report) -> NDArray[np.float32]:
+        """Take the steps that are left -> (epochs, n) margins of the rows, NaN where there are none.
+
+        Raises DivergedError when gradients are no numbers, OutOfMemoryError when half a batch does
+        not fit; what `report` raises passes through. The network is of use only after a return.
+        """
+        report(self.step, self.steps)
+        while self.step < self.steps:
+            self._take(self._rows())
+            self.step += 1
+            last = self.step == self.steps
+            due = self.checkpoint is not None and self.step % self.schedule.checkpoint_steps == 0
+            if due or last or self.step % LOOK_STEPS == 0:
+                self._look()
+            if due:
+                self._keep()
+            report(self.step, self.steps)
+        self.objective.network.eval()
+        margins: NDArray[np.float32] = self.margins.cpu().numpy()
+        return margins
+
+    def _rows(self) -> NDArray[np.int64]:
+        """The rows of this step."""
+        place = self.step % self._epoch_steps
+        if place == 0 or not self.order:
+            self.order = self._batches(self._epoch)
+        return self.order[place]
+
+    @property
+    def _epoch(self) -> int:
+        return self.step // self._epoch_steps
 
     @property
     def _epoch_steps(self) -> int:
-        return -(-self.data.rows // self.plan.batch)
-
-    def run(self, report: Report) -> FittedTransformer:
-        """Take the steps that are left."""
-        report(self.step, self.steps)
-        order: list[NDArray[np.int64]] = []
-        epoch = -1
-        while self.step < self.steps:
-            if self.step // self._epoch_steps != epoch:
-                epoch = self.step // self._epoch_steps
-                order = self._batches(epoch)
-            self._take(order[self.step % self._epoch_steps])
-            self.step += 1
-            if self.checkpoint is not None and self.step % self.plan.checkpoint_steps == 0:
-                checkpoints.write(
-                    self.checkpoint,
-                    self.identity,
-                    self.classifier,
-                    self.optimiser,
-                    (self.step, self.seed),
-                )
-            report(self.step, self.steps)
-        return FittedTransformer(
-            classifier=self.classifier.eval(),
-            tokenizer=self.tokenizer,
-            tokens=self.plan.tokens,
-            active=self.active,
-            multi_label=self.data.multi_label,
-        )
+        return -(-len(self.objective.weights) // self.schedule.batch)
 
     def _take(self, rows: NDArray[np.int64]) -> None:
         """One step of AdamW on a batch."""
-        share = _rate(self.step, self.steps, self.plan.warmup)
+        share = _rate(self.step, self.steps, self.schedule.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * share
-        self.classifier.train()
-        where = device()
-        padded = pad(self.tokenizer, [self.ids[row] for row in rows], where)
-        devices = [where] if where.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):  # dropout of this step, nobody else's chance
-            torch.manual_seed((self.seed + 1_000_003 * self.step) % 2**62)
-            with mixed_precision():
-                logits = self.classifier(padded)
-        loss = self._loss(logits, rows)
-        self.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.classifier.parameters(), CLIP)
+        self.objective.network.train()
+        self._fill_gradients(rows)
+        trained = [each for group in self.optimiser.param_groups for each in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        self.broken |= ~torch.isfinite(norm)
         self.optimiser.step()
 
-    def _loss(self, logits: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Weighted mean of the cross-entropy with soft targets; unknown labels have no part."""
-        where = logits.device
-        y = torch.from_numpy(np.asarray(self.data.targets[rows], dtype=np.float32)).to(where)
-        weights = np.ones(len(rows)) if self.data.weights is None else self.data.weights[rows]
-        w = torch.from_numpy(np.asarray(weights, dtype=np.float32)).to(where)  # (b,)
-        known = np.ones(y.shape, dtype=np.bool_)
-        if self.data.known is not None:
-            known = self.data.known[rows]
-        mask = torch.from_numpy(known).to(where)  # (b, k)
-        if self.data.multi_label:
-            each = torch.nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
-            cost = (each * mask).sum(dim=1)
-        else:
-            logs = torch.log_softmax(logits.masked_fill(~mask, float("-inf")), dim=1)
-            cost = -(y * logs.masked_fill(~mask, 0.0)).sum(dim=1)
-        return (cost * w).sum() / w.sum()
+    def _fill_gradients(self, rows: NDArray[np.int64]) -> None:
+        """Gradients of the batch's cost. A batch that does not fit is cut in two, from then on."""
+        try:
+            return self._backward(rows)
+        except torch.OutOfMemoryError as error:
+            if self.parts == 2 or len(rows) == 1:
+                raise OutOfMemoryError(self._too_large(rows)) from error
+        self.parts = 2  # outside of the handler, whose traceback holds the tensors
+        torch.cuda.empty_cache()
+        return self._fill_gradients(rows)
+
+    def _backward(self, rows: NDArray[np.int64]) -> None:
+        self.optimiser.zero_grad()
+        total = float(self.objective.weights[rows].sum())
+        for place, part in enumerate(np.array_split(rows, min(self.parts, len(rows)))):
+            weights = torch.from_numpy(self.objective.weights[part]).to(device())
+            chance = self.seed + 1_000_003 * (2 * self.step + place)  # dropout of this step
+            with fixed_chance(chance), mixed_precision():
+                outcome = self.objective.outcome(part, self.step / self.steps)
+            ((outcome.costs * weights).sum() / total).backward()
+            if outcome.margins is not None:
+                self.margins[self._epoch, torch.from_numpy(part)] = outcome.margins.detach().float()
+
+    def _too_large(self, rows: NDArray[np.int64]) -> str:
+        longest = int(self.objective.lengths[rows].max())
+        return (
+            f"The memory of the device does not hold {-(-len(rows) // self.parts)} items of up to "
+            f"{longest} tokens at once. Choose fewer tokens, a smaller batch, or a smaller model."
+        )
+
+    def _look(self) -> None:
+        if bool(self.broken):
+            raise DivergedError(
+                f"Training broke down by step {self.step} of {self.steps}: its gradients are no "
+                "numbers any more. Choose lower learning rates; no student was kept."
+            )
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """The epoch's batches in order: shuffled, of similar length, a function of the seed."""
         rng = np.random.default_rng([self.seed, epoch])
-        rows = rng.permutation(self.data.rows)
-        lengths = np.array([len(row) for row in self.ids])
-        bucket = self.plan.batch * BUCKET_BATCHES
+        rows = rng.permutation(len(self.objective.weights))
+        lengths, size = self.objective.lengths, self.schedule.batch
         batches = []
-        for first in range(0, len(rows), bucket):
-            near = rows[first : first + bucket]
+        for first in range(0, len(rows), size * BUCKET_BATCHES):
+            near = rows[first : first + size * BUCKET_BATCHES]
             near = near[np.argsort(lengths[near], kind="stable")]
-            batches += [near[i : i + self.plan.batch] for i in range(0, len(near), self.plan.batch)]
+            batches += [near[i : i + size] for i in range(0, len(near), size)]
         return [batches[place] for place in rng.permutation(len(batches))]
 
+    def _keep(self) -> None:
+        assert self.checkpoint is not None  # noqa: S101 - the caller has looked
+        position = {"step": self.step, "seed": self.seed, "parts": self.parts}
+        state = {**checkpoints.state_of(self.objective.network, self.optimiser)}
+        state["margins"] = self.margins
+        checkpoints.write(self.checkpoint, self.identity, state, position)
 
-def _optimiser(plan: Finetune, classifier: Classifier) -> torch.optim.AdamW:
-    """AdamW with a faster rate for the linear layer; `peak` is what the schedule scales."""
-    groups = [
-        {"params": list(classifier.encoder.parameters()), "peak": plan.learning_rate},
-        {"params": list(classifier.head.parameters()), "peak": plan.head_rate},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    def _resume(self, folder: Path) -> None:
+        found = checkpoints.read(folder, self.identity)
+        if found is None:
+            return
+        state, position = found
+        self.margins = state.pop("margins").to(self.margins.device)
+        checkpoints.restore(state, self.objective.network, self.optimiser)
+        self.step, self.seed, self.parts = (position[name] for name in ("step", "seed", "parts"))
+
+
+def steps_of(schedule: Schedule, rows: int) -> int:
+    """How many optimiser steps a fit on so many rows takes."""
+    return schedule.epochs * -(-rows // schedule.batch)
+
+
+def _optimiser(objective: Objective, schedule: Schedule) -> torch.optim.AdamW:
+    """AdamW in one kernel per step where the device has it, which CPU and CUDA do."""
+    groups = objective.groups()
+    return torch.optim.AdamW(groups, weight_decay=schedule.weight_decay, fused=True)
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
@@ -193,21 +259,9 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / max(1.0, steps - rise)
 
 
-def _copy(source: Classifier, target: Classifier) -> None:
-    """Begin from another classifier; labels that it does not know keep their zeros."""
-    target.encoder.load_state_dict(source.encoder.state_dict())
-    known = min(source.head.out_features, target.head.out_features)
-    with torch.no_grad():
-        target.head.weight[:known] = source.head.weight[:known].to(target.head.weight.device)
-        target.head.bias[:known] = source.head.bias[:known].to(target.head.bias.device)
-
-
-def _identity(plan: Finetune, data: TrainingData, classifier: Classifier) -> str:
+def _identity(objective: Objective) -> str:
     """Hash of all that decides the fit but the seed, which the checkpoint carries."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([parameters_of(plan), data.multi_label, data.texts]).encode())
-    for array in (data.targets, data.weights, data.known):
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-    for value in classifier.state_dict().values():
-        digest.update(value.detach().cpu().numpy().tobytes())
+    digest = hashlib.blake2b(objective.identity.encode(), digest_size=16)
+    for value in checkpoints.trained(objective.network).values():
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

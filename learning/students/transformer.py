@@ -16,7 +16,9 @@ from learning.encoders.minilm import model_folder
 from learning.encoders.pooled import length_batches, load_pooled
 from learning.errors import DamagedFileError
 from learning.storage import MANIFEST, finish_folder, read_manifest
-from learning.students.finetune import BUILT_IN, texts_of
+from learning.students.classification import Made, tokenised
+from learning.students.devices import device, fixed_chance, mixed_precision
+from learning.students.finetune import BUILT_IN, Finetune, texts_of
 from learning.types import Floats
 
 BATCH_TOKENS = 8192  # padded tokens per batch when predicting
@@ -44,13 +46,14 @@ class Classifier(torch.nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FittedTransformer:
-    """A trained classifier with its tokenizer.
+class FittedNetwork:
+    """A network from padded token ids to logits (b, k), with its tokenizer.
 
-    active: (k,) bool, False where no probability goes; tokens: longer texts are cut.
+    network: `forward(padded)`; tokens: longer texts are cut.
+    active: (k,) bool, False where no probability goes.
     """
 
-    classifier: Classifier
+    network: Any
     tokenizer: Any
     tokens: int
     active: NDArray[np.bool_]
@@ -67,12 +70,12 @@ class FittedTransformer:
         result = np.empty((len(texts), self.labels), dtype=np.float32)
         if not texts:
             return result
-        ids = self.tokenizer(texts, truncation=True, max_length=self.tokens)["input_ids"]
-        self.classifier.eval()
+        tokens = tokenised(self.tokenizer, texts, self.tokens, lambda: None)
+        self.network.eval()
         with torch.inference_mode(), mixed_precision():
-            for batch in length_batches([len(row) for row in ids], BATCH_TOKENS):
-                padded = pad(self.tokenizer, [ids[row] for row in batch], device())
-                result[batch] = self._probabilities(self.classifier(padded)).cpu().numpy()
+            for batch in length_batches([len(row) for row in tokens.ids], BATCH_TOKENS):
+                logits = self.network(tokens.pad(batch))
+                result[batch] = self._probabilities(logits.float()).cpu().numpy()
         return result
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
@@ -81,16 +84,25 @@ class FittedTransformer:
             return torch.sigmoid(logits) * active
         return torch.softmax(logits.masked_fill(~active, float("-inf")), dim=1)
 
+
+@dataclass(frozen=True, kw_only=True)
+class FittedTransformer(FittedNetwork):
+    """A trained `Classifier`. margins: (epochs, n) of the rows it learnt from, see `label_margins`."""
+
+    network: Classifier
+    margins: NDArray[np.float32]
+
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and manifest; `learning.students.load` reads them."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)  # an older one must not vouch for new files
-        self.classifier.encoder.save_pretrained(folder / ENCODER)
+        self.network.encoder.save_pretrained(folder / ENCODER)
         self.tokenizer.save_pretrained(folder / ENCODER)
         head = {
-            "weight": self.classifier.head.weight.detach().cpu().contiguous(),
-            "bias": self.classifier.head.bias.detach().cpu().contiguous(),
+            "weight": self.network.head.weight.detach().cpu().contiguous(),
+            "bias": self.network.head.bias.detach().cpu().contiguous(),
             "active": torch.from_numpy(self.active.astype(np.uint8)),
+            "margins": torch.from_numpy(self.margins),
         }
         save_file(head, folder / HEAD)
         finish_folder(
@@ -110,37 +122,40 @@ class FittedTransformer:
         pooled = load_pooled(str(folder / ENCODER), None, tokens, {})
         classifier = Classifier(pooled.model, len(active)).to(device())
         classifier.head.load_state_dict({"weight": head["weight"], "bias": head["bias"]})
+        margins = head.get("margins", torch.empty((0, 0)))  # students of earlier versions have none
         return cls(
-            classifier=classifier.eval(),
+            network=classifier.eval(),
             tokenizer=pooled.tokenizer,
             tokens=tokens,
             active=active,
             multi_label=bool(manifest["multi_label"]),
+            margins=margins.numpy(),
         )
 
 
-def fresh_classifier(
-    model: str, revision: str | None, tokens: int, labels: int
-) -> tuple[Classifier, Any]:
-    """(classifier with a zero linear layer, tokenizer) of a model by name."""
-    source = str(model_folder()) if model == BUILT_IN else model
-    with torch.random.fork_rng():  # weights that the files lack are drawn, alike each time
-        torch.manual_seed(0)
-        pooled = load_pooled(source, revision, tokens, {})
-        return Classifier(pooled.model, labels).to(device()), pooled.tokenizer
+def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> Made:
+    """A model by name with a zero linear layer, or with the weights of a `former` one."""
+    source = str(model_folder()) if plan.model == BUILT_IN else plan.model
+    with fixed_chance(0):  # weights that the files lack are drawn, alike each time
+        pooled = load_pooled(source, plan.revision, plan.tokens, {})
+        network = Classifier(pooled.model, labels).to(device())
+    if former is not None:
+        _begin_from(former, network)
+    return Made(
+        network=network,
+        tokenizer=pooled.tokenizer,
+        rates=[
+            {"params": list(network.encoder.parameters()), "peak": plan.learning_rate},
+            {"params": list(network.head.parameters()), "peak": plan.head_rate},
+        ],
+        weights=str(pooled.parts["weights"]),
+    )
 
 
-def device() -> torch.device:
-    """CUDA where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def mixed_precision() -> Any:
-    """bfloat16 on CUDA; float32 as it is elsewhere."""
-    return torch.autocast("cuda", dtype=torch.bfloat16, enabled=torch.cuda.is_available())
-
-
-def pad(tokenizer: Any, ids: list[list[int]], where: torch.device) -> dict[str, torch.Tensor]:
-    """Token id lists -> padded input_ids and attention_mask (b, t)."""
-    padded = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
-    return {name: value.to(where) for name, value in padded.items()}
+def _begin_from(source: Classifier, target: Classifier) -> None:
+    """Copy another classifier; labels that it does not know keep their zeros."""
+    target.encoder.load_state_dict(source.encoder.state_dict())
+    known = min(source.head.out_features, target.head.out_features)
+    with torch.no_grad():
+        target.head.weight[:known] = source.head.weight[:known].to(target.head.weight.device)
+        target.head.bias[:known] = source.head.bias[:known].to(target.head.bias.device)

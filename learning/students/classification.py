@@ -1,0 +1,179 @@
+"""The objective of students that classify texts: soft cross-entropy of a network's logits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from learning.registry import parameters_of
+from learning.students.devices import device
+from learning.students.losses import cross_entropy, label_margins
+from learning.students.patience import beside
+from learning.students.training import Outcome, Schedule, Training, steps_of
+from learning.types import Report, TrainingData, row_blocks
+
+AT_ONCE = 1_000  # texts that are cut into tokens between two looks for a cancel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Texts as token ids; `fill` is the id that padding is made of."""
+
+    ids: list[list[int]]
+    fill: int
+
+    def pad(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
+        """input_ids and attention_mask (b, t) of some rows, filled up on the right."""
+        return pad([self.ids[row] for row in rows], self.fill)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A network made for a fit.
+
+    network: padded input_ids and attention_mask -> logits (b, k); rates: see `Objective.groups`.
+    weights: names what its weights were loaded from.
+    """
+
+    network: Any
+    tokenizer: Any
+    rates: list[dict[str, Any]]
+    weights: str
+
+
+class Plan(Schedule, Protocol):
+    """The parameters of a student that classifies texts."""
+
+    @property
+    def tokens(self) -> int: ...
+
+
+def learn(
+    plan: Plan,
+    data: TrainingData,
+    make: Callable[[], Made],
+    rng: np.random.Generator,
+    report: Report,
+    checkpoint: Path | None,
+) -> tuple[Made, NDArray[np.float32]]:
+    """Make a network and train it on the texts of `data` -> (network, margins), see `Training.run`.
+
+    A cancel passes through while models are loaded and texts are cut into tokens, too.
+    """
+
+    def beat() -> None:
+        report(0, steps_of(plan, data.rows))
+
+    beat()
+    made = beside(make, beat)
+    objective = Classification(
+        network=made.network,
+        tokens=tokenised(made.tokenizer, data.texts or [], plan.tokens, beat),
+        data=data,
+        rates=made.rates,
+        identity=identity_of(plan, data, made.weights),
+    )
+    return made, Training.begin(objective, plan, rng, checkpoint).run(report)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """An `Objective`: texts to logits to soft labels."""
+
+    network: Any
+    tokens: Tokens
+    data: TrainingData
+    rates: list[dict[str, Any]]
+    identity: str
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) tokens of each text."""
+        return np.array([len(row) for row in self.tokens.ids], dtype=np.int64)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """(n,) how much each item counts."""
+        if self.data.weights is None:
+            return np.ones(self.data.rows, dtype=np.float32)
+        return np.asarray(self.data.weights, dtype=np.float32)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameters with their rates."""
+        return self.rates
+
+    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
+        """Cross-entropy and margins of some rows."""
+        logits = self.network(self.tokens.pad(rows)).float()
+        targets, known = targets_of(self.data, rows, logits.device)
+        several = self.data.multi_label
+        return Outcome(
+            costs=cross_entropy(logits, targets, known, multi_label=several),
+            margins=label_margins(logits.detach(), targets, known, multi_label=several),
+        )
+
+
+def targets_of(
+    data: TrainingData, rows: NDArray[np.int64], where: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Soft targets (b, k) float32 of some rows, and (b, k) bool, what is known of them."""
+    targets = np.asarray(data.targets[rows], dtype=np.float32)
+    known = np.ones(targets.shape, dtype=np.bool_) if data.known is None else data.known[rows]
+    return torch.from_numpy(targets).to(where), torch.from_numpy(known).to(where)
+
+
+def tokenised(
+    tokenizer: Any, texts: Sequence[str], longest: int, beat: Callable[[], None]
+) -> Tokens:
+    """Texts as token ids, each cut after `longest` and with one token at least.
+
+    beat: called between blocks of texts; what it raises passes through.
+    """
+    fill = tokenizer.pad_token_id
+    if fill is None:  # decoders often have none; padding is masked, so any token will do
+        fill = tokenizer.eos_token_id or 0
+    ids: list[list[int]] = []
+    for block in row_blocks(len(texts), AT_ONCE):
+        beat()
+        ids += tokenizer(list(texts[block]), truncation=True, max_length=longest)["input_ids"]
+    return Tokens(ids=[row or [fill] for row in ids], fill=int(fill))
+
+
+def pad(ids: Sequence[Sequence[int]], fill: int) -> dict[str, torch.Tensor]:
+    """Token ids of b texts -> input_ids and attention_mask (b, t) on the device."""
+    longest = max(len(row) for row in ids)
+    table = np.full((len(ids), longest), fill, dtype=np.int64)
+    mask = np.zeros((len(ids), longest), dtype=np.int64)
+    for place, row in enumerate(ids):
+        table[place, : len(row)] = row
+        mask[place, : len(row)] = 1
+    return {
+        "input_ids": torch.from_numpy(table).to(device()),
+        "attention_mask": torch.from_numpy(mask).to(device()),
+    }
+
+
+def active_columns(data: TrainingData) -> NDArray[np.bool_]:
+    """(k,) bool, False for labels that are not known of any item: they get no probability."""
+    if data.known is None:
+        return np.ones(data.labels, dtype=np.bool_)
+    return np.asarray(data.known.any(axis=0), dtype=np.bool_)
+
+
+def identity_of(plan: object, data: TrainingData, weights: str) -> str:
+    """Names parameters, data, and the `weights` that training begins from, for checkpoints."""
+    digest = hashlib.blake2b(digest_size=16)
+    told = [type(plan).__name__, parameters_of(plan), data.multi_label, data.texts, weights]
+    digest.update(json.dumps(told).encode())
+    for array in (data.targets, data.weights, data.known):
+        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

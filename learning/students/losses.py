@@ -1,0 +1,37 @@
+"""What a row costs, and how far its label is ahead. Letters: b rows, k labels."""
+
+import torch
+
+
+def cross_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, *, multi_label: bool
+) -> torch.Tensor:
+    """(b, k) logits, soft targets and what is known of them (bool) -> (b,) costs, in nats.
+
+    Unknown labels have no part. Several labels: the sum of the binary cross-entropies.
+    """
+    if multi_label:
+        each = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none"
+        )
+        return (each * known).sum(dim=1)
+    logs = torch.log_softmax(logits.masked_fill(~known, float("-inf")), dim=1)
+    return -(targets * logs.masked_fill(~known, 0.0)).sum(dim=1)
+
+
+def label_margins(
+    logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, *, multi_label: bool
+) -> torch.Tensor:
+    """(b,) margins: the logit of the likeliest target minus the best other known one; with several
+    labels the smallest distance, in logits, from the wrong side. NaN where nothing is to compare.
+    Source: Pleiss et al. 2020.
+    """
+    nothing = float("inf")
+    if multi_label:
+        signed = torch.where(targets >= 0.5, logits, -logits)
+        least = signed.masked_fill(~known, nothing).amin(dim=1)
+    else:
+        given = targets.argmax(dim=1, keepdim=True)  # (b, 1)
+        others = logits.masked_fill(~known, -nothing).scatter(1, given, -nothing)
+        least = (logits.gather(1, given)[:, 0] - others.amax(dim=1)).float()
+    return torch.where(torch.isfinite(least), least, torch.nan)
