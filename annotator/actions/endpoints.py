@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from annotator.runtime.gateway import Gateway
 
 LONGEST_NAME = 100
+HIGHEST_RATE = 1_000_000
+# The address is none of them: keys were entered for it.
+SETTINGS = ("name", "enabled", "requests_per_minute")
 # Where model servers listen on this machine unless told otherwise.
 USUAL = (
     ("Ollama on this machine", "http://127.0.0.1:11434/v1"),
@@ -65,7 +68,14 @@ def suggested() -> list[tuple[str, str]]:
     return [(name, url) for name, url in USUAL if url not in known and ours not in url]
 
 
-def register(by: User, name: str, base_url: str, *, private: bool = False) -> Endpoint:
+def register(
+    by: User,
+    name: str,
+    base_url: str,
+    *,
+    private: bool = False,
+    requests_per_minute: int | None = None,
+) -> Endpoint:
     """Put an address on the list. Raises ForbiddenError for others than instance admins."""
     from annotator.runtime.destinations import Destination, kind, parse_base_url
 
@@ -83,6 +93,7 @@ def register(by: User, name: str, base_url: str, *, private: bool = False) -> En
                 host=url.host,
                 port=url.port,
                 private=private,
+                requests_per_minute=_checked_rate(requests_per_minute),
                 created_by=by,
             )
     except IntegrityError:
@@ -107,18 +118,30 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def change(
-    endpoint: Endpoint, by: User, *, name: str | None = None, enabled: bool | None = None
-) -> Endpoint:
-    """Rename an endpoint, or close and open it. Closed, calls to it end within seconds."""
+def _checked_rate(rate: int | None) -> int | None:
+    if rate is not None and not 1 <= rate <= HIGHEST_RATE:
+        raise InvalidError(
+            f"A rate lies between 1 and {HIGHEST_RATE:,} requests a minute; leave it out for none.",
+            field="requests_per_minute",
+        )
+    return rate
+
+
+def change(endpoint: Endpoint, by: User, **settings: Any) -> Endpoint:
+    """Rename an endpoint, close and open it, or set its rate. Closed, calls to it end in seconds."""
     check_admin(by)
-    if name is not None:
-        endpoint.name = _checked_name(name)
-    if enabled is not None:
-        endpoint.enabled = enabled
+    unknown = set(settings) - set(SETTINGS)
+    if unknown:
+        raise InvalidError(f"An endpoint has no setting {', '.join(sorted(unknown))}.")
+    if "name" in settings:
+        endpoint.name = _checked_name(settings["name"])
+    if "enabled" in settings:
+        endpoint.enabled = bool(settings["enabled"])
+    if "requests_per_minute" in settings:
+        endpoint.requests_per_minute = _checked_rate(settings["requests_per_minute"])
     try:
         with transaction.atomic():
-            endpoint.save(update_fields=["name", "enabled"])
+            endpoint.save(update_fields=SETTINGS)
     except IntegrityError:
         raise ConflictError("An endpoint with this name is there already.") from None
     return endpoint

@@ -22,6 +22,7 @@ from annotator.actions import (
 from annotator.actions.answer_cache import ProjectCache
 from annotator.actions.budgets import RunBudget
 from annotator.actions.media import read_image
+from annotator.actions.pacing import SharedPace
 from annotator.errors import ConflictError
 from annotator.models import (
     Encoding,
@@ -198,7 +199,6 @@ class Lender:
     def _line(self, teacher: Teacher) -> Line:
         from annotator.runtime.outbound import CallLimits
         from annotator.runtime.sending import sender
-        from learning.teachers.limits import Bucket
         from learning.teachers.line import Line
 
         if teacher.endpoint is None:
@@ -214,7 +214,7 @@ class Lender:
                 place=" ".join(filter(None, (teacher.endpoint.base_url, self.anew))),
                 through=through,
             ),
-            bucket=Bucket(requests_per_minute=teacher.requests_per_minute),
+            bucket=SharedPace(teacher=teacher.pk, endpoint=teacher.endpoint.pk, through=through),
             concurrency=teacher.concurrency,
             longest_body=CallLimits().request_bytes,
             stopped=self.stopped,

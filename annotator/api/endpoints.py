@@ -16,12 +16,30 @@ from annotator.errors import ForbiddenError, NotFoundError
 from annotator.models import Endpoint as Address
 
 
+def rate_field() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=1,
+        max_value=endpoints.HIGHEST_RATE,
+        required=False,
+        allow_null=True,
+        help_text="Requests a minute that all projects together may send; null is no limit.",
+    )
+
+
 class EndpointShape(serializers.ModelSerializer[Address]):
     """An address on the instance's list. A closed one is not called."""
 
     class Meta:
         model = Address
-        fields = ["id", "name", "base_url", "private", "enabled", "created_at"]
+        fields = [
+            "id",
+            "name",
+            "base_url",
+            "private",
+            "enabled",
+            "requests_per_minute",
+            "created_at",
+        ]
 
 
 class EndpointWish(serializers.Serializer[Any]):
@@ -30,6 +48,7 @@ class EndpointWish(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=endpoints.LONGEST_NAME)
     base_url = serializers.CharField(max_length=500)
     private = serializers.BooleanField(default=False)
+    requests_per_minute = rate_field()
 
 
 class EndpointChange(serializers.Serializer[Any]):
@@ -37,6 +56,7 @@ class EndpointChange(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=endpoints.LONGEST_NAME, required=False)
     enabled = serializers.BooleanField(required=False)
+    requests_per_minute = rate_field()
 
 
 class Endpoints(Endpoint):
@@ -65,7 +85,7 @@ class OneEndpoint(Endpoint):
     @extend_schema(
         request=EndpointChange,
         responses=EndpointShape,
-        summary="Rename an endpoint, close or open it (instance admins)",
+        summary="Rename an endpoint, close or open it, set its rate (instance admins)",
     )
     def patch(self, request: Request, endpoint_id: int) -> Response:
         endpoints.check_admin(self.person)

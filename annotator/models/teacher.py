@@ -42,6 +42,10 @@ class Endpoint(models.Model):
     # The name leads into a private network and nowhere else.
     private = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
+    # How many requests a minute all projects together may send; none is no limit of ours. Until when
+    # that is used up, by which the calls of all workers keep the pace.
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    used_until = models.DateTimeField(null=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -96,6 +100,7 @@ class Teacher(models.Model):
     # Calls at once, and how many a minute; none is no limit of ours.
     concurrency = models.PositiveSmallIntegerField(default=4)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    used_until = models.DateTimeField(null=True)
     # Switched off, it asks nothing, and what it asks now ends within seconds.
     enabled = models.BooleanField(default=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")

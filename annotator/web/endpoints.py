@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions import endpoints as actions
-from annotator.errors import AnnotatorError, NotFoundError
+from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Endpoint
 from annotator.web.entrance import refuse
 from annotator.web.pages import person
@@ -43,12 +43,25 @@ def endpoints(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
-    """Close an endpoint, or open it again."""
+    """Close an endpoint, open it again, or set its rate."""
     actions.check_admin(person(request))
     found = Endpoint.objects.filter(pk=endpoint_id).first()
     if found is None:
         raise NotFoundError("There is no such endpoint.")
+    if "requests_per_minute" in request.POST:
+        return _pace(request, found)
     actions.change(found, person(request), enabled=request.POST.get("enabled") == "1")
     told = "is open" if found.enabled else "is closed; calls to it end within seconds"
     messages.success(request, f"{found.name} {told}.")
+    return redirect("endpoints")
+
+
+def _pace(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
+    typed = request.POST["requests_per_minute"].strip()
+    if typed and not (typed.isascii() and typed.isdigit()):
+        raise InvalidError("Calls a minute are a whole number, or nothing for no limit.")
+    rate = int(typed[:9]) if typed else None
+    actions.change(endpoint, person(request), requests_per_minute=rate)
+    told = "are not limited here" if rate is None else f"are limited to {rate:,} a minute"
+    messages.success(request, f"Calls to {endpoint.name} {told}.")
     return redirect("endpoints")

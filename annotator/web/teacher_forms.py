@@ -289,3 +289,10 @@ class EndpointForm(forms.Form):
         required=False,
         help_text="Then it may lead there only. Not needed for localhost or an IP address.",
     )
+    requests_per_minute = forms.IntegerField(
+        label="Calls a minute",
+        min_value=1,
+        max_value=endpoints.HIGHEST_RATE,
+        required=False,
+        help_text="Of all projects together. Empty: no limit but the teachers' own.",
+    )

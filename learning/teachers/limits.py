@@ -83,6 +83,22 @@ class _Meter:
         self.used_until -= amount * self.seconds_each
 
 
+class Pace(Protocol):
+    """What spreads calls over time."""
+
+    def take(self, tokens: float, stopped: Stopped) -> None:
+        """Wait until one request of so many tokens fits the rates."""
+        ...
+
+    def give_back(self, tokens: float) -> None:
+        """Tokens that were taken and not used."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing pass for so long: the endpoint asked for it."""
+        ...
+
+
 class Bucket:
     """A token bucket for requests and one for tokens a minute, None where there is no rate."""
 

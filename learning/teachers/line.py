@@ -20,6 +20,7 @@ from learning.teachers.limits import (
     Budget,
     Cache,
     CappedBudget,
+    Pace,
     Retries,
     Stopped,
     Turn,
@@ -129,7 +130,7 @@ class Line:
     send: Send
     budget: Budget = field(default_factory=CappedBudget)
     cache: Cache | None = None
-    bucket: Bucket = field(default_factory=Bucket)
+    bucket: Pace = field(default_factory=Bucket)
     breaker: Breaker = field(default_factory=Breaker)
     retries: Retries = field(default_factory=Retries)
     concurrency: int = 4

@@ -16,6 +16,7 @@ from annotator.actions import (
     encoding,
     endpoints,
     labeling,
+    pacing,
     projects,
     purging,
     sealing,
@@ -39,7 +40,7 @@ from annotator.models import (
 )
 from annotator.runtime.destinations import NotAllowedError
 from learning.errors import BudgetSpentError
-from tests.annotator.teaching import KEY, admin, teacher_on, work_off
+from tests.annotator.teaching import KEY, PRICES, admin, teacher_on, work_off
 from tests.factories import make_items, make_project, make_user
 from tests.llm import plays
 from tests.llm.loopback import Loopback, echo, silent, slow
@@ -106,6 +107,58 @@ class TestEndpoints:
         with pytest.raises(ConflictError):
             teacher_runs.start_run(project, teacher, None, 5)
         assert good.requests == []
+
+
+class TestPace:
+    @pytest.fixture
+    def waits(self, monkeypatch):
+        told = []
+        monkeypatch.setattr(pacing, "wait_for", lambda seconds, stopped: told.append(seconds))
+        return told
+
+    def pace(self, teacher):
+        return pacing.SharedPace(
+            teacher=teacher.pk, endpoint=teacher.endpoint_id, through=lambda work: work()
+        )
+
+    def other(self, teacher, cast):
+        return teachers.create_teacher(
+            teacher.project,
+            cast.lea,
+            name="Other",
+            plugin="openai",
+            endpoint=teacher.endpoint,
+            params={"model": "fake", **PRICES},
+        )
+
+    def test_an_endpoints_rate_holds_for_all_teachers_together(self, cast, good, waits):
+        _, teacher = teacher_on(good, cast)
+        endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=1)
+        for one in (teacher, teacher, self.other(teacher, cast)):
+            self.pace(one).take(0, stopped=lambda: False)
+        assert waits == pytest.approx([0, 60, 120], abs=20)
+
+    def test_a_teachers_rate_holds_for_all_its_runs_and_no_other(self, cast, good, waits):
+        _, teacher = teacher_on(good, cast, requests_per_minute=1)
+        for one in (teacher, teacher, self.other(teacher, cast)):
+            self.pace(one).take(0, stopped=lambda: False)
+        assert waits == pytest.approx([0, 60, 0], abs=20)
+
+    def test_whoever_is_told_to_wait_waits_in_all_runs(self, cast, good, waits):
+        _, teacher = teacher_on(good, cast)
+        self.pace(teacher).pause(600)
+        self.pace(teacher).take(0, stopped=lambda: False)
+        assert waits == pytest.approx([600], abs=60)
+
+    def test_a_rate_is_a_number_above_0_or_none(self, cast, good):
+        _, teacher = teacher_on(good, cast)
+        with pytest.raises(InvalidError, match="rate"):
+            endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=0)
+        endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=None)
+
+
+def admin_of(teacher):
+    return teacher.endpoint.created_by
 
 
 class TestSettingUp:
