@@ -16,8 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from annotator.actions import entering, settling
-from annotator.actions.schema import check_answer
+from annotator.actions import entering, saying, settling
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -51,11 +50,11 @@ FOR NO KEY UPDATE OF i, a
 
 _INSERT: LiteralString = """
 INSERT INTO annotator_annotation (
-    uuid, project_id, item_id, annotator_id, assignment_id, kind, stream, labels, question_id,
+    uuid, project_id, item_id, annotator_id, assignment_id, kind, stream, labels, value, question_id,
     comment, reason, extra, blind, seconds)
 VALUES (
     %(uuid)s, %(project)s, %(item)s, %(annotator)s, %(assignment)s, %(kind)s, %(stream)s,
-    %(labels)s, %(question)s, %(comment)s, '', %(extra)s, %(blind)s, %(seconds)s)
+    %(labels)s, %(value)s::jsonb, %(question)s, %(comment)s, '', %(extra)s, %(blind)s, %(seconds)s)
 ON CONFLICT (uuid) DO NOTHING RETURNING id, created_at
 """
 
@@ -81,17 +80,19 @@ def submit(
     *,
     uuid: UUID,
     assignment_id: int,
-    labels: Sequence[int],
+    labels: Sequence[int] = (),
+    value: object = None,
     question: int | None = None,
     seconds: float | None = None,
     comment: str = "",
 ) -> Annotation:
     """Store an answer to a leased item; with `question` to that one label, else the whole answer.
 
+    Where answers are more than labels, `value` is the answer and `labels` follow from it.
     An answer after its lease is kept; when somebody else has the item by then, marked as an extra.
     A second answer to the same assignment returns the first. Raises InvalidError for labels that
-    are not in the schema, or a question that was not asked, NotFoundError for an assignment that is
-    not this annotator's.
+    are not in the schema, a value that the task cannot read, or a question that was not asked,
+    NotFoundError for an assignment that is not this annotator's.
     """
     with transaction.atomic():
         return store(
@@ -100,6 +101,7 @@ def submit(
             uuid=uuid,
             assignment_id=assignment_id,
             labels=labels,
+            value=value,
             question=question,
             seconds=seconds,
             comment=comment,
@@ -112,13 +114,16 @@ def store(
     *,
     uuid: UUID,
     assignment_id: int,
-    labels: Sequence[int],
+    labels: Sequence[int] = (),
+    value: object = None,
     question: int | None = None,
     seconds: float | None = None,
     comment: str = "",
 ) -> Annotation:
     """What `submit` does, within a transaction of the caller's, which a refusal has to end."""
-    chosen = check_answer(project, labels, question)
+    said = saying.read(
+        project, labels, value, question, lambda: saying.text_of_lease(annotator, assignment_id)
+    )
     assignment = lock(project, annotator, assignment_id)
     first = _already_answered(assignment)
     late = assignment.state != AssignmentState.LEASED
@@ -128,11 +133,7 @@ def store(
         return first
     extra = late and not _win_back(assignment)
     if question != assignment.question_id:
-        if question is not None:
-            raise InvalidError(
-                "That question was not asked. Answer the whole item.", field="question"
-            )
-        extra = not _widen(assignment) or extra
+        extra = not _widen(assignment, question) or extra
     annotation = _insert(
         Annotation(
             uuid=uuid,
@@ -141,7 +142,8 @@ def store(
             annotator=annotator,
             assignment=assignment,
             stream=assignment.stream,
-            labels=chosen,
+            labels=said.labels,
+            value=said.value,
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,
@@ -247,6 +249,7 @@ def _insert(annotation: Annotation) -> Annotation | None:
             "kind": annotation.kind,
             "stream": annotation.stream,
             "labels": annotation.labels,
+            "value": None if annotation.value is None else json.dumps(annotation.value),
             "question": annotation.question_id,
             "comment": annotation.comment,
             "extra": annotation.extra,
@@ -291,11 +294,13 @@ def _win_back(assignment: Assignment) -> bool:
     return True
 
 
-def _widen(assignment: Assignment) -> bool:
+def _widen(assignment: Assignment, question: int | None) -> bool:
     """Make the lease of a question one of the whole answer, which was given instead.
 
     False when somebody else has or gave the whole answer of this place: then this one is an extra.
     """
+    if question is not None:
+        raise InvalidError("That question was not asked. Answer the whole item.", field="question")
     try:
         with transaction.atomic():
             Assignment.objects.filter(pk=assignment.pk).update(question=None)

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from annotator.actions import alike, assigning, labeling, settling
-from annotator.actions.schema import check_labels
+from annotator.actions import alike, assigning, labeling, saying, settling
+from annotator.actions.saying import Answer
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -39,6 +39,7 @@ def settle(
     uuid: UUID,
     item: Item,
     labels: Sequence[int] = (),
+    value: object = None,
     outcome: str = Outcome.NONE,
     comment: str = "",
     guess: Sequence[int] = (),
@@ -48,8 +49,8 @@ def settle(
 
     `outcome` keep takes the label that the item has (with `labels`, only if it is these); ambiguous
     keeps every voice's label as a distribution, `labels` being the reviewer's own; bad takes the item
-    out of the pool. Without one `labels` decide, and whether that kept or changed the label follows
-    from them. `guess` is what the reviewer chose before anything was shown: the word is blind if it
+    out of the pool. Without one `labels` decide (or `value`, where answers have one), and whether that
+    kept or changed the label follows from them. `guess` is what the reviewer chose before anything was shown: the word is blind if it
     is the same. `same` names items whose near-identical cases are settled alike, and taken back with
     this one.
 
@@ -67,16 +68,17 @@ def settle(
             if replay.annotator_id != voice.pk:
                 raise InvalidError("That answer id is already in use. Send a fresh random UUID.")
             return replay
-        chosen, made = _meant(project, item, labels, outcome)
+        answer, made = _meant(project, item, labels, value, outcome)
         said = Annotation(
             uuid=uuid,
             project=project,
             item=item,
             annotator=voice,
-            labels=chosen,
+            labels=answer.labels,
+            value=answer.value,
             outcome=made,
             comment=labeling.clean(comment, labeling.LONGEST_COMMENT),
-            blind=bool(chosen) and set(guess) == set(chosen),
+            blind=bool(answer.labels) and set(guess) == set(answer.labels),
         )
         _write(said, reviewer)
         for other in alike.near_identical(project, item, among=same):
@@ -105,24 +107,25 @@ def _write(said: Annotation, reviewer: User) -> None:
 
 
 def _meant(
-    project: Project, item: Item, labels: Sequence[int], outcome: str
-) -> tuple[list[int], str]:
-    """The labels that are written, and what they make of the label that the item has."""
+    project: Project, item: Item, labels: Sequence[int], value: object, outcome: str
+) -> tuple[Answer, str]:
+    """The answer that is written, and what it makes of the one that the item has."""
     verdict = Verdict.objects.filter(item=item, state=VerdictState.DECIDED).first()
     if outcome == Outcome.BAD:
-        return [], Outcome.BAD
+        return Answer([]), Outcome.BAD
+    has = None if verdict is None else Answer(list(verdict.labels), verdict.value)
     if outcome == Outcome.KEEP:
-        if verdict is None:
+        if has is None:
             raise ConflictError("This item has no label to keep. Say which one is right.")
-        if labels and set(labels) != set(verdict.labels):
+        if labels and set(labels) != set(has.labels):
             raise ConflictError("The label has changed since you saw it. Look at the item again.")
-        return list(verdict.labels), Outcome.KEEP
-    chosen = check_labels(project, labels)
+        return has, Outcome.KEEP
+    said = saying.read(project, labels, value, None, lambda: item.text)
     if outcome == Outcome.AMBIGUOUS:
-        return chosen, Outcome.AMBIGUOUS
-    if verdict is None:
-        return chosen, Outcome.DECIDE
-    return chosen, Outcome.KEEP if set(chosen) == set(verdict.labels) else Outcome.CHANGE
+        return said, Outcome.AMBIGUOUS
+    if has is None:
+        return said, Outcome.DECIDE
+    return said, Outcome.KEEP if said.same_as(has) else Outcome.CHANGE
 
 
 def _former(item: Item, voice: Annotator) -> Annotation | None:
@@ -209,7 +212,12 @@ def settle_flags(item: Item, reviewer: User, word: Annotation | None = None) -> 
 
 
 def _judge(word: Annotation) -> None:
-    """Machines asked about the label that the item had then; that is what was kept or changed."""
+    """Machines asked about the label that the item had then; that is what was kept or changed.
+
+    Labels alone do not tell one value from another: there the word's own outcome stands.
+    """
+    if word.value is not None:
+        return
     asked = Flag.objects.filter(word=word).by_machines()
     same = Q(labels__contains=word.labels, labels__contained_by=word.labels)
     asked.filter(same).update(outcome=Outcome.KEEP)

@@ -8,10 +8,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from annotator.actions import reviewing, settling
+from annotator.actions import reviewing, saying, settling
 from annotator.actions.assigning import LEASE_SECONDS
 from annotator.actions.labeling import LONGEST_COMMENT, clean, find_replay, lock, still_wanted
-from annotator.actions.schema import check_answer
 from annotator.errors import AnnotatorError, ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -65,7 +64,8 @@ def revise(
     *,
     uuid: UUID,
     annotation_uuid: UUID,
-    labels: Sequence[int],
+    labels: Sequence[int] = (),
+    value: object = None,
     comment: str = "",
 ) -> Annotation:
     """Change an own earlier answer: a new annotation that follows the old one.
@@ -74,9 +74,9 @@ def revise(
     """
     with transaction.atomic():
         said = _own(annotator, annotation_uuid)
-        chosen = check_answer(project, labels, said.question_id)
         # Parts two tabs that change or take back one answer: the second is told so.
-        Item.objects.select_for_update(no_key=True).get(pk=said.item_id)
+        item = Item.objects.select_for_update(no_key=True).get(pk=said.item_id)
+        answer = saying.read(project, labels, value, said.question_id, lambda: item.text)
         replay = find_replay(annotator, uuid)
         if replay is not None:
             return replay
@@ -93,7 +93,8 @@ def revise(
             assignment_id=last.assignment_id,
             previous=last,
             stream=last.stream,
-            labels=chosen,
+            labels=answer.labels,
+            value=answer.value,
             question_id=last.question_id,
             outcome=Outcome.CHANGE if last.stream == Stream.REVIEW else Outcome.NONE,
             comment=clean(comment, LONGEST_COMMENT),

@@ -18,13 +18,13 @@ from annotator.models import LedgerBatch, LedgerEntry, Project
 SEAL_LOCK = 7_002
 BATCH = 5_000
 # The last parts of an annotation's content, which came with later versions.
-LATER = 2
+LATER = 3
 
 _UNSEALED = """
 SELECT a.id, a.uuid::text, i.number, a.annotator_id, a.kind, a.stream, a.labels, a.comment,
        a.reason, a.extra, p.uuid::text, a.item_id,
        to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id,
-       nullif(a.outcome, '')
+       nullif(a.outcome, ''), a.value::text
 FROM annotator_ledgerentry e
 JOIN annotator_annotation a ON a.id = e.annotation_id
 JOIN annotator_item i ON i.id = a.item_id
@@ -37,7 +37,7 @@ CONTENT = """
 SELECT e.position, e.digest, e.redacted_at, a.uuid::text, i.number, a.annotator_id, a.kind,
        a.stream, a.labels, a.comment, a.reason, a.extra, p.uuid::text,
        to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.question_id,
-       nullif(a.outcome, '')
+       nullif(a.outcome, ''), a.value::text
 FROM annotator_ledgerentry e
 JOIN annotator_annotation a ON a.id = e.annotation_id
 JOIN annotator_item i ON i.id = a.item_id
@@ -72,15 +72,20 @@ def position(project: Project) -> int:
 def digest_of(content: list[Any]) -> bytes:
     """SHA-256 of one annotation's content as canonical JSON.
 
-    The label asked about and a reviewer's outcome come last and only where there are any: other
-    answers keep the digests that they had before there were questions and outcomes.
+    The label asked about, a reviewer's outcome and the value come last and only where there are any:
+    other answers keep the digests that they had before there were such.
     """
     told = len(content)
     while told > len(content) - LATER and content[told - 1] is None:
         told -= 1
     content = content[:told]
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
+
+
+def _decoded(value: str | None) -> Any:
+    """A stored value by what it holds: how the database spells JSON is no part of a digest."""
+    return None if value is None else json.loads(value)
 
 
 def _seal_batch(project_id: int, follow: Callable[[list[int]], object] | None) -> list[int]:
@@ -93,7 +98,7 @@ def _seal_batch(project_id: int, follow: Callable[[list[int]], object] | None) -
             return []
         last = LedgerBatch.objects.filter(project_id=project_id).order_by("-number").first()
         first = last.last + 1 if last else 1
-        digests = [digest_of([*row[1:11], *row[12:15]]) for row in rows]
+        digests = [digest_of([*row[1:11], *row[12:15], _decoded(row[15])]) for row in rows]
         _number(cursor, [row[0] for row in rows], first, digests)
         LedgerBatch.objects.create(
             project_id=project_id,
@@ -148,6 +153,6 @@ def _digests(project: Project, batch: LedgerBatch, breaks: list[str]) -> list[by
     breaks.extend(
         f"The annotation at position {row[0]} was changed after it was sealed."
         for row in rows
-        if row[2] is None and digest_of(list(row[3:])) != bytes(row[1])
+        if row[2] is None and digest_of([*row[3:-1], _decoded(row[-1])]) != bytes(row[1])
     )
     return [bytes(row[1]) for row in rows]

@@ -31,7 +31,8 @@ from annotator.models import (
 
 
 class VerdictShape(serializers.ModelSerializer[Verdict]):
-    """`soft` gives each label's share of the votes' weight, by label id.
+    """`soft` gives each label's share of the votes' weight, by label id. `value` is the whole answer
+    where it is more than labels; `labels` then holds each label that it names once.
 
     A verdict of answers to questions about single labels has the state `partial`: `known` lists the
     labels that it knows, and `labels` those of them that are there; nothing is said of the others.
@@ -42,6 +43,7 @@ class VerdictShape(serializers.ModelSerializer[Verdict]):
         fields = [
             "item_id",
             "labels",
+            "value",
             "soft",
             "known",
             "state",
@@ -119,7 +121,7 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
     """`previous` is the UUID of the answer that this one follows.
 
     With a `question`, a label id, the answer is about that label alone: `labels` holds it, or is
-    empty for "no".
+    empty for "no". `value` is the whole answer where it is more than labels.
     """
 
     stream = serializers.SerializerMethodField()
@@ -129,7 +131,7 @@ class AnnotationShape(serializers.ModelSerializer[Annotation]):
     class Meta:
         model = Annotation
         fields = [
-            *("uuid", "item_id", "annotator_id", "kind", "stream", "labels", "question"),
+            *("uuid", "item_id", "annotator_id", "kind", "stream", "labels", "value", "question"),
             *("comment", "reason"),
             *("extra", "blind", "seconds", "previous", "created_at"),
         ]

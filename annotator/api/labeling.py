@@ -12,16 +12,19 @@ from rest_framework.response import Response
 from annotator.actions import assigning, labeling, revising
 from annotator.api.base import Endpoint
 from annotator.api.items import AnnotationShape, ItemContent, shown_stream
-from annotator.api.parsing import IdField, LabelField, body, label_ids
+from annotator.api.parsing import IdField, LabelField, ObjectField, body, label_ids
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Annotator, Assignment, Can, Project, Stream
 
+# What was said: labels, or a value where answers have one
+SAID = "labels"
+
 # What each kind of answer must bring besides its UUID
 NEEDS = {
-    "answer": ("assignment", "labels"),
+    "answer": ("assignment", SAID),
     "skip": ("assignment",),
     "retract": ("annotation",),
-    "revise": ("annotation", "labels"),
+    "revise": ("annotation", SAID),
 }
 
 
@@ -39,8 +42,9 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     With a `question`, a label id, only that label is asked about: answer with the same `question` and
     with `labels` that hold it or are empty. A whole answer, without `question`, is always taken too.
 
-    `suggestion` lists [label id, probability], likeliest first; it is empty and the reason is
-    withheld where the item is labelled blind. `label_set` holds the labels that hold with its
+    `suggestion` lists [label id, probability], likeliest first, or is an object like the `value` of an
+    answer, with a `probability` for each part; it is empty and the reason is withheld where the item
+    is labelled blind. `label_set` holds the labels that hold with its
     `coverage`, those that are `sure` and those that `maybe` are; null where nothing is promised.
     """
 
@@ -67,10 +71,10 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
         """The one label that is asked about; a blind project hears of none."""
         return None if self.context["project"].blind else lease.question_id
 
-    def get_suggestion(self, lease: Assignment) -> list[list[float]]:
+    @extend_schema_field({"oneOf": [{"type": "array", "items": {}}, {"type": "object"}]})
+    def get_suggestion(self, lease: Assignment) -> Any:
         """The student's guess, unless this answer is to be blind."""
-        found: list[list[float]] = [] if self._is_blind(lease) else lease.suggestion
-        return found
+        return [] if self._is_blind(lease) else lease.suggestion
 
     @extend_schema_field(LabelSetShape(allow_null=True))
     def get_label_set(self, lease: Assignment) -> dict[str, Any] | None:
@@ -109,6 +113,12 @@ class AnswerWish(serializers.Serializer[Any]):
         required=False, help_text="The own answer that is taken back or changed."
     )
     labels = serializers.ListField(child=LabelField(), required=False, max_length=10_000)
+    value = ObjectField(
+        required=False,
+        allow_null=True,
+        help_text="The answer where it is more than labels, which are then left out. Spans: "
+        '{"spans": [{"start": 0, "end": 5, "label": 7}]}, with label ids; offsets count code points.',
+    )
     question = LabelField(
         required=False,
         allow_null=True,
@@ -176,7 +186,8 @@ class Answers(Voiced):
     def post(self, request: Request, project_id: int) -> Response:
         project, voice = self.voice(project_id)
         wish = body(request, AnswerWish)
-        missing = [name for name in NEEDS[wish["kind"]] if name not in wish]
+        given = {*wish, SAID} if wish.get("value") is not None else set(wish)
+        missing = [name for name in NEEDS[wish["kind"]] if name not in given]
         if missing:
             raise InvalidError(f"To {wish['kind']}, send “{missing[0]}”.", field=missing[0])
         said, kept = _store(project, voice, wish)
@@ -203,7 +214,7 @@ def _store(
             seconds=wish.get("seconds"),
         )
         return said, []
-    labels = label_ids(project, wish["labels"])
+    labels = label_ids(project, wish.get("labels", []))
     if kind == "revise":
         said = revising.revise(
             project,
@@ -211,6 +222,7 @@ def _store(
             uuid=uuid,
             annotation_uuid=wish["annotation"],
             labels=labels,
+            value=wish.get("value"),
             comment=wish["comment"],
         )
         return said, []
@@ -221,6 +233,7 @@ def _store(
         uuid=uuid,
         assignment_id=wish["assignment"],
         labels=labels,
+        value=wish.get("value"),
         question=None if asked is None else label_ids(project, [asked])[0],
         seconds=wish.get("seconds"),
         comment=wish["comment"],

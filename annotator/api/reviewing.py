@@ -21,7 +21,7 @@ from annotator.actions import (
 from annotator.api.base import Endpoint, allowed
 from annotator.api.items import AnnotationShape, ItemShape
 from annotator.api.jobs import JobShape
-from annotator.api.parsing import IdField, LabelField, body, label_ids, query
+from annotator.api.parsing import IdField, LabelField, ObjectField, body, label_ids, query
 from annotator.errors import NotFoundError
 from annotator.models import Can, Flag, FlagState, Item, Project
 
@@ -80,7 +80,7 @@ class NewFlag(serializers.Serializer[Any]):
 class Word(serializers.Serializer[Any]):
     """A reviewer's word, which decides the item; send the same `uuid` again after a lost response.
 
-    Either `labels`, or `outcome`: keep the label that the item has (with `labels`: only if it is
+    Either `labels` (or `value`, where answers are more than labels), or `outcome`: keep the label that the item has (with `labels`: only if it is
     these), ambiguous with the `labels` of
     the reviewer's own word, bad for an item to which no label fits. `guess` is what the reviewer
     chose before seeing the others; `same` names near-identical items to settle alike.
@@ -89,6 +89,7 @@ class Word(serializers.Serializer[Any]):
     uuid = serializers.UUIDField()
     item = IdField()
     labels = serializers.ListField(child=LabelField(), max_length=10_000, default=list)
+    value = ObjectField(required=False, allow_null=True)
     outcome = serializers.ChoiceField(
         choices=[("keep", "keep"), ("ambiguous", "ambiguous"), ("bad", "bad")],
         default="",
@@ -171,6 +172,7 @@ class Review(Endpoint):
             uuid=wish["uuid"],
             item=item_of(self, project, wish["item"]),
             labels=label_ids(project, wish["labels"]),
+            value=wish.get("value"),
             outcome=wish["outcome"],
             comment=wish["comment"],
             guess=label_ids(project, wish["guess"]),

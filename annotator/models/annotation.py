@@ -138,6 +138,9 @@ class Annotation(models.Model):
     kind = models.CharField(max_length=16, choices=AnnotationKind, default=AnnotationKind.ANSWER)
     stream = models.CharField(max_length=16, choices=Stream, default=Stream.ACTIVE)
     labels = ArrayField(models.BigIntegerField(), default=list)
+    # The whole answer where labels alone do not say it: {"spans": [{"start", "end", "label"}, …]}.
+    # `labels` then holds each label it names once, so that whatever looks for a label finds it.
+    value = models.JSONField(null=True)
     # The one label this answer is about: `labels` holds it or is empty. Nothing is said of others.
     question = models.ForeignKey(
         Label, models.DO_NOTHING, null=True, db_index=False, db_constraint=False, related_name="+"
@@ -256,6 +259,8 @@ class Verdict(models.Model):
     item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="verdict")
     project = models.ForeignKey(Project, models.CASCADE, related_name="verdicts")
     labels = ArrayField(models.BigIntegerField(), default=list)
+    # As an annotation's; null where labels say it all.
+    value = models.JSONField(null=True)
     # {label id: share of the weight, 0..1}; for multi-label each share is its own probability.
     soft = models.JSONField(default=dict)
     # The labels that are known where the verdict is partial; null where all are.

@@ -145,6 +145,13 @@ class Project(models.Model):
         return self.task_type == "multi"
 
     @property
+    def shape(self) -> str:
+        """What an answer is made of, which decides the widget that gives it and who can read it."""
+        from learning.tasks import TASKS
+
+        return TASKS[self.task_type].shape
+
+    @property
     def present_count(self) -> int:
         """Items that are here to be labelled and searched."""
         return self.item_count - self.removed_count

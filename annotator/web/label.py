@@ -145,6 +145,7 @@ def _store(request: HttpRequest, project: Project, voice: Annotator) -> Assignme
             uuid=uuid,
             assignment_id=assignment_id,
             labels=[_number(each) for each in form.getlist("labels")],
+            value=value_of(form.get("value", "")),
             question=_number(form["question"]) if form.get("question") else None,
             seconds=seconds,
             comment=form.get("comment", ""),
@@ -319,6 +320,16 @@ def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise InvalidError(f"“{text[:40]}” is not a number.")
     return int(text)
+
+
+def value_of(text: str) -> object:
+    """The value that a form carries as JSON; None where labels are the answer."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidError("The answer is not JSON. Reload the page.", field="value") from error
 
 
 def _uuid(text: str) -> UUID:
