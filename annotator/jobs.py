@@ -29,6 +29,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from annotator.errors import AnnotatorError
 from annotator.models import Job, JobState
+from learning.errors import LearningError
 
 if TYPE_CHECKING:
     from annotator.models import Project, User
@@ -350,6 +351,10 @@ def execute(job_id: int) -> None:
         return
     except AnnotatorError as refusal:
         finish(job, JobState.FAILED, error=refusal.detail)
+        return
+    except LearningError as refusal:
+        logger.warning("job %s %s was refused", job.pk, job.kind, exc_info=refusal)
+        finish(job, JobState.FAILED, error=str(refusal))
         return
     finish(job, JobState.DONE, result=result or {})
     logger.info("job %s %s done in %.2f s", job.pk, job.kind, time.monotonic() - started)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -43,12 +44,16 @@ from annotator.models import (
     StudentState,
     StudentVersion,
 )
+from learning.errors import CheckpointMismatchError, LearningError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from annotator.actions.lessons import Lesson
-    from learning.students import Fitted
+    from learning.students import Fitted, Student
     from learning.students.predictions import Predictions
     from learning.tasks import Columns
+    from learning.types import Report, TrainingData
 
 # Old heads keep their figures for the curve; their files go, but for the newest few.
 KEPT_FILES = 5
@@ -85,10 +90,25 @@ def run_finetune(run: jobs.Run) -> dict[str, Any]:
         raise ConflictError(
             "A fine-tuned student needs encoded items and answers with two different labels."
         )
-    version, _ = _learn(
-        run, project, encoding, lesson, kind="finetune", params=run.params.get("student", {})
-    )
+    params = run.params.get("student", {})
+    with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+        version, _ = _learn(
+            run, project, encoding, lesson, kind="finetune", params=params, checkpoint=checkpoint
+        )
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+@contextlib.contextmanager
+def _resumable(folder: Path) -> Iterator[Path]:
+    """A folder for the checkpoints of a job: it goes when the job ends, one way or another, and
+    stays for the next worker when this one dies or loses its lease.
+    """
+    try:
+        yield folder
+    except (jobs.CancelledError, LearningError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _learn(
@@ -99,6 +119,7 @@ def _learn(
     *,
     kind: str,
     params: dict[str, Any] | None = None,
+    checkpoint: Path | None = None,
 ) -> tuple[StudentVersion, Any]:
     import numpy as np
 
@@ -109,12 +130,13 @@ def _learn(
     rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
     student = STUDENTS[kind](**(params or {}))
     folder = students_folder(project.pk) / f"{kind}-{secrets.token_hex(6)}"
-    fitted = student.fit(
+    fitted = _fit(
+        student,
         lesson.data,
         rng,
         lambda done, total: run.progress(done, total, "Training"),
-        start=_former(project, kind, lesson.columns),
-        checkpoint=_checkpoint(run, kind),
+        _former(project, kind, lesson.columns),
+        checkpoint,
     )
     fitted.save(folder)
     items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
@@ -132,10 +154,21 @@ def _learn(
     return version, predictions
 
 
-def _checkpoint(run: jobs.Run, kind: str) -> Path | None:
-    if kind == "head":
-        return None
-    return students_folder(run.job.project_id or 0) / f".checkpoint-{run.job.pk}"
+def _fit(
+    student: Student,
+    data: TrainingData,
+    rng: np.random.Generator,
+    report: Report,
+    start: Fitted | None,
+    checkpoint: Path | None,
+) -> Fitted:
+    try:
+        return student.fit(data, rng, report, start=start, checkpoint=checkpoint)
+    except CheckpointMismatchError:
+        if checkpoint is None:
+            raise
+        shutil.rmtree(checkpoint)  # answers came between a worker that died and this one
+        return student.fit(data, rng, report, start=start, checkpoint=checkpoint)
 
 
 def _former(project: Project, kind: str, columns: Columns) -> Fitted | None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions import projects
 from annotator.models import Job, JobState
+from learning.errors import DivergedError
 
 
 def probe(steps=0, **fields):
@@ -216,6 +217,16 @@ class TestEnd:
         job.refresh_from_db()
         assert job.state == JobState.CANCELLED
         assert "deleted" in job.error
+
+    def test_a_refusal_of_the_learning_library_does_too(self, bells, monkeypatch):
+        def refuse(run):
+            raise DivergedError("Choose lower learning rates.")
+
+        monkeypatch.setattr(jobs, "_action", lambda kind: refuse)
+        job = probe()
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.error) == (JobState.FAILED, "Choose lower learning rates.")
 
     def test_time_left_follows_the_pace(self):
         now = timezone.now()
