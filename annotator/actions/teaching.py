@@ -11,7 +11,7 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions.encoding import matrix_folder, students_folder
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import ItemKind, Job, Label, Project, StudentVersion, User
+from annotator.models import ItemKind, Job, JobState, Label, Project, StudentVersion, User
 from annotator.runtime import modelclient
 
 TEXTS_AT_MOST = 64
@@ -25,7 +25,30 @@ class Guess:
     labels: list[tuple[int, float]]
 
 
-def start_finetune(project: Project, user: User, params: dict[str, Any] | None = None) -> Job:
+def start_training(
+    project: Project, kind: str, params: dict[str, Any], user: User | None = None
+) -> Job:
+    """Ask for a student of a kind; a head that waits already is the answer too.
+
+    Raises InvalidError for a kind or parameters that there are not.
+    """
+    from learning.students import STUDENTS
+
+    if kind == "finetune":
+        return start_finetune(project, user, params)
+    if kind != "head":
+        raise InvalidError(f"A student is one of {', '.join(STUDENTS)}.", field="kind")
+    if params:
+        raise InvalidError("A head chooses its own parameters.", field="params")
+    with transaction.atomic():
+        key = f"train:{project.pk}"
+        job = jobs.enqueue("train", project=project, key=key, started_by=user)
+        return job or Job.objects.get(key=key, state=JobState.QUEUED)
+
+
+def start_finetune(
+    project: Project, user: User | None, params: dict[str, Any] | None = None
+) -> Job:
     """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
     from learning.errors import LearningError
     from learning.students import STUDENTS

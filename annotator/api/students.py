@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import teaching, training
+from annotator.actions import leaving, teaching, training
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, ObjectField, body
 from annotator.api.projects import ProjectShape
 from annotator.errors import InvalidError, NotFoundError
+from annotator.formats.zipping import zipped
 from annotator.models import Can, Project, SetCalibration, StudentVersion
 
 
@@ -154,6 +157,24 @@ class StudentsFinetune(OfStudents):
         job = teaching.start_finetune(project, self.person, body(request, FinetuneWish)["params"])
         job.refresh_from_db()
         return Response(JobShape(job).data, status=202)
+
+
+class StudentDownload(OfStudents):
+    budget = "heavy"
+
+    @extend_schema(
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+        summary="A student as a folder that works elsewhere, as a zip",
+    )
+    def get(self, request: Request, project_id: int, student_id: int) -> StreamingHttpResponse:
+        project = self.project(project_id, Can.MANAGE)
+        student = self.student(project, student_id)
+        members = leaving.members(student)
+        response = StreamingHttpResponse(zipped(members), content_type="application/zip")
+        name = f"{leaving.package_of(student)}.zip"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class Predict(OfStudents):

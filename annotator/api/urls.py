@@ -150,6 +150,11 @@ urlpatterns: list[URLPattern] = [
         students.StudentPromote.as_view(),
         name="api_student_promote",
     ),
+    path(
+        f"{PROJECT}/students/<int:student_id>/download",
+        students.StudentDownload.as_view(),
+        name="api_student_download",
+    ),
     path(f"{PROJECT}/students/unpin", students.StudentsUnpin.as_view(), name="api_students_unpin"),
     path(
         f"{PROJECT}/students/finetune",

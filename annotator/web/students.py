@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -12,11 +11,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import encoding, teaching, training
+from annotator.actions import leaving, teaching, training
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
+from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
 from annotator.web import jobs, sets
-from annotator.web.archives import zipped
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
 
@@ -172,23 +171,11 @@ def _bars(project: Project, guess: teaching.Guess) -> list[tuple[Bar, float]]:
 @require_GET
 @login_required
 def download(request: HttpRequest, project_id: int, number: int) -> StreamingHttpResponse:
-    """The student's files as a zip: weights as safetensors, a manifest with hashes."""
+    """The student as a folder that works elsewhere, as a zip."""
     project = project_for(request, project_id, Can.MANAGE)
     version = student_for(request, project, number, Can.MANAGE)
-    folder = encoding.students_folder(project.pk) / version.folder
-    if not version.folder or not (folder / "manifest.json").is_file():
-        raise NotFoundError("The files of this student were removed to save space.")
-    response = StreamingHttpResponse(zipped(_members(folder)), content_type="application/zip")
-    name = f"concord-{project.pk}-student-{version.number}.zip"
+    members = leaving.members(version)
+    response = StreamingHttpResponse(zipped(members), content_type="application/zip")
+    name = f"{leaving.package_of(version)}.zip"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def _members(folder: Path) -> list[tuple[str, Path]]:
-    """Everything but the predictions over this project's own pool."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [
-        (str(path.relative_to(folder)), path)
-        for path in found
-        if path.relative_to(folder).parts[0] != "pool"
-    ]

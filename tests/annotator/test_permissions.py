@@ -138,6 +138,7 @@ api_job_cancel         POST    yes   yes     no       404       no     404      
 api_students           GET     yes   yes     yes      no        yes    404      in
 api_student            GET     yes   yes     yes      no        yes    404      in
 api_student_promote    POST    yes   yes     no       no        no     404      in
+api_student_download   GET     yes   yes     no       no        no     404      in
 api_students_unpin     POST    yes   yes     no       no        no     404      in
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in

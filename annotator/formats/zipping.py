@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,15 +31,17 @@ class _Pipe:
         return taken
 
 
-def zipped(members: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
-    """The bytes of a zip of (name in the zip, file); stored, since weights do not get smaller."""
+def zipped(members: Iterable[tuple[str, Path | bytes]]) -> Iterator[bytes]:
+    """The bytes of a zip of (name in the zip, file or content); stored, since weights do not get
+    smaller."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
-        for name, path in members:
+        for name, content in members:
             # A fixed date: the same files give the same bytes.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+            opened = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+            with opened as source, archive.open(entry, "w", force_zip64=True) as target:
                 while block := source.read(BLOCK):
                     target.write(block)
                     yield pipe.take()

@@ -1,0 +1,58 @@
+"""A student that leaves: the files that make it work where nothing of Concord is installed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PARTS = Path(__file__).parent / "student"
+# Which of our files runs a student of a kind, and which turns texts into the vectors of an encoder.
+MODELS = {"head": "model.py", "finetune": "model_transformer.py"}
+ENCODERS = {
+    "minilm": "encode.py",
+    "transformers": "encode.py",
+    "sentence-transformers": "encode_sentences.py",
+    "tfidf-svd": "encode_tfidf.py",
+}
+NEEDS = {
+    "model.py": ("numpy",),
+    "model_transformer.py": ("numpy", "torch", "transformers", "safetensors"),
+    "encode.py": ("torch", "transformers"),
+    "encode_sentences.py": ("sentence-transformers",),
+    "encode_tfidf.py": (),
+}
+
+
+def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
+    """Name in the folder -> our file, for a student of `kind` on vectors of `encoder`.
+
+    `encoder` is None for a student that reads the texts itself. Empty for a kind of student that
+    only Concord can run.
+    """
+    if kind not in MODELS:
+        return {}
+    files = {"__init__.py": PARTS / "__init__.py", "model.py": PARTS / MODELS[kind]}
+    if encoder in ENCODERS:
+        files["encode.py"] = PARTS / ENCODERS[encoder]
+    return files
+
+
+def needs(files: Mapping[str, Path]) -> list[str]:
+    """The packages that these files import, for `pip install`."""
+    named = [package for path in files.values() for package in NEEDS.get(path.name, ())]
+    return list(dict.fromkeys(named))
+
+
+def about_encoder(
+    name: str, params: Mapping[str, Any], manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a folder tells of its encoder: enough to get the same one, no path of this machine."""
+    model = str(params.get("name", ""))
+    local = Path(model).is_absolute()
+    told: dict[str, Any] = {
+        "encoder": name,
+        "name": Path(model).name if local else model,
+        "revision": params.get("revision"),
+        "local": local,
+    }
+    kept = ("tokens", "weights", "fingerprint", "parameters")
+    return told | {key: manifest[key] for key in kept if key in manifest}

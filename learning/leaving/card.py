@@ -1,0 +1,165 @@
+"""The model card of a student that leaves: what it learned, how good it is, where it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFacts:
+    """A label's name and description, and how many decided items have it."""
+
+    name: str
+    description: str
+    items: int
+    archived: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a card tells. Shares lie in 0 … 1.
+
+    package: the folder's name, from which it is imported; needs: packages to install.
+    estimate: "audit", "out-of-fold" or "" where it was never measured, then `accuracy`, its 95 %
+    interval `low` and `high`, and `measured_on` items; `others` are further figures by name.
+    position: of the ledger of answers, up to which it learned.
+    encoder: in words, "" for a student that reads the texts itself; licence: of that model.
+    runs: whether the folder holds a loader.
+    """
+
+    package: str
+    project: str
+    description: str
+    task: str
+    multi_label: bool
+    number: int
+    kind: str
+    labels: Sequence[LabelFacts]
+    trained_on: int
+    answers: int
+    position: int
+    trained_at: str
+    estimate: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    measured_on: int
+    others: Sequence[tuple[str, float]]
+    encoder: str
+    licence: str
+    needs: Sequence[str]
+    runs: bool
+
+
+def write(facts: Facts) -> str:
+    """The card as Markdown."""
+    parts = [_head(facts), _use(facts), _learned(facts), _good(facts), _limits(facts), _rest(facts)]
+    return "\n".join(parts)
+
+
+def _head(facts: Facts) -> str:
+    about = f"\n{_plain(facts.description)}\n" if facts.description else ""
+    what = "any of" if facts.multi_label else "one of"
+    return f"""# {_plain(facts.project)}: student {facts.number}
+{about}
+A small model ({facts.kind}; {facts.task.lower()}) that gives a text {what} {len(facts.labels)} labels. It
+learned from the labels of the Concord project “{_plain(facts.project)}”.
+"""
+
+
+def _use(facts: Facts) -> str:
+    if not facts.runs:
+        return f"""## Use
+
+Only Concord runs a student of the kind “{facts.kind}”: `learning.students.load(folder).predict(texts)`.
+"""
+    example = '["billing"], …' if facts.multi_label else '"billing", …'
+    install = f"```sh\npip install {' '.join(facts.needs)}\n```\n\n" if facts.needs else ""
+    return f"""## Use
+
+{install}With the folder `{facts.package}` in the place where Python runs:
+
+```python
+from {facts.package} import load
+
+student = load()
+student(["a text", "another"])          # names of labels: [{example}]
+student.predict(["a text", "another"])  # (n, k) probabilities, columns as in labels.json
+```
+"""
+
+
+def _learned(facts: Facts) -> str:
+    rows = "\n".join(
+        f"| {_cell(label.name)}{' (archived)' if label.archived else ''} "
+        f"| {_cell(label.description)} | {label.items:,} |"
+        for label in facts.labels
+    )
+    return f"""## What it learned from
+
+{facts.trained_on:,} labelled items, with {facts.answers:,} answers by people among them, up to position
+{facts.position:,} of the project's ledger; trained {facts.trained_at}. Items with each label when this
+folder was written:
+
+| Label | Description | Items |
+|---|---|---:|
+{rows}
+"""
+
+
+def _good(facts: Facts) -> str:
+    others = "".join(f"- {name}: {value:.3f}\n" for name, value in facts.others)
+    return f"""## How good it is
+
+{_measured(facts)}
+{others and chr(10) + others}"""
+
+
+def _measured(facts: Facts) -> str:
+    if facts.accuracy is None:
+        return "It was never measured: too few answers to audit items. Expect nothing of it yet."
+    interval = f" (95 % interval {facts.low or 0:.1%} to {facts.high or 0:.1%}, Wilson)"
+    figure = f"Accuracy **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"
+    if facts.estimate == "audit":
+        return (
+            f"{figure} drawn at random from the project's items, labelled blind, and kept from every "
+            "training. The figure holds for items like those of the project."
+        )
+    return (
+        f"{figure}, each predicted by a model that did not learn from it (out of fold). These are the "
+        "items that were chosen to be labelled, no random sample: the figure on all items may differ."
+    )
+
+
+def _limits(facts: Facts) -> str:
+    archived = (
+        "- Archived labels keep their column and get the probability 0.\n"
+        if any(label.archived for label in facts.labels)
+        else ""
+    )
+    rare = [_plain(x.name) for x in facts.labels if x.items < 10 and not x.archived]
+    few = f"- Fewer than 10 items were seen of: {', '.join(rare[:20])}.\n" if rare else ""
+    return f"""## Limits
+
+- Texts of another kind, language or time than the project's were not measured. Measure again there.
+- It has no label for “none of these” unless the list above has one.
+- What the labels got wrong, it learned too.
+{few}{archived}"""
+
+
+def _rest(facts: Facts) -> str:
+    base = facts.encoder or "the transformer in `encoder/`"
+    return f"""## Files and licence
+
+Weights are safetensors; `manifest.json` has the sha256 of each, and `load()` refuses a changed one.
+`labels.json` has the labels in the order of the columns. It reads texts by {base}. Licence of that
+model: {facts.licence}. The labels, and what was learned from them, belong to the project's owners.
+"""
+
+
+def _plain(text: str) -> str:
+    """On one line, and no HTML: names are data."""
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")

@@ -1,0 +1,74 @@
+"""A student that left Concord. README.md beside this file says what it can do and how good it is.
+
+With the folder that holds this one on the path, and `this` standing for its name:
+
+    from this import load
+
+    student = load()
+    student(["Where is my parcel?"])  # ["Delivery"]; lists of names where there are several labels
+    student.predict(["Where is my parcel?"])  # (n, k) probabilities, columns as in labels.json
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import Model
+
+FOLDER = Path(__file__).parent
+
+
+class Student:
+    """Texts, or the vectors that its encoder makes of them, to labels.
+
+    labels: one entry of labels.json for each column; names: their names.
+    """
+
+    def __init__(self, folder: Path = FOLDER, encoder: str = "") -> None:
+        """`encoder`: a folder with the encoder, where it is not to be found by its name."""
+        check(folder)
+        self.folder, self.encoder = folder, encoder
+        self.labels: list[dict[str, Any]] = json.loads((folder / "labels.json").read_text("utf-8"))
+        self.names = [str(label["name"]) for label in self.labels]
+        self.model = Model(folder)
+
+    def predict(self, items: Sequence[str] | NDArray[Any]) -> NDArray[np.float32]:
+        """n texts or (n, d) vectors -> (n, k) probabilities."""
+        if self.model.reads_vectors and not isinstance(items, np.ndarray):
+            items = self.encode(items)
+        return self.model.predict(items)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) vectors of n texts."""
+        try:
+            from .encode import Encoder
+        except ModuleNotFoundError as error:
+            raise RuntimeError(
+                f"This student reads vectors, and its encoder needs {error.name}. See README.md."
+            ) from error
+        return Encoder(self.folder / "encoder", self.encoder).encode(list(texts))
+
+    def __call__(self, texts: Sequence[str] | NDArray[Any]) -> list[Any]:
+        """The likeliest label's name of each text; where there are several labels, a list."""
+        rows = self.predict(texts)
+        if not self.model.multi_label:
+            return [self.names[column] for column in rows.argmax(axis=1)]
+        return [[self.names[column] for column in np.flatnonzero(row >= 0.5)] for row in rows]
+
+
+def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:
+    """The student in this folder."""
+    return Student(Path(folder), encoder)
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder in which a file of the model is missing or was changed."""
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    for name, expected in manifest["sha256"].items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
+            raise ValueError(f"{name} was changed after this student was saved.")

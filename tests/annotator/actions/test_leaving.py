@@ -1,0 +1,102 @@
+"""A student leaves as a folder: its card, its labels, and that it works where it arrives."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from annotator.actions import assigning, encoding, schema, settling
+from annotator.actions.training import students_folder
+from annotator.models import Job, StudentVersion
+from learning.students import load
+from tests.annotator.actions.test_loop import label_some, make_pool, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ELSEWHERE = """
+import importlib, json, sys
+sys.path.insert(0, ".")
+student = importlib.import_module(sys.argv[1]).load()
+texts = json.loads(sys.argv[2])
+print(json.dumps([student.predict(texts).tolist(), student(texts)]))
+"""
+
+
+@pytest.fixture
+def taught(cast):
+    """A project with a student on TF-IDF vectors."""
+    project, truth, _ = make_pool(cast, 45, description="Tickets | of a <b>shop</b>")
+    encoding.wish_encoding(project)
+    work()
+    label_some(project, assigning.voice_of(project, cast.ana), truth, 20)
+    settling.wish_training(project)
+    work()
+    project.refresh_from_db()
+    return project
+
+
+def test_the_download_works_where_nothing_of_ours_is(taught, cast, tmp_path):
+    version = taught.current_student
+    lea = Client()
+    lea.force_login(cast.lea)
+    path = f"/projects/{taught.pk}/students/{version.number}/download"
+    content = b"".join(lea.get(path).streaming_content)
+    assert b"".join(lea.get(path).streaming_content) == content
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.testzip() is None
+    archive.extractall(tmp_path)
+    name = f"concord_{taught.pk}_student_{version.number}"
+    assert {each.split("/")[0] for each in archive.namelist()} == {name}
+    assert not [each for each in archive.namelist() if "pool" in each]
+
+    texts = ["refund to my bank card", "the parcel is late", "locked account"]
+    arguments = [sys.executable, "-I", "-c", ELSEWHERE, name, json.dumps(texts)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
+    said, names = json.loads(done.stdout)
+    ready = encoding.encoder_of(version.encoding)
+    here = load(students_folder(taught.pk) / version.folder).predict(ready.encode(texts))
+    np.testing.assert_allclose(said, here, atol=1e-5)
+    assert names == ["Billing", "Delivery", "Login"]
+
+
+def test_the_card_says_what_it_is_and_how_good(taught, tmp_path):
+    version = taught.current_student
+    StudentVersion.objects.filter(pk=version.pk).update(
+        accuracy=0.8, accuracy_low=0.7, accuracy_high=0.88, estimate="audit", evaluated_on=120
+    )
+    schema.archive_label(taught.labels.get(name="Login"))
+    call_command("download_student", str(taught.pk), into=tmp_path)
+    folder = tmp_path / f"concord_{taught.pk}_student_{version.number}"
+    card = (folder / "README.md").read_text()
+    assert "Tickets | of a &lt;b>shop" in card
+    assert "**80.0%** (95 % interval 70.0% to 88.0%, Wilson) on 120 items drawn at random" in card
+    assert f"position\n{version.position:,} of the project's ledger" in card
+    assert "| Login (archived) |" in card
+    assert "pip install numpy\n" in card
+    labels = json.loads((folder / "labels.json").read_text())
+    assert [label["archived"] for label in labels] == [False, False, True]
+    with pytest.raises(CommandError, match="there already"):
+        call_command("download_student", str(taught.pk), into=tmp_path)
+
+
+def test_training_by_command_gives_its_figures(taught, capsys):
+    call_command("train", str(taught.pk), wait=True)
+    told = json.loads(capsys.readouterr().out)
+    student = StudentVersion.objects.get(number=told["student"])
+    assert (told["kind"], told["current"]) == ("head", True)
+    assert told["trained_on"] == student.trained_on > taught.current_student.trained_on - 1
+    call_command("train", str(taught.pk))
+    job = json.loads(capsys.readouterr().out)["job"]
+    assert Job.objects.get(pk=job).kind == "train"
+    with pytest.raises(CommandError, match="has no parameter 'epoch'"):
+        call_command("train", str(taught.pk), kind="finetune", param=["epoch=3"])
+    with pytest.raises(CommandError, match="one of head"):
+        call_command("train", str(taught.pk), kind="oracle")
+    with pytest.raises(CommandError, match="NAME=VALUE"):
+        call_command("train", str(taught.pk), param=["epochs"])

@@ -1,0 +1,130 @@
+"""A student that left predicts, where nothing of ours is installed, what it predicted here."""
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learning import leaving
+from learning.encoders import ENCODERS
+from learning.storage import MANIFEST, read_json
+from learning.students import STUDENTS
+from learning.types import TrainingData, no_report
+from tests.contracts.plugins import example_parameters, three_topics
+
+ELSEWHERE = """
+import importlib.util, json, sys
+sys.path.insert(0, sys.argv[1])
+assert importlib.util.find_spec("learning") is None, "this is not elsewhere"
+texts = json.loads(sys.argv[2])
+said = {}
+for name, encoder in json.loads(sys.argv[3]):
+    student = importlib.import_module(name).load(encoder=encoder)
+    said[name] = {"probabilities": student.predict(texts).tolist(), "names": student(texts)}
+print(json.dumps({"said": said, "modules": sorted(sys.modules)}))
+"""
+TEXTS = ["refund my money", "the parcel is late " * 30, "password?", "", "ÜBER ünï 日本語 a"]
+
+
+def elsewhere(folder: Path, packages: list[tuple[str, str]]) -> dict:
+    arguments = [str(folder), json.dumps(TEXTS), json.dumps(packages)]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ELSEWHERE, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def leave(folder: Path, student: str, encoder: str | None, models: Path, *, multi: bool):
+    """Fit a student, put it into `folder` as it leaves, and give its word here."""
+    texts, group = three_topics(30)
+    targets = np.eye(4, dtype=np.float32)[group]  # the fourth label is archived
+    if multi:
+        targets[::4, 0] = 1
+    known = np.ones(targets.shape, dtype=bool)
+    known[:, 3] = False
+    ready = vectors = None
+    if encoder is not None:
+        ready = ENCODERS.create(encoder, example_parameters(encoder, models)).fit(texts)
+        vectors = ready.encode(texts)
+    data = TrainingData(
+        targets=targets, encodings=vectors, texts=texts, known=known, multi_label=multi
+    )
+    plugin = STUDENTS.create(student, {**example_parameters(student, models)})
+    fitted = plugin.fit(data, np.random.default_rng(0), no_report)
+    fitted.save(folder)
+    for name, path in leaving.loader_of(student, encoder).items():
+        shutil.copyfile(path, folder / name)
+    if ready is not None:
+        ready.save(folder / "encoder")
+        manifest = read_json(folder / "encoder" / MANIFEST)
+        params = example_parameters(encoder, models)
+        about = leaving.about_encoder(encoder, params, manifest)
+        (folder / "encoder.json").write_text(json.dumps(about))
+    labels = [{"name": name} for name in ("Refund", "Parcel", "Password", "Gone")]
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return fitted.predict(ready.encode(TEXTS) if ready else TEXTS)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_head_on_tfidf_needs_numpy_alone(multi: bool, tmp_path: Path) -> None:
+    here = leave(tmp_path / "gone", "head", "tfidf-svd", tmp_path, multi=multi)
+    told = elsewhere(tmp_path, [("gone", "")])
+    np.testing.assert_allclose(told["said"]["gone"]["probabilities"], here, atol=1e-5)
+    assert not {"torch", "sklearn", "scipy", "safetensors", "django"} & set(told["modules"])
+    names = told["said"]["gone"]["names"]
+    assert names[2] == (["Password"] if multi else "Password")
+
+
+def test_students_on_transformers_need_no_concord(models: Path, tmp_path: Path) -> None:
+    here = {
+        "headed": leave(tmp_path / "headed", "head", "transformers", models, multi=False),
+        "tuned": leave(tmp_path / "tuned", "finetune", None, models, multi=False),
+    }
+    told = elsewhere(tmp_path, [("headed", str(models / "text")), ("tuned", "")])
+    for name, probabilities in here.items():
+        np.testing.assert_allclose(told["said"][name]["probabilities"], probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["minilm", "sentence-transformers"])
+def test_vectors_are_the_same_elsewhere(name: str, models: Path, tmp_path: Path) -> None:
+    params = example_parameters(name, models)
+    ready = ENCODERS.create(name, params).fit([])
+    ready.save(tmp_path / "encoder")
+    about = leaving.about_encoder(name, params, read_json(tmp_path / "encoder" / MANIFEST))
+    (tmp_path / "encoder.json").write_text(json.dumps(about))
+    module = Path(leaving.ENCODERS[name]).stem
+    there = importlib.import_module(f"learning.leaving.student.{module}")
+    encoder = there.Encoder(tmp_path / "encoder", params.get("name", ""))
+    np.testing.assert_allclose(encoder.encode(TEXTS), ready.encode(TEXTS), atol=1e-5)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    leave(tmp_path / "gone", "head", "tfidf-svd", tmp_path, multi=False)
+    weights = tmp_path / "gone" / "arrays.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    from learning.leaving.student import load
+
+    with pytest.raises(ValueError, match="was changed"):
+        load(tmp_path / "gone")
+
+
+def test_no_path_of_this_machine_leaves() -> None:
+    about = leaving.about_encoder("transformers", {"name": "/srv/secret/e5"}, {"weights": "00"})
+    assert about["local"]
+    assert "/srv" not in json.dumps(about)
+
+
+def test_what_leaves_is_registered() -> None:
+    assert set(leaving.MODELS) <= set(STUDENTS)
+    assert set(leaving.ENCODERS) <= set(ENCODERS)
+    assert leaving.loader_of("no such student", None) == {}
