@@ -34,6 +34,18 @@ class Figures:
     metrics: dict[str, float] = field(default_factory=dict)
     device: str = "cpu"
 
+    def fields(self) -> dict[str, Any]:
+        """Them by the names of a version's columns."""
+        return {
+            "device": self.device,
+            "accuracy": self.accuracy,
+            "accuracy_low": self.low,
+            "accuracy_high": self.high,
+            "evaluated_on": self.evaluated_on,
+            "estimate": self.source,
+            "metrics": self.metrics,
+        }
+
 
 def evaluate(
     project: Project,

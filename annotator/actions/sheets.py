@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def _thin(project: Project, version: StudentVersion) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Versions of one student on the answered evaluation items, in the order of their labels.
+    """Versions of students on the answered evaluation items.
 
     truth: (m, k) bool of `numbers`; said: (v, m, k) bool; asked: (v, m) bool, what each version may
     be judged on; doubts: (v, m), NaN where a version was not asked.
@@ -139,6 +139,22 @@ def judged(
     project: Project, current: StudentVersion, answers: list[tuple[int, list[int]]]
 ) -> Judged:
     """The versions of the current student's kind on the answered items (number, label ids)."""
+    return _judged(project, _chosen(project, current), answers)
+
+
+def between(
+    project: Project, versions: Sequence[StudentVersion], answers: list[tuple[int, list[int]]]
+) -> Judged:
+    """Just these versions, in this order; those without a sheet are left out."""
+    found = AuditSheet.objects.filter(version__in=versions).select_related("version")
+    by_version = {sheet.version_id: sheet for sheet in found}
+    kept = [by_version[each.pk] for each in versions if each.pk in by_version]
+    return _judged(project, kept, answers)
+
+
+def _judged(
+    project: Project, sheets: list[AuditSheet], answers: list[tuple[int, list[int]]]
+) -> Judged:
     import numpy as np
 
     from learning.tasks import TASKS
@@ -150,7 +166,6 @@ def judged(
     numbers = [number for (number, _), kept in zip(answers, usable, strict=True) if kept]
     place = {number: row for row, number in enumerate(numbers)}
     learnable = _learnable(project, numbers)
-    sheets = _chosen(project, current)
     said = np.zeros((len(sheets), len(numbers), len(columns)), dtype=np.bool_)
     asked = np.zeros((len(sheets), len(numbers)), dtype=np.bool_)
     doubts = np.full((len(sheets), len(numbers)), np.nan)

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import leaving, teaching, training
+from annotator.actions import leaving, promoting, teaching
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, ObjectField, body
@@ -133,7 +133,7 @@ class StudentPromote(OfStudents):
     )
     def post(self, request: Request, project_id: int, student_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        training.promote(project, self.student(project, student_id))
+        promoting.promote(project, self.student(project, student_id), by=self.person)
         project = self.project(project_id, Can.MANAGE)
         student = self.student(project, student_id)
         return Response(StudentShape(student, context={"project": project}).data)
@@ -144,7 +144,7 @@ class StudentsUnpin(OfStudents):
         request=None, responses=ProjectShape, summary="Let newer students take over again"
     )
     def post(self, request: Request, project_id: int) -> Response:
-        training.unpin(self.project(project_id, Can.MANAGE))
+        promoting.unpin(self.project(project_id, Can.MANAGE))
         return Response(ProjectShape(self.project(project_id, Can.MANAGE)).data)
 
 

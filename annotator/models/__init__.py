@@ -41,7 +41,14 @@ from annotator.models.simulation import (
     StrategyChange,
 )
 from annotator.models.snapshot import Snapshot, SnapshotState
-from annotator.models.student import Encoding, EstimateSource, StudentState, StudentVersion
+from annotator.models.student import (
+    Encoding,
+    EstimateSource,
+    Promotion,
+    PromotionRule,
+    StudentState,
+    StudentVersion,
+)
 from annotator.models.teacher import (
     Endpoint,
     EndpointKey,
@@ -100,6 +107,8 @@ __all__ = [
     "Policy",
     "PolicyChange",
     "Project",
+    "Promotion",
+    "PromotionRule",
     "Purse",
     "Qualification",
     "RecordedAnswer",

@@ -118,6 +118,8 @@ class Project(models.Model):
     )
     # Set by a person who rolled back or promoted by hand: newer students no longer take over.
     student_pinned = models.BooleanField(default=False)
+    # The highest number of a student that was given out: a deleted one's is not given again.
+    student_number = models.PositiveIntegerField(default=0, db_default=0)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 
-from annotator.models.people import Can
+from annotator.models.people import Can, User
 from annotator.models.project import Project
 
 if TYPE_CHECKING:
@@ -95,3 +96,46 @@ class StudentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} v{self.number}"
+
+
+class PromotionRule(models.TextChoices):
+    FIRST = "first", "The first student"
+    REFIT = "refit", "The same recipe on more labels"
+    CHALLENGE = "challenge", "Another recipe, tested against the serving one"
+    HAND = "hand", "Chosen by a person"
+
+
+class PromotionQuerySet(models.QuerySet["Promotion"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class Promotion(models.Model):
+    """A decision whether a version takes the current one's place, with the numbers it rests on.
+
+    It outlives the version: a recipe that was tested and deleted has still been tested.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="promotions")
+    version = models.ForeignKey(
+        StudentVersion, models.SET_NULL, null=True, related_name="promotions"
+    )
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=32)
+    params = models.JSONField(default=dict)
+    against = models.PositiveIntegerField(null=True)
+    rule = models.CharField(max_length=16, choices=PromotionRule)
+    took_over = models.BooleanField()
+    # The paired comparison as `learning` gives it, with `alpha`, the level of the test, and
+    # `answers`, the evaluation answers that there were.
+    figures = models.JSONField(default=dict)
+    made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = PromotionQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-id"], name="promotion_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.rule} of student {self.number}"

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import leaving, teaching, training
+from annotator.actions import leaving, promoting, teaching
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
-from annotator.web import jobs, sets
+from annotator.web import jobs, promotions, sets
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
 
@@ -34,6 +34,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "current": project.current_student,
         "may_manage": allowed(project, Can.MANAGE),
         "texts": project.item_kind != ItemKind.IMAGE,
+        **promotions.context(project),
         **sets.context(project),
         **jobs.context_for(project, "students"),
     }
@@ -102,7 +103,9 @@ def _number(text: str) -> int:
 def promote(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     """Make a version the current one, forwards or back."""
     project = project_for(request, project_id, Can.MANAGE)
-    training.promote(project, student_for(request, project, number, Can.MANAGE))
+    promoting.promote(
+        project, student_for(request, project, number, Can.MANAGE), by=person(request)
+    )
     messages.success(
         request, f"Student {number} is the current one, and stays until you decide again."
     )
@@ -114,7 +117,7 @@ def promote(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
 def unpin(request: HttpRequest, project_id: int) -> HttpResponse:
     """Let newer students take over again."""
     project = project_for(request, project_id, Can.MANAGE)
-    training.unpin(project)
+    promoting.unpin(project)
     messages.success(request, "Newer students take over again, from the next one on.")
     return redirect("students", project_id=project.pk)
 

@@ -18,11 +18,11 @@ from annotator.actions import (
     encoding,
     labeling,
     lessons,
+    promoting,
     queueing,
     reviewing,
     sealing,
     settling,
-    training,
     verdicts,
 )
 from annotator.models import (
@@ -152,7 +152,7 @@ class TestLoop:
         first = StudentVersion.objects.earliest("number")
         project.refresh_from_db()
         assert project.current_student.number > first.number
-        training.promote(project, first)
+        promoting.promote(project, first)
         label_some(project, ana, truth, 12)
         work()
         project.refresh_from_db()

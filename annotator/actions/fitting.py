@@ -1,0 +1,268 @@
+"""Fit a student, predict the pool with it, measure it, publish it: whole or not at all.
+
+Until the one transaction that publishes, a version is a folder that no row names; what a killed
+worker left of it is removed by the next attempt, or by the next training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from django.db.models import Max
+
+from annotator import jobs
+from annotator.actions import (
+    conforming,
+    differing,
+    estimating,
+    evaluating,
+    promoting,
+    routing,
+    scoring,
+    sheets,
+)
+from annotator.actions.encoding import open_matrix, students_folder
+from annotator.models import Encoding, Item, Job, Project, StudentState, StudentVersion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from annotator.actions.lessons import Lesson
+    from learning.students import Fitted, Student
+    from learning.students.predictions import Predictions
+    from learning.tasks import Columns
+
+# Old versions keep their figures for the curve; their files go, but for the newest few heads, which
+# are small, and the newest of the others, which may be returned to.
+KEPT_FILES, KEPT_OTHERS = 5, 2
+# How the folder of an attempt at a job is named, and that of its checkpoints.
+_ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
+
+
+def learn(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    *,
+    kind: str,
+    params: dict[str, Any] | None = None,
+) -> tuple[StudentVersion, Any]:
+    """Train, predict, evaluate, publish; after a kill behind the publishing only what follows it."""
+    import numpy as np
+
+    from learning.students import STUDENTS
+    from learning.students.predictions import read_predictions, write_predictions
+
+    done = StudentVersion.objects.filter(job=run.job).select_related("sheet").first()
+    if done is not None:
+        predictions = read_predictions(students_folder(project.pk) / done.folder / "pool")
+        _follow_up(run, done, predictions)
+        return done, predictions
+    started = time.monotonic()
+    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    student = STUDENTS.create(kind, params)
+    _remove_attempts(run, project)
+    folder = students_folder(project.pk) / f"{kind}-{run.job.pk}-{run.job.attempt}"
+    with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+        fitted = _fit(run, project, kind, student, lesson, rng, checkpoint)
+        fitted.save(folder)
+        items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
+        predictions = write_predictions(
+            folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
+        )
+        figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
+        recipe = {"kind": kind, "params": params or {}, "device": _device(student)}
+        fields = {**recipe, "folder": folder.name, "seconds": round(time.monotonic() - started, 3)}
+        version = _publish(run, encoding, lesson, predictions, {**fields, **figures.fields()})
+    _follow_up(run, version, predictions)
+    return version, predictions
+
+
+def _fit(
+    run: jobs.Run,
+    project: Project,
+    kind: str,
+    student: Student,
+    lesson: Lesson,
+    rng: np.random.Generator,
+    checkpoint: Path,
+) -> Fitted:
+    """Learn, from the checkpoint of a killed attempt if it learned from just this."""
+    from learning.errors import CheckpointMismatchError
+
+    start = _former(project, kind, lesson.columns)
+
+    def fit() -> Fitted:
+        return student.fit(
+            lesson.data,
+            rng,
+            lambda done, total: run.progress(done, total, "Training"),
+            start=start,
+            checkpoint=checkpoint,
+        )
+
+    try:
+        return fit()
+    except CheckpointMismatchError:
+        shutil.rmtree(checkpoint)  # answers came between a worker that died and this one
+        return fit()
+
+
+@contextlib.contextmanager
+def _resumable(folder: Path) -> Iterator[Path]:
+    """A folder for the checkpoints of a job: it goes when the version is published or refused, and
+    stays for the next worker when this one dies or loses its lease.
+    """
+    from learning.errors import LearningError
+
+    try:
+        yield folder
+    except (jobs.CancelledError, LearningError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _device(student: Student) -> str:
+    """Where it learned: those that read texts take a GPU where there is one."""
+    return "cpu" if student.needs == "encodings" else accelerator()
+
+
+def accelerator() -> str:
+    """What this process computes on. Found by name, as plugins are: the web never imports torch."""
+    return str(importlib.import_module("learning.students.devices").device().type)
+
+
+def _follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:
+    """What rests on a version once it is there; done again after a kill in between."""
+    project = version.project
+    conforming.calibrate(run, version, predictions, version.sheet.held)
+    estimating.wish(project)
+    differing.wish(project)
+    routing.wish_after_training(project)
+    scoring.wish(project)
+
+
+def _former(project: Project, kind: str, columns: Columns) -> Fitted | None:
+    """The newest head to begin a head from, if its columns are still ours."""
+    from learning import students
+    from learning.errors import DamagedFileError
+
+    if kind != "head":
+        return None
+    heads = StudentVersion.objects.filter(project=project, kind=kind).exclude(folder="")
+    former = heads.order_by("-number").first()
+    if former is None or tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
+        return None
+    try:
+        return students.load(students_folder(project.pk) / former.folder)
+    except DamagedFileError:
+        return None  # a cold start gives the same student, only slower
+
+
+def _publish(
+    run: jobs.Run,
+    encoding: Encoding,
+    lesson: Lesson,
+    predictions: Predictions,
+    fields: dict[str, Any],
+) -> StudentVersion:
+    """The row, what it says of the audit items, and whether it serves: all of it or nothing."""
+    from learning.storage import MANIFEST, sha256_of
+
+    folder = students_folder(encoding.project_id) / fields["folder"]
+    with run.fence():
+        # Parts two trainings that finish at the same moment: numbers and promotion.
+        project = Project.objects.select_for_update(no_key=True).get(pk=encoding.project_id)
+        version = StudentVersion.objects.create(
+            project=project,
+            number=_next_number(project),
+            state=StudentState.READY,
+            job=run.job,
+            encoding=encoding,
+            label_ids=list(lesson.columns.label_ids),
+            position=lesson.position,
+            trained_on=len(lesson.numbers),
+            answers=lesson.answers,
+            digest=sha256_of(folder / MANIFEST),
+            **fields,
+        )
+        sheets.write(run, version, predictions, lesson.held)
+        promoting.decide(project, version)
+    return version
+
+
+def _next_number(project: Project) -> int:
+    last = StudentVersion.objects.filter(project=project).aggregate(n=Max("number"))["n"]
+    number = max(last or 0, project.student_number) + 1
+    Project.objects.filter(pk=project.pk).update(student_number=number)
+    return number
+
+
+def _remove_attempts(run: jobs.Run, project: Project) -> None:
+    """Remove what earlier attempts at this job wrote before they were killed."""
+    for left in students_folder(project.pk).glob(f"*-{run.job.pk}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def forget_old_files(project: Project) -> None:
+    """Remove the files of versions that neither serve nor are among the newest of their kind, and
+    those that no version names; rows stay."""
+    versions = StudentVersion.objects.filter(project=project).exclude(folder="")
+    kinds = set(versions.order_by().values_list("kind", flat=True))
+    kept = {
+        pk
+        for kind in kinds
+        for pk in versions.filter(kind=kind)
+        .order_by("-number")
+        .values_list("pk", flat=True)[: KEPT_FILES if kind == "head" else KEPT_OTHERS]
+    }
+    kept |= set(Project.objects.filter(pk=project.pk).values_list("current_student_id", flat=True))
+    for version in versions.exclude(pk__in=[pk for pk in kept if pk]):
+        shutil.rmtree(students_folder(project.pk) / version.folder, ignore_errors=True)
+        StudentVersion.objects.filter(pk=version.pk).update(folder="")
+    _forget_strays(project)
+
+
+def _forget_strays(project: Project) -> None:
+    """Remove what a killed or cancelled training left, once its job is over."""
+    live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
+    for path in students_folder(project.pk).glob("*"):
+        found = _ATTEMPT.fullmatch(path.name)
+        if found is None or int(found[1] or found[2]) in live:
+            continue
+        if not StudentVersion.objects.filter(project=project, folder=path.name).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class _Texts(Sequence[str]):
+    """The project's texts as a sequence that is read block by block."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.rows = Project.objects.values_list("item_count", flat=True).get(pk=project.pk)
+
+    def __len__(self) -> int:
+        return int(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        from learning.encoders import pair
+
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        items = Item.objects.filter(
+            project=self.project, number__gte=place.start, number__lt=place.stop
+        )
+        return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]

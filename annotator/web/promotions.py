@@ -1,0 +1,107 @@
+"""Decisions which student serves, in words: what was decided, and what the next one still needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from annotator.actions import promoting
+from annotator.models import Part, Project, Promotion, PromotionRule, StudentVersion
+from annotator.web import measures
+
+SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A version of another recipe, and what its next test waits for."""
+
+    version: StudentVersion
+    sentence: str
+
+
+def context(project: Project) -> dict[str, Any]:
+    """What the list of decisions needs; nothing while there is no student."""
+    current = project.current_student
+    if current is None:
+        return {"waiting": [], "decisions": []}
+    return {
+        "waiting": [
+            Waiting(version=each, sentence=waits_for(project, each, current))
+            for each in promoting.challengers(project, current)
+        ],
+        "decisions": [(each, told(each)) for each in _decisions(project)],
+    }
+
+
+def _decisions(project: Project) -> list[Promotion]:
+    """The latest that anybody would ask about: a refit that took over is the ordinary case."""
+    rows = Promotion.objects.filter(project=project).exclude(
+        rule=PromotionRule.REFIT, took_over=True
+    )
+    return list(
+        rows.exclude(rule=PromotionRule.FIRST).select_related("made_by").order_by("-id")[:SHOWN]
+    )
+
+
+def waits_for(project: Project, version: StudentVersion, current: StudentVersion) -> str:
+    """How many answers a decision still needs, and what is known by now."""
+    if project.student_pinned:
+        return "Waits: the current student was chosen by hand."
+    standing = promoting.standing_of(project, version, current)
+    known = ""
+    paired = standing.decision.paired
+    if standing.tests and paired is not None:
+        known = f" So far {_difference(paired.difference, paired.low, paired.high, paired.n)}."
+        if standing.to_win is None:
+            known += " It is not ahead."
+        elif standing.to_win > standing.answers:
+            known += f" If that stays so, about {standing.to_win:,} answers decide."
+    missing = standing.decision.missing
+    if not missing:
+        return f"Will be tested with the next training.{known}"
+    return f"{_when(project, missing, standing.answers, standing.tests)}{known}"
+
+
+def _when(project: Project, missing: int, answers: int, tests: int) -> str:
+    fill = measures.audit_fill(project)
+    sample = next(part for part in fill if part.name == Part.EVALUATION.label)
+    most = max(sample.wanted, sample.drawn)
+    if answers + missing > most:
+        return (
+            f"A test needs {missing:,} more evaluation answers, and the random sample has "
+            f"{max(most - answers, 0):,} left: enlarge it in the settings, or promote by hand."
+        )
+    nth = "next test" if tests else "test"
+    return f"Its {nth} against the current student takes {missing:,} more evaluation answers."
+
+
+def told(made: Promotion) -> str:
+    """One decision in a sentence."""
+    if made.rule == PromotionRule.HAND:
+        return f"chosen by {made.made_by or 'a person'}"
+    found = made.figures
+    difference = _difference(
+        found["difference"], found["low"], found["high"], found["n"], of=made.against
+    )
+    if made.rule == PromotionRule.REFIT:
+        return f"stayed out, being surely worse: {difference}"
+    outcome = "won and took over" if made.took_over else "was tested and did not win"
+    return (
+        f"{outcome}: right where the other was not on {found['wins']:,}, wrong where it was right "
+        f"on {found['losses']:,}; {difference}; chance alone does that in "
+        f"{_share(found['p_better'])} of cases, {_share(found['alpha'])} is allowed"
+    )
+
+
+def _difference(gap: float, low: float, high: float, n: int, of: int | None = None) -> str:
+    against = "" if of is None else f" than student {of}"
+    word = "better" if gap >= 0 else "worse"
+    return (
+        f"{abs(gap) * 100:.1f} points {word}{against} ({low * 100:+.1f} to {high * 100:+.1f}) on "
+        f"{n:,} items"
+    )
+
+
+def _share(p: float) -> str:
+    return f"{p * 100:.2g} %" if p >= 0.001 else "less than 0.1 %"

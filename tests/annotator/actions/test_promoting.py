@@ -1,0 +1,162 @@
+"""Which student serves: the rule in a project, its records, and kills in the midst of a training."""
+
+import pytest
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions import (
+    assigning,
+    conforming,
+    encoding,
+    evaluating,
+    fitting,
+    promoting,
+    sheets,
+)
+from annotator.models import (
+    AuditSheet,
+    Item,
+    Job,
+    JobState,
+    Part,
+    Project,
+    Promotion,
+    StudentVersion,
+)
+from annotator.web import promotions
+from learning.students import predictions as predicting
+from learning.students.head import Head
+from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.annotator.audited import answer_all, audited_project, predictions, running, version
+
+
+def student(project, truth, number, wrong, *, kind="head", first=0):
+    """A version that is wrong about the drawn items from `first` on, `wrong` of them."""
+    order = Item.objects.filter(project=project).order_by("order_key")
+    said = truth.copy()
+    for place in order.values_list("number", flat=True)[first : first + wrong]:
+        said[place] = (said[place] + 1) % 3
+    made = version(project, number, 40 + number)
+    StudentVersion.objects.filter(pk=made.pk).update(kind=kind)
+    made.refresh_from_db()
+    sheets.write(running(project, "train"), made, predictions(said), [])
+    return made
+
+
+def serve(project, made):
+    project.current_student = made
+    project.save(update_fields=["current_student"])
+    return made
+
+
+@pytest.mark.django_db
+class TestRule:
+    def test_a_refit_takes_over_unless_it_is_surely_worse(self, cast):
+        project, truth, _ = audited_project(cast)
+        first = serve(project, student(project, truth, 1, 20))
+        little = promoting.decide(project, student(project, truth, 2, 23))
+        assert (little.took_over, little.against) == (True, first.number)
+        much = promoting.decide(project, student(project, truth, 3, 50))
+        assert (much.took_over, much.figures["losses"], much.figures["wins"]) == (False, 27, 0)
+        assert Project.objects.get(pk=project.pk).current_student.number == 2
+        assert "surely worse" in promotions.told(much)
+
+    def test_another_recipe_has_to_win_and_is_tested_again_after_50_answers_only(self, cast):
+        project, truth, order = audited_project(cast)
+        current = serve(project, student(project, truth, 1, 20))
+        other = student(project, truth, 2, 18, kind="finetune")
+        lost = promoting.decide(project, other)
+        assert (lost.took_over, lost.rule) == (False, "challenge")
+        assert promoting.decide(project, other) is None, "nothing new was answered"
+        assert "50 more evaluation answers" in promotions.waits_for(project, other, current)
+        better = student(project, truth, 3, 0, kind="finetune")
+        assert promoting.decide(project, better) is None, "a newer version is the same recipe"
+        self.answer_more(project, cast, truth, order)
+        won = promoting.decide(project, better)
+        assert (won.took_over, won.figures["n"], won.figures["wins"]) == (True, 150, 20)
+        assert won.figures["p_better"] < won.figures["alpha"]
+        assert "won and took over" in promotions.told(won)
+
+    def answer_more(self, project, cast, truth, order):
+        """50 more of the secret order are drawn and answered."""
+        labels = list(project.labels.order_by("column").values_list("pk", flat=True))
+        items = list(Item.objects.filter(project=project).order_by("order_key")[100:150])
+        voice = assigning.voice_of(project, cast.ana)
+        answer_all(project, voice, items, [labels[truth[item.number]] for item in items])
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(part=Part.EVALUATION)
+        StudentVersion.objects.filter(project=project).update(position=0)
+        for sheet in AuditSheet.objects.filter(project=project):
+            known = dict(zip(sheet.numbers, sheet.said, strict=True))
+            sheet.numbers = [*sheet.numbers, *(item.number for item in items)]
+            sheet.said = [known.get(n, [labels[truth[n]]]) for n in sheet.numbers]
+            sheet.doubts = [0.1] * len(sheet.numbers)
+            sheet.save()
+
+    def test_who_was_chosen_by_hand_stays_and_it_is_written_down(self, cast):
+        project, truth, _ = audited_project(cast)
+        one = student(project, truth, 1, 40)
+        folder = encoding.students_folder(project.pk) / one.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").write_text("{}")
+        promoting.promote(project, one, by=cast.lea)
+        project.refresh_from_db()
+        assert promoting.decide(project, student(project, truth, 2, 0)) is None
+        made = Promotion.objects.get()
+        assert (made.rule, made.made_by, made.number) == ("hand", cast.lea, 1)
+
+    def test_a_winner_is_found_when_the_answers_come_after_its_training(self, cast):
+        project, truth, _ = audited_project(cast)
+        serve(project, student(project, truth, 1, 30))
+        other = student(project, truth, 2, 5, kind="finetune")
+        assert promoting.reconsider(running(project, "train")) == other
+        assert Job.objects.filter(kind="refill").exists()
+        assert promoting.reconsider(running(project, "train")) is None
+
+
+class Killed(BaseException):
+    """As `kill -9`: nothing cleans up behind it."""
+
+
+def kill(*_, **__):
+    raise Killed
+
+
+def write_and_die(*args, **kwargs):
+    predicting.write_probabilities(*args[:1], [args[1].predict(args[2][:4])], 3, multi_label=False)
+    raise Killed
+
+
+PHASES = {
+    "fit": (Head, "fit", kill),
+    "predict": (predicting, "write_predictions", write_and_die),
+    "evaluate": (evaluating, "evaluate", kill),
+    "publish": (promoting, "decide", kill),
+    "behind": (conforming, "calibrate", kill),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kill_at_any_phase_leaves_one_version_or_none(cast, monkeypatch):
+    project, truth, _ = make_pool(cast, 24, audit_share=0)
+    encoding.wish_encoding(project)
+    work()
+    voice = assigning.voice_of(project, cast.ana)
+    for count, (phase, (place, name, fault)) in enumerate(PHASES.items(), start=1):
+        label_some(project, voice, truth, 4)
+        before = StudentVersion.objects.count()
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fault)
+            with pytest.raises(Killed):
+                work()
+        assert StudentVersion.objects.count() - before == (phase == "behind")
+        assert AuditSheet.objects.count() == StudentVersion.objects.count()
+        Job.objects.filter(state=JobState.RUNNING).update(lease_until=timezone.now())
+        jobs.execute(Job.objects.get(state=JobState.RUNNING).pk)
+        work()
+        newest = StudentVersion.objects.latest("number")
+        assert (StudentVersion.objects.count(), newest.number) == (count, count), phase
+        project.refresh_from_db()
+        assert project.current_student == newest
+    left = {path.name for path in encoding.students_folder(project.pk).iterdir()}
+    assert left == set(StudentVersion.objects.values_list("folder", flat=True))
+    assert len(left) == fitting.KEPT_FILES == len(PHASES)
