@@ -174,10 +174,34 @@ def project(cast):
     return made
 
 
+# Written once by the migrations, and the same for every test
+LASTING = ("django_content_type", "auth_permission")
+# Emptying only what has rows takes a tenth of what truncating every table takes. The locks wait for
+# whoever still writes, a request that nobody waited for; as a replica, no trigger refuses.
+EMPTY = """
+DO $$
+DECLARE name text; filled boolean;
+BEGIN
+    FOREACH name IN ARRAY ARRAY[{names}] LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO filled;
+        IF filled THEN EXECUTE format('DELETE FROM %I', name); END IF;
+    END LOOP;
+END $$
+"""
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """Let the test runner empty tables between tests, which the ledger refuses to everybody."""
     from django.db import connection
 
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE annotator_annotation DISABLE TRIGGER annotation_no_truncate")
+    def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
+        names = sorted(set(tables) - set(LASTING))
+        return [
+            "SET LOCAL session_replication_role = replica",
+            f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE",
+            EMPTY.format(names=", ".join(f"'{name}'" for name in names)),
+        ]
+
+    with django_db_blocker.unblock():
+        connection.ops.sql_flush = sql_flush
