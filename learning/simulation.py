@@ -36,6 +36,7 @@ class Replay:
 
     encodings, test_encodings: (n, d) and (t, d); targets, test_targets: (n, k) and (t, k).
     texts, test_texts: for students that learn from texts.
+    label_vectors: (k, d) what the labels are called, for students that learn from that too.
     """
 
     encodings: Floats
@@ -45,6 +46,7 @@ class Replay:
     label_names: tuple[str, ...]
     texts: list[str] | None = None
     test_texts: list[str] | None = None
+    label_vectors: Floats | None = None
 
     def __post_init__(self) -> None:
         require(len(self.encodings) == len(self.targets), "Encodings and targets differ.")
@@ -55,6 +57,10 @@ class Replay:
         )
         if not len(self.targets) or not len(self.test_targets):
             raise NotEnoughDataError("A replay needs items to label and items to test on.")
+        require(
+            self.label_vectors is None or len(self.label_vectors) == len(self.label_names),
+            "There must be one label vector for each column.",
+        )
 
 
 def replay_of(
@@ -244,6 +250,7 @@ class _Desk:
             texts=None if replay.texts is None else [replay.texts[row] for row in rows],
             known=None if self.known is None else self.known[rows],
             multi_label=self.multi_label,
+            label_vectors=replay.label_vectors,
         )
 
     def _answers(self, rows: NDArray[np.int64]) -> Floats:

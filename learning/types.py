@@ -166,6 +166,9 @@ class TrainingData:
     weights: (n,) above 0, or None for all 1.
     known: (n, k) bool, False where nothing is known about that label on that item: a label
         that was added after the answer, or one that is archived. None means all known.
+    label_vectors: (k, d) what the labels are called, by the encoder of the items; a row of zeros
+        where that is not known. None without encodings, or where labels have no meaning in words.
+    label_texts: k strings that say the same in words, "" where nothing is known.
     """
 
     targets: Floats
@@ -174,6 +177,8 @@ class TrainingData:
     weights: Floats | None = None
     known: Bools | None = None
     multi_label: bool = False
+    label_vectors: Floats | None = None
+    label_texts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
@@ -192,7 +197,22 @@ class TrainingData:
             or (self.known.shape == self.targets.shape and self.known.dtype == np.bool_),
             "known must be a boolean table of the shape of targets.",
         )
+        self._check_labels()
         self._check_values()
+
+    def _check_labels(self) -> None:
+        k = self.targets.shape[1]
+        if self.label_vectors is not None:
+            require(
+                self.encodings is not None
+                and self.label_vectors.shape == (k, self.encodings.shape[1]),
+                f"label_vectors must be {k} rows beside encodings of the same length, "
+                f"not {self.label_vectors.shape}.",
+            )
+        require(
+            self.label_texts is None or len(self.label_texts) == k,
+            f"There must be {k} label texts, one per column.",
+        )
 
     def _check_values(self) -> None:
         targets = np.asarray(self.targets, dtype=np.float64)
@@ -232,6 +252,8 @@ class TrainingData:
             weights=None if self.weights is None else self.weights[rows],
             known=None if self.known is None else self.known[rows],
             multi_label=self.multi_label,
+            label_vectors=self.label_vectors,
+            label_texts=self.label_texts,
         )
 
 

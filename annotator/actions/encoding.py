@@ -53,7 +53,9 @@ def open_matrix(encoding: Encoding) -> Any:
 
 
 def run_encode(run: jobs.Run) -> dict[str, Any]:
-    """Encode every item that has no row yet; then let the queue be chosen anew."""
+    """Encode every item that has no row yet, and the labels; then let the queue be chosen anew."""
+    from annotator.actions import naming  # it keeps its vectors in our folder
+
     project = run.project
     total = project.item_count
     run.progress(0, max(total, 1), "Loading the encoder")
@@ -74,6 +76,7 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
         matrix.write(start, ready.encode(_contents(project, start, CHUNK)))
         with run.fence():
             Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
+    naming.keep(project, encoding, ready)
     run.progress(total, max(total, 1), "Encoded")
     with run.fence():
         Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)

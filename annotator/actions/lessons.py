@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions import auditing
+from annotator.actions import auditing, naming
 from annotator.actions.encoding import open_matrix
 from annotator.actions.schema import columns_of
 from annotator.actions.sealing import position as sealed_position
@@ -125,6 +125,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             weights=learnt.weights,
             known=learnt.known,
             multi_label=project.multi_label,
+            label_vectors=naming.of(project, encoding, columns),
         ),
         columns=columns,
         audited=audited,

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from annotator import jobs
-from annotator.actions import auditing, labelled, settling, uploads
+from annotator.actions import auditing, labelled, naming, settling, uploads
 from annotator.actions.encoding import current_encoding, open_matrix, wish_encoding
 from annotator.actions.parting import Answered, Parted, part
 from annotator.errors import ConflictError, InvalidError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from learning.encoders import Encoder
     from learning.simulation import Replay
     from learning.tasks import Task
 
@@ -49,6 +50,7 @@ class Frozen:
 
     numbers: (n,) int64 rows of the project's matrix, or None for a file, whose vectors are in
         `encodings`: (n, d) float16; targets: (n, k) uint8; held_out: (n,) bool, the test part.
+    label_vectors: (k, d) what the labels are called, None where the encoder reads no words.
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,7 @@ class Frozen:
     encodings: NDArray[np.float16] | None = None
     position: int = 0
     encoding: Encoding | None = None
+    label_vectors: NDArray[np.float32] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -148,6 +151,7 @@ def load(simulation: Simulation) -> tuple[Replay, Task]:
         label_names=tuple(manifest["names"]),
         texts=None if texts is None else [texts[row] for row in pool],
         test_texts=None if texts is None else [texts[row] for row in test],
+        label_vectors=arrays.get("label_vectors"),
     )
     return replay, TASKS[manifest["task_type"]]()
 
@@ -178,6 +182,7 @@ def _of_project(run: jobs.Run, project: Project) -> Frozen:
         facts=facts | {"task_type": project.task_type},
         numbers=[numbers[place] for place in parted.places],
         fingerprint=encoding.fingerprint,
+        label_vectors=naming.by_name(project, encoding, parted.answered.names),
         position=position,
         encoding=encoding,
     )
@@ -238,17 +243,13 @@ def _of_file(run: jobs.Run, simulation: Simulation) -> Frozen:
     )
     parted = part(answered, audit=[], where="the file")
     items = [found.items[place] for place in parted.places]
-    encoder = ENCODERS.create(project.encoder, project.encoder_params)
-    run.progress(0, 1, "Loading the encoder")
-    ready = encoder.fit(items[:FITTED_ON])
     facts = parted.facts | {
         "task_type": task_type,
         "encoder": project.encoder,
         "unlabelled": found.left_out,
     }
-    return _sealed(
-        parted, facts=facts, fingerprint=ready.fingerprint, encodings=_encoded(run, ready, items)
-    )
+    encoder = ENCODERS.create(project.encoder, project.encoder_params)
+    return _sealed(parted, facts=facts, **_in_vectors(run, encoder, items, parted))
 
 
 def _task_of(labels: list[tuple[str, ...]], project: Project) -> str:
@@ -265,6 +266,23 @@ def _task_of(labels: list[tuple[str, ...]], project: Project) -> str:
             "one. Replay it in a project with several labels per item."
         )
     return project.task_type
+
+
+def _in_vectors(
+    run: jobs.Run, encoder: Encoder, items: list[Any], parted: Parted
+) -> dict[str, Any]:
+    """The items and their labels as an encoder sees them, and the encoder's name."""
+    from learning.teachers.types import LabelText
+    from learning.teachers.zero_shot import label_vectors
+
+    run.progress(0, 1, "Loading the encoder")
+    ready = encoder.fit(items[:FITTED_ON])
+    vectors = _encoded(run, ready, items)
+    found = {"fingerprint": ready.fingerprint, "encodings": vectors}
+    if encoder.modality == "text":
+        texts = [LabelText(id=n, name=name) for n, name in enumerate(parted.answered.names)]
+        found["label_vectors"] = label_vectors(texts, ready, vectors)
+    return found
 
 
 def _encoded(run: jobs.Run, ready: Any, items: list[Any]) -> NDArray[np.float16]:
@@ -285,6 +303,7 @@ def _sealed(
     fingerprint: str,
     numbers: list[int] | None = None,
     encodings: NDArray[np.float16] | None = None,
+    label_vectors: NDArray[np.float32] | None = None,
     position: int = 0,
     encoding: Encoding | None = None,
 ) -> Frozen:
@@ -300,12 +319,14 @@ def _sealed(
         digest.update(answered.hashes[place])
     digest.update(targets.tobytes())
     digest.update(held_out.tobytes())
+    digest.update(b"" if label_vectors is None else label_vectors.tobytes())
     return Frozen(
         names=answered.names,
         targets=targets,
         held_out=held_out,
         numbers=None if numbers is None else np.array(numbers, dtype=np.int64),
         encodings=encodings,
+        label_vectors=label_vectors,
         position=position,
         encoding=encoding,
         facts=facts,
@@ -326,6 +347,8 @@ def _write(folder: Path, found: Frozen) -> None:
         arrays["numbers"] = found.numbers
     if found.encodings is not None:
         arrays["encodings"] = found.encodings
+    if found.label_vectors is not None:
+        arrays["label_vectors"] = found.label_vectors
     manifest = {"names": list(found.names), "task_type": found.facts["task_type"]}
     with uploads.sentences_for_full_disks():
         save_folder(folder, arrays, manifest)

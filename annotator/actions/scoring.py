@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import auditing, budgeting, lessons, policies
+from annotator.actions import auditing, budgeting, lessons, naming, policies
 from annotator.actions.encoding import current_encoding, open_matrix
 from annotator.actions.schema import columns_of
 from annotator.actions.sealing import position as sealed_position
-from annotator.models import Part, Policy, Project, Routing
+from annotator.models import Encoding, Part, Policy, Project, Routing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def run_scoreboard(run: jobs.Run) -> dict[str, Any]:
     found: dict[str, Any] = {"position": position, "evaluated_on": len(asked), "arms": []}
     found["needed"] = max(auditing.FEWEST_TO_SHOW - len(asked), 0)
     if not found["needed"]:
-        found |= _scored(run, policy, _Exam.of(run, project, asked, open_matrix(encoding).view()))
+        found |= _scored(run, policy, _Exam.of(run, project, asked, encoding))
     with run.fence():
         Routing.objects.update_or_create(
             project=project,
@@ -109,15 +109,17 @@ class _Exam:
     task: Any
     columns: Columns
     multi_label: bool
+    label_vectors: NDArray[np.float32] | None
     check: Callable[[], None]
 
     @classmethod
     def of(
-        cls, run: jobs.Run, project: Project, asked: list[tuple[int, list[int]]], vectors: Any
+        cls, run: jobs.Run, project: Project, asked: list[tuple[int, list[int]]], encoding: Encoding
     ) -> _Exam:
         from learning.tasks import TASKS
 
         columns, task = columns_of(project), TASKS[project.task_type]()
+        vectors = open_matrix(encoding).view()
         there = [(number, labels) for number, labels in asked if number < len(vectors)]
         truth = task.encode([labels for _, labels in there], columns)
         usable = task.usable(truth)
@@ -129,6 +131,7 @@ class _Exam:
             task=task,
             columns=columns,
             multi_label=project.multi_label,
+            label_vectors=naming.of(project, encoding, columns),
             check=run.check,
         )
 
@@ -151,6 +154,7 @@ class _Exam:
             weights=np.array([labels[number].weight for number in taken], dtype=np.float32),
             known=np.stack([labels[number].known for number in taken]),
             multi_label=self.multi_label,
+            label_vectors=self.label_vectors,
         )
         try:
             fitted = STUDENTS["head"]().fit(

@@ -188,6 +188,8 @@ def _replay(
     from learning import simulation
     from learning.encoders import ENCODERS
     from learning.tasks import Columns
+    from learning.teachers.types import LabelText
+    from learning.teachers.zero_shot import label_vectors
 
     report(f"Encoding with {plan.encoder}")
     encoder = ENCODERS.create(plan.encoder, plan.encoder_params)
@@ -199,8 +201,11 @@ def _replay(
         return task.encode([[number[name] for name in each] for each in labels], columns)
 
     texts = encoder.modality == "text"
+    encodings = ready.encode(pool.items)
+    labels = [LabelText(id=column, name=name) for column, name in enumerate(names)]
     return simulation.Replay(
-        encodings=ready.encode(pool.items),
+        encodings=encodings,
+        label_vectors=label_vectors(labels, ready, encodings) if texts else None,
         targets=targets(pool.labels),
         test_encodings=ready.encode(test.items),
         test_targets=targets(test.labels),

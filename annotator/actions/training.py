@@ -14,6 +14,7 @@ from annotator.actions import (
     fitting,
     flagging,
     lessons,
+    naming,
     promoting,
     queueing,
 )
@@ -42,6 +43,8 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)
         return {"trained": False, "why": "The items are not encoded yet."}
+    if naming.behind(project, encoding):
+        wish_encoding(project)  # it trains again when the labels' names are encoded too
     lesson = lessons.gather(project, encoding)
     if lesson is None:
         chosen = _refill(run, project, encoding, None)

@@ -13,17 +13,19 @@ from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
 from learning.students.regression import Problem, sigmoid, softmax
-from learning.students.strength import TEMPERATURES, Choice, Rows, choose
+from learning.students.strength import SCALES, STRENGTHS, TEMPERATURES, Choice, Grid, Rows, choose
 from learning.types import Floats, Report, TrainingData, require, row_blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Softmax or one-vs-rest regression on frozen encodings, warm-started.
-    Source: Cox 1958; fitted by L-BFGS, Nocedal 1980.
+    """Softmax or one-vs-rest regression on frozen encodings, warm-started, its weights drawn to what
+    the labels are called. Source: Cox 1958; Chang et al. 2008 (the prior); L-BFGS, Nocedal 1980.
 
     strength: C, the weight of the labels against the L2 penalty; larger trusts labels more. None
         chooses it, with a temperature for the probabilities, on held-out rows.
+    prior_scale: the penalty pulls the weights to so many times the label vectors less their mean,
+        where the data has label vectors; 0 pulls to zero. None chooses it on held-out rows.
     evaluations: looks at the data at most.
     tolerance: ends when the gradient has shrunk to this share.
     """
@@ -33,11 +35,14 @@ class Head:
     strength: float | None = None
     evaluations: int = 200
     tolerance: float = 1e-3
+    prior_scale: float | None = None
 
     def __post_init__(self) -> None:
         given = 1.0 if self.strength is None else self.strength
         if given <= 0 or self.evaluations < 1 or self.tolerance <= 0:
             raise ParameterError("A head needs strength, evaluations and tolerance above 0.")
+        if self.prior_scale is not None and self.prior_scale < 0:
+            raise ParameterError("The prior scale of a head must be 0 or more.")
 
     def fit(
         self,
@@ -47,9 +52,9 @@ class Head:
         start: Any = None,
         checkpoint: Path | None = None,
     ) -> "FittedHead":
-        """Minimise C · Σ weight · cross-entropy + |W|² / 2 by L-BFGS in float32.
+        """Minimise C · Σ weight · cross-entropy + |W - centre|² / 2 by L-BFGS in float32.
 
-        Convex: at a given strength neither the generator nor `start` changes the answer beyond
+        Convex: at a given strength and scale neither the generator nor `start` changes the answer beyond
         the tolerance; `start` makes it faster. The generator draws the rows on which a strength
         is chosen; the choice of `start` is kept until there are a quarter more rows.
         Raises NotEnoughDataError for no rows.
@@ -62,6 +67,7 @@ class Head:
         problem = Problem.of(data)
         report(0, self.evaluations)
         choice = self._choice(problem, rng, report, former)
+        problem = problem.towards(choice.scale or 0.0)
         point = self._solve(problem, choice.strength, problem.begin(former), self.tolerance, report)
         report(self.evaluations, self.evaluations)
         table = point.reshape(problem.d + 1, problem.k)
@@ -74,8 +80,10 @@ class Head:
         )
 
     def settle(self, fitted: "FittedHead") -> "Head":
-        """The same head with the strength that `fitted` chose."""
-        return replace(self, strength=fitted.choice.strength)
+        """The same head with the strength and the scale that `fitted` chose."""
+        choice = fitted.choice
+        scale = self.prior_scale if choice.scale is None else choice.scale
+        return replace(self, strength=choice.strength, prior_scale=scale)
 
     def _choice(
         self,
@@ -84,22 +92,34 @@ class Head:
         report: Report,
         former: "FittedHead | None",
     ) -> Choice:
-        if self.strength is not None:
-            return Choice(strength=self.strength)
-        if former is not None and former.choice.holds_for(len(problem.x)):
+        grid = self._grid(named=problem.named is not None)
+        if self.strength is not None and len(grid.scales) == 1:
+            return grid.usual
+        rows = len(problem.x)
+        if former is not None and former.choice.holds_for(rows, named=problem.named is not None):
             return former.choice
         points: dict[int, NDArray[np.float32]] = {}
 
         def beat(_done: int, _total: int) -> None:
             report(0, self.evaluations)  # a cancel passes through; progress begins after this
 
-        def cost(learn: Rows, ask: Rows, strength: float) -> NDArray[np.float64]:
-            part, begin = problem.subset(learn), points.get(int(ask[0]), problem.begin(former))
+        def cost(learn: Rows, ask: Rows, strength: float, scale: float) -> NDArray[np.float64]:
+            whole = problem.towards(scale)
+            part, begin = whole.subset(learn), points.get(int(ask[0]), whole.begin(former))
             point = self._solve(part, strength, begin, 10 * self.tolerance, beat)
-            points[int(ask[0])] = point  # the next strength begins where this one ended
+            points[int(ask[0])] = point  # the next place begins where this one ended
             return problem.subset(ask).costs(point, TEMPERATURES)
 
-        return choose(len(problem.x), cost, rng)
+        return choose(rows, cost, rng, grid)
+
+    def _grid(self, *, named: bool) -> Grid:
+        """What is left to choose between: what was given is no choice."""
+        scales: tuple[float | None, ...] = (None,)
+        if named:
+            scales = SCALES if self.prior_scale is None else (self.prior_scale,)
+        return Grid(
+            strengths=STRENGTHS if self.strength is None else (self.strength,), scales=scales
+        )
 
     def _solve(
         self,

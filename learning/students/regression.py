@@ -17,7 +17,11 @@ FREE_BIAS = np.float32(1e-3)  # the bias is all but unpenalised; a label never s
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One fit: x (n, d), y (n, k), weight (n,), hidden (n, k) where a label is not known."""
+    """One fit: x (n, d), y (n, k), weight (n,), hidden (n, k) where a label is not known.
+
+    named: (d, k) what the labels are called, less their mean; None where that is not told.
+    centre: (d, k) the map that the penalty pulls towards; None for zero.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[np.float32]
@@ -25,6 +29,8 @@ class Problem:
     hidden: NDArray[np.bool_] | None
     active: NDArray[np.bool_]
     multi_label: bool
+    named: NDArray[np.float32] | None = None
+    centre: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, data: TrainingData) -> "Problem":
@@ -42,7 +48,14 @@ class Problem:
             hidden=None if known is None or known.all() else ~known,
             active=active,
             multi_label=data.multi_label,
+            named=_named(data, active),
         )
+
+    def towards(self, scale: float) -> "Problem":
+        """The same problem with the labels' names, so many times their length, as the centre."""
+        if self.named is None or scale == 0:
+            return replace(self, centre=None)
+        return replace(self, centre=np.float32(scale) * self.named)
 
     @property
     def d(self) -> int:
@@ -53,8 +66,10 @@ class Problem:
         return int(self.y.shape[1])
 
     def begin(self, start: "FittedHead | None") -> NDArray[np.float32]:
-        """The former head's map, with zeros for labels added since; all zeros without one."""
+        """The former head's map, with the centre for labels added since; the centre without one."""
         table = np.zeros((self.d + 1, self.k), dtype=np.float32)
+        if self.centre is not None:
+            table[:-1] = self.centre
         if start is not None and len(start.weights) == self.d and start.labels <= self.k:
             table[:-1, : start.labels] = start.weights
             table[-1, : start.labels] = start.bias
@@ -84,7 +99,7 @@ class Problem:
     def loss(
         self, strength: float, point: NDArray[np.float32]
     ) -> tuple[float, NDArray[np.float32]]:
-        """Value and gradient of C · Σ weight · cross-entropy + |W|² / 2 at a flat `point`."""
+        """Value and gradient of C · Σ weight · cross-entropy + |W - centre|² / 2 at a flat `point`."""
         table = point.reshape(self.d + 1, self.k)
         weights, bias = table[:-1], table[-1]
         logits = self.x @ weights + bias  # (n, k)
@@ -93,9 +108,10 @@ class Problem:
         error *= scale[:, None]
         gradient = np.empty_like(table)
         np.matmul(self.x.T, error, out=gradient[:-1])
-        gradient[:-1] += weights
+        away = weights if self.centre is None else weights - self.centre
+        gradient[:-1] += away
         gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
-        penalty = 0.5 * (_square(weights) + float(FREE_BIAS) * _square(bias))
+        penalty = 0.5 * (_square(away) + float(FREE_BIAS) * _square(bias))
         return float((cost * scale).sum(dtype=np.float64)) + penalty, gradient.ravel()
 
     def _softmax(
@@ -124,6 +140,18 @@ class Problem:
             cost[self.hidden] = 0
             error[self.hidden] = 0
         return cost.sum(axis=1), error
+
+
+def _named(data: TrainingData, active: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """(d, k) label vectors less the mean of those that say something; zeros where one does not."""
+    if data.label_vectors is None:
+        return None
+    vectors = np.asarray(data.label_vectors, dtype=np.float32)
+    told = active & vectors.any(axis=1)
+    if not told.any():
+        return None
+    centred = np.where(told[:, None], vectors - vectors[told].mean(axis=0), np.float32(0))
+    return np.ascontiguousarray(centred.T)
 
 
 def _square(values: NDArray[np.float32]) -> float:

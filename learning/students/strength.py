@@ -1,67 +1,106 @@
-"""How far a head may trust its labels: chosen on rows that it has not learnt from."""
+"""How far a head may trust its labels, and their names: chosen on rows that it has not learnt from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+SCALES = (0.0, 5.0, 10.0, 14.0)
 TEMPERATURES = 2.0 ** np.arange(-2.0, 4.01, 0.5)
 FEWEST_ROWS = 25  # below, held-out rows say less than the usual value does
 USUAL = 30.0
+USUAL_SCALE = 10.0
 ONE_SPLIT_ROWS = 600  # from here on one third held out says enough
 
+ValueT = TypeVar("ValueT")
 Rows = NDArray[np.int64]
-HeldOutCost = Callable[[Rows, Rows, float], NDArray[np.float64]]
+HeldOutCost = Callable[[Rows, Rows, float, float], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """strength: C; temperature: what logits are multiplied by; rows: how many the choice saw."""
+    """strength: C; temperature: what logits are multiplied by; rows: how many the choice saw;
+    scale: how far the weights are pulled to what the labels are called, None where that was not told.
+    """
 
     strength: float = USUAL
     temperature: float = 1.0
     rows: int = 0
+    scale: float | None = None
 
-    def holds_for(self, rows: int) -> bool:
+    def holds_for(self, rows: int, *, named: bool) -> bool:
         """Whether the data is still much like what the choice was made on."""
-        return FEWEST_ROWS <= self.rows <= rows < 1.25 * self.rows
+        alike = named == (self.scale is not None)
+        return alike and FEWEST_ROWS <= self.rows <= rows < 1.25 * self.rows
 
 
-def choose(
-    rows: int, held_out_cost: HeldOutCost, rng: np.random.Generator, begin: float = 10.0
-) -> Choice:
-    """Climb along STRENGTHS from `begin` to the least held-out cross-entropy.
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What may be chosen, ascending: strengths, and scales, (None,) where labels have no names.
 
-    held_out_cost(learn, ask, strength): (temperatures,) summed cross-entropy of the rows `ask`,
+    One value only is no choice. `begin` is where the climb along the strengths begins.
+    """
+
+    strengths: tuple[float, ...] = STRENGTHS
+    scales: tuple[float | None, ...] = (None,)
+    begin: float = 10.0
+
+    @property
+    def usual(self) -> Choice:
+        """What few rows take."""
+        strength = USUAL if len(self.strengths) > 1 else self.strengths[0]
+        scale = USUAL_SCALE if len(self.scales) > 1 else self.scales[0]
+        return Choice(strength=strength, scale=scale)
+
+
+def choose(rows: int, cost: HeldOutCost, rng: np.random.Generator, grid: Grid) -> Choice:
+    """Climb along the strengths and along the scales in turn to the least held-out cross-entropy.
+
+    cost(learn, ask, strength, scale): (temperatures,) summed cross-entropy of the rows `ask`,
     by a head that learnt from `learn`, at each of TEMPERATURES. Taking the best temperature first
     compares how well heads tell labels apart, whatever their confidence: plain cross-entropy
     prefers large strengths, and accuracy is too coarse on few rows.
     """
     if rows < FEWEST_ROWS:
-        return Choice(rows=rows)
+        return replace(grid.usual, rows=rows)
     splits = _splits(rows, rng)
-    costs: dict[int, NDArray[np.float64]] = {}
+    costs: dict[tuple[float, float | None], NDArray[np.float64]] = {}
 
-    def cost(place: int) -> float:
-        if place not in costs:
-            each = [held_out_cost(learn, ask, STRENGTHS[place]) for learn, ask in splits]
-            costs[place] = np.sum(each, axis=0)
-        return float(costs[place].min())
+    def least(strength: float, scale: float | None) -> float:
+        if (strength, scale) not in costs:
+            each = [cost(learn, ask, strength, scale or 0.0) for learn, ask in splits]
+            costs[strength, scale] = np.sum(each, axis=0)
+        return float(costs[strength, scale].min())
 
-    here = min(range(len(STRENGTHS)), key=lambda place: abs(np.log(STRENGTHS[place] / begin)))
+    scale = grid.usual.scale
+    strength = min(grid.strengths, key=lambda one: abs(np.log(one / grid.begin)))
     while True:
-        near = [place for place in (here - 1, here, here + 1) if 0 <= place < len(STRENGTHS)]
-        best = min(near, key=cost)
-        if best == here:
+        strength = _climb(grid.strengths, strength, partial(least, scale=scale))
+        before = scale
+        scale = _climb(grid.scales, scale, partial(least, strength))
+        if scale == before:
             break
-        here = best
     return Choice(
-        strength=STRENGTHS[here],
-        temperature=float(TEMPERATURES[int(costs[here].argmin())]),
+        strength=strength,
+        temperature=float(TEMPERATURES[int(costs[strength, scale].argmin())]),
         rows=rows,
+        scale=scale,
     )
+
+
+def _climb(values: tuple[ValueT, ...], begin: ValueT, cost: Callable[[ValueT], float]) -> ValueT:
+    """From `begin` to the neighbour that costs less, as long as there is one."""
+    here = values.index(begin)
+    while True:
+        near = values[max(here - 1, 0) : here + 2]
+        best = values.index(min(near, key=cost))
+        if best == here:
+            return values[here]
+        here = best
 
 
 def _splits(rows: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:

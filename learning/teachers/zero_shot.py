@@ -111,25 +111,12 @@ class ReadyZeroShot:
 
     def _known(self, schema: TeacherSchema) -> tuple[NDArray[np.float32], float]:
         if schema not in self._labels:
-            labels, pool = text_vectors(schema.labels, self.encoder), self._pool()
-            if len(pool) and self.settings.pool_weight:
-                labels = self._near(labels, pool)
+            pool, settings = sample(self.encodings, self.encoder.dimensions), self.settings
+            labels = text_vectors(schema.labels, self.encoder)
+            labels = near(labels, pool, settings.temperature, settings.pool_weight)
             self._labels.clear()
             self._labels[schema] = labels, self._threshold(labels, pool)
         return self._labels[schema]
-
-    def _pool(self) -> NDArray[np.float32]:
-        """(p, d) evenly spaced items that are encoded; none where nothing is lent."""
-        if self.encodings is None or not len(self.encodings):
-            return np.empty((0, self.encoder.dimensions), dtype=np.float32)
-        step = -(-len(self.encodings) // POOL_ROWS)
-        pool = single(np.ascontiguousarray(self.encodings[::step]))
-        return pool[pool.any(axis=1)]
-
-    def _near(self, labels: NDArray[np.float32], pool: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The labels, moved towards the pool's items that look like them (one step of soft k-means)."""
-        likely = softmax(pool @ labels.T / self.settings.temperature)  # (p, k)
-        return unit(labels + self.settings.pool_weight * unit(likely.T @ pool))
 
     def _threshold(self, labels: NDArray[np.float32], pool: NDArray[np.float32]) -> float:
         if self.settings.threshold is not None:
@@ -171,6 +158,38 @@ class ReadyZeroShot:
             reason=_reason(cosines, schema),
             seconds=spent,
         )
+
+
+def label_vectors(
+    labels: Sequence[LabelText], encoder: "Ready", encodings: Floats | None = None
+) -> NDArray[np.float32]:
+    """(k, d) unit rows: what is said about each label, moved halfway to the items that look like it.
+
+    encodings: (n, d) of the same encoder, without labels; None looks at the words only.
+    """
+    pool, usual = sample(encodings, encoder.dimensions), ZeroShot()
+    return near(text_vectors(labels, encoder), pool, usual.temperature, usual.pool_weight)
+
+
+def sample(encodings: Floats | None, dimensions: int) -> NDArray[np.float32]:
+    """(p, d) evenly spaced items that are encoded; none where nothing is lent."""
+    if encodings is None or not len(encodings):
+        return np.empty((0, dimensions), dtype=np.float32)
+    step = -(-len(encodings) // POOL_ROWS)
+    pool = single(np.ascontiguousarray(encodings[::step]))
+    return pool[pool.any(axis=1)]
+
+
+def near(
+    labels: NDArray[np.float32], pool: NDArray[np.float32], temperature: float, weight: float
+) -> NDArray[np.float32]:
+    """(k, d) the labels, moved towards the pool's items that look like them by so much: one step of
+    soft k-means.
+    """
+    if not len(pool) or weight == 0:
+        return labels
+    likely = softmax(pool @ labels.T / temperature)  # (p, k)
+    return unit(labels + weight * unit(likely.T @ pool))
 
 
 def text_vectors(labels: Sequence[LabelText], encoder: "Ready") -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ import pytest
 
 from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.students.head import Head
-from learning.students.strength import Choice, choose
+from learning.students.strength import Choice, Grid, choose
+from learning.teachers.zero_shot import unit
 from learning.types import TrainingData, no_report
 from tests.contracts.plugins import lesson, three_groups
 
@@ -202,10 +203,10 @@ class TestStrength:
         assert abs(confidence.mean() - right.mean()) < 0.05
 
     def test_climbs_to_the_least_cost_and_keeps_its_temperature(self) -> None:
-        def cost(learn, ask, strength):
+        def cost(learn, ask, strength, scale):
             return np.abs(np.log(strength / 100)) + np.abs(np.arange(13) - 5.0)
 
-        found = choose(1000, cost, np.random.default_rng(0))
+        found = choose(1000, cost, np.random.default_rng(0), Grid())
         assert found == Choice(strength=100.0, temperature=2.0**0.5, rows=1000)
 
     def test_few_rows_take_the_usual_value(self) -> None:
@@ -222,3 +223,95 @@ class TestStrength:
         data = noisy()
         chosen = Head().fit(data, np.random.default_rng(0), no_report)
         assert Head().settle(chosen) == Head(strength=chosen.choice.strength)
+
+
+class TestPrior:
+    """Three groups whose label vectors lie near their centres."""
+
+    @staticmethod
+    def named(rows: int = 300, seed: int = 5) -> tuple[TrainingData, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        group = np.arange(rows) % 3
+        centres = rng.normal(size=(3, 24))
+        points = unit(centres[group] + 2 * rng.normal(size=(rows, 24)))
+        names = unit(centres + 0.5 * rng.normal(size=centres.shape))
+        targets = np.eye(3, dtype=np.float32)[group]
+        data = TrainingData(encodings=points, targets=targets, label_vectors=names)
+        return data, group
+
+    def test_without_faith_in_the_labels_the_names_alone_decide(self) -> None:
+        data, _ = self.named()
+        head = fit(data, 1e-9, prior_scale=10.0)
+        expected = 10 * (data.label_vectors - data.label_vectors.mean(axis=0)).T
+        np.testing.assert_allclose(head.weights, expected, atol=1e-4)
+
+    def test_three_answers_and_the_names_beat_three_answers(self) -> None:
+        data, group = self.named()
+        few = data.subset(np.array([0, 1, 2]))
+        alone = replace(few, label_vectors=None)
+        right = [
+            (fit(lesson_, None).predict(data.encodings).argmax(axis=1) == group).mean()
+            for lesson_ in (few, alone)
+        ]
+        assert right[0] > right[1] + 0.05
+
+    def test_names_that_mislead_are_let_go_of(self) -> None:
+        data, group = self.named(600)
+        some = data.subset(np.arange(150))
+        wrong = replace(some, label_vectors=np.roll(some.label_vectors, 1, axis=0))
+        named, misled, alone = (
+            (fit(one, None).predict(data.encodings[150:]).argmax(axis=1) == group[150:]).mean()
+            for one in (some, wrong, replace(some, label_vectors=None))
+        )
+        assert named > alone
+        assert misled > alone - 0.03
+
+    def test_a_label_without_answers_is_found_by_its_name(self) -> None:
+        data, group = self.named()
+        seen = data.subset(np.flatnonzero(group != 2)[:12])
+        p = fit(seen, 1.0).predict(data.encodings)
+        blind = fit(replace(seen, label_vectors=None), 1.0).predict(data.encodings)
+        third = group == 2
+        assert p[third, 2].mean() > 20 * blind[third, 2].mean()
+        assert p[third, 2].mean() > 5 * p[~third, 2].mean()
+
+    def test_a_label_of_which_nothing_is_known_begins_at_zero(self) -> None:
+        data, _ = self.named()
+        names = data.label_vectors.copy()
+        names[1] = 0
+        head = fit(replace(data, label_vectors=names), 1e-9, prior_scale=4.0)
+        np.testing.assert_allclose(head.weights[:, 1], 0, atol=1e-4)
+        told = names[[0, 2]]
+        np.testing.assert_allclose(head.weights[:, 0], 4 * (told[0] - told.mean(axis=0)), atol=1e-4)
+
+    def test_the_gradient_with_a_centre_is_the_slope_of_the_loss(self) -> None:
+        from learning.students.regression import Problem
+
+        data, _ = self.named(60)
+        problem = Problem.of(data).towards(6.0)
+        rng = np.random.default_rng(0)
+        point = rng.normal(size=(problem.d + 1) * problem.k).astype(np.float32)
+        _, gradient = problem.loss(2.0, point)
+        along = rng.normal(size=len(point)).astype(np.float32)
+        along /= np.linalg.norm(along)
+        ahead, behind = (problem.loss(2.0, point + s * along)[0] for s in (0.01, -0.01))
+        assert (ahead - behind) / 0.02 == pytest.approx(float(gradient @ along), rel=0.05)
+
+    def test_a_choice_made_without_names_does_not_hold_with_them(self) -> None:
+        data, _ = self.named()
+        former = fit(replace(data, label_vectors=None), None)
+        assert former.choice.scale is None
+        found = fit(data, None, former)
+        assert found.choice.scale is not None
+        assert Head().settle(found) == Head(
+            strength=found.choice.strength, prior_scale=found.choice.scale
+        )
+
+    def test_refuses_vectors_of_other_lengths_and_scales_below_zero(self) -> None:
+        data, _ = self.named()
+        with pytest.raises(ShapeError, match="label_vectors"):
+            replace(data, label_vectors=data.label_vectors[:2])
+        with pytest.raises(ShapeError, match="label texts"):
+            replace(data, label_texts=("one",))
+        with pytest.raises(ParameterError, match="prior"):
+            Head(prior_scale=-1.0)
