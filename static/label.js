@@ -19,6 +19,8 @@ const byId = (id) => document.getElementById(id);
 const desk = byId("main");
 const prefix = `concord.${desk.dataset.project}.${desk.dataset.annotator}`;
 const multi = Boolean(desk.dataset.multi);
+// Answers that are more than labels are given by a widget of their own, which other pages never load.
+const module = desk.dataset.widget ? await import(desk.dataset.widget) : null;
 
 const queue = [...document.querySelectorAll("#stage > .item")];
 const history = [];
@@ -46,8 +48,9 @@ function chosenNames(ids) {
   return ids.length ? ids.map((id) => answers.name(id)).join(", ") : "none";
 }
 
-/** What an answer said: its labels, or yes or no to a question. */
+/** What an answer said: its labels, yes or no to a question, or what its value amounts to. */
 function wordsOf(op) {
+  if (op.value !== undefined) return module.wordsOf(JSON.parse(op.value));
   if (op.question === undefined) return chosenNames(op.labels);
   return `${op.labels.length ? "" : "not "}${answers.name(op.question)}`;
 }
@@ -75,6 +78,7 @@ function show() {
 
 /** All labels, or the one that is asked about; a person may want all of them all the same. */
 function showAnswers(card) {
+  if (widget) return widget.show(card);
   const said = card?.labels ?? null;
   const label = card?.whole ? null : answers.label(Number(card?.dataset.question));
   question.show(label, said && said.length > 0);
@@ -114,7 +118,7 @@ function post(op) {
 }
 
 /** Leave the item on screen with an answer or a skip. */
-function finish(kind, labels, reason) {
+function finish(kind, labels, reason, value) {
   const card = queue.shift();
   const asked = kind === "answer" ? question.asked : null;
   // Answered whole, it is the item itself that was answered, for the server too.
@@ -125,10 +129,12 @@ function finish(kind, labels, reason) {
   const op = {
     kind, labels, reason, question: asked?.id, uuid: uuids.of(card.dataset.assignment), item: card.dataset.item, seconds: seconds(),
     assignment: card.dataset.assignment, after: card.after, comment: card.comment || undefined,
+    value: value && JSON.stringify(value),
   };
   card.hidden = true;
   card.remove();
   card.labels = kind === "answer" ? labels : null;
+  card.value = value;
   history.push({ card, op });
   history.splice(0, history.length - HISTORY);
   channel?.postMessage({ item: card.dataset.item });
@@ -145,6 +151,7 @@ function choose(id, event) {
   if (!current()) return;
   // The second half of a double click belongs to the item before.
   if (event?.detail > 1 && performance.now() - shownAt < 350) return;
+  if (widget) return widget.pick(id);
   armedNone = false;
   if (multi || !keys.digitAnswers(Boolean(desk.dataset.digitAnswers))) answers.toggle(id);
   else finish("answer", [id]);
@@ -152,6 +159,7 @@ function choose(id, event) {
 
 function accept() {
   if (!current()) return;
+  if (widget) return acceptValue();
   if (question.asked) {
     if (question.said === null) say("Answer yes or no, or press a to answer all labels.");
     else sayOfLabel(question.said);
@@ -166,6 +174,11 @@ function accept() {
   } else say("Choose a label first.");
 }
 
+function acceptValue() {
+  const value = widget.answer();
+  if (value) finish("answer", [], undefined, value);
+}
+
 function sayOfLabel(isThere) {
   if (current() && question.asked) finish("answer", isThere ? [question.asked.id] : []);
 }
@@ -175,6 +188,7 @@ function skip(reason = "") {
 }
 
 function undo() {
+  if (current() && widget?.undo()) return;
   const last = history.pop();
   if (!last) return say("There is nothing to take back here.");
   const uuid = newUuid();
@@ -338,6 +352,12 @@ function paintState() {
     button.querySelector("[data-accept-word]").textContent = "accept";
     return;
   }
+  if (widget) {
+    button.disabled = !current();
+    button.querySelector("[data-accept-word]").textContent = current() ? `answer: ${widget.words}` : "answer";
+    document.querySelector("[data-does=undo]").disabled = !history.length && !widget.canUndo;
+    return;
+  }
   const labels = current() ? answers.acceptable : null;
   button.disabled = !current() || (labels === null && !multi);
   const verb = multi ? "submit" : "accept";
@@ -370,6 +390,7 @@ const outbox = new Outbox({
 });
 
 const keys = new Keys({
+  own: module?.ACTIONS,
   run: (name, key) => does[name]?.(key),
   digit: (digit) => {
     const now = performance.now();
@@ -390,13 +411,15 @@ const answers = new Answers({
   multi, prefix, onChoose: choose, onChange: () => paintState(),
 });
 
+const widget = module && new module.Widget({ answers, say, prefix, onChange: () => paintState() });
+
 const question = new Question({ onSay: sayOfLabel, onWhole: answerWhole });
 
 const panels = new Panels({
   keys,
   digitAnswers: Boolean(desk.dataset.digitAnswers),
   onSkip: skip,
-  onSwipe: (direction) => (direction === "right" ? accept() : skip()),
+  onSwipe: widget ? null : (direction) => (direction === "right" ? accept() : skip()),
 });
 
 const does = {
@@ -418,6 +441,7 @@ const does = {
     const label = answers.withKey(key);
     if (label) choose(label.id);
   },
+  ...widget?.does,
 };
 
 document.addEventListener("click", (event) => {
@@ -434,7 +458,7 @@ document.addEventListener("keydown", (event) => {
   if (pages) byId("stage").scrollBy({ top: pages * byId("stage").clientHeight * 0.8 });
   if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) {
     document.activeElement?.blur();
-    panels.escape();
+    if (!panels.escape()) widget?.leave();
   }
 });
 byId("stage").addEventListener("scroll", hintMore, { passive: true });

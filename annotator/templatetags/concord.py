@@ -78,6 +78,18 @@ def _pieces(text: str) -> Iterator[tuple[str, str, str]]:
     yield text[start:], "", ""
 
 
+def controls_of(text: str) -> list[tuple[int, str, str]]:
+    """(code point, short name, full name) of each character that `visible` would show as a mark."""
+    found: list[tuple[int, str, str]] = []
+    at = 0
+    for plain, short, name in _pieces(text):
+        at += len(plain)
+        if short:
+            found.append((at, short, name.capitalize()))
+            at += 1
+    return found
+
+
 @register.filter
 def visible(text: str) -> str:
     """The text with direction marks, zero-width and control characters shown as small marks."""

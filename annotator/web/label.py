@@ -16,14 +16,17 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import assigning, entering, labeling, media, revising
+from annotator.actions import assigning, entering, labeling, media, revising, saying
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
+from annotator.templatetags.concord import controls_of
 from annotator.web import figures
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 
 SLOTS = 10
+# What gives answers that are more than labels, by what they are made of.
+WIDGETS = {"spans": "label/spans.js"}
 FACTS = 4
 LONGEST_FACT = 60
 SKIP_REASONS = (
@@ -45,6 +48,7 @@ class Card:
     question: int | None
     text: str
     text_b: str
+    marking: str
     image_url: str
     name: str
     facts: list[tuple[str, str]]
@@ -77,6 +81,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "nothing": _nothing(project, voice),
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
         "skip_reasons": SKIP_REASONS,
+        "widget": WIDGETS.get(project.shape),
     }
     return page(request, "label/label.html", project, "label", context)
 
@@ -232,6 +237,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         question=None if blind else assignment.question_id,
         text=item.text,
         text_b=item.text_b,
+        marking="" if project.shape == saying.LABELS else marking_of(item.text),
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
         facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
@@ -242,6 +248,11 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         fallback=assignment.fallback,
         flagged=False,
     )
+
+
+def marking_of(text: str) -> str:
+    """A text in which places are marked, as JSON: HTML would change its line ends."""
+    return json.dumps({"text": text, "controls": controls_of(text)}, ensure_ascii=False)
 
 
 def _why(project: Project, assignment: Assignment) -> str:

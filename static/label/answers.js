@@ -88,6 +88,7 @@ export class Answers {
   #recent = [];
   #suggestion = new Map();
   #set = null;
+  #counts = null;
   #picked = new Set();
   #touched = false;
   #cursor = 0;
@@ -133,9 +134,11 @@ export class Answers {
 
   /**
    * Set the rows for an item; `suggestion` is [[label id, probability], …], `labels` an earlier answer,
-   * `set` the labels that hold with a coverage: {coverage, sure: [id, …], maybe: [id, …]}.
+   * `set` the labels that hold with a coverage: {coverage, sure: [id, …], maybe: [id, …]}; `counts`
+   * says how often each is in the item, where one may be there several times.
    */
-  show(suggestion, labels = null, set = null) {
+  show(suggestion, labels = null, set = null, counts = null) {
+    this.#counts = counts;
     const known = suggestion.filter(([id]) => this.#byId.has(id));
     this.#suggestion = new Map(known.sort((a, b) => b[1] - a[1]));
     this.#set = set && { coverage: set.coverage, ...this.#liveOf(set) };
@@ -279,7 +282,8 @@ export class Answers {
     row.querySelector(".name").textContent = label.name;
     row.querySelector(".about").textContent = label.description;
     row.querySelector(".chance > span").style.width = share === undefined ? "0" : `${share * 100}%`;
-    row.querySelector(".percent").textContent = share === undefined ? "" : `${Math.round(share * 100)} %`;
+    const count = this.#counts?.get(label.id);
+    row.querySelector(".percent").textContent = count ? `× ${count}` : share === undefined ? "" : `${Math.round(share * 100)} %`;
     row.title = label.description ? `${label.name}: ${label.description}` : label.name;
     if (digit) row.setAttribute("aria-keyshortcuts", digit);
   }

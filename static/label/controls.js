@@ -7,8 +7,8 @@ export const ACTIONS = [
   { name: "skip-why", words: "Skip with a reason", keys: ["Shift+Space"] },
   { name: "undo", words: "Take the last answer back", keys: ["Backspace", "Ctrl+z"] },
   { name: "search", words: "Search labels", keys: ["/"] },
-  { name: "next", words: "Move to the next answer", keys: ["j", "ArrowDown"] },
-  { name: "previous", words: "Move to the answer before", keys: ["k", "ArrowUp"] },
+  { name: "next", words: "Move to the next answer", keys: ["j", "ArrowDown"], repeats: true },
+  { name: "previous", words: "Move to the answer before", keys: ["k", "ArrowUp"], repeats: true },
   { name: "flag", words: "Flag for a reviewer", keys: ["f"] },
   { name: "comment", words: "Comment", keys: ["c"] },
   { name: "guidelines", words: "Guidelines", keys: ["h"] },
@@ -21,7 +21,8 @@ const STORED = `concord.keys.${document.getElementById("main").dataset.person}`;
 const SWIPE_PX = 90;
 const byId = (id) => document.getElementById(id);
 const SYMBOLS = {
-  Enter: "⏎", Space: "␣", Backspace: "⌫", ArrowDown: "↓", ArrowUp: "↑", Shift: "⇧", Ctrl: "ctrl",
+  Enter: "⏎", Space: "␣", Backspace: "⌫", ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→",
+  Shift: "⇧", Ctrl: "ctrl", Alt: "alt", Delete: "del",
 };
 
 /** How a chord is written on a button: "Shift+Space" is "⇧ ␣". */
@@ -64,7 +65,12 @@ function load() {
 export class Keys {
   #settings = load();
 
-  constructor({ run, digit, isPaused }) {
+  /** `own` are the actions of the page's widget; the key of one goes to it before a usual action. */
+  constructor({ run, digit, isPaused, own = [] }) {
+    const names = new Set(own.map((action) => action.name));
+    const chords = new Set(own.flatMap((action) => action.keys));
+    const usual = ACTIONS.filter((each) => !names.has(each.name) && !each.keys.every((key) => chords.has(key)));
+    this.actions = [...usual, ...own];
     this.run = run;
     this.digit = digit;
     this.isPaused = isPaused;
@@ -103,7 +109,7 @@ export class Keys {
   /** The action that already has this chord, or undefined. */
   taken(chord) {
     if (/^[0-9]$/.test(chord)) return { name: "digit", words: "Labels" };
-    return ACTIONS.find((action) => this.keysOf(action).includes(chord));
+    return this.actions.find((action) => this.keysOf(action).includes(chord));
   }
 
   #save() {
@@ -117,11 +123,11 @@ export class Keys {
 
   #index() {
     this.chords = new Map();
-    for (const action of ACTIONS)
-      for (const chord of this.keysOf(action)) this.chords.set(chord, action.name);
+    for (const action of this.actions)
+      for (const chord of this.keysOf(action)) this.chords.set(chord, action);
     document.querySelectorAll("[data-key]").forEach((shown) => {
-      const action = ACTIONS.find((each) => each.name === shown.dataset.key);
-      shown.textContent = written(this.keysOf(action)[0]);
+      const action = this.actions.find((each) => each.name === shown.dataset.key);
+      if (action) shown.textContent = written(this.keysOf(action)[0]);
     });
   }
 
@@ -129,7 +135,7 @@ export class Keys {
     if (event.defaultPrevented || event.isComposing || this.isPaused(event)) return;
     const chord = chordOf(event);
     // The list of keys can always be opened, or there would be no way to switch keys on again.
-    if (this.#settings.off && this.chords.get(chord) !== "keys") return;
+    if (this.#settings.off && this.chords.get(chord)?.name !== "keys") return;
     const onControl = event.target.closest?.("button, a[href], summary, [role=option]");
     if (onControl && (chord === "Enter" || chord === "Space")) return;
     if (/^[0-9]$/.test(chord)) {
@@ -140,7 +146,7 @@ export class Keys {
     const action = this.chords.get(chord);
     if (action) {
       event.preventDefault();
-      if (!event.repeat || action === "next" || action === "previous") this.run(action);
+      if (!event.repeat || action.repeats) this.run(action.name);
     } else if (!event.repeat) this.run("label", ownKey(event, chord));
   }
 }
@@ -174,7 +180,7 @@ export class Panels {
       if (event.target.closest("[data-does]")) byId("more").close();
     });
     this.#listenKeymap();
-    this.#listenSwipes();
+    if (onSwipe) this.#listenSwipes();
   }
 
   /** Follow a new item: its reason, its comment, its zoom. */
@@ -301,7 +307,7 @@ export class Panels {
   }
 
   #drawKeymap() {
-    const rows = ACTIONS.map((action) => {
+    const rows = this.keys.actions.map((action) => {
       const row = document.createElement("tr");
       const words = document.createElement("td");
       words.textContent = action.words;

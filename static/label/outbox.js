@@ -183,7 +183,7 @@ export class Outbox {
 
   async #post(op) {
     const form = new URLSearchParams();
-    for (const name of ["uuid", "kind", "assignment", "annotation", "question", "reason", "comment", "seconds"])
+    for (const name of ["uuid", "kind", "assignment", "annotation", "question", "value", "reason", "comment", "seconds"])
       if (op[name] !== undefined) form.append(name, op[name]);
     for (const label of op.labels ?? []) form.append("labels", label);
     form.append("held", this.held().join(","));
