@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from annotator.actions.schema import check_answer
+from annotator.actions.schema import LABELS, check_answer
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Item, Project
 from learning.errors import LearningError
-
-LABELS = "labels"
 
 
 class Answer(NamedTuple):

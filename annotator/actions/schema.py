@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from learning.tasks import Columns
 
 COLOURS = 12
+# The shape of answers that are labels and nothing more.
+LABELS = "labels"
 LONGEST_NAME = 200
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 
@@ -42,6 +44,8 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
 def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
     """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
     wanted = set(labels)
+    if project.shape != LABELS:
+        raise InvalidError("Labels alone answer nothing in this project.", field="labels")
     if not project.multi_label and len(wanted) != 1:
         raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
     rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})

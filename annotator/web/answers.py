@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from annotator.actions import assigning, revising
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Label, Project
-from annotator.web import words
+from annotator.web import marks, words
 from annotator.web.label import label_views
 from annotator.web.pages import page, person, project_for
 
@@ -37,7 +37,15 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
     )
     answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
     labels = {each.pk: each for each in Label.objects.filter(project=project)}
-    rows = [(each, words.named(labels, each.labels), words.about(each, labels)) for each in answers]
+    rows = [
+        (
+            each,
+            words.named(labels, each.labels),
+            words.about(each, labels),
+            marks.parts_of(each.value, each.item.text, labels),
+        )
+        for each in answers
+    ]
     return page(request, "label/mine.html", project, "label", {"answers": answers, "rows": rows})
 
 
@@ -61,6 +69,7 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         "answer": answer,
         "labels": labels,
         "question": asked[0] if asked else None,
+        "parts": marks.parts_of(answer.value, answer.item.text, words.labels_by_id(project)),
         "fresh_uuid": uuid4(),
     }
     return page(request, "label/change.html", project, "label", context)
@@ -80,5 +89,6 @@ def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
         uuid=fresh,
         annotation_uuid=answer.uuid,
         labels=[int(each) for each in chosen],
+        value=None if answer.value is None else marks.value_of(request.POST.getlist("part")),
         comment=request.POST.get("comment", ""),
     )

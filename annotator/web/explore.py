@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotator.actions import bulk, indexing, searching, seeding
+from annotator.actions import bulk, indexing, schema, searching, seeding
 from annotator.actions.neighbours import nearest
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -25,7 +25,7 @@ from annotator.models import (
     Project,
     Stream,
 )
-from annotator.web import jobs, words
+from annotator.web import jobs, marks, words
 from annotator.web.pages import allowed, page, person, project_for
 
 SIZE = 50
@@ -55,7 +55,7 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
         "more_than": total > searching.COUNTED_TO,
         "counted_to": searching.COUNTED_TO,
         "filtered": bool(wanted.given()),
-        "may_label": allowed(project, Can.REVIEW),
+        "may_label": _may_label(project),
         "may_lead": allowed(project, Can.MANAGE),
         "seedings": seeding.standing(project),
         "labels": [each for each in labels.values() if each.archived_at is None],
@@ -123,12 +123,13 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "meta": list(found.meta.items())[:40],
         "verdict": verdict,
         "verdict_labels": words.decided(verdict, labels),
+        "marked": marks.marked(found.text, words.marked_in(verdict, found, labels)),
         "known": words.known(verdict, labels),
         "history": words.history(found, labels),
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],
         "labels": [each for each in labels.values() if each.archived_at is None],
-        "may_label": allowed(project, Can.REVIEW),
+        "may_label": _may_label(project),
     }
     if request.headers.get("HX-Request"):
         return render(request, "explore/item.html", context)
@@ -169,7 +170,7 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
             for row in words.rows_of(project, ordered, labels)
         ],
         "labels": [each for each in labels.values() if each.archived_at is None],
-        "may_label": allowed(project, Can.REVIEW),
+        "may_label": _may_label(project),
         "may_lead": allowed(project, Can.MANAGE),
     }
     return page(request, "explore/similar.html", project, "explore", context)
@@ -191,6 +192,11 @@ def undoing(request: HttpRequest, project_id: int) -> HttpResponse:
     ]
     context = {"rows": rows, **jobs.context_for(project, "bulk")}
     return page(request, "explore/undoing.html", project, "explore", context)
+
+
+def _may_label(project: Project) -> bool:
+    """Many items can be given a label at once only where a label is an answer."""
+    return project.shape == schema.LABELS and allowed(project, Can.REVIEW)
 
 
 def _number(text: str | None) -> int | None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import assigning, entering, labeling, media, revising, saying
+from annotator.actions import assigning, entering, labeling, media, revising, schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
 from annotator.templatetags.concord import controls_of
@@ -237,7 +237,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         question=None if blind else assignment.question_id,
         text=item.text,
         text_b=item.text_b,
-        marking="" if project.shape == saying.LABELS else marking_of(item.text),
+        marking="" if project.shape == schema.LABELS else marking_of(item.text),
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
         facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],

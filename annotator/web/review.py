@@ -14,7 +14,16 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import alike, cases, corrections, flagging, labeling, reviewed, reviewing
+from annotator.actions import (
+    alike,
+    cases,
+    corrections,
+    flagging,
+    labeling,
+    reviewed,
+    reviewing,
+    schema,
+)
 from annotator.actions.cases import Place
 from annotator.actions.neighbours import nearest
 from annotator.errors import InvalidError
@@ -29,7 +38,7 @@ from annotator.models import (
     Stream,
     VerdictState,
 )
-from annotator.web import jobs, words
+from annotator.web import jobs, marks, words
 from annotator.web.explore import item_of
 from annotator.web.label import label_views
 from annotator.web.pages import allowed, page, person, project_for
@@ -78,6 +87,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "seen": seen,
         "guess": guess,
         "guess_names": [view["name"] for view in views if view["id"] in guess],
+        "has_values": project.shape != schema.LABELS,
         "fresh_uuid": uuid4(),
         "flags": [flag for flag in flags if flag.raised_by_id],
         "doubted": next((flag for flag in flags if not flag.raised_by_id), None),
@@ -90,6 +100,8 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     if seen:
         context |= evidence(project, item)
         context |= _decision(context)
+        if project.shape != schema.LABELS:
+            context |= _places(project, item, context)
     return page(request, "review/review.html", project, "review", context)
 
 
@@ -145,6 +157,23 @@ def _decision(context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, Any]:
+    """Every place that a voice marked, to be kept or not, and each voice's own text beside the others."""
+    labels = words.labels_by_id(project)
+    said: list[words.Said] = context["said"]
+    kept = {part.key for part in words.marked_in(context["verdict"], item, labels)}
+    places = marks.side_by_side([each.annotation for each in said], item.text, labels)
+    voices = len(said)
+    return {
+        # Without a verdict, what most voices marked.
+        "places": [
+            (each, each.key in kept if kept else 2 * len(each.voices) > voices) for each in places
+        ],
+        "texts": [(each, marks.marked(item.text, each.parts)) for each in said],
+        "marked": marks.marked(item.text, words.marked_in(context["verdict"], item, labels)),
+    }
+
+
 @require_POST
 @login_required
 def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
@@ -165,6 +194,7 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         uuid=_uuid(request.POST.get("uuid", "")),
         item=item,
         labels=labels,
+        value=marks.value_of(request.POST.getlist("part")) if request.POST.get("parts") else None,
         outcome=outcome,
         comment=request.POST.get("comment", "")[: labeling.LONGEST_COMMENT],
         guess=guess,

@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from annotator.actions.searching import predictions_of
 from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
+from annotator.web import marks
+from annotator.web.marks import Part
 
 if TYPE_CHECKING:
     from learning.students.predictions import Predictions
@@ -42,6 +44,8 @@ class Row:
     guess: Guess | None
     margin: float | None
     image_url: str
+    # What is marked in the text, where answers are more than labels.
+    parts: list[Part]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Said:
     stands: bool
     # What was said about one label alone.
     about: Known | None
+    parts: list[Part]
 
 
 def labels_by_id(project: Project) -> dict[int, Label]:
@@ -120,6 +125,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -
                 guess=guesses[0] if guesses else None,
                 margin=word.margin(item),
                 image_url=image_url(project, item),
+                parts=marked_in(verdict, item, labels),
             )
         )
     return rows
@@ -139,6 +145,7 @@ def history(item: Item, labels: dict[int, Label]) -> list[Said]:
             labels=named(labels, each.labels),
             stands=each.kind == AnnotationKind.ANSWER and each.pk not in replaced,
             about=about(each, labels),
+            parts=marks.parts_of(each.value, item.text, labels),
         )
         for each in said
     ]
@@ -149,6 +156,13 @@ def decided(verdict: Any, labels: dict[int, Label]) -> list[Label]:
     if verdict is None or verdict.state != VerdictState.DECIDED:
         return []
     return named(labels, verdict.labels)
+
+
+def marked_in(verdict: Any, item: Item, labels: dict[int, Label]) -> list[Part]:
+    """What a verdict marks in the item's text; nothing where it is no decision."""
+    if verdict is None or verdict.state != VerdictState.DECIDED:
+        return []
+    return marks.parts_of(verdict.value, item.text, labels)
 
 
 def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:

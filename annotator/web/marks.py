@@ -1,0 +1,104 @@
+"""Answers that mark places of a text, as pages show them and as their forms send them back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from annotator.errors import InvalidError
+from annotator.models import Annotation, Label
+from annotator.templatetags.concord import visible
+
+LONGEST_QUOTE = 80
+DEEPEST = 3
+_PART = re.compile(r"(\d{1,9})-(\d{1,9})-(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A marked place; `key` is how a form names it."""
+
+    start: int
+    end: int
+    label: Label
+    quote: str
+    # The names of the voices that marked it, where several are laid side by side.
+    voices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.start}-{self.end}-{self.label.pk}"
+
+
+def parts_of(value: Any, text: str, labels: Mapping[int, Label]) -> list[Part]:
+    """The marked places of a value in their order; none where an answer has no value."""
+    if value is None:
+        return []
+    return [
+        Part(one["start"], one["end"], labels[one["label"]], _quote(text, one["start"], one["end"]))
+        for one in value["spans"]
+        if one["label"] in labels
+    ]
+
+
+def _quote(text: str, start: int, end: int) -> str:
+    """The marked words on one line. A redacted text has none left."""
+    words = " ".join(text[start:end].split())
+    return words if len(words) <= LONGEST_QUOTE else f"{words[: LONGEST_QUOTE - 1]}…"
+
+
+def value_of(keys: Iterable[str]) -> dict[str, Any]:
+    """The value of the places that a form names. Raises InvalidError for a name that is none."""
+    spans = []
+    for key in filter(None, keys):
+        found = _PART.fullmatch(key)
+        if found is None:
+            raise InvalidError("The form is too old. Reload it and choose again.", field="part")
+        start, end, label = map(int, found.groups())
+        spans.append({"start": start, "end": end, "label": label})
+    return {"spans": spans}
+
+
+def side_by_side(said: Iterable[Annotation], text: str, labels: Mapping[int, Label]) -> list[Part]:
+    """Every place that somebody marked, once, with who did."""
+    voices: dict[str, list[str]] = {}
+    parts: dict[str, Part] = {}
+    for each in said:
+        for part in parts_of(each.value, text, labels):
+            parts[part.key] = part
+            voices.setdefault(part.key, []).append(each.annotator.name)
+    ordered = sorted(parts.values(), key=lambda part: (part.start, part.end, part.label.pk))
+    return [
+        Part(each.start, each.end, each.label, each.quote, tuple(voices[each.key]))
+        for each in ordered
+    ]
+
+
+def marked(text: str, parts: Iterable[Part]) -> SafeString:
+    """The text with its places marked: the longest outermost, each named at its end."""
+    there = [part for part in parts if 0 <= part.start < part.end <= len(text)]
+    return format_html_join("", "{}", ((piece,) for piece in _pieces(text, there)))
+
+
+def _pieces(text: str, parts: list[Part]) -> Iterator[str]:
+    edges = sorted({0, len(text), *(edge for part in parts for edge in (part.start, part.end))})
+    for start, end in pairwise(edges):
+        over = [part for part in parts if part.start <= start and part.end >= end]
+        piece: str = visible(text[start:end])
+        for depth, part in enumerate(sorted(over, key=lambda part: part.end - part.start)):
+            piece = format_html(
+                '<mark class="span own hue-{} deep-{}{}{}"{}>{}</mark>',
+                part.label.colour,
+                min(depth, DEEPEST),
+                " from" if part.start == start else "",
+                " to" if part.end == end else "",
+                format_html(' data-name="{}"', part.label.name) if part.end == end else "",
+                piece,
+            )
+        yield piece
