@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions import adapting, agreeing, hearing, listening
 from annotator.actions.hearing import Words
-from annotator.actions.schema import columns_of
+from annotator.actions.schema import LABELS, columns_of
 from annotator.actions.sealing import position as sealed_position
 from annotator.actions.verdicts import known_of
 from annotator.models import ConsensusFit, Job, Project, Skill, Verdict, VerdictSource, VerdictState
@@ -42,7 +42,7 @@ WHERE project_id = %s AND (voices > 1 OR source IN ('reviewer', 'truth'))
 """
 _VOTES = """
 SELECT v.item_id, a.annotator_id, a.labels, a.question_id, a.stream, o.weight, o.truth,
-       v.source, v.labels, v.soft::text, v.state
+       v.source, v.labels, v.soft::text, v.state, a.value::text, v.value::text
 FROM (SELECT * FROM annotator_verdict
       WHERE project_id = %(project)s AND state <> 'bad' AND (voices > 1 OR source IN ('reviewer', 'truth'))
       ORDER BY position DESC LIMIT %(most)s) v
@@ -68,6 +68,8 @@ class Said(NamedTuple):
     verdict: list[int]
     soft: str
     state: str
+    value: str | None = None
+    verdict_value: str | None = None
 
     @property
     def final(self) -> bool:
@@ -162,9 +164,11 @@ def _read(project: Project, position: int) -> list[Said]:
 
 
 def _words(run: jobs.Run, project: Project) -> Words | None:
-    """What students say, for a method that hears one."""
+    """What students say, for a method that hears one; they speak of labels, not of values."""
     from learning.consensus import WITH_STUDENT
 
+    if project.shape != LABELS:
+        return None
     return listening.listen(run, project) if project.consensus in WITH_STUDENT else None
 
 
@@ -174,7 +178,7 @@ def fit(project: Project, said: Sequence[Said], words: Words | None = None) -> S
 
     if not _method(project):
         return None
-    votes = _votes(project, said, words)
+    votes = _votes(project, said, words) if project.shape == LABELS else _on_values(project, said)
     return CONSENSUS[project.consensus]().fit(votes) if len(votes.item) else None
 
 
@@ -205,6 +209,21 @@ def _votes(project: Project, said: Sequence[Said], words: Words | None) -> Votes
         settled=settled,
         probabilities=words.about(list(place), len(columns)) if words is not None else None,
     )
+
+
+def _on_values(project: Project, said: Sequence[Said]) -> Votes:
+    """The same of answers that have values: the task says what they are votes on."""
+    from learning.tasks.values import Given, value_task
+
+    given: dict[int, list[Given]] = {one.item: [] for one in said}
+    truth: dict[int, Any] = dict.fromkeys(given)
+    for one in said:
+        if one.settles and one.verdict_value is not None:
+            truth[one.item] = json.loads(one.verdict_value)
+        if not one.final and one.value is not None:
+            voice = Given(one.annotator, json.loads(one.value), one.weight)
+            given[one.item].append(voice)
+    return value_task(project.task_type).votes(list(given.values()), list(truth.values()))
 
 
 def _publish(

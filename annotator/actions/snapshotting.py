@@ -16,7 +16,8 @@ from typing import Any
 
 from django.db import connection
 
-from annotator.actions.verdicts import Derived, Vote, by_teacher, derive
+from annotator.actions.verdicts import derive
+from annotator.actions.votes import Derived, Vote, by_teacher
 from annotator.actions.weighing import thawed
 from annotator.formats import Field
 from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream

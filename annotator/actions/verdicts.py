@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from annotator.actions import weighing
-from annotator.actions.schema import columns_of
+from annotator.actions import settling_values, weighing
+from annotator.actions.schema import LABELS, columns_of
+from annotator.actions.votes import Derived, Vote, by_teacher, counting, derived, final_word
 from annotator.actions.weighing import Learnt
 from annotator.models import Outcome, Project, Verdict, VerdictSource, VerdictState
 
@@ -57,60 +59,18 @@ ORDER BY c.item_id
 """
 _WRITE = """
 INSERT INTO annotator_verdict
-    (item_id, project_id, labels, soft, known, state, source, voices, position, decided_at)
-SELECT v.item, %s, v.labels::bigint[], v.soft::jsonb, v.known::bigint[], v.state, v.source, v.voices,
-       v.position, now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
-            %s::bigint[])
-    AS v(item, labels, soft, known, state, source, voices, position)
+    (item_id, project_id, labels, value, soft, known, state, source, voices, position, decided_at)
+SELECT v.item, %s, v.labels::bigint[], v.value::jsonb, v.soft::jsonb, v.known::bigint[], v.state,
+       v.source, v.voices, v.position, now()
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::int[], %s::bigint[])
+    AS v(item, labels, value, soft, known, state, source, voices, position)
 ORDER BY v.item
 ON CONFLICT (item_id) DO UPDATE SET
-    labels = excluded.labels, soft = excluded.soft, known = excluded.known, state = excluded.state,
-    source = excluded.source, voices = excluded.voices, position = excluded.position,
-    decided_at = excluded.decided_at
+    labels = excluded.labels, value = excluded.value, soft = excluded.soft, known = excluded.known,
+    state = excluded.state, source = excluded.source, voices = excluded.voices,
+    position = excluded.position, decided_at = excluded.decided_at
 """
-
-
-class Vote(NamedTuple):
-    """A standing answer: who said what to which item, with which weight, at which position.
-
-    `question` is the one label that it is about, None for a whole answer; `outcome` is what a
-    reviewer made of the item.
-    """
-
-    item: int
-    annotator: int
-    labels: list[int]
-    stream: str
-    weight: float
-    truth: bool
-    position: int
-    question: int | None
-    outcome: str = ""
-
-
-class Derived(NamedTuple):
-    """What follows from the votes on one item; `soft` maps label ids to shares of the weight, or to
-    posteriors where the project's consensus method learns the voices' skills.
-
-    `known` names the labels that questions were answered about, None where a whole answer counts.
-    """
-
-    item: int
-    labels: list[int]
-    soft: dict[int, float]
-    known: list[int] | None
-    state: VerdictState
-    source: VerdictSource
-    voices: int
-    position: int
-    outcome: str = ""
-
-    def confidence(self, *, multi_label: bool) -> float:
-        """0 … 1, how far to believe in the verdict; with several labels, in its most doubtful one."""
-        if not multi_label:
-            return max((self.soft.get(label, 0.0) for label in self.labels), default=0.0)
-        return min((max(share, 1 - share) for share in self.soft.values()), default=1.0)
 
 
 def decide(project: Project, item_ids: Iterable[int]) -> int:
@@ -137,7 +97,7 @@ def by_whole_answers(project: Project, item_ids: Sequence[int]) -> dict[int, lis
     votes: dict[int, list[Vote]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [list(item_ids)])
-        for vote in map(Vote._make, cursor.fetchall()):
+        for vote in starmap(Vote, cursor.fetchall()):
             if vote.question is None:
                 votes[vote.item].append(vote)
     found = derive(project, votes.values())
@@ -149,7 +109,7 @@ def without(project: Project, item_ids: Sequence[int], stream: str) -> dict[int,
     votes: dict[int, list[Vote]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [list(item_ids)])
-        for vote in map(Vote._make, cursor.fetchall()):
+        for vote in starmap(Vote, cursor.fetchall()):
             if vote.stream != stream:
                 votes[vote.item].append(vote)
     found = derive(project, votes.values())
@@ -186,24 +146,11 @@ def _accepted(item_ids: list[int]) -> list[Derived]:
         return [by_teacher(*row) for row in cursor.fetchall()]
 
 
-def by_teacher(item: int, labels: list[int], position: int) -> Derived:
-    """The verdict that an accepted word of a teacher is."""
-    return Derived(
-        item=item,
-        labels=labels,
-        soft=dict.fromkeys(labels, 1.0),
-        known=None,
-        state=VerdictState.DECIDED,
-        source=VerdictSource.TEACHER,
-        voices=1,
-        position=position,
-    )
-
-
 def _write(project: Project, found: list[Derived]) -> None:
     columns: list[Any] = [
         [one.item for one in found],
         [_array(one.labels) for one in found],
+        [settling_values.value_text(one.value) for one in found],
         [json.dumps(one.soft) for one in found],
         [None if one.known is None else _array(one.known) for one in found],
         [str(one.state) for one in found],
@@ -227,39 +174,32 @@ def derive(
     `items` holds the votes of one item each, in the order of their positions. What only answers to
     questions are known of is partial. `learnt` is what the project has learnt by now unless given.
     """
+    if project.shape != LABELS:
+        return settling_values.derive(project, items, learnt)
     finals: list[Derived] = []
     open_questions: list[Sequence[Vote]] = []
     for said in map(counting, items):
-        if any(vote.stream == "review" or vote.truth for vote in said):
-            finals.append(_final(project, said))
-        else:
+        word = final_word(said)
+        if word is None:
             open_questions.append(said)
+        else:
+            finals.append(_final(project, said, word))
     return finals + _by_consensus(project, open_questions, learnt)
 
 
-def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
-    """The votes that count. Answers to questions stand only until somebody answered the whole: it
-    was asked because they left the item in doubt, and one of them against one whole would tie.
-    """
-    whole = [vote for vote in votes if vote.question is None]
-    return whole or votes
-
-
-def _final(project: Project, votes: Sequence[Vote]) -> Derived:
-    reviews = [vote for vote in votes if vote.stream == "review"]
-    word = reviews[-1] if reviews else next(vote for vote in votes if vote.truth)
+def _final(project: Project, votes: Sequence[Vote], word: Vote) -> Derived:
     soft = dict.fromkeys(word.labels, 1.0)
     labels = word.labels
     if word.outcome == Outcome.AMBIGUOUS:
         soft = _divided([vote for vote in votes if vote.outcome != Outcome.BAD])
         labels = _likeliest(project, soft, word)
-    return _derived(
+    return derived(
         votes,
         labels=labels,
         soft=soft,
         known=None,
         state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
-        source=VerdictSource.REVIEWER if reviews else VerdictSource.TRUTH,
+        source=VerdictSource.REVIEWER if word.stream == "review" else VerdictSource.TRUTH,
         outcome=word.outcome,
     )
 
@@ -342,15 +282,10 @@ def _agreed(votes: Sequence[Vote], *, tied: bool, **values: Any) -> Derived:
     questions = [vote.question for vote in votes]
     known = None if None in questions else sorted({q for q in questions if q is not None})
     whole = VerdictState.DECIDED if known is None else VerdictState.PARTIAL
-    return _derived(
+    return derived(
         votes,
         known=known,
         state=VerdictState.TIE if tied else whole,
         source=VerdictSource.CONSENSUS,
         **values,
     )
-
-
-def _derived(votes: Sequence[Vote], **values: Any) -> Derived:
-    voices = 1 if len(votes) == 1 else len({vote.annotator for vote in votes})
-    return Derived(item=votes[0].item, voices=voices, position=votes[-1].position, **values)

@@ -144,7 +144,9 @@ class Project(models.Model):
 
     @property
     def multi_label(self) -> bool:
-        return self.task_type == "multi"
+        from learning.tasks import TASKS
+
+        return TASKS[self.task_type].multi_label
 
     @property
     def shape(self) -> str:

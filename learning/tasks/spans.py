@@ -1,14 +1,19 @@
 """Spans: an answer marks stretches of the text, each with a label; none at all is an answer too."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from learning.consensus import ConsensusMethod
+from learning.consensus.candidates import SpanAnswer, settle, votes_of
+from learning.consensus.skills import Skills
 from learning.errors import ShapeError
 from learning.selection import LABELWISE, STRATEGIES
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.tasks.multi import Multi
+from learning.tasks.values import Agreed, Given
+from learning.types import Votes
 
 KEYS = {"start", "end", "label"}
 MOST_SPANS = 10_000
@@ -59,9 +64,40 @@ class Spans(Multi):
         f1 = exact_f1 if self.edges == "exact" else near_f1
         return 1 - f1(spans_of(a), spans_of(b))
 
-    def compare(self, truth: list[Value], said: list[Value]) -> dict[str, float]:
+    def settle(
+        self,
+        method: ConsensusMethod,
+        items: Sequence[Sequence[Given]],
+        skills: Skills | None = None,
+    ) -> list[Agreed]:
+        """Span by span, whether it is there, then its label and its edges; see `candidates`."""
+        found = settle(method, [list(map(_answer, given)) for given in items], skills)
+        agreed = []
+        for one in found:
+            shares: dict[int, float] = {}
+            there = zip(one.spans, one.probabilities, strict=True)
+            for span, share in [*there, *one.doubtful]:
+                shares[span.label] = max(shares.get(span.label, 0.0), share)
+            ordered = dict(sorted(shares.items()))
+            agreed.append(Agreed(value=value_of(one.spans), shares=ordered, tied=one.tied))
+        return agreed
+
+    def votes(
+        self, items: Sequence[Sequence[Given]], truth: Sequence[Any | None] | None = None
+    ) -> Votes:
+        """Votes on every stretch that somebody marked, "is there a span?"; see `candidates`."""
+        sure = None
+        if truth is not None:
+            sure = [None if value is None else spans_of(value) for value in truth]
+        return votes_of([list(map(_answer, given)) for given in items], sure)[0]
+
+    def compare(self, truth: Sequence[Value], said: Sequence[Value]) -> dict[str, float]:
         """What `learning.spans.scores.metrics` tells of the spans said against the true ones."""
         return metrics(list(map(spans_of, truth)), list(map(spans_of, said)))
+
+
+def _answer(given: Given) -> SpanAnswer:
+    return SpanAnswer(annotator=given.annotator, spans=spans_of(given.value), weight=given.weight)
 
 
 def _read(name: str, given: object, length: int, labels: Collection[int]) -> Span:

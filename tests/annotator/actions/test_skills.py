@@ -18,6 +18,7 @@ from annotator.actions import (
     verdicts,
     weighing,
 )
+from annotator.actions.votes import Derived
 from annotator.models import (
     Annotation,
     Annotator,
@@ -134,7 +135,7 @@ class TestLearning:
         assert others < set(Verdict.objects.values_list("pk", "decided_at"))
 
     def test_the_confidence_of_a_verdict_is_its_posterior(self, project):
-        derived = verdicts.Derived(
+        derived = Derived(
             *(1, [5], {5: 0.8, 6: 0.2}, None),
             *(VerdictState.DECIDED, VerdictSource.CONSENSUS, 2, 9),
         )

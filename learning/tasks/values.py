@@ -1,0 +1,65 @@
+"""What a task type does beside `Task` where answers have values that labels alone do not tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
+
+from learning.consensus import ConsensusMethod
+from learning.consensus.skills import Skills
+from learning.errors import ShapeError
+from learning.tasks import TASKS, Task
+from learning.types import Votes
+
+
+class Given(NamedTuple):
+    """An answer to an item: whose it is, its canonical value, and how much it weighs, above 0."""
+
+    annotator: int
+    value: Any
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreed:
+    """What the answers to an item amount to.
+
+    value: the verdict, canonical; shares: label id -> 0 … 1, how far to believe that it occurs;
+    tied: the answers do not decide, and a reviewer should.
+    """
+
+    value: dict[str, Any]
+    shares: dict[int, float]
+    tied: bool
+
+
+class ValueTask(Task, Protocol):
+    """A task type whose answers have values."""
+
+    def settle(
+        self,
+        method: ConsensusMethod,
+        items: Sequence[Sequence[Given]],
+        skills: Skills | None = None,
+    ) -> list[Agreed]:
+        """The verdict on each item from the answers to it, one at least."""
+        ...
+
+    def votes(
+        self, items: Sequence[Sequence[Given]], truth: Sequence[Any | None] | None = None
+    ) -> Votes:
+        """The answers as votes from which a consensus method learns what the voices are like.
+
+        truth: of each item the value that is known for sure, None where none is.
+        """
+        ...
+
+    def compare(self, truth: Sequence[Any], said: Sequence[Any]) -> dict[str, float]:
+        """Metrics of values said against the true ones, the headline among them."""
+        ...
+
+
+def value_task(name: str) -> ValueTask:
+    """The task type of that name. Raises ShapeError where its answers are labels alone."""
+    if TASKS[name].shape == "labels":
+        raise ShapeError(f"Answers of {name} are labels: they have no values.")
+    return cast(ValueTask, TASKS[name]())
