@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from learning.registry import parameters_of
+from learning.students.balance import label_weights
 from learning.students.devices import device
 from learning.students.losses import cross_entropy, label_margins
 from learning.students.patience import beside
@@ -55,6 +56,8 @@ class Plan(Schedule, Protocol):
 
     @property
     def tokens(self) -> int: ...
+    @property
+    def class_weights(self) -> str: ...
 
 
 def learn(
@@ -81,19 +84,27 @@ def learn(
         data=data,
         rates=made.rates,
         identity=identity_of(plan, data, made.weights),
+        balance=_balance(plan, data),
     )
     return made, Training.begin(objective, plan, rng, checkpoint).run(report)
 
 
+def _balance(plan: Plan, data: TrainingData) -> torch.Tensor | None:
+    if plan.class_weights == "none":
+        return None
+    return torch.from_numpy(label_weights(data)).to(device())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """An `Objective`: texts to logits to soft labels."""
+    """An `Objective`: texts to logits to soft labels. balance: (k,) what a present label counts."""
 
     network: Any
     tokens: Tokens
     data: TrainingData
     rates: list[dict[str, Any]]
     identity: str
+    balance: torch.Tensor | None = None
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -117,7 +128,7 @@ class Classification:
         targets, known = targets_of(self.data, rows, logits.device)
         several = self.data.multi_label
         return Outcome(
-            costs=cross_entropy(logits, targets, known, multi_label=several),
+            costs=cross_entropy(logits, targets, known, multi_label=several, balance=self.balance),
             margins=label_margins(logits.detach(), targets, known, multi_label=several),
         )
 

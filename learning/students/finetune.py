@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from learning.students.transformer import FittedTransformer
 
 BUILT_IN = "minilm"
+RATES = {"full": 5e-5, "lora": 1e-3}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune:
-    """Train a whole transformer and a linear layer on soft labels, on CUDA where there is one.
-    Source: Devlin et al. 2019; AdamW, Loshchilov, Hutter 2019.
+    """Train a transformer and a linear layer on soft labels, on CUDA where there is one.
+    Source: Devlin et al. 2019; AdamW, Loshchilov, Hutter 2019; LoRA, Hu et al. 2022.
 
     model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
     epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
-    learning_rate: of the transformer at its peak; head_rate: of the new linear layer.
+    method: "full" trains all weights; "lora" freezes them and trains a low-rank one beside each
+    linear layer, which takes less memory; it is merged into them at the end.
+    rank, alpha, dropout: size, strength and dropout of those; "full" does not read them.
+    learning_rate: of the transformer at its peak, None for 5e-5 (full) or 1e-3 (lora).
+    head_rate: of the new linear layer.
+    class_weights: "balanced" lets rare labels count more.
     warmup: share of the steps in which the rates rise; then they fall to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """
@@ -36,18 +42,32 @@ class Finetune:
     epochs: int = 10
     batch: int = 16
     tokens: int = 128
-    learning_rate: float = 5e-5
+    method: Literal["full", "lora"] = "full"
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.1
+    learning_rate: float | None = None
     head_rate: float = 5e-3
+    class_weights: Literal["none", "balanced"] = "none"
     weight_decay: float = 0.01
     warmup: float = 0.1
     checkpoint_steps: int = 100
 
     def __post_init__(self) -> None:
         check_model(self.model, self.tokens)
-        if min(self.epochs, self.batch, self.checkpoint_steps) < 1:
-            raise ParameterError("Fine-tuning needs epochs, batch and checkpoint_steps above 0.")
-        if min(self.learning_rate, self.head_rate) <= 0 or not 0 <= self.warmup < 1:
-            raise ParameterError("Fine-tuning needs rates above 0 and a warmup of 0 to 1.")
+        if min(self.epochs, self.batch, self.checkpoint_steps, self.rank) < 1:
+            raise ParameterError(
+                "Fine-tuning needs epochs, batch, rank and checkpoint_steps above 0."
+            )
+        if min(self.rate, self.head_rate, self.alpha) <= 0 or not 0 <= self.warmup < 1:
+            raise ParameterError("Fine-tuning needs rates and alpha above 0, a warmup of 0 to 1.")
+        if not 0 <= self.dropout < 1 or self.weight_decay < 0:
+            raise ParameterError("Fine-tuning needs a dropout of 0 to 1, no negative weight decay.")
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate of the transformer."""
+        return RATES[self.method] if self.learning_rate is None else self.learning_rate
 
     def fit(
         self,
@@ -67,12 +87,15 @@ class Finetune:
         """
         refuse_without_texts(data)
         from learning.students.classification import active_columns, learn
+        from learning.students.lora import merge
         from learning.students.transformer import FittedTransformer, fresh_classifier
 
         former = start.network if isinstance(start, FittedTransformer) else None
         made, margins = learn(
             self, data, lambda: fresh_classifier(self, data.labels, former), rng, report, checkpoint
         )
+        if self.method == "lora":
+            merge(made.network.encoder)
         return FittedTransformer(
             network=made.network,
             tokenizer=made.tokenizer,

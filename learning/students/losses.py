@@ -4,17 +4,25 @@ import torch
 
 
 def cross_entropy(
-    logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, *, multi_label: bool
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    known: torch.Tensor,
+    *,
+    multi_label: bool,
+    balance: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(b, k) logits, soft targets and what is known of them (bool) -> (b,) costs, in nats.
 
     Unknown labels have no part. Several labels: the sum of the binary cross-entropies.
+    balance: (k,) what a present label counts, see `label_weights`.
     """
     if multi_label:
         each = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, targets, reduction="none"
+            logits, targets, reduction="none", pos_weight=balance
         )
         return (each * known).sum(dim=1)
+    if balance is not None:
+        targets = targets * balance
     logs = torch.log_softmax(logits.masked_fill(~known, float("-inf")), dim=1)
     return -(targets * logs.masked_fill(~known, 0.0)).sum(dim=1)
 

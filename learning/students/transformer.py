@@ -19,6 +19,7 @@ from learning.storage import MANIFEST, finish_folder, read_manifest
 from learning.students.classification import Made, tokenised
 from learning.students.devices import device, fixed_chance, mixed_precision
 from learning.students.finetune import BUILT_IN, Finetune, texts_of
+from learning.students.lora import adapt
 from learning.types import Floats
 
 BATCH_TOKENS = 8192  # padded tokens per batch when predicting
@@ -139,13 +140,17 @@ def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> 
     with fixed_chance(0):  # weights that the files lack are drawn, alike each time
         pooled = load_pooled(source, plan.revision, plan.tokens, {})
         network = Classifier(pooled.model, labels).to(device())
-    if former is not None:
-        _begin_from(former, network)
+        if former is not None:
+            _begin_from(former, network)
+        if plan.method == "full":
+            encoder = list(network.encoder.parameters())
+        else:
+            encoder = adapt(network.encoder, plan.rank, plan.alpha, plan.dropout)
     return Made(
         network=network,
         tokenizer=pooled.tokenizer,
         rates=[
-            {"params": list(network.encoder.parameters()), "peak": plan.learning_rate},
+            {"params": encoder, "peak": plan.rate},
             {"params": list(network.head.parameters()), "peak": plan.head_rate},
         ],
         weights=str(pooled.parts["weights"]),
