@@ -353,7 +353,6 @@ def execute(job_id: int) -> None:
         finish(job, JobState.FAILED, error=refusal.detail)
         return
     except LearningError as refusal:
-        logger.warning("job %s %s was refused", job.pk, job.kind, exc_info=refusal)
         finish(job, JobState.FAILED, error=str(refusal))
         return
     finish(job, JobState.DONE, result=result or {})

@@ -69,6 +69,12 @@ STUDENTS: Registry[Student] = Registry(
     {
         "head": Entry("Head on frozen encodings", "learning.students.head:Head"),
         "finetune": Entry("Fine-tuned transformer", "learning.students.finetune:Finetune"),
+        "decoder-lora": Entry(
+            "Language model with adapters", "learning.students.decoder_lora:DecoderLora"
+        ),
+        "prompt": Entry(
+            "Language model behind a trained prompt", "learning.students.prompt:Prompt"
+        ),
     },
 )
 

