@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from learning.errors import OutOfMemoryError
 from learning.registry import parameters_of
 from learning.students.balance import label_weights
 from learning.students.devices import device
@@ -71,13 +72,32 @@ def learn(
     """Make a network and train it on the texts of `data` -> (network, margins), see `Training.run`.
 
     A cancel passes through while models are loaded and texts are cut into tokens, too.
+    Raises OutOfMemoryError when the device holds neither the model nor what its steps need.
     """
 
     def beat() -> None:
         report(0, steps_of(plan, data.rows))
 
     beat()
-    made = beside(make, beat)
+    try:
+        made = beside(make, beat)
+        return made, _trained(plan, data, made, rng, report, checkpoint, beat)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemoryError(
+            "The memory of the device does not hold the model and what training it needs. Choose a "
+            "smaller model, or one of the students that train a small part of it."
+        ) from error
+
+
+def _trained(
+    plan: Plan,
+    data: TrainingData,
+    made: Made,
+    rng: np.random.Generator,
+    report: Report,
+    checkpoint: Path | None,
+    beat: Callable[[], None],
+) -> NDArray[np.float32]:
     objective = Classification(
         network=made.network,
         tokens=tokenised(made.tokenizer, data.texts or [], plan.tokens, beat),
@@ -86,7 +106,7 @@ def learn(
         identity=identity_of(plan, data, made.weights),
         balance=_balance(plan, data),
     )
-    return made, Training.begin(objective, plan, rng, checkpoint).run(report)
+    return Training.begin(objective, plan, rng, checkpoint).run(report)
 
 
 def _balance(plan: Plan, data: TrainingData) -> torch.Tensor | None:

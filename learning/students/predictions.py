@@ -20,10 +20,11 @@ from learning.errors import DamagedFileError
 from learning.scores import entropies, margins
 from learning.storage import MANIFEST, read_json, write_json
 from learning.students import Fitted
-from learning.types import Floats, Report, no_report, require, row_blocks
+from learning.types import BLOCK_ROWS, Floats, Report, no_report, require, row_blocks
 
 DENSE_LABELS = 1000
 TOP_LABELS = 64
+BLOCK_TEXTS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,11 @@ def write_predictions(
 ) -> Predictions:
     """Predict every item block by block and replace what `folder` holds."""
 
+    # Reading a text takes milliseconds: small blocks keep progress and a cancel alive.
+    size = BLOCK_ROWS if isinstance(items, np.ndarray) else BLOCK_TEXTS
+
     def blocks() -> Iterable[NDArray[np.float32]]:
-        for block in row_blocks(len(items)):
+        for block in row_blocks(len(items), size):
             yield fitted.predict(items[block])
             report(block.stop, len(items))
 

@@ -139,7 +139,8 @@ def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> 
     source = str(model_folder()) if plan.model == BUILT_IN else plan.model
     with fixed_chance(0):  # weights that the files lack are drawn, alike each time
         pooled = load_pooled(source, plan.revision, plan.tokens, {})
-        network = Classifier(pooled.model, labels).to(device())
+        # In float32 however it was saved: steps of training are smaller than bfloat16 can tell.
+        network = Classifier(pooled.model.float(), labels).to(device())
         if former is not None:
             _begin_from(former, network)
         if plan.method == "full":

@@ -14,6 +14,7 @@ from learning.errors import (
     CheckpointMismatchError,
     DamagedFileError,
     ModelUnavailableError,
+    OutOfMemoryError,
     ParameterError,
     ShapeError,
 )
@@ -124,6 +125,18 @@ def test_refuses_encodings_missing_models_and_bad_parameters(tiny: Finetune) -> 
     for wrong in ({"epochs": 0}, {"learning_rate": 0.0}, {"warmup": 1.0}, {"model": ""}):
         with pytest.raises(ParameterError):
             Finetune(**wrong)
+
+
+def test_a_model_that_does_not_fit_ends_in_a_sentence(tiny: Finetune) -> None:
+    import torch
+
+    from learning.students.classification import learn
+
+    def make() -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(OutOfMemoryError, match="Choose a smaller model"):
+        learn(tiny, lesson(), make, np.random.default_rng(0), no_report, None)
 
 
 @pytest.mark.slow
