@@ -1,4 +1,4 @@
-"""The demo: support tickets written for it, and scikit-learn's digits as images."""
+"""The demo: support tickets and notices written for it, and scikit-learn's digits as images."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ DIGITS = 600
 DIGIT_PIXELS = 64
 # Read from the keyboard's number row: 1 to 9, then 0.
 DIGIT_NAMES = ("One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Zero")
+
+# (name, key, description, hotkey)
+NOTICE_LABELS = [
+    ("Person", "person", "A person by name, with the title: “Dr Ines Okafor”.", "1"),
+    ("Organiser", "organiser", "A club, choir, council or team that has a name.", "2"),
+    ("Place", "place", "Where it happens: a building, a street, a river with its name.", "3"),
+    ("Date", "date", "A day, a span of days or a time: “Friday evening”, “12 March”.", "4"),
+]
 
 
 def ensure_demo() -> list[dict[str, str]]:
@@ -71,7 +79,7 @@ def _make(logins: list[dict[str, str]]) -> None:
     lea, ana, ben = (_person(login) for login in logins)
     lea.is_staff = lea.is_superuser = True
     lea.save(update_fields=["is_staff", "is_superuser"])
-    for project in (_tickets(lea), _digits(lea)):
+    for project in (_tickets(lea), _notices(lea), _digits(lea)):
         Membership.objects.create(project=project, user=ana, role=Role.ANNOTATOR)
         Membership.objects.create(project=project, user=ben, role=Role.REVIEWER)
 
@@ -113,6 +121,26 @@ def _rows(names: dict[str, str], answers: dict[str, str]) -> str:
         kept = {name: ticket[name] for name in ("id", "text", "channel", "date")}
         lines.append(json.dumps(kept | {"label": names[answer] if answer else ""}))
     return "\n".join(lines)
+
+
+def _notices(owner: User) -> Project:
+    project = projects.create_project(
+        owner,
+        "Notice board",
+        description="Who does what, where and when? 60 invented notices, half of them marked.",
+        guidelines=(FOLDER / "notices.md").read_text(),
+        task_type="spans",
+    )
+    schema.add_labels(project, NOTICE_LABELS)
+    importing.start_import(
+        project,
+        io.BytesIO((FOLDER / "notices.jsonl").read_bytes()),
+        Mapping(text="text", label="spans", id="id"),
+        importing.Options(voice="The old calendar"),
+        owner,
+        name="notices.jsonl",
+    )
+    return project
 
 
 def _digits(owner: User) -> Project:

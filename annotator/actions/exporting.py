@@ -8,11 +8,10 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -21,7 +20,9 @@ from django.db.models import Q
 import annotator
 from annotator import jobs
 from annotator.actions import agreeing, settling, weighing
+from annotator.actions.export_options import EXTENSIONS, Options, check_fit
 from annotator.actions.media import image_path
+from annotator.actions.schema import LABELS
 from annotator.actions.snapshotting import Rows
 from annotator.actions.uploads import sentences_for_full_disks
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
@@ -42,67 +43,6 @@ from annotator.models import (
 
 SCHEMA_VERSION = 1
 _ISO = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-EXTENSIONS = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet"}
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What an export holds.
-
-    `contents`: verdicts (a row per item) and annotations (a row per answer, skip or retraction).
-    `soft` adds each label's share, `streams` the streams and the audit part. `splits` maps train,
-    validation and test to shares; equal contents never part. `formula_safe` concerns CSV only.
-    """
-
-    format: str = "jsonl"
-    contents: tuple[str, ...] = ("verdicts",)
-    only_decided: bool = False
-    soft: bool = True
-    streams: bool = True
-    splits: dict[str, float] = field(default_factory=dict)
-    split_seed: str = "concord"
-    images: bool = False
-    formula_safe: bool = True
-    pack: Literal["zip", "file"] = "zip"
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Options:
-        """Make options of a form's or a stored row's values. Raises InvalidError for a wrong one."""
-        unknown = set(values) - {one.name for one in fields(cls)}
-        if unknown:
-            raise InvalidError(f"There is no export option {', '.join(sorted(unknown))}.")
-        splits = values.get("splits") or {}
-        ordered = {name: splits[name] for name in sorted(splits, key=_place_of_split)}
-        contents = tuple(values.get("contents", ("verdicts",)))
-        options = cls(**{**values, "contents": contents, "splits": ordered})
-        options._check()
-        return options
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "contents": list(self.contents)}
-
-    def _check(self) -> None:
-        if self.format not in WRITERS:
-            raise InvalidError(f"An export is written as {', '.join(WRITERS)}.", field="format")
-        if not self.contents or not set(self.contents) <= {"verdicts", "annotations"}:
-            raise InvalidError("Choose verdicts, annotations or both.", field="contents")
-        if self.splits and (
-            not set(self.splits) <= set(SPLITS)
-            or any(share <= 0 for share in self.splits.values())
-            or abs(sum(self.splits.values()) - 1) > 1e-9
-        ):
-            told = "Splits are shares of train, validation and test that add up to 1."
-            raise InvalidError(told, field="splits")
-        if self.pack not in ("zip", "file"):
-            raise InvalidError("An export is packed as a zip or is a single file.", field="pack")
-        if self.pack == "file" and (len(self.contents) > 1 or self.splits or self.images):
-            raise InvalidError("Several files need a zip.", field="pack")
-
-
-def _place_of_split(name: str) -> tuple[int, str]:
-    """Order splits as people do; stored JSON forgets the order that they were given in."""
-    return (SPLITS.index(name) if name in SPLITS else len(SPLITS)), name
 
 
 def create_snapshot(
@@ -112,6 +52,7 @@ def create_snapshot(
     chosen = options or Options()
     if project.item_kind != ItemKind.IMAGE and chosen.images:
         raise InvalidError("This project has no images.", field="images")
+    check_fit(project, chosen.format)
     with transaction.atomic():
         snapshot = Snapshot.objects.create(
             project=project, options=chosen.to_json(), created_by=user
@@ -212,7 +153,7 @@ def _frozen(project: Project, position: int) -> dict[str, Any]:
         "consensus": project.consensus,
         "skills": weighing.frozen(project),
         "agreement": agreeing.summary(project),
-        "asks": project.multi_label,
+        "asks": project.multi_label and project.shape == LABELS,
         "reviews": True,
         "ledger_digest": bytes(sealed.digest).hex() if sealed else "",
         "labels": _frozen_labels(project),

@@ -17,6 +17,7 @@ from annotator import jobs
 from annotator.actions import uploads
 from annotator.actions.landing import land
 from annotator.actions.media import sweep_images
+from annotator.actions.schema import LABELS
 from annotator.actions.staging import LabelBook, Report, Stage, UnknownLabelsError, staging
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.formats import FORMATS, FormatError, Problem, Record
@@ -245,7 +246,6 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
 def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> None:
     """Stage every good row, note every bad one, and report how far the file is read."""
     options, mapping = Options.from_json(batch.options), Mapping.from_json(batch.mapping)
-    single = not batch.project.multi_label
     label_column = mapping.label or "label"
     try:
         reader = FORMATS.create(batch.format, options.reader)
@@ -254,7 +254,7 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
                 if isinstance(row, Problem):
                     report.add(row)
                     continue
-                problems = _staged(stage, row, mapping, label_column, single=single)
+                problems = _staged(stage, row, mapping, label_column)
                 for problem in problems:
                     report.add(problem)
                 if not problems:
@@ -268,23 +268,31 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
         raise InvalidError(str(error), report=report.to_json()) from error
 
 
-def _staged(
-    stage: Stage, record: Record, mapping: Mapping, label_column: str, *, single: bool
-) -> list[Problem]:
+def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -> list[Problem]:
     """Take a record into the stage, or say why not."""
     try:
         item = mapped(record, mapping)
-        _check_labels(item, label_column, single=single)
+        _check_given(item, label_column, stage.project)
         stage.add(item)
     except RowError as error:
         return list(error.problems(record.row))
-    except UnknownLabelsError as error:
+    except (UnknownLabelsError, LearningError) as error:
         return [Problem(record.row, label_column, str(error))]
     return []
 
 
-def _check_labels(item: Mapped, column: str, *, single: bool) -> None:
-    if not single:
+def _check_given(item: Mapped, column: str, project: Project) -> None:
+    """Refuse answers of another shape than the project's; leave out those that say nothing."""
+    if project.shape != LABELS:
+        if any(given.spans is None and given.labels for given in item.given):
+            told = "Labels of the whole text stand here; the project marks places in it."
+            raise RowError([(column, told)])
+        item.given = tuple(given for given in item.given if given.spans is not None)
+        return
+    if any(given.spans for given in item.given):
+        told = "Places in the text are marked here; the project labels whole items."
+        raise RowError([(column, told)])
+    if project.multi_label:
         return
     for given in item.given:
         if len(given.labels) > 1:

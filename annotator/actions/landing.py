@@ -53,14 +53,22 @@ LEFT JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS l(number, label_id
     ON l.number = part.number
 GROUP BY s.id
 """
-_ANNOTATIONS = """
+# A value with the labels' ids in place of the file's numbers, in its canonical order.
+_VALUE = """CASE WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
+    SELECT jsonb_agg(jsonb_build_object('start', first, 'end', last, 'label', label_id)
+                     ORDER BY first, last, label_id)
+    FROM (SELECT DISTINCT (one->>'start')::int AS first, (one->>'end')::int AS last, n.label_id
+          FROM jsonb_array_elements(a.value->'spans') one
+          JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS n(number, label_id)
+            ON n.number = (one->>'label')::int) marked {which}), '[]')) END"""
+_ANNOTATIONS = f"""
 INSERT INTO annotator_annotation (
-    uuid, project_id, item_id, annotator_id, kind, stream, labels, comment, reason, extra, blind,
-    created_at
+    uuid, project_id, item_id, annotator_id, kind, stream, labels, value, comment, reason, extra,
+    blind, created_at
 )
 SELECT overlay(%(uuid)s PLACING lpad(to_hex(row_number() OVER (ORDER BY a.row, a.voice)), 12, '0')
                FROM 25)::uuid,
-       %(project)s, s.item_id, v.annotator_id, 'answer', 'import', l.labels,
+       %(project)s, s.item_id, v.annotator_id, 'answer', 'import', l.labels, {_VALUE.format(which="")},
        '', '', false, false, now()
 FROM staged_answer a
 JOIN staged_item s ON s.row = a.row
@@ -69,10 +77,11 @@ JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_i
     ON v.voice = a.voice
 WHERE NOT a.prediction
 ORDER BY a.row, a.voice
-"""
-_SUGGESTIONS = """
-INSERT INTO annotator_suggestion (project_id, item_id, annotator_id, label_id, probability)
-SELECT %(project)s, s.item_id, v.annotator_id, label.id, a.score
+"""  # noqa: S608 - of our own text
+_SUGGESTIONS = f"""
+INSERT INTO annotator_suggestion (project_id, item_id, annotator_id, label_id, probability, value)
+SELECT %(project)s, s.item_id, v.annotator_id, label.id, a.score,
+       {_VALUE.format(which="WHERE label_id = label.id")}
 FROM staged_answer a
 JOIN staged_item s ON s.row = a.row
 JOIN staged_ids l ON l.id = a.labels
@@ -81,7 +90,7 @@ JOIN unnest(%(voices)s::int[], %(annotators)s::bigint[]) AS v(voice, annotator_i
 CROSS JOIN LATERAL unnest(l.labels) AS label(id)
 WHERE a.prediction OR %(all)s
 ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - of our own text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions import adapting, asking, assigning, auditing, entering, settling, skills
 from annotator.actions.encoding import wish_encoding
+from annotator.actions.schema import LABELS
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
     Assignment,
@@ -84,6 +85,7 @@ def create_project(
 ) -> Project:
     """Make a project with its first owner. Raises InvalidError with the field that is wrong."""
     kind = _kind(item_kind)
+    check_shape(task_type, kind)
     if kind == ItemKind.IMAGE:
         settings.setdefault("encoder", IMAGE_ENCODER)
     project = Project(created_by=owner, task_type=task_type, item_kind=kind)
@@ -93,6 +95,19 @@ def create_project(
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
         assigning.voice_of(project, owner)
     return project
+
+
+def check_shape(task_type: str, kind: str) -> None:
+    """Raise InvalidError for a task type that there is not, or that cannot be done with such items."""
+    from learning.tasks import TASKS
+
+    if task_type not in TASKS:
+        raise InvalidError(f"An item takes: {', '.join(TASKS)}.", field="task_type")
+    if TASKS[task_type].shape != LABELS and kind != ItemKind.TEXT:
+        raise InvalidError(
+            "Places are marked in items that are one text: choose that kind of item.",
+            field="item_kind",
+        )
 
 
 def change_project(
@@ -191,7 +206,7 @@ def _check_choosing(project: Project) -> None:
     if project.strategy not in TASKS[project.task_type].strategies:
         label = STRATEGIES.entry(project.strategy).label
         raise InvalidError(f"“{label}” does not fit a project with {task}.", field="strategy")
-    if project.label_questions and not project.multi_label:
+    if project.label_questions and (not project.multi_label or project.shape != LABELS):
         raise InvalidError(
             f"People are asked about single labels only where an item has several; this project "
             f"has {task}.",

@@ -16,10 +16,12 @@ from typing import Any
 
 from django.db import connection
 
+from annotator.actions.schema import LABELS
 from annotator.actions.verdicts import derive
 from annotator.actions.votes import Derived, Vote, by_teacher
 from annotator.actions.weighing import thawed
 from annotator.formats import Field
+from annotator.formats.spans import exported
 from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
 
 CHUNK = 2_000
@@ -63,7 +65,7 @@ _ANNOTATIONS = f"""
 SELECT e.position, a.uuid::text, i.number, i.external_id, a.annotator_id, a.kind, a.labels, a.stream,
        a.extra, a.blind, a.seconds, a.comment, a.reason, p.uuid::text,
        to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), {_TAKEN_BACK},
-       a.question_id, a.outcome
+       a.question_id, a.outcome, a.value::text
 FROM annotator_ledgerentry e
 CROSS JOIN LATERAL (SELECT * FROM annotator_annotation WHERE id = e.annotation_id OFFSET 0) a
 JOIN annotator_item i ON i.id = a.item_id
@@ -113,6 +115,7 @@ class Rows:
             task_type=self._frozen["task_type"],
         )
         self._kind = self._frozen["item_kind"]
+        self._shape = self._project.shape
         # Snapshots from before there were questions are written as they were.
         self._asks = bool(self._frozen.get("asks"))
         # So are those from before reviewers' words had outcomes.
@@ -159,13 +162,17 @@ class Rows:
         return [Field(name, kind) for name, kind in kinds.items()]
 
     def _label_kinds(self) -> dict[str, str]:
-        return {"labels": "texts"} if self._project.multi_label else {"label": "text"}
+        kinds = {"labels": "texts"} if self._project.multi_label else {"label": "text"}
+        return kinds if self._shape == LABELS else kinds | {self._shape: "json"}
 
-    def _label_values(self, label_ids: list[int]) -> dict[str, Any]:
+    def _label_values(self, label_ids: list[int], value: Any, text: str = "") -> dict[str, Any]:
         names = [self._names[pk] for pk in label_ids]
+        found: dict[str, Any] = {"label": names[0] if names else None}
         if self._project.multi_label:
-            return {"labels": names}
-        return {"label": names[0] if names else None}
+            found = {"labels": names}
+        if self._shape != LABELS:
+            found[self._shape] = exported(value, self._names, text)
+        return found
 
     def items(self, split: str = "") -> Iterator[dict[str, Any]]:
         """Yield a row for every item (of one split), by number."""
@@ -231,7 +238,11 @@ class Rows:
             "text": text,
             "text_b": text_b,
             "image": image,
-            **self._label_values(verdict.labels if verdict is not None and decided else []),
+            **(
+                self._label_values(verdict.labels, verdict.value, text)
+                if verdict is not None and decided
+                else self._label_values([], None)
+            ),
             "state": str(verdict.state) if verdict is not None else "unlabelled",
             "source": str(verdict.source) if verdict is not None else None,
             "voices": verdict.voices if verdict is not None else 0,
@@ -298,7 +309,7 @@ class Rows:
             "annotator_id": row[4],
             "annotator_kind": voice["kind"],
             "kind": row[5],
-            **self._label_values(row[6]),
+            **self._label_values(row[6], None if row[18] is None else json.loads(row[18])),
             **({"question": self._names.get(row[16])} if self._asks else {}),
             **({"outcome": row[17] or None} if self._reviews else {}),
             "standing": row[5] == "answer" and not row[15],

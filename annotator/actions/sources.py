@@ -88,8 +88,14 @@ _LEASE: LiteralString = """, fresh AS (
            -- Until a student has an opinion, what the file suggested; a blind item shows neither.
            CASE WHEN suggestion <> '[]' OR %(stream)s::varchar IN ('audit', 'gold') THEN suggestion
                 ELSE coalesce((
-                    SELECT jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
-                                     ORDER BY s.probability DESC NULLS FIRST)
+                    SELECT CASE WHEN bool_or(s.value IS NOT NULL) THEN jsonb_build_object('spans', (
+                        SELECT jsonb_agg(one || jsonb_build_object('probability',
+                                                                   coalesce(whose.probability, 1)))
+                        FROM annotator_suggestion whose,
+                             jsonb_array_elements(whose.value->'spans') one
+                        WHERE whose.item_id = found.item_id))
+                    ELSE jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
+                                   ORDER BY s.probability DESC NULLS FIRST) END
                     FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
            question_id, label_set, set_size, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id

@@ -21,6 +21,7 @@ from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped
 from annotator.models import Label, Project
+from learning.tasks import TASKS
 
 FLUSH_ROWS = 5_000
 FLUSH_CHARACTERS = 8_000_000
@@ -36,7 +37,7 @@ CREATE TEMPORARY TABLE staged_item (
     item_id bigint DEFAULT nextval('{ids}'::regclass)
 );
 CREATE TEMPORARY TABLE staged_answer (
-    row int, voice int, prediction bool, labels int, score float8
+    row int, voice int, prediction bool, labels int, score float8, value jsonb
 );
 CREATE TEMPORARY TABLE staged_set (id int, labels int[]);
 """
@@ -154,7 +155,8 @@ class Stage:
     def __init__(self, project: Project, book: LabelBook) -> None:
         self.book = book
         self.voices: dict[str, int] = {}
-        self._project = project
+        self.project = project
+        self._task = TASKS[project.task_type]()
         self._items: list[tuple[Any, ...]] = []
         self._answers: list[tuple[Any, ...]] = []
         self._sets: list[tuple[int, list[int]]] = []
@@ -166,12 +168,13 @@ class Stage:
     def add(self, item: Mapped) -> bool:
         """Take an item with its labels; True when a batch was written.
 
-        Raises UnknownLabelsError, having taken nothing, for labels that the project lacks.
+        Raises UnknownLabelsError, having taken nothing, for labels that the project lacks, and
+        LearningError for marked places that the text does not have.
         """
-        words = [self._word(given) for given in _last_words(item.given)]
-        for numbers, word in words:
+        words = [(*self._word(one), self._value(one, item.text)) for one in _last_words(item.given)]
+        for numbers, word, value in words:
             self.book.count(numbers)
-            self._answers.append((item.row, *word))
+            self._answers.append((item.row, *word, value))
         image = self._stored(item.image) if item.image is not None else ""
         meta = _JSON.encode(item.meta) if item.meta else "{}"
         digest = content_hash(item.text, item.text_b, item.image)
@@ -190,7 +193,7 @@ class Stage:
             "staged_item (row, external_id, text, text_b, image, meta, content_hash)", self._items
         )
         _copy("staged_set (id, labels)", self._sets)
-        _copy("staged_answer (row, voice, prediction, labels, score)", self._answers)
+        _copy("staged_answer (row, voice, prediction, labels, score, value)", self._answers)
         self._items, self._answers, self._sets, self._characters = [], [], [], 0
 
     def _word(self, given: Given) -> tuple[tuple[int, ...], tuple[Any, ...]]:
@@ -206,6 +209,18 @@ class Stage:
             self._words[given] = found
         return found
 
+    def _value(self, given: Given, text: str) -> str | None:
+        """The answer's value as JSON, in which labels go by this file's numbers."""
+        if given.spans is None:
+            return None
+        spans = [
+            {"start": start, "end": end, "label": self.book.numbers((label,))[0]}
+            for start, end, label in given.spans
+        ]
+        numbers = {one["label"] for one in spans}
+        value = self._task.read({"spans": spans}, text, numbers)
+        return None if value is None else _JSON.encode(value)
+
     def _set(self, numbers: tuple[int, ...]) -> int:
         """A number for these labels together; few sets make up most files."""
         found = self._set_ids.get(numbers)
@@ -220,7 +235,7 @@ class Stage:
     def _stored(self, content: bytes) -> str:
         from annotator.formats.images import kind_of
 
-        return store_image(self._project.pk, content, kind_of(content))
+        return store_image(self.project.pk, content, kind_of(content))
 
 
 def _last_words(given: tuple[Given, ...]) -> list[Given]:

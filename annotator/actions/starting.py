@@ -10,8 +10,11 @@ from annotator.actions import importing, projects, schema
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import FormatError
 from annotator.formats.mapping import Mapping
-from annotator.formats.preview import Preview, preview
+from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
+
+# Formats in which labels have a place of their own, whatever the columns.
+BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll"}
 
 
 def kind_of(found: Preview) -> ItemKind:
@@ -19,6 +22,15 @@ def kind_of(found: Preview) -> ItemKind:
     if found.mapping.image:
         return ItemKind.IMAGE
     return ItemKind.PAIR if found.mapping.text_b else ItemKind.TEXT
+
+
+def task_type_of(found: Preview) -> str:
+    """What an item's answer is, as the rows looked at have it."""
+    given = [each for record in found.rows for each in given_in(record, found.mapping)]
+    if any(each.spans for each in given):
+        return "spans"
+    several = any(len(each.labels) > 1 for each in given)
+    return "multi" if several or found.mapping.separator else "single"
 
 
 def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "") -> ImportBatch:
@@ -30,16 +42,13 @@ def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "")
         found = preview(file, file_name)
     except FormatError as error:
         raise InvalidError(str(error), field="file") from error
-    several = bool(found.mapping.separator) or any(
-        len(given.labels) > 1 for record in found.rows for given in record.given
-    )
     file.seek(0)
     with transaction.atomic():
         project = projects.create_project(
             owner,
             name or _named_after(file_name),
             item_kind=kind_of(found),
-            task_type="multi" if several else "single",
+            task_type=task_type_of(found),
         )
         return importing.receive(project, file, owner, name=file_name)
 
@@ -80,14 +89,13 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     fixed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if fixed.item_count or fixed.annotations.exists():
         raise ConflictError("The project has items, so what they are can no longer change.")
-    if task_type not in {"single", "multi"}:
-        raise InvalidError("An item takes one label or any number.", field="task_type")
+    projects.check_shape(task_type, kind)
     project.item_kind, project.task_type = kind, task_type
     project.save(update_fields=["item_kind", "task_type"])
 
 
 def _brings_labels(batch: ImportBatch, mapping: Mapping) -> bool:
-    return bool(mapping.label) or batch.format in {"label-studio", "doccano"}
+    return bool(mapping.label) or batch.format in BRINGING
 
 
 def _named_after(file_name: str) -> str:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import exporting
+from annotator.actions import export_options, exporting
 from annotator.api.base import Endpoint
 from annotator.api.parsing import body
 from annotator.errors import NotFoundError
@@ -77,7 +77,7 @@ class Snapshots(OfSnapshots):
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        options = exporting.Options.from_json(body(request, SnapshotWish))
+        options = export_options.Options.from_json(body(request, SnapshotWish))
         snapshot = exporting.create_snapshot(project, options, self.person)
         return Response(SnapshotShape(snapshot).data, status=202)
 

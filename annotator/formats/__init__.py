@@ -24,6 +24,9 @@ FORMATS: Registry[Reader] = Registry(
         "images": Entry("Zip of images", "annotator.formats.images:ZipOfImages"),
         "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
+        "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
+        "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
+        "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
     },
 )
 
@@ -33,6 +36,11 @@ WRITERS: Registry[Writer] = Registry(
         "jsonl": Entry("JSONL", "annotator.formats.json_lines:JsonLines"),
         "csv": Entry("CSV", "annotator.formats.delimited:Csv"),
         "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
+        "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
+        "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
+        "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
+        "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
+        "conll": Entry("CoNLL-2003, spans only", "annotator.formats.conll:Conll"),
     },
 )
 

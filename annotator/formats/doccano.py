@@ -1,41 +1,75 @@
-"""doccano's JSONL of classified texts."""
+"""doccano's JSONL of classified texts, and of texts with marked places."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from annotator.formats.json_lines import rows_of_lines
+from annotator.formats.json_lines import rows_of_lines, written_lines
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
+from annotator.formats.spans import look_like_spans, names_of, spans_of
+from annotator.formats.writing import Field, labels_in
 
 _LABEL_COLUMNS = ("label", "labels", "cats")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doccano:
-    """Lines of `{"id", "text", "label": [names]}`. Source: doccano's JSONL export of categories."""
+    """Lines of `{"id", "text", "label": [names]}`, or `[[start, end, name]]`. Source: doccano's JSONL
+    export of categories, of spans, and of entities with relations, whose relations are left out.
+    """
 
     encoding: str = ""
     limits: Limits = LIMITS
 
     def read(self, stream: BinaryIO) -> Rows:
-        """Yield a record for every line; its list of names is taken out of the columns."""
+        """Yield a record for every line; its list of names or spans is taken out of the columns."""
         return rows_of_lines(stream, self.encoding, self.limits, _example)
+
+    def write(
+        self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
+    ) -> int:
+        """Write a line for each record; one without a verdict has no labels."""
+        return written_lines(map(_written, records), stream)
 
 
 def _example(row: int, value: Any, limits: Limits) -> Record:
     record = record_of(row, value, limits)
+    if isinstance(record.fields.get("entities"), list):
+        spans = spans_of(record.fields.pop("entities"), "entities")
+        record.fields.pop("relations", None)
+        record.given = (Given(names_of(spans), spans=spans),)
+        return record
     column = next((name for name in _LABEL_COLUMNS if name in record.fields), "")
     if not column:
         return record
     labels = record.fields.pop(column)
     if isinstance(labels, str):
         labels = [labels]
-    if labels is None or labels == []:
+    if labels is None or labels == []:  # it does not tell whether somebody looked
+        return record
+    if look_like_spans(labels):
+        spans = spans_of(labels, column)
+        record.given = (Given(names_of(spans), spans=spans),)
         return record
     if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):
-        told = "Names of labels were expected; spans and relations label no whole item."
+        told = "Names of labels or spans were expected; relations label no whole item."
         raise RowError([(column, told)])
     record.given = (Given(labels=tuple(dict.fromkeys(labels))),)
     return record
+
+
+def _written(record: Mapping[str, Any]) -> dict[str, Any]:
+    line: dict[str, Any] = {"id": record.get("id") or record.get("number"), "text": record["text"]}
+    line = {name: value for name, value in line.items() if value is not None}
+    line |= {"meta": record["meta"]} if record.get("meta") else {}
+    if "spans" in record:
+        if record["spans"] is None:
+            return line
+        return line | {
+            "label": [[one["start"], one["end"], one["label"]] for one in record["spans"]]
+        }
+    labels = labels_in(record)
+    return line if labels is None else line | {"label": labels}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.formats.mapping import Mapping
-from annotator.formats.records import LIMITS, Record
+from annotator.formats.records import LIMITS, Record, RowError
+from annotator.formats.spans import look_like_spans, spans_of
 
 _TEXT_NAMES = (
     "text", "text_a", "texta", "sentence", "sentence1", "sentence_a", "premise", "content", "body",
@@ -74,6 +75,11 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value)
+    if value and look_like_spans(value):
+        try:
+            return ", ".join(f"{label} {start}–{end}" for start, end, label in spans_of(value, ""))
+        except RowError:
+            return str(value)
     return value if isinstance(value, str) else str(value)
 
 
@@ -87,7 +93,9 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
     if not text or text == second:
         second = ""
         text = text or _longest(columns)
-    label = next((names[n] for n in _LABEL_NAMES if n in names and names[n] != text), "")
+    label = _marking(columns, records) or next(
+        (names[n] for n in _LABEL_NAMES if n in names and names[n] != text), ""
+    )
     if not label and not any(record.given for record in records):
         label = _repeating(columns, {text, second}, len(records))
     identity = next((names[name] for name in _ID_NAMES if name in names), "")
@@ -100,6 +108,15 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
         metadata=tuple(column.name for column in columns if column.name not in used),
         separator=_separator(label, records),
     )
+
+
+def _marking(columns: Sequence[Column], records: Sequence[Record]) -> str:
+    """Name the column whose lists mark places of the text, if one does."""
+    for column in columns:
+        lists = [found for one in records if isinstance(found := one.fields.get(column.name), list)]
+        if any(lists) and all(map(look_like_spans, lists)):
+            return column.name
+    return ""
 
 
 def _image_mapping(records: Sequence[Record]) -> Mapping:

@@ -35,16 +35,21 @@ class JsonLines:
     ) -> int:
         """Write one object a line, keys in the order of the fields; give the number of records."""
         names = [field.name for field in fields]
-        count = 0
-        buffered = io.BufferedWriter(stream, BUFFER_BYTES)
-        try:
-            for record in records:
-                buffered.write(_line({name: record[name] for name in names}))
-                count += 1
-        finally:
-            buffered.flush()
-            buffered.detach()
-        return count
+        return written_lines(({name: one[name] for name in names} for one in records), stream)
+
+
+def written_lines(values: Iterable[dict[str, Any]], stream: BinaryIO) -> int:
+    """Write one object a line; give their number."""
+    count = 0
+    buffered = io.BufferedWriter(stream, BUFFER_BYTES)
+    try:
+        for value in values:
+            buffered.write(_line(value))
+            count += 1
+    finally:
+        buffered.flush()
+        buffered.detach()
+    return count
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -9,13 +10,18 @@ from typing import Any, BinaryIO
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
+from annotator.formats.spans import Span, by_quote, names_of, span_of, units
+from annotator.formats.writing import Field, compact, labels_in
 
 LABEL_PATH = " / "
+FROM, TO = "label", "text"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelStudio:
-    """A list of tasks: `data` becomes the columns, `choices` and `taxonomy` the labels.
+    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy` and `labels` the answers.
+
+    Places are counted in UTF-16 units there; their words (`text`) tell, and are checked.
 
     `question` is the `from_name` to take where the tasks answer several. Source: Label Studio's
     task format (docs, "Label Studio JSON format of annotated tasks").
@@ -30,6 +36,19 @@ class LabelStudio:
         make = partial(_task, question=self.question)
         return rows_of_list(stream, self.encoding, self.limits, make)
 
+    def write(
+        self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
+    ) -> int:
+        """Write a task for each record; one without a verdict has no annotations."""
+        count = 0
+        stream.write(b"[")
+        for record in records:
+            stream.write(b",\n" if count else b"\n")
+            stream.write(compact(_written(record, count + 1)).encode())
+            count += 1
+        stream.write(b"\n]\n")
+        return count
+
 
 def _task(row: int, value: Any, limits: Limits, *, question: str) -> Record:
     task = record_of(row, value, limits).fields
@@ -40,12 +59,15 @@ def _task(row: int, value: Any, limits: Limits, *, question: str) -> Record:
     fields.update(data)
     if task.get("meta"):
         fields.setdefault("meta", task["meta"])
+    texts = [content for content in fields.values() if isinstance(content, str)]
     answers = [
-        _given(answer, "answer", question)
+        _given(answer, "answer", question, texts)
         for answer in _objects(task, "annotations")
         if not answer.get("was_cancelled")
     ]
-    predictions = [_given(one, "prediction", question) for one in _objects(task, "predictions")]
+    predictions = [
+        _given(one, "prediction", question, texts) for one in _objects(task, "predictions")
+    ]
     given = tuple(one for one in (*answers, *predictions) if one is not None)
     return Record(row, fields, given)
 
@@ -57,9 +79,10 @@ def _objects(task: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _given(answer: dict[str, Any], kind: Any, question: str) -> Given | None:
+def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -> Given | None:
     """Collect the labels of one answer; None when it doesn't answer the question."""
     labels: list[str] = []
+    spans: list[Span] = []
     asked: set[str] = set()
     for part in answer.get("result") or []:
         if not isinstance(part, dict):
@@ -68,7 +91,10 @@ def _given(answer: dict[str, Any], kind: Any, question: str) -> Given | None:
         if question and name != question:
             continue
         asked.add(name)
-        labels += _labels(part, name)
+        if part.get("type") == "labels":
+            spans += _spans(part, name, texts)
+        else:
+            labels += _labels(part, name)
     if len(asked) > 1:
         names = ", ".join(sorted(asked))
         told = f"The task answers several questions ({names}); choose one of them."
@@ -76,12 +102,28 @@ def _given(answer: dict[str, Any], kind: Any, question: str) -> Given | None:
     if not asked and (question or kind == "prediction"):
         return None
     score = answer.get("score")
+    places = tuple(dict.fromkeys(spans))
     return Given(
-        labels=tuple(dict.fromkeys(labels)),
+        labels=tuple(dict.fromkeys(labels)) or names_of(places),
         voice=_voice(answer, kind),
         kind=kind,
         score=float(score) if isinstance(score, int | float) else None,
+        # An empty answer is one of either kind.
+        spans=places if places or not labels else None,
     )
+
+
+def _spans(part: dict[str, Any], name: str, texts: list[str]) -> list[Span]:
+    """The places of one marked region, one for each of its labels, in code points."""
+    value = part.get("value")
+    value = value if isinstance(value, dict) else {}
+    labels, quote = value.get("labels"), value.get("text")
+    if not isinstance(labels, list):
+        raise RowError([(name or "result", "A region needs a list of 'labels'.")])
+    found = [span_of({**value, "label": label}, "A region", name or "result") for label in labels]
+    if isinstance(quote, str):
+        found = [by_quote(span, quote, texts, name or "result") for span in found]
+    return found
 
 
 def _labels(part: dict[str, Any], name: str) -> list[str]:
@@ -93,7 +135,7 @@ def _labels(part: dict[str, Any], name: str) -> list[str]:
     if isinstance(taxonomy, list) and all(isinstance(path, list) for path in taxonomy):
         return [LABEL_PATH.join(str(step) for step in path) for path in taxonomy]
     kind = str(part.get("type") or "unknown")[:50]
-    told = f"An answer of type {kind!r} labels no whole item; 'choices' and 'taxonomy' do."
+    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy' and 'labels' are."
     raise RowError([(name or "result", told)])
 
 
@@ -105,3 +147,36 @@ def _voice(answer: dict[str, Any], kind: str) -> str:
     if isinstance(person, dict):
         person = person.get("email") or person.get("id")
     return "" if person is None else str(person)[:100]
+
+
+def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
+    text = record["text"]
+    data = {**(record.get("meta") or {}), "text": text}
+    if record.get("id"):
+        data["id"] = record["id"]
+    task: dict[str, Any] = {"id": place, "data": data, "annotations": []}
+    labels = labels_in(record)
+    if "spans" in record:
+        if record["spans"] is None:
+            return task
+        result = [_region(one, text, number) for number, one in enumerate(record["spans"], 1)]
+    elif labels is None:
+        return task
+    else:
+        result = [_part("choices", {"choices": labels}, 1)] if labels else []
+    return task | {"annotations": [{"result": result, "was_cancelled": False}]}
+
+
+def _region(one: Mapping[str, Any], text: str, number: int) -> dict[str, Any]:
+    start, end = one["start"], one["end"]
+    value = {
+        "start": units(text, start),
+        "end": units(text, end),
+        "text": text[start:end],
+        "labels": [one["label"]],
+    }
+    return _part("labels", value, number)
+
+
+def _part(kind: str, value: dict[str, Any], number: int) -> dict[str, Any]:
+    return {"id": str(number), "from_name": FROM, "to_name": TO, "type": kind, "value": value}

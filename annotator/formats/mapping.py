@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from annotator.formats.records import Given, Record, RowError
+from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spans_of
 
 LONGEST_LABEL = 200
 LONGEST_ID = 500
@@ -118,14 +119,30 @@ def _given(
         parts = value
     else:
         parts = [value]
+    if (
+        isinstance(value, list)
+        and (value or mapping.label in SPAN_COLUMNS)
+        and look_like_spans(value)
+    ):
+        return _spans(value, mapping.label, faults)
     if any(isinstance(part, dict | list) for part in parts):
-        told = "Names of labels were expected; spans and objects label no whole item."
+        told = "Names of labels were expected, or spans: [start, end, label]."
         faults.append((mapping.label, told))
         return ()
     names = (_plain(part).strip() for part in parts if part is not None)
     labels = tuple(dict.fromkeys(name for name in names if name))
     _check_names(labels, mapping.label, faults)
     return (Given(labels=labels),) if labels else ()
+
+
+def _spans(value: list[Any], column: str, faults: list[tuple[str, str]]) -> tuple[Given, ...]:
+    try:
+        spans = spans_of(value, column)
+    except RowError as error:
+        faults += error.faults
+        return ()
+    _check_names(names_of(spans), column, faults)
+    return (Given(names_of(spans), spans=spans),)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from annotator.formats import FORMATS
+from annotator.formats import FORMATS, Given
 from annotator.formats.guessing import Column, columns_of, guess
 from annotator.formats.mapping import Mapping, mapped
 from annotator.formats.records import FormatError, Problem, Record, RowError, weight
@@ -92,15 +92,19 @@ def _sampled(rows: Any, most: int) -> tuple[list[Record], list[Problem], bool]:
     return records, problems, True
 
 
+def given_in(record: Record, mapping: Mapping) -> tuple[Given, ...]:
+    """The answers that a mapping finds in a record; none where it is a bad row."""
+    try:
+        return mapped(record, mapping).given
+    except RowError:
+        return ()
+
+
 def labels_in(records: list[Record], mapping: Mapping) -> list[tuple[str, int]]:
     """Count the labels that a mapping finds, most frequent first, then by name."""
     counts: Counter[str] = Counter()
     for record in records:
-        try:
-            item = mapped(record, mapping)
-        except RowError:
-            continue
-        for given in item.given:
+        for given in given_in(record, mapping):
             counts.update(given.labels)
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 

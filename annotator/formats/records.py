@@ -40,6 +40,9 @@ class Given(NamedTuple):
     voice: str = ""
     kind: Literal["answer", "prediction"] = "answer"
     score: float | None = None
+    # Marked places, (start, end, label) in code points; None where labels are the answer. `labels`
+    # names those that occur.
+    spans: tuple[tuple[int, int, str], ...] | None = None
 
 
 @dataclass(slots=True)

@@ -7,9 +7,11 @@ import unicodedata
 import zipfile
 from typing import Any, BinaryIO
 
+from annotator.formats import conll
 from annotator.formats.dialect import dialect_of
 from annotator.formats.json_text import DECODER
 from annotator.formats.records import FormatError
+from annotator.formats.spans import look_like_spans
 from annotator.formats.text import HEAD_CHARACTERS, head_of
 
 _OTHERS = (
@@ -25,7 +27,8 @@ _OTHERS = (
     (b"\x28\xb5\x2f\xfd", "This is compressed with zstd; unpack it or use gzip."),
 )
 _TAKEN = (
-    "CSV, TSV, JSON, JSONL, Parquet, zips of images, Label Studio and doccano exports are taken."
+    "CSV, TSV, JSON, JSONL, Parquet, CoNLL, zips of images, and exports of Label Studio, doccano, "
+    "Prodigy and spaCy are taken."
 )
 _CONTROL_SHARE = 0.02
 
@@ -82,6 +85,8 @@ def _text_format(head: str, name: str) -> str:
         return _list_format(body)
     if body.startswith("{"):
         return _lines_format(body)
+    if conll.looks_so(body):
+        return "conll"
     dialect = dialect_of(head)
     return "tsv" if dialect.delimiter == "\t" or name.endswith(".tsv") else "csv"
 
@@ -102,8 +107,22 @@ def _lines_format(body: str) -> str:
             "This JSON file is one object over several lines. A list of objects, or one object on "
             "each line, is expected."
         )
-    labels = first.get("label") if isinstance(first, dict) else None
-    if isinstance(labels, list) and "text" in first and all(isinstance(one, str) for one in labels):
+    return _tool_of(first) if isinstance(first, dict) and "text" in first else "jsonl"
+
+
+def _tool_of(line: dict[str, Any]) -> str:
+    """Whose line it is, by the keys that one tool writes and no other."""
+    labels, entities = line.get("label"), line.get("entities")
+    is_task = "_input_hash" in line or "answer" in line or "tokens" in line
+    if is_task and (isinstance(line.get("spans"), list) or "accept" in line or "_view_id" in line):
+        return "prodigy"
+    if isinstance(entities, list):
+        return "doccano" if any(isinstance(one, dict) for one in entities) else "spacy"
+    if isinstance(line.get("cats"), dict):
+        return "spacy"
+    if isinstance(labels, list) and (
+        all(isinstance(one, str) for one in labels) or look_like_spans(labels)
+    ):
         return "doccano"
     return "jsonl"
 

@@ -35,6 +35,14 @@ class Writer(Protocol):
         """Write every record with every field and give the number of records."""
 
 
+def labels_in(record: Mapping[str, Any]) -> list[str] | None:
+    """The names of an exported row's labels, None where it has no verdict."""
+    if "labels" in record:
+        found: list[str] | None = record["labels"]
+        return found
+    return None if record.get("label") is None else [record["label"]]
+
+
 def compact(value: Any) -> str:
     """Give the one JSON text of a value: keys sorted, no spaces, characters as they are."""
     return _COMPACT.encode(value)

@@ -168,6 +168,8 @@ class Suggestion(models.Model):
     annotator = models.ForeignKey("Annotator", models.CASCADE, related_name="suggestions")
     label = models.ForeignKey(Label, models.CASCADE, related_name="+")
     probability = models.FloatField(null=True)
+    # The parts of a value that have this label; null where the label is all that is suggested.
+    value = models.JSONField(null=True)
 
     class Meta:
         constraints = [

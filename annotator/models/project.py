@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def task_type_choices() -> list[tuple[str, str]]:
     from learning.tasks import TASKS
 
-    # Spans are offered as soon as the label page can show them.
-    return [(name, label) for name, label in TASKS.choices() if name != "spans"]
+    return TASKS.choices()
 
 
 def encoder_choices() -> list[tuple[str, str]]:

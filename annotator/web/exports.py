@@ -13,7 +13,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import exporting
+from annotator.actions import export_options, exporting
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, Project, Snapshot
@@ -80,21 +80,21 @@ class SnapshotForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Splits are left empty, or make a whole."""
         cleaned = super().clean() or {}
-        total = sum(cleaned.get(name) or 0 for name in exporting.SPLITS)
+        total = sum(cleaned.get(name) or 0 for name in export_options.SPLITS)
         if total and abs(total - 100) > 1e-6:
             self.add_error("train", f"The splits add up to {total:g} %, not to 100 %.")
         return cleaned
 
     def splits(self) -> list[forms.BoundField]:
         """The three fields of the splits."""
-        return [self[name] for name in exporting.SPLITS]
+        return [self[name] for name in export_options.SPLITS]
 
-    def options(self) -> exporting.Options:
+    def options(self) -> export_options.Options:
         """The choices as the action knows them."""
         data = dict(self.cleaned_data)
-        shares = {name: data.pop(name) for name in exporting.SPLITS}
+        shares = {name: data.pop(name) for name in export_options.SPLITS}
         splits = {name: share / 100 for name, share in shares.items() if share}
-        return exporting.Options.from_json({**data, "splits": splits})
+        return export_options.Options.from_json({**data, "splits": splits})
 
 
 @require_http_methods(["GET", "POST"])

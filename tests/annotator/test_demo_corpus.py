@@ -64,3 +64,16 @@ def test_the_import_knows_150_tickets_and_errs_on_about_one_in_twenty(tickets, k
     wrong = sorted(name for name, label in answers.items() if truth[name] != label)
     assert wrong == sorted(imported["wrong"])
     assert 5 <= len(wrong) <= 10
+
+
+def test_notices_are_marked_word_by_word_in_their_first_half():
+    rows = [json.loads(line) for line in (FOLDER / "notices.jsonl").read_text().splitlines()]
+    assert len(rows) == len({row["text"] for row in rows}) == 60
+    assert [row["id"] for row in rows if "spans" in row] == [f"N{n:02}" for n in range(1, 31)]
+    for row in rows[:30]:
+        for span in row["spans"]:
+            words = row["text"][span["start"] : span["end"]]
+            assert words == words.strip(), row["id"]
+            assert words, row["id"]
+    named = {span["label"] for row in rows[:30] for span in row["spans"]}
+    assert named == {"Person", "Place", "Organiser", "Date"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import exporting
+from annotator.actions import export_options, exporting
 from annotator.formats import WRITERS
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
@@ -49,7 +49,7 @@ Examples:
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
         contents = ["verdicts", "annotations"] if options["annotations"] else ["verdicts"]
-        chosen = exporting.Options.from_json(
+        chosen = export_options.Options.from_json(
             {
                 "format": options["format"],
                 "contents": contents,
@@ -88,9 +88,9 @@ def _splits(text: str) -> dict[str, float]:
         shares = [float(part) for part in parts]
     except ValueError as error:
         raise CommandError("--splits takes shares such as 0.8,0.1,0.1.") from error
-    if len(shares) > len(exporting.SPLITS):
+    if len(shares) > len(export_options.SPLITS):
         raise CommandError("--splits takes at most three shares.")
-    return dict(zip(exporting.SPLITS, shares, strict=False))
+    return dict(zip(export_options.SPLITS, shares, strict=False))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -171,7 +171,7 @@ class TestLabelStudio:
             {"data": {"text": "x"}, "annotations": "none"},
             {"data": {"text": "x"}, "annotations": [{"result": ["?"]}]},
             {"data": {"text": "x"}, "annotations": [{"result": [
-                {"from_name": "s", "type": "labels", "value": {"start": 0, "end": 1, "labels": ["A"]}}
+                {"from_name": "s", "type": "labels", "value": {"start": 0, "labels": ["A"]}}
             ]}]},
         ],
     )  # fmt: skip
@@ -194,6 +194,6 @@ class TestDoccano:
     def test_unlabelled(self):
         assert read("doccano", b'{"text": "a", "label": []}')[0].given == ()
 
-    def test_spans_are_a_bad_row(self):
-        rows = read("doccano", b'{"text": "a", "label": [[0, 1, "PER"]]}')
+    def test_half_a_span_is_a_bad_row(self):
+        rows = read("doccano", b'{"text": "a", "label": [[0, 1, "PER"], [0, 1]]}')
         assert bad_rows(rows) == [(1, "label")]
