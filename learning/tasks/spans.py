@@ -11,6 +11,7 @@ from learning.errors import ShapeError
 from learning.selection import LABELWISE, STRATEGIES
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
+from learning.taggers import TAGGERS
 from learning.tasks.multi import Multi
 from learning.tasks.values import Agreed, Given
 from learning.types import Votes
@@ -31,6 +32,7 @@ class Spans(Multi):
 
     shape: ClassVar[str] = "spans"
     headline: ClassVar[str] = "span_f1"
+    students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE
     )

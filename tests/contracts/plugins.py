@@ -13,6 +13,7 @@ from learning.routing import ROUTERS
 from learning.routing.types import Candidates, Seed
 from learning.selection import STRATEGIES
 from learning.students import STUDENTS
+from learning.taggers import TAGGERS
 from learning.tasks import TASKS
 from learning.teachers import TEACHERS
 from learning.types import Pool, TrainingData
@@ -20,6 +21,7 @@ from learning.types import Pool, TrainingData
 REGISTRIES: dict[str, Registry] = {
     "Encoders": ENCODERS,
     "Students": STUDENTS,
+    "Taggers": TAGGERS,
     "Selection strategies": STRATEGIES,
     "Teachers": TEACHERS,
     "Routers": ROUTERS,

@@ -1,0 +1,158 @@
+"""Vectors of words in their context: a middle layer of a text encoder's transformer, and their shapes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.encoders.pooled import BATCH_TOKENS, PooledText, length_batches
+from learning.errors import ParameterError
+from learning.spans.words import words_of
+
+if TYPE_CHECKING:
+    import torch
+
+# Pieces that are read at once, and how many of them two neighbouring windows of a long text share.
+WINDOW, SHARED = 192, 64
+BUCKETS = 32
+FLAGS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordVectors:
+    """Words of n texts, one text after another: counts (n,) of them, edges (N, 2), vectors (N, d)."""
+
+    counts: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordEncoder:
+    """Reads texts word by word. A word's vector is the mean over its pieces two thirds up the layers
+    (the last ones are made for whole texts and tell words apart less well), then its shape.
+    Source: Devlin et al. 2019, 5.3 (which layers); the shapes are textbook.
+    """
+
+    ready: PooledText
+
+    @classmethod
+    def of(cls, ready: Any) -> WordEncoder:
+        """Raises ParameterError for an encoder that has no words."""
+        if not isinstance(ready, PooledText):
+            raise ParameterError(
+                "This project's encoder reads texts as a whole. Spans need one that reads words: "
+                "choose MiniLM or a transformers text model in the settings."
+            )
+        return cls(ready=ready)
+
+    @property
+    def layer(self) -> int:
+        """Which of the model's hidden states, 0 being its word embeddings."""
+        return max(1, round(2 / 3 * int(self.ready.model.config.num_hidden_layers)))
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a word's vector."""
+        return self.ready.dimensions + FLAGS + 2 * BUCKETS
+
+    def encode(self, texts: Sequence[str]) -> WordVectors:
+        """The words of each text; a text without words has none. Long texts are read in windows."""
+        edges = [words_of(text) for text in texts]
+        counts = np.array([len(words) for words in edges], dtype=np.int64)
+        begins = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        hidden = np.zeros((int(begins[-1]), self.ready.dimensions), dtype=np.float32)
+        pieces = np.zeros(len(hidden))
+        if len(hidden):
+            self._read(texts, edges, begins, hidden, pieces)
+        hidden /= np.maximum(pieces, 1)[:, None]
+        shapes = [
+            shape_of(text, a, b) for text, own in zip(texts, edges, strict=True) for a, b in own
+        ]
+        shaped = np.array(shapes, dtype=np.float32).reshape(len(hidden), FLAGS + 2 * BUCKETS)
+        return WordVectors(
+            counts=counts,
+            edges=np.concatenate([*edges, np.zeros((0, 2), dtype=np.int64)]),
+            vectors=np.concatenate([hidden, shaped], axis=1),
+        )
+
+    def _read(
+        self,
+        texts: Sequence[str],
+        edges: Sequence[NDArray[np.int64]],
+        begins: NDArray[np.int64],
+        hidden: NDArray[np.float32],
+        pieces: NDArray[np.float64],
+    ) -> None:
+        """Add up the pieces of each word in `hidden`, and how many there are in `pieces`."""
+        import torch
+
+        cut = self.ready.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=WINDOW,
+            stride=SHARED,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        home, ids, offsets = (
+            cut["overflow_to_sample_mapping"],
+            cut["input_ids"],
+            cut["offset_mapping"],
+        )
+        with torch.inference_mode():
+            for batch in length_batches([len(row) for row in ids], BATCH_TOKENS):
+                states = self._states([ids[row] for row in batch])
+                for place, row in enumerate(batch.tolist()):
+                    at, to = _words_of_pieces(offsets[row], edges[home[row]])
+                    np.add.at(hidden, begins[home[row]] + to, states[place, at])
+                    np.add.at(pieces, begins[home[row]] + to, 1)
+
+    def _states(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """(b, t, d)"""
+
+        padded = self.ready.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+        padded = {name: value.to(self.ready.model.device) for name, value in padded.items()}
+        states: tuple[torch.Tensor, ...] = self.ready.model(
+            **padded, output_hidden_states=True
+        ).hidden_states
+        found: NDArray[np.float32] = states[self.layer].float().cpu().numpy()
+        return found
+
+
+def _words_of_pieces(
+    offsets: Sequence[tuple[int, int]], words: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the pieces that belong to a word, and that word's place."""
+    spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    to = np.searchsorted(words[:, 1], spans[:, 0], side="right")
+    inner = np.minimum(to, max(len(words) - 1, 0))
+    real = (spans[:, 1] > spans[:, 0]) & (to < len(words))
+    if len(words):
+        real &= words[inner, 0] < spans[:, 1]
+    at = np.flatnonzero(real)
+    return at, to[at]
+
+
+def shape_of(text: str, start: int, end: int) -> list[float]:
+    """What an encoder without capitals does not see: case, digits, signs, the first and last letters."""
+    word = text[start:end]
+    found = [0.0] * (FLAGS + 2 * BUCKETS)
+    found[:FLAGS] = [
+        float(word[0].isupper()),
+        float(len(word) > 1 and word.isupper()),
+        float(word[0].isdigit()),
+        float(word.isalpha()),
+        float(not word[0].isalnum()),
+        float(any(letter.isupper() for letter in word[1:])),
+        float(start > 0 and text[start - 1] in "@#"),
+    ]
+    for place, letters in enumerate((word[:3], word[-3:])):
+        bucket = zlib.crc32(letters.lower().encode(errors="replace")) % BUCKETS
+        found[FLAGS + place * BUCKETS + bucket] = 1.0
+    return found
