@@ -126,6 +126,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             known=learnt.known,
             multi_label=project.multi_label,
             label_vectors=naming.of(project, encoding, columns),
+            label_texts=naming.texts_of(project, columns) if texts else None,
         ),
         columns=columns,
         audited=audited,

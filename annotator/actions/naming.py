@@ -64,6 +64,17 @@ def by_name(
     return _table(rows, (len(names), encoding.dimensions))
 
 
+def texts_of(project: Project, columns: Columns) -> tuple[str, ...]:
+    """What is said about each label, by column; "" for an archived one."""
+    from learning.teachers.names import told
+
+    texts = {
+        label.pk: told(label.name, label.description, label.words)
+        for label in project.live_labels()
+    }
+    return tuple(texts.get(pk, "") for pk in columns.label_ids)
+
+
 def behind(project: Project, encoding: Encoding) -> bool:
     """Whether a live label waits for its vector."""
     if not _in_words(encoding):

@@ -6,7 +6,11 @@ from typing import Any
 
 PARTS = Path(__file__).parent / "student"
 # Which of our files runs a student of a kind, and which turns texts into the vectors of an encoder.
-MODELS = {"head": "model.py", "finetune": "model_transformer.py"}
+MODELS = {
+    "head": "model.py",
+    "finetune": "model_transformer.py",
+    "contrastive": "model_transformer.py",
+}
 ENCODERS = {
     "minilm": "encode.py",
     "transformers": "encode.py",

@@ -69,6 +69,9 @@ STUDENTS: Registry[Student] = Registry(
     {
         "head": Entry("Head on frozen encodings", "learning.students.head:Head"),
         "finetune": Entry("Fine-tuned transformer", "learning.students.finetune:Finetune"),
+        "contrastive": Entry(
+            "Encoder tuned on pairs, with a head", "learning.students.contrastive:Contrastive"
+        ),
         "decoder-lora": Entry(
             "Language model with adapters", "learning.students.decoder_lora:DecoderLora"
         ),

@@ -110,7 +110,7 @@ class Head:
             points[int(ask[0])] = point  # the next place begins where this one ended
             return problem.subset(ask).costs(point, TEMPERATURES)
 
-        return choose(rows, cost, rng, grid)
+        return choose(rows, cost, rng, grid, int((problem.y > 0).any(axis=0).sum()))
 
     def _grid(self, *, named: bool) -> Grid:
         """What is left to choose between: what was given is no choice."""

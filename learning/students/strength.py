@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 SCALES = (0.0, 5.0, 10.0, 14.0)
 TEMPERATURES = 2.0 ** np.arange(-2.0, 4.01, 0.5)
-FEWEST_ROWS = 25  # below, held-out rows say less than the usual value does
+# Below, held-out rows say less than the usual values do.
+FEWEST_ROWS, FEWEST_PER_LABEL = 25, 4
 USUAL = 30.0
 USUAL_SCALE = 10.0
 ONE_SPLIT_ROWS = 600  # from here on one third held out says enough
@@ -57,15 +58,19 @@ class Grid:
         return Choice(strength=strength, scale=scale)
 
 
-def choose(rows: int, cost: HeldOutCost, rng: np.random.Generator, grid: Grid) -> Choice:
+def choose(
+    rows: int, cost: HeldOutCost, rng: np.random.Generator, grid: Grid, labels: int = 1
+) -> Choice:
     """Climb along the strengths and along the scales in turn to the least held-out cross-entropy.
+
+    labels: how many occur; with fewer than FEWEST_PER_LABEL rows for each the usual values stay.
 
     cost(learn, ask, strength, scale): (temperatures,) summed cross-entropy of the rows `ask`,
     by a head that learnt from `learn`, at each of TEMPERATURES. Taking the best temperature first
     compares how well heads tell labels apart, whatever their confidence: plain cross-entropy
     prefers large strengths, and accuracy is too coarse on few rows.
     """
-    if rows < FEWEST_ROWS:
+    if rows < max(FEWEST_ROWS, FEWEST_PER_LABEL * labels):
         return replace(grid.usual, rows=rows)
     splits = _splits(rows, rng)
     costs: dict[tuple[float, float | None], NDArray[np.float64]] = {}

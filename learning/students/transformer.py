@@ -28,11 +28,14 @@ ENCODER = "encoder"
 
 
 class Classifier(torch.nn.Module):
-    """encoder -> mean over the real tokens -> dropout -> linear."""
+    """encoder -> mean over the real tokens -> dropout -> linear.
 
-    def __init__(self, encoder: Any, labels: int) -> None:
+    unit: whether means have unit length, as encodings do; these have no dropout.
+    """
+
+    def __init__(self, encoder: Any, labels: int, *, unit: bool = False) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.unit = encoder, unit
         self.dropout = torch.nn.Dropout(0.1)
         self.head = torch.nn.Linear(int(encoder.config.hidden_size), labels)
         torch.nn.init.zeros_(self.head.weight)  # the first step moves it away from all equal
@@ -40,10 +43,20 @@ class Classifier(torch.nn.Module):
 
     def forward(self, padded: dict[str, torch.Tensor]) -> torch.Tensor:
         """Padded token ids (b, t) -> logits (b, k)."""
+        vectors = self.vectors(padded)
+        return self.head(vectors if self.unit else self.dropout(vectors)).float()
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self.head.in_features)
+
+    def vectors(self, padded: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Padded token ids (b, t) -> (b, d)."""
         hidden = self.encoder(**padded).last_hidden_state  # (b, t, d)
         mask = padded["attention_mask"][:, :, None].to(hidden.dtype)  # (b, t, 1)
-        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)  # (b, d)
-        return self.head(self.dropout(mean)).float()
+        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        return torch.nn.functional.normalize(mean.float(), dim=1) if self.unit else mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +101,14 @@ class FittedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedTransformer(FittedNetwork):
-    """A trained `Classifier`. margins: (epochs, n) of the rows it learnt from, see `label_margins`."""
+    """A trained `Classifier`. margins: (epochs, n) of the rows it learnt from, see `label_margins`.
+
+    student: which plugin made it.
+    """
 
     network: Classifier
     margins: NDArray[np.float32]
+    student: str = "finetune"
 
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and manifest; `learning.students.load` reads them."""
@@ -108,7 +125,12 @@ class FittedTransformer(FittedNetwork):
         save_file(head, folder / HEAD)
         finish_folder(
             folder,
-            {"student": "finetune", "multi_label": self.multi_label, "tokens": self.tokens},
+            {
+                "student": self.student,
+                "multi_label": self.multi_label,
+                "tokens": self.tokens,
+                "unit": self.network.unit,
+            },
         )
 
     @classmethod
@@ -121,7 +143,8 @@ class FittedTransformer(FittedNetwork):
         active = head["active"].numpy().astype(np.bool_)
         tokens = int(manifest["tokens"])
         pooled = load_pooled(str(folder / ENCODER), None, tokens, {})
-        classifier = Classifier(pooled.model, len(active)).to(device())
+        unit = bool(manifest.get("unit"))
+        classifier = Classifier(pooled.model, len(active), unit=unit).to(device())
         classifier.head.load_state_dict({"weight": head["weight"], "bias": head["bias"]})
         margins = head.get("margins", torch.empty((0, 0)))  # students of earlier versions have none
         return cls(
@@ -131,6 +154,7 @@ class FittedTransformer(FittedNetwork):
             active=active,
             multi_label=bool(manifest["multi_label"]),
             margins=margins.numpy(),
+            student=str(manifest["student"]),
         )
 
 

@@ -22,7 +22,13 @@ class Multi(LabelsAlone):
 
     multi_label: ClassVar[bool] = True
     headline: ClassVar[str] = "micro_f1"
-    students: ClassVar[tuple[str, ...]] = ("head", "finetune", "decoder-lora", "prompt")
+    students: ClassVar[tuple[str, ...]] = (
+        "head",
+        "finetune",
+        "contrastive",
+        "decoder-lora",
+        "prompt",
+    )
     strategies: ClassVar[tuple[str, ...]] = tuple(STRATEGIES)
     consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
     conformal: ClassVar[tuple[str, ...]] = ("inner-outer", "label-powerset")

@@ -22,7 +22,13 @@ class Single(LabelsAlone):
 
     multi_label: ClassVar[bool] = False
     headline: ClassVar[str] = "accuracy"
-    students: ClassVar[tuple[str, ...]] = ("head", "finetune", "decoder-lora", "prompt")
+    students: ClassVar[tuple[str, ...]] = (
+        "head",
+        "finetune",
+        "contrastive",
+        "decoder-lora",
+        "prompt",
+    )
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE
     )

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from learning.teachers.types import TeacherSchema
 
@@ -9,6 +10,12 @@ from learning.teachers.types import TeacherSchema
 def readable(name: str) -> str:
     """A name as words: `card_arrival` becomes "card arrival"."""
     return " ".join(re.sub(r"[_\s]+", " ", name).split())
+
+
+def told(name: str, description: str = "", words: Sequence[str] = ()) -> str:
+    """All that is said about a label, as one text: name, description, words."""
+    parts = (readable(name), readable(description).rstrip("."), ", ".join(words))
+    return ". ".join(part for part in parts if part)
 
 
 def plain(name: str) -> str:

@@ -28,14 +28,14 @@ def test_is_a_frozen_keyword_only_dataclass(kind: str, name: str) -> None:
 
 @every
 def test_parameters_survive_json(kind: str, name: str, models: Path) -> None:
-    plugin = REGISTRIES[kind].create(name, example_parameters(name, models))
+    plugin = REGISTRIES[kind].create(name, example_parameters(name, models, kind))
     stored = json.loads(json.dumps(parameters_of(plugin)))
     assert REGISTRIES[kind].create(name, stored) == plugin
 
 
 @every
 def test_refuses_a_parameter_that_it_does_not_have(kind: str, name: str, models: Path) -> None:
-    wrong = {**example_parameters(name, models), "no_such_thing": 1}
+    wrong = {**example_parameters(name, models, kind), "no_such_thing": 1}
     with pytest.raises(ParameterError, match="no_such_thing"):
         REGISTRIES[kind].create(name, wrong)
 

@@ -1,4 +1,4 @@
-"""A fine-tuned transformer: the mean of its last layer over the real tokens, then a linear layer.
+"""A tuned transformer: the mean of its last layer over the real tokens, then a linear layer.
 
 `encoder` is a folder that `transformers.AutoModel.from_pretrained` loads by itself, too.
 """
@@ -25,6 +25,7 @@ class Model:
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         self.multi_label, self.tokens = bool(manifest["multi_label"]), int(manifest["tokens"])
+        self.unit = bool(manifest.get("unit"))  # whether means are scaled to unit length
         source = str(folder / "encoder")
         self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
         self.encoder = AutoModel.from_pretrained(source, local_files_only=True).eval()
@@ -47,6 +48,8 @@ class Model:
         hidden = self.encoder(**padded).last_hidden_state
         mask = padded["attention_mask"][:, :, None].to(hidden.dtype)
         mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        if self.unit:
+            mean = torch.nn.functional.normalize(mean, dim=1)
         logits = (mean @ self.head["weight"].T + self.head["bias"]).float()
         active = self.head["active"].bool()
         if self.multi_label:

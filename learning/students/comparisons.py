@@ -1,0 +1,111 @@
+"""Tuning an encoder by comparing texts with texts, or with what labels are called.
+
+Imports torch: only reached from a fit. Letters: b texts, k labels, m of them compared, d dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from learning.encoders.pooled import length_batches
+from learning.students.classification import Classification, Tokens, targets_of
+from learning.students.devices import mixed_precision
+from learning.students.training import Outcome
+from learning.students.transformer import BATCH_TOKENS
+from learning.types import TrainingData
+
+TEMPERATURE = 0.05  # cosines are divided by it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together(Classification):
+    """Texts with a common label come together, others part. The network has `vectors(padded)`."""
+
+    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
+        """(b,) for each text what its pairs with the others of the batch cost."""
+        vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        targets, _ = targets_of(self.data, rows, vectors.device)
+        return Outcome(costs=pair_costs(vectors, targets))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Called(Classification):
+    """Texts come to what their labels are called. The network has `vectors(padded)`.
+
+    called: tokens of the label texts; columns: (c,) which label each of them is.
+    most: label texts that a batch is compared with, its own labels first, then others by chance.
+    """
+
+    called: Tokens
+    columns: NDArray[np.int64]
+    most: int
+
+    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
+        """(b,) for each text how far its labels are from being its nearest ones."""
+        vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        targets, known = targets_of(self.data, rows, vectors.device)
+        chosen = self._chosen(rows)
+        labels = self.network.vectors(self.called.pad(chosen)).float()
+        place = torch.from_numpy(self.columns[chosen]).to(vectors.device)
+        scores = vectors @ labels.T / TEMPERATURE
+        return Outcome(costs=decoupled_softmax(scores, targets[:, place], known[:, place]))
+
+    def _chosen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(m,) places in `columns`, ascending."""
+        own = np.asarray((self.data.targets[rows][:, self.columns] > 0).any(axis=0))
+        chance = torch.rand(len(self.columns)).numpy()  # a function of the seed and the step
+        order = np.argsort(chance - own, kind="stable")
+        return np.sort(order[: max(self.most, int(own.sum()))])
+
+
+def pair_costs(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(b, d) unit rows and (b, k) targets -> (b,) squared errors of each row's cosines to the others.
+
+    Two texts should be as alike as the cosine of their targets. Half of the cost is the mean over
+    the pairs that are more alike than not, half that over the others. Source: Reimers, Gurevych 2019.
+    """
+    unit = torch.nn.functional.normalize(targets, dim=1)
+    alike = unit @ unit.T  # (b, b)
+    apart = (vectors @ vectors.T - alike).square()
+    others = ~torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    parts = (others & (alike > 0.5), others & (alike <= 0.5))
+    means = [(apart * part).sum(dim=1) / part.sum(dim=1).clamp(min=1) for part in parts]
+    return (means[0] + means[1]) / 2
+
+
+def decoupled_softmax(
+    scores: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """(b, m) scores, soft targets and what is known of them -> (b,) costs, 0 for a row without labels.
+
+    Each label of a text is weighed against those that the text does not have, so that the labels
+    of one text do not compete; with one label each this is cross-entropy. Source: Gupta et al. 2024.
+    """
+    nothing = torch.finfo(scores.dtype).min
+    others = scores.masked_fill(~known | (targets > 0), nothing)
+    rest = torch.logsumexp(others, dim=1, keepdim=True)  # (b, 1)
+    each = torch.logaddexp(scores, rest) - scores
+    return (targets * each).sum(dim=1) / targets.sum(dim=1).clamp(min=1)
+
+
+def label_places(data: TrainingData) -> NDArray[np.int64]:
+    """(c,) the labels that have a text and are known of some item; none where texts are not told."""
+    told = np.array([bool(text.strip()) for text in data.label_texts or [""] * data.labels])
+    if data.known is not None:
+        told &= data.known.any(axis=0)
+    return np.flatnonzero(told)
+
+
+def encoded(network: Any, tokens: Tokens) -> NDArray[np.float32]:
+    """(n, d) unit rows of texts by a network in its present state, in batches of similar length."""
+    network.eval()
+    table = np.empty((len(tokens.ids), network.dimensions), dtype=np.float32)
+    with torch.inference_mode(), mixed_precision():
+        for batch in length_batches([len(row) for row in tokens.ids], BATCH_TOKENS):
+            table[batch] = network.vectors(tokens.pad(batch)).float().cpu().numpy()
+    return table

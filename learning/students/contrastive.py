@@ -1,0 +1,84 @@
+"""The student for a handful of texts per label: encoder tuned on pairs and on label texts, then a head."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from learning.encoders.named import check_model
+from learning.errors import ParameterError
+from learning.students.finetune import BUILT_IN, refuse_without_texts
+from learning.types import Report, TrainingData
+
+if TYPE_CHECKING:
+    from learning.students.transformer import FittedTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrastive:
+    """Tune one copy of an encoder so that texts of a label come together, another so that texts come
+    to what their label is called, fuse both along the arc, and fit a head on the vectors. Source:
+    Tunstall et al. 2022 (SetFit); Schopf et al. 2024 (FusionSent).
+
+    model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
+    epochs: passes over the texts for each copy; most: texts that each copy sees at most in all.
+    fusion: 0 keeps the first copy, 1 the second; without label texts there is only the first.
+    batch: texts per step, each compared with all others; tokens: longer texts are cut.
+    learning_rate: at its peak; warmup: share of the steps in which it rises; then it falls to 0.
+    checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
+    """
+
+    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+
+    model: str = BUILT_IN
+    revision: str | None = None
+    epochs: int = 20
+    most: int = 4_000
+    fusion: float = 0.5
+    batch: int = 16
+    tokens: int = 128
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        check_model(self.model, self.tokens)
+        if min(self.epochs, self.most, self.checkpoint_steps) < 1 or self.batch < 2:
+            raise ParameterError(
+                "Contrastive tuning needs epochs, most and checkpoint_steps above 0, a batch above 1."
+            )
+        if self.learning_rate <= 0 or not 0 <= self.warmup < 1 or not 0 <= self.fusion <= 1:
+            raise ParameterError(
+                "Contrastive tuning needs a rate above 0, a warmup and a fusion of 0 to 1."
+            )
+
+    def fit(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> "FittedTransformer":
+        """Tune, fuse, fit the head. An earlier student is not begun from: pairs want a fresh encoder.
+
+        Checkpoints, cancel and refusals as with `Finetune.fit`.
+        """
+        refuse_without_texts(data)
+        from learning.students.tuning import tuned
+
+        plan = replace(self, epochs=max(1, min(self.epochs, self.most // data.rows)))
+        return tuned(plan, data, rng, report, checkpoint)
+
+    def settle(self, fitted: "FittedTransformer") -> "Contrastive":
+        """Itself: it chooses nothing from the data but the head's strength."""
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedTransformer":
+        """The student that `FittedTransformer.save` wrote into `folder`."""
+        from learning.students.transformer import FittedTransformer
+
+        return FittedTransformer.load(folder)
