@@ -77,7 +77,8 @@ KINDS: dict[str, Kind] = {
     "settle": Kind(action="annotator.actions.settling:run_settle", queue="fast"),
     "train": Kind(action="annotator.actions.training:run_train", queue="fast"),
     "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
-    "finetune": Kind(action="annotator.actions.training:run_finetune", queue="train"),
+    "finetune": Kind(action="annotator.actions.background:run_asked", queue="train"),
+    "background": Kind(action="annotator.actions.background:run_background", queue="train"),
     "estimate": Kind(action="annotator.actions.estimating:run_estimate", queue="io"),
     "skills": Kind(action="annotator.actions.skills:run_skills", queue="io"),
     "domains": Kind(action="annotator.actions.domains:run_domains", queue="io"),
@@ -108,10 +109,8 @@ def enqueue(
     due_in_seconds: float = 0.0,
     started_by: User | None = None,
 ) -> Job | None:
-    """Write a job row in the caller's transaction and ring after commit.
-
-    With a `key`, at most one such job waits: returns None when one already does.
-    """
+    """Write a job row in the caller's transaction and ring after commit. With a `key`, at most one
+    such job waits: returns None when one already does."""
     job = Job(
         kind=kind,
         queue=KINDS[kind].queue,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -111,3 +112,18 @@ def _fits(value: object, hint: Any) -> bool:
     if hint is None or hint is type(None):
         return value is None
     return isinstance(value, origin or hint)
+
+
+def help_of(plugin: type) -> dict[str, str]:
+    """What the docstring says of each parameter, where it has a line `name: …` for it.
+
+    Several parameters may share a line, parted by semicolons.
+    """
+    names = [field.name for field in dataclasses.fields(plugin) if field.init]
+    text = " ".join((plugin.__doc__ or "").partition("\n\n")[2].split())
+    found = list(re.finditer(rf"(?:^|(?<=[.;] ))({'|'.join(names) or '(?!)'}): ", text))
+    ends = [*(match.start() for match in found), len(text)][1:]
+    return {
+        match[1]: text[match.end() : end].strip().rstrip(";.")
+        for match, end in zip(found, ends, strict=True)
+    }

@@ -12,9 +12,11 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from django.db import transaction
 from django.db.models import Max
 
 from annotator import jobs
@@ -29,6 +31,7 @@ from annotator.actions import (
     sheets,
 )
 from annotator.actions.encoding import open_matrix, students_folder
+from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import Encoding, Item, Job, Project, StudentState, StudentVersion
 
 if TYPE_CHECKING:
@@ -46,68 +49,87 @@ KEPT_FILES, KEPT_OTHERS = 5, 2
 _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to train: a kind of student, its parameters, and after how long to give up."""
+
+    kind: str
+    params: dict[str, Any] = field(default_factory=dict)
+    most_minutes: float | None = None
+
+    def student(self) -> Student:
+        """The plugin. Raises InvalidError for a kind or parameters that there are not."""
+        from learning.errors import LearningError
+        from learning.students import STUDENTS
+
+        try:
+            return STUDENTS.create(self.kind, self.params)
+        except (LearningError, ValueError) as error:
+            raise InvalidError(str(error), field="params") from error
+
+
 def learn(
-    run: jobs.Run,
-    project: Project,
-    encoding: Encoding,
-    lesson: Lesson,
-    *,
-    kind: str,
-    params: dict[str, Any] | None = None,
-) -> tuple[StudentVersion, Any]:
+    run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plan: Plan
+) -> tuple[StudentVersion, Predictions]:
     """Train, predict, evaluate, publish; after a kill behind the publishing only what follows it."""
     import numpy as np
 
-    from learning.students import STUDENTS
     from learning.students.predictions import read_predictions, write_predictions
 
-    done = StudentVersion.objects.filter(job=run.job).select_related("sheet").first()
+    done = published(run)
     if done is not None:
         predictions = read_predictions(students_folder(project.pk) / done.folder / "pool")
         _follow_up(run, done, predictions)
         return done, predictions
     started = time.monotonic()
     rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
-    student = STUDENTS.create(kind, params)
+    student = plan.student()
     _remove_attempts(run, project)
-    folder = students_folder(project.pk) / f"{kind}-{run.job.pk}-{run.job.attempt}"
+    folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
     with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
-        fitted = _fit(run, project, kind, student, lesson, rng, checkpoint)
+        fitted = _fit(run, project, lesson, plan, rng, checkpoint)
         fitted.save(folder)
         items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
         predictions = write_predictions(
             folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
         )
         figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
-        recipe = {"kind": kind, "params": params or {}, "device": _device(student)}
+        recipe = {"kind": plan.kind, "params": plan.params, "device": _device(student)}
         fields = {**recipe, "folder": folder.name, "seconds": round(time.monotonic() - started, 3)}
         version = _publish(run, encoding, lesson, predictions, {**fields, **figures.fields()})
     _follow_up(run, version, predictions)
     return version, predictions
 
 
+def published(run: jobs.Run) -> StudentVersion | None:
+    """What an attempt at this job published before it was killed."""
+    return StudentVersion.objects.filter(job=run.job).select_related("sheet", "project").first()
+
+
 def _fit(
     run: jobs.Run,
     project: Project,
-    kind: str,
-    student: Student,
     lesson: Lesson,
+    plan: Plan,
     rng: np.random.Generator,
     checkpoint: Path,
 ) -> Fitted:
     """Learn, from the checkpoint of a killed attempt if it learned from just this."""
     from learning.errors import CheckpointMismatchError
 
-    start = _former(project, kind, lesson.columns)
+    start, began = _former(project, plan.kind, lesson.columns), time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        run.progress(done, total, "Training")
+        minutes = (time.monotonic() - began) / 60
+        if plan.most_minutes is not None and minutes > plan.most_minutes:
+            raise ConflictError(
+                f"It was not trained within {plan.most_minutes:g} minutes, which is all that the "
+                "project has a day. Give it more, or start this training by hand."
+            )
 
     def fit() -> Fitted:
-        return student.fit(
-            lesson.data,
-            rng,
-            lambda done, total: run.progress(done, total, "Training"),
-            start=start,
-            checkpoint=checkpoint,
-        )
+        return plan.student().fit(lesson.data, rng, report, start=start, checkpoint=checkpoint)
 
     try:
         return fit()
@@ -125,7 +147,9 @@ def _resumable(folder: Path) -> Iterator[Path]:
 
     try:
         yield folder
-    except (jobs.CancelledError, LearningError):
+    except jobs.FencedError:
+        raise
+    except (AnnotatorError, LearningError):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
@@ -205,6 +229,15 @@ def _next_number(project: Project) -> int:
     number = max(last or 0, project.student_number) + 1
     Project.objects.filter(pk=project.pk).update(student_number=number)
     return number
+
+
+def put_to_use(version: StudentVersion) -> None:
+    """Let the queue follow a version that took over, and remove files that it made needless."""
+    project = version.project
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        with transaction.atomic():
+            jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+    forget_old_files(project)
 
 
 def _remove_attempts(run: jobs.Run, project: Project) -> None:

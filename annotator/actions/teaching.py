@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db import transaction
 
 from annotator import jobs
+from annotator.actions import background, fitting
 from annotator.actions.encoding import matrix_folder, students_folder
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import ItemKind, Job, JobState, Label, Project, StudentVersion, User
+from annotator.models import Job, JobState, Label, Project, StudentVersion, User
 from annotator.runtime import modelclient
 
 TEXTS_AT_MOST = 64
@@ -30,14 +31,11 @@ def start_training(
 ) -> Job:
     """Ask for a student of a kind; a head that waits already is the answer too.
 
-    Raises InvalidError for a kind or parameters that there are not.
+    Raises InvalidError for a kind or parameters that there are not, ConflictError while another
+    student than a head waits already.
     """
-    from learning.students import STUDENTS
-
-    if kind == "finetune":
-        return start_finetune(project, user, params)
     if kind != "head":
-        raise InvalidError(f"A student is one of {', '.join(STUDENTS)}.", field="kind")
+        return _start_another(project, kind, params, user)
     if params:
         raise InvalidError("A head chooses its own parameters.", field="params")
     with transaction.atomic():
@@ -50,25 +48,27 @@ def start_finetune(
     project: Project, user: User | None, params: dict[str, Any] | None = None
 ) -> Job:
     """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
-    from learning.errors import LearningError
-    from learning.students import STUDENTS
+    return start_training(project, "finetune", params or {}, user)
 
-    if project.item_kind == ItemKind.IMAGE:
+
+def _start_another(project: Project, kind: str, params: dict[str, Any], user: User | None) -> Job:
+    kinds = [each.kind for each in background.recipes_of(project)]
+    if kind == "finetune" and kind not in kinds:
         raise InvalidError("Only students of text are fine-tuned.")
-    try:
-        STUDENTS.create("finetune", params or {})
-    except (LearningError, ValueError) as error:
-        raise InvalidError(str(error), field="params") from error
+    if kind not in kinds:
+        raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
+    fitting.Plan(kind=kind, params=params).student()
+    background.step_aside(project)
     with transaction.atomic():
         job = jobs.enqueue(
             "finetune",
             project=project,
-            params={"student": params or {}},
-            key=f"finetune:{project.pk}",
+            params={"kind": kind, "student": params},
+            key=background.key_of(project),
             started_by=user,
         )
     if job is None:
-        raise ConflictError("A fine-tuning waits already; it will learn from every answer so far.")
+        raise ConflictError("A training waits already; it will learn from every answer so far.")
     return job
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions import (
+    background,
     choosing,
     conforming,
     differing,
@@ -25,7 +26,6 @@ from annotator.actions.encoding import (
     wish_encoding,
 )
 from annotator.actions.schema import columns_of
-from annotator.errors import ConflictError
 from annotator.models import (
     Encoding,
     Project,
@@ -34,6 +34,8 @@ from annotator.models import (
 
 if TYPE_CHECKING:
     from learning.students.predictions import Predictions
+
+HEAD = fitting.Plan(kind="head")
 
 
 def run_train(run: jobs.Run) -> dict[str, Any]:
@@ -50,28 +52,14 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
         chosen = _refill(run, project, encoding, None)
         differing.wish(project)
         return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
-    version, predictions = fitting.learn(run, project, encoding, lesson, kind="head")
+    version, predictions = fitting.learn(run, project, encoding, lesson, HEAD)
     knowledge = _knowledge(project, encoding, predictions, version)
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
         _refill(run, project, encoding, knowledge)
     promoting.reconsider(run)
     fitting.forget_old_files(project)
     flagging.wish(project)
-    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
-
-
-def run_finetune(run: jobs.Run) -> dict[str, Any]:
-    """Fine-tune a transformer; it takes over by the rule for other recipes (see promoting)."""
-    project = run.project
-    encoding = current_encoding(project)
-    lesson = lessons.gather(project, encoding, texts=True) if encoding else None
-    if encoding is None or lesson is None:
-        raise ConflictError(
-            "A fine-tuned student needs encoded items and answers with two different labels."
-        )
-    version, _ = fitting.learn(
-        run, project, encoding, lesson, kind="finetune", params=run.params.get("student", {})
-    )
+    background.wish(project, len(lesson.numbers))
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
 
 

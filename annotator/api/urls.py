@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 
 from annotator.api import (
     agreement,
+    background,
     endpoints,
     estimates,
     exploring,
@@ -156,6 +157,11 @@ urlpatterns: list[URLPattern] = [
         name="api_student_download",
     ),
     path(f"{PROJECT}/students/unpin", students.StudentsUnpin.as_view(), name="api_students_unpin"),
+    path(
+        f"{PROJECT}/students/background",
+        background.Background.as_view(),
+        name="api_students_background",
+    ),
     path(
         f"{PROJECT}/students/finetune",
         students.StudentsFinetune.as_view(),

@@ -46,8 +46,10 @@ from annotator.models.student import (
     EstimateSource,
     Promotion,
     PromotionRule,
+    Recipe,
     StudentState,
     StudentVersion,
+    When,
 )
 from annotator.models.teacher import (
     Endpoint,
@@ -111,6 +113,7 @@ __all__ = [
     "PromotionRule",
     "Purse",
     "Qualification",
+    "Recipe",
     "RecordedAnswer",
     "Recording",
     "RecordingState",
@@ -146,6 +149,7 @@ __all__ = [
     "Verdict",
     "VerdictSource",
     "VerdictState",
+    "When",
     "hash_secret",
     "new_secret",
 ]

@@ -108,6 +108,8 @@ class Project(models.Model):
     retrain_answers = models.PositiveIntegerField(default=10)
     retrain_seconds = models.PositiveIntegerField(default=2)
     training_paused = models.BooleanField(default=False)
+    # What students beside the head may take a day in the background; 0 trains none.
+    training_minutes = models.PositiveIntegerField(default=30, db_default=30)
 
     # Numbers given out so far, those of undone imports included: the rows of every matrix.
     item_count = models.PositiveIntegerField(default=0)

@@ -98,6 +98,41 @@ class StudentVersion(models.Model):
         return f"{self.kind} v{self.number}"
 
 
+class When(models.TextChoices):
+    NEVER = "never", "Never"
+    GPU = "gpu", "Where there is a GPU"
+    ALWAYS = "always", "Always"
+
+
+class RecipeQuerySet(models.QuerySet["Recipe"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class Recipe(models.Model):
+    """A kind of student that a project trains in the background, with its parameters."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="recipes")
+    kind = models.CharField(max_length=32)
+    params = models.JSONField(default=dict)
+    when = models.CharField(max_length=8, choices=When, default=When.NEVER)
+    # Labelled items at its last run, and when that was; also of a run that failed.
+    tried_on = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    # Why the last run brought nothing.
+    trouble = models.TextField(blank=True)
+
+    objects = RecipeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "kind"], name="one_recipe_per_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.when}"
+
+
 class PromotionRule(models.TextChoices):
     FIRST = "first", "The first student"
     REFIT = "refit", "The same recipe on more labels"

@@ -26,7 +26,8 @@ NAMES = {
     "settle": "Settling answers",
     "train": "Training the student",
     "refill": "Choosing what comes next",
-    "finetune": "Fine-tuning a transformer",
+    "finetune": "Training another student",
+    "background": "Training in the background",
     "simulate": "Simulating strategies",
     "teach": "Asking a teacher",
     "teach-local": "Asking a model of this machine",
@@ -49,6 +50,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
+    "background",
     *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
 SHOWN = 8
@@ -57,7 +59,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(NAMES),
     "imports": ("import", "undo", "index", "encode"),
     "exports": ("export",),
-    "students": ("finetune",),
+    "students": ("finetune", "background"),
     "bulk": ("bulk",),
     "routing": ("teach", "teach-local", "route", "scoreboard"),
     "review": ("flag", "corrections"),

@@ -141,6 +141,8 @@ api_student_promote    POST    yes   yes     no       no        no     404      
 api_student_download   GET     yes   yes     no       no        no     404      in
 api_students_unpin     POST    yes   yes     no       no        no     404      in
 api_students_finetune  POST    yes   yes     no       no        no     404      in
+api_students_background GET    yes   yes     yes      no        yes    404      in
+api_students_background PATCH  yes   yes     no       no        no     404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in
 api_progress           GET     yes   yes     yes      no        yes    404      in
 api_costs              GET     yes   yes     yes      no        yes    404      in
@@ -243,6 +245,8 @@ students               GET     yes   yes     yes      404       yes    404      
 students_compare       GET     yes   yes     yes      404       yes    404      in
 students_unpin         POST    yes   yes     404      404       404    404      in
 students_finetune      POST    yes   yes     404      404       404    404      in
+students_background    GET     yes   yes     404      404       404    404      in
+students_background    POST    yes   yes     404      404       404    404      in
 students_try           POST    yes   yes     yes      404       yes    404      in
 student_promote        POST    yes   yes     404      404       404    404      in
 student_download       GET     yes   yes     404      404       404    404      in

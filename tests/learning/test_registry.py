@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from learning.errors import ParameterError, UnknownPluginError
-from learning.registry import Entry, Registry, idea_of, parameters_of
+from learning.registry import Entry, Registry, help_of, idea_of, parameters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,3 +68,26 @@ def test_the_idea_is_the_first_sentence_without_its_source() -> None:
 
     assert idea_of(Pie) == "Fill the crust with apples, sweet ones."
     assert idea_of(Cake) == "Bake."
+
+
+def test_the_docstring_tells_of_each_parameter_also_where_two_share_a_line() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Pie:
+        """Bake. Source: the kitchen.
+
+        fruit: "apple" or a name: as sold; sugar: spoons, 1 to 5
+            of them.
+        crust: on top. lid: below it.
+        """
+
+        fruit: str = "apple"
+        sugar: int = 2
+        crust: bool = True
+        heat: int = 180
+
+    assert help_of(Pie) == {
+        "fruit": '"apple" or a name: as sold',
+        "sugar": "spoons, 1 to 5 of them",
+        "crust": "on top. lid: below it",
+    }
+    assert help_of(Cake) == {}

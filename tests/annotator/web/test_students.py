@@ -138,9 +138,9 @@ def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
     form = {"epochs": "3", "model": ""}
     assert lea.post(url(project, "students/finetune"), form).status_code == 302
     job = Job.objects.get(kind="finetune")
-    assert job.params == {"student": {"epochs": 3}}
+    assert job.params == {"kind": "finetune", "student": {"epochs": 3}}
     assert lea.post(url(project, "students/finetune"), form).status_code == 409
-    assert b"Fine-tuning a transformer" in lea.get(url(project)).content
+    assert b"Training another student" in lea.get(url(project)).content
 
 
 def test_parameters_that_cannot_be_are_refused(lea, project):
@@ -171,3 +171,18 @@ def test_the_number_of_queries_does_not_grow(lea, project, django_assert_max_num
         version(project, number)
     with django_assert_max_num_queries(8):
         lea.get(url(project))
+
+
+def test_what_trains_in_the_background_is_set_with_the_plugins_own_fields(lea, ben, project):
+    page = lea.get(url(project, "students/background")).content.decode()
+    assert "0 of 30 minutes" in page.replace("0.0 of", "0 of")
+    assert "Passes over the data" in page, "the docstring's help"
+    form = {"minutes": "45", "finetune-when": "always", "finetune-epochs": "3"}
+    assert lea.post(url(project, "students/background"), form).status_code == 302
+    project.refresh_from_db()
+    recipe = project.recipes.get()
+    assert (project.training_minutes, recipe.when, recipe.params) == (45, "always", {"epochs": 3})
+    wrong = lea.post(url(project, "students/background"), {**form, "finetune-epochs": "0"})
+    assert wrong.status_code == 422
+    assert b"epochs" in wrong.content
+    assert ben.get(url(project, "students/background")).status_code == 404

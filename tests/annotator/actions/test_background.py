@@ -1,0 +1,177 @@
+"""Which students train by themselves: when enough changed, in turn, within the minutes of a day."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions import assigning, background, encoding, fitting, teaching
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Job, JobState, Project, Recipe, StudentVersion
+from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.contracts.conftest import models
+from tests.factories import make_items, make_project
+
+__all__ = ["models"]
+
+
+@pytest.fixture
+def bells(monkeypatch):
+    """No worker is rung for."""
+    monkeypatch.setattr(jobs, "ring", lambda *_, **__: None)
+
+
+@pytest.fixture
+def sooner(monkeypatch):
+    """A dozen labelled items are enough for a recipe."""
+    monkeypatch.setattr(background, "FEWEST", 12)
+
+
+def switch_on(project, models, **params):
+    params = {"model": str(models / "text"), "epochs": 1, "batch": 4, **params}
+    background.change(project, recipes={"finetune": ("always", params)})
+    return params
+
+
+def waiting(project, *, used_minutes=0.0):
+    """A job of the project that waits in the background, after so many minutes used today."""
+    now = timezone.now()
+    if used_minutes:
+        Job.objects.create(
+            kind="background",
+            queue="train",
+            project=project,
+            state=JobState.DONE,
+            started_at=now - timedelta(minutes=used_minutes),
+            finished_at=now,
+        )
+    return Job.objects.create(
+        kind="background", queue="train", project=project, key=background.key_of(project)
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recipe_trains_when_enough_was_labelled_and_again_when_that_grew(
+    cast, models, sooner, monkeypatch
+):
+    project, truth, _ = make_pool(cast, 40, audit_share=0)
+    switch_on(project, models)
+    encoding.wish_encoding(project)
+    voice = assigning.voice_of(project, cast.ana)
+    label_some(project, voice, truth, 10)
+    assert "background" not in work()
+    label_some(project, voice, truth, 3)
+    monkeypatch.setattr(fitting, "put_to_use", kill)
+    with pytest.raises(Killed):
+        work()
+    monkeypatch.undo()
+    monkeypatch.setattr(background, "FEWEST", 12)
+    died = Job.objects.get(state=JobState.RUNNING)
+    assert died.params["kind"] == "finetune", "another worker goes on with the same"
+    Job.objects.filter(pk=died.pk).update(lease_until=timezone.now())
+    jobs.execute(died.pk)
+    work()
+    made = StudentVersion.objects.get(kind="finetune")
+    assert (made.trained_on, made.device) == (13, fitting.accelerator())
+    project.refresh_from_db()
+    assert project.current_student.kind == "head", "it waits for its test"
+    label_some(project, voice, truth, 2)
+    assert "background" not in work(), "15 are not a fifth more than 13"
+    label_some(project, voice, truth, 1)
+    assert "background" in work()
+    assert StudentVersion.objects.filter(kind="finetune").latest("number").trained_on == 16
+
+
+class Killed(BaseException):
+    """As `kill -9`."""
+
+
+def kill(*_):
+    raise Killed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_says_why_and_waits_for_new_labels(cast, models, sooner):
+    project, truth, _ = make_pool(cast, 30, audit_share=0)
+    switch_on(project, models, learning_rate=1e30, head_rate=1e30)
+    encoding.wish_encoding(project)
+    label_some(project, assigning.voice_of(project, cast.ana), truth, 13)
+    with pytest.raises(AssertionError, match="lower learning rates"):
+        work()
+    recipe = Recipe.objects.get()
+    assert "lower learning rates" in recipe.trouble
+    assert background.due(project, 13) == []
+    assert background.due(project, 16) == [recipe]
+    assert not StudentVersion.objects.filter(kind="finetune").exists()
+
+
+@pytest.mark.django_db
+class TestTurns:
+    def test_what_people_asked_for_goes_first(self, cast, bells):
+        project = make_project(cast)
+        mine = waiting(project)
+        assert background.is_turn(mine)
+        Job.objects.create(kind="flag", queue="train", project=project)
+        assert not background.is_turn(mine)
+
+    def test_then_the_project_that_used_less_today(self, cast, bells):
+        one, other = (make_project(cast, name=name) for name in ("One", "Other"))
+        first, second = waiting(one, used_minutes=5), waiting(other)
+        assert not background.is_turn(first)
+        assert background.is_turn(second)
+        Job.objects.filter(pk=second.pk).update(due_at=timezone.now() + timedelta(minutes=1))
+        assert background.is_turn(first), "who does not wait yet holds nobody up"
+
+    def test_minutes_of_a_day_end_it_and_zero_begins_nothing(self, cast, bells, sooner):
+        project = make_project(cast)
+        make_items(project, 20)
+        StudentVersion.objects.create(project=project, number=1, kind="head", trained_on=20)
+        background.change(project, minutes=4, recipes={"finetune": ("always", {})})
+        job = waiting(project, used_minutes=5)
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert job.result["why"] == "Today's minutes are used up."
+        later = Job.objects.get(key=background.key_of(project), state=JobState.QUEUED)
+        assert later.due_at > timezone.now() + timedelta(minutes=50)
+        later.delete()
+        Project.objects.filter(pk=project.pk).update(training_minutes=0)
+        background.wish(Project.objects.get(pk=project.pk), 20)
+        assert not Job.objects.filter(state=JobState.QUEUED).exists()
+
+    def test_a_person_takes_the_place_of_what_waits_in_the_background(self, cast, bells):
+        project = make_project(cast)
+        job = waiting(project)
+        asked = teaching.start_training(project, "finetune", {}, cast.lea)
+        job.refresh_from_db()
+        assert (job.state, asked.key) == (JobState.CANCELLED, background.key_of(project))
+        with pytest.raises(ConflictError, match="waits already"):
+            teaching.start_training(project, "finetune", {}, cast.lea)
+
+    def test_without_a_gpu_a_recipe_that_wants_one_is_not_trained(self, cast, monkeypatch, sooner):
+        project = make_project(cast)
+        monkeypatch.setattr(fitting, "accelerator", lambda: "cpu")
+        StudentVersion.objects.create(project=project, number=1, kind="head", trained_on=20)
+        job = waiting(project)
+        jobs.execute(job.pk)
+        assert Recipe.objects.get().trouble == "No GPU was found."
+        assert background.due(project, 20) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"minutes": 2_000}, "minutes"),
+        ({"recipes": {"head": ("always", {})}}, "recipes of this project"),
+        ({"recipes": {"finetune": ("often", {})}}, "never, gpu, always"),
+        ({"recipes": {"finetune": ("always", {"epochs": 0})}}, "epochs"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_whole(cast, settings, refused):
+    project = make_project(cast)
+    with pytest.raises(InvalidError, match=refused):
+        background.change(project, **{"minutes": 3, **settings})
+    project.refresh_from_db()
+    assert project.training_minutes == 30
+    assert not Recipe.objects.exists()
