@@ -11,6 +11,7 @@ BENCHES = {
     "loop": "bench.loop.run",
     "learning": "bench.learning.main",
     "finetune": "bench.finetune",
+    "training": "bench.training",
     "selection": "bench.selection.main",
     "advice": "bench.advice.main",
     "quality": "bench.quality.main",

@@ -20,16 +20,22 @@ class DecoderLora:
     """Put a linear layer on a causal language model and train it with low-rank adapters on the labels.
     Source: Li et al. 2023 (label-supervised LLaMA); LoRA, Hu et al. 2022.
 
-    model: a folder, or a name on the hub; revision: a commit there. It stays where it is: the
-    student keeps what was trained.
+    model: a folder, or a name on the hub. It stays where it is: the student keeps what was trained.
+    revision: a commit on the hub, None for what is current.
     direction: "causal" reads each token with those before it, as the model has learnt to; "both"
     lets each see the whole text.
     pooling: "last" takes the last token, which alone has seen all when reading is causal; "mean"
     averages over the text.
-    epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
-    rank, alpha, dropout: size, strength and dropout of the adapters, one at each linear layer.
-    learning_rate: of the adapters at its peak; head_rate: of the linear layer.
+    epochs: passes over the data.
+    batch: texts per step.
+    tokens: longer texts are cut.
+    rank: size of the adapters, one beside each linear layer.
+    alpha: their strength, divided by the rank.
+    dropout: of what they read, 0 to below 1.
+    learning_rate: of the adapters at its peak.
+    head_rate: of the linear layer.
     class_weights: "balanced" lets rare labels count more.
+    weight_decay: how fast weights shrink towards 0.
     warmup: share of the steps in which the rates rise; then they fall to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """

@@ -23,14 +23,20 @@ class Finetune:
     """Train a transformer and a linear layer on soft labels, on CUDA where there is one.
     Source: Devlin et al. 2019; AdamW, Loshchilov, Hutter 2019; LoRA, Hu et al. 2022.
 
-    model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
-    epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
-    method: "full" trains all weights; "lora" freezes them and trains a low-rank one beside each
+    model: "minilm" (built in), a folder, or a name on the hub.
+    revision: a commit on the hub, None for what is current.
+    epochs: passes over the data.
+    batch: texts per step.
+    tokens: longer texts are cut.
+    method: "full" trains all weights; "lora" freezes them and trains a low-rank matrix beside each
     linear layer, which takes less memory; it is merged into them at the end.
-    rank, alpha, dropout: size, strength and dropout of those; "full" does not read them.
+    rank: size of those matrices.
+    alpha: their strength, divided by the rank.
+    dropout: of what they read, 0 to below 1.
     learning_rate: of the transformer at its peak, None for 5e-5 (full) or 1e-3 (lora).
     head_rate: of the new linear layer.
     class_weights: "balanced" lets rare labels count more.
+    weight_decay: how fast weights shrink towards 0.
     warmup: share of the steps in which the rates rise; then they fall to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """

@@ -22,12 +22,17 @@ class Prompt:
     layer on its last token.
     Source: Lester et al. 2021; Buchner et al. 2024 (prompt-tuned embedding classification).
 
-    model: a folder, or a name on the hub; revision: a commit there. It stays where it is: the
-    student keeps a few megabytes, and many may share one loaded model.
+    model: a folder, or a name on the hub. It stays where it is: the student keeps a few megabytes,
+    and many may share one loaded model.
+    revision: a commit on the hub, None for what is current.
     length: vectors in the prompt; they begin as the tokens of the labels' names.
-    learning_rate: of the prompt at its peak; head_rate: of the linear layer.
-    epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
+    learning_rate: of the prompt at its peak.
+    head_rate: of the linear layer.
+    epochs: passes over the data.
+    batch: texts per step.
+    tokens: longer texts are cut.
     class_weights: "balanced" lets rare labels count more.
+    weight_decay: how fast the numbers shrink towards 0.
     warmup: share of the steps in which the rates rise; then they fall to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """

@@ -166,6 +166,8 @@ class TestTurns:
         ({"recipes": {"head": ("always", {})}}, "recipes of this project"),
         ({"recipes": {"finetune": ("often", {})}}, "never, gpu, always"),
         ({"recipes": {"finetune": ("always", {"epochs": 0})}}, "epochs"),
+        ({"recipes": {"finetune": ("never", {"epochs": 0})}}, "epochs"),
+        ({"recipes": {"decoder-lora": ("always", {})}}, "name of a causal language model"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_whole(cast, settings, refused):
@@ -175,3 +177,12 @@ def test_settings_that_cannot_be_are_refused_whole(cast, settings, refused):
     project.refresh_from_db()
     assert project.training_minutes == 30
     assert not Recipe.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_recipe_without_a_model_does_not_keep_the_others_from_being_saved(cast):
+    project = make_project(cast)
+    every = {each.kind: ("never", {}) for each in background.recipes_of(project)}
+    background.change(project, recipes={**every, "finetune": ("always", {"epochs": 3})})
+    kept = {each.kind: each.when for each in background.recipes_of(project)}
+    assert kept == {**dict.fromkeys(every, "never"), "finetune": "always"}
