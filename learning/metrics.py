@@ -75,6 +75,19 @@ def macro_f1(truth: Ints, predicted: Ints, labels: int) -> float:
     return float(np.mean(2 * hit[seen] / both[seen]))
 
 
+def quadratic_kappa(truth: Ints, predicted: Ints) -> float:
+    """Weighted kappa of two (n,) arrays of grades, errors counting by the square of their steps.
+
+    1 is best, 0 as by chance; 1 too where both give one and the same grade throughout. Source:
+    Cohen 1968; Fleiss, Cohen 1973.
+    """
+    _check_pair(truth, predicted)
+    t, p = truth.astype(np.float64), predicted.astype(np.float64)
+    observed = float(np.square(t - p).mean())
+    expected = float(t.var() + p.var() + np.square(t.mean() - p.mean()))
+    return 1 - observed / expected if expected > 0 else 1.0
+
+
 def micro_macro_f1(truth: Bools, predicted: Bools) -> tuple[float, float]:
     """(micro, macro) F1 of two (n, k) tables of yes and no.
 

@@ -14,7 +14,7 @@ from annotator.models import AnnotatorKind, ConsensusFit, Project
 if TYPE_CHECKING:
     import numpy as np
 
-    from learning.consensus.agreement import Agreement, Answers
+    from learning.consensus.agreement import Agreement, Answers, Distance, Grades
 
 # Items that are read at most, the latest first, and different sets of labels among their answers.
 MOST_ITEMS, MOST_SETS = 10_000, 1_500
@@ -72,6 +72,7 @@ def figures(project: Project) -> dict[str, Any]:
     import numpy as np
 
     from learning.consensus import agreement
+    from learning.tasks import TASKS
 
     rng = np.random.default_rng(project.pk)
     with connection.cursor() as cursor:
@@ -82,11 +83,11 @@ def figures(project: Project) -> dict[str, Any]:
     everybody = agreement.answers_of(
         [(one.item, one.annotator, one.labels) for one in _few_sets(given)]
     )
-    distance = agreement.jaccard if project.multi_label else agreement.nominal
+    task, distance = TASKS[project.task_type], _distance(project)
     alpha = agreement.krippendorff(answers, rng, distance)
     return {
         "needed": max(agreement.FEWEST - alpha.items, 0),
-        "distance": "jaccard" if project.multi_label else "nominal",
+        "distance": task.measure,
         "alpha": asdict(alpha),
         "masi": asdict(agreement.krippendorff(answers, rng, agreement.masi))
         if project.multi_label
@@ -96,6 +97,12 @@ def figures(project: Project) -> dict[str, Any]:
         "pairs": list(_pairs(project, everybody, rng)),
         "over_time": list(_over_time(project, votes, rng)),
     }
+
+
+def _distance(project: Project) -> Distance | Grades:
+    from learning.tasks import TASKS
+
+    return TASKS[project.task_type]().apart(columns_of(project, with_archived=True))
 
 
 def _few_sets(given: Sequence[Given]) -> list[Given]:
@@ -128,16 +135,18 @@ def _labels(
 def _pairs(
     project: Project, answers: Answers, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Two voices on the items that both answered: kappa, or alpha by set distance."""
+    """Two voices on the items that both answered: kappa, or alpha by the task's own distance."""
     from learning.consensus import agreement
+
+    distance = _distance(project)
 
     for one, other, _ in agreement.pairs(answers, FEWEST_COMMON)[:MOST_PAIRS]:
         found: Agreement
-        if project.multi_label:
-            both = agreement.between(answers, one, other)
-            found = agreement.krippendorff(both, rng, agreement.jaccard)
-        else:
+        if distance is agreement.nominal:
             found = agreement.cohen(answers, one, other, rng)
+        else:
+            both = agreement.between(answers, one, other)
+            found = agreement.krippendorff(both, rng, distance)
         yield {"one": one, "other": other, **asdict(found)}
 
 
@@ -153,7 +162,7 @@ def _over_time(
         counts[one.item] = counts.get(one.item, 0) + 1
     ordered = [item for item in sorted(last, key=last.__getitem__) if counts[item] > 1]
     parts = min(MOST_POINTS, len(ordered) // FEWEST_PER_POINT)
-    distance = agreement.jaccard if project.multi_label else agreement.nominal
+    distance = _distance(project)
     for number in range(parts):
         start, end = (len(ordered) * at // parts for at in (number, number + 1))
         chosen = set(ordered[start:end])

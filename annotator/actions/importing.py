@@ -226,7 +226,9 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
     project = run.project
     _set_state(run, batch, BatchState.READING, {})
     options = Options.from_json(batch.options)
-    book = LabelBook(project, create=options.new_labels == "create")
+    # A file does not tell where on the scale a new grade stands.
+    creates = options.new_labels == "create" and not project.task.ordered
+    book = LabelBook(project, create=creates)
     report = Report()
     with staging(project, book) as stage:
         _read(run, batch, stage, report)

@@ -167,6 +167,8 @@ def _assign(project: Project, settings: dict[str, Any]) -> None:
         setattr(project, name, value.replace("\x00", "") if isinstance(value, str) else value)
     project.name = " ".join(project.name.split())
     _check(project)
+    if "consensus" in settings:
+        _check_consensus(project)
     if "strategy" in settings or "label_questions" in settings:
         _check_choosing(project)
     if settings.keys() & {"set_coverage", "set_method"}:
@@ -196,6 +198,16 @@ def _check(project: Project) -> None:
     except ValidationError as error:
         field, problems = next(iter(error.message_dict.items()))
         raise InvalidError(" ".join(problems), field=field) from error
+
+
+def _check_consensus(project: Project) -> None:
+    from learning.consensus import CONSENSUS
+    from learning.tasks import TASKS
+
+    if project.consensus not in project.task.consensus:
+        label = CONSENSUS.entry(project.consensus).label
+        task = TASKS.entry(project.task_type).label.lower()
+        raise InvalidError(f"“{label}” does not fit a project with {task}.", field="consensus")
 
 
 def _check_choosing(project: Project) -> None:

@@ -23,6 +23,7 @@ COLOURS = 12
 LABELS = "labels"
 LONGEST_NAME = 200
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
+DIGITS = frozenset("0123456789")
 
 
 _LIVE_LABELS: LiteralString = """
@@ -91,7 +92,10 @@ def add_labels(
     *,
     parent: Label | None = None,
 ) -> list[Label]:
-    """Add labels given as (name, key, description, hotkey); empty keys are made from the names."""
+    """Add labels given as (name, key, description, hotkey); empty keys are made from the names.
+
+    Where labels are grades, the first is the lowest, and one named by a digit has it as its key.
+    """
     with transaction.atomic():
         # Parts two people who add a label at once: columns are given out one by one.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -105,7 +109,8 @@ def add_labels(
         for offset, (name, key, description, hotkey) in enumerate(entries):
             clean = _checked_name(name, names)
             names.add(clean.casefold())
-            chosen = hotkey if hotkey and hotkey not in hotkeys else _free_hotkey(hotkeys)
+            wanted = hotkey or (clean if project.task.ordered and clean in DIGITS else "")
+            chosen = wanted if wanted and wanted not in hotkeys else _free_hotkey(hotkeys)
             hotkeys.add(chosen)
             fresh.append(
                 Label(
@@ -172,7 +177,12 @@ def change_label(
 
 
 def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
-    """Show the labels in this order; labels not named follow in their former order."""
+    """Show the labels in this order; labels not named follow in their former order.
+
+    Raises ConflictError where labels are grades: their order is what answers mean.
+    """
+    if project.task.ordered:
+        raise ConflictError("Grades keep their order: the answers given so far rely on it.")
     with transaction.atomic():
         labels = {
             label.pk: label for label in Label.objects.select_for_update().filter(project=project)
@@ -190,10 +200,11 @@ def archive_label(label: Label) -> None:
 
 
 def restore_label(label: Label) -> None:
-    """Put an archived label back at the end of the schema."""
+    """Put an archived label back at the end of the schema, a grade in its place of the scale."""
     last = Label.objects.filter(project_id=label.project_id).aggregate(last=Max("position"))["last"]
     if Label.objects.filter(
         project_id=label.project_id, archived_at=None, name__iexact=label.name
     ).exists():
         raise ConflictError(f"There is another label named “{label.name}” by now.", field="name")
-    Label.objects.filter(pk=label.pk).update(archived_at=None, position=last + 1)
+    place = label.position if label.project.task.ordered else last + 1
+    Label.objects.filter(pk=label.pk).update(archived_at=None, position=place)

@@ -12,6 +12,7 @@ from annotator.formats import FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
+from annotator.models.project import task_type_choices
 
 # Formats in which labels have a place of their own, whatever the columns.
 BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll"}
@@ -69,6 +70,11 @@ def begin(
         known = {label.name.casefold() for label in project.live_labels()}
         fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
         schema.add_labels(project, [(name, "", about, "") for name, about in fresh])
+        if project.task.ordered and not project.live_labels().exists():
+            raise InvalidError(
+                "Type the grades, the lowest first: a file tells their names and not their order.",
+                field="labels",
+            )
         if not project.live_labels().exists() and not _brings_labels(batch, mapping):
             raise InvalidError(
                 "Nothing can be answered without labels: type them, or choose the column that "
@@ -79,7 +85,7 @@ def begin(
 
 
 def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
-    """Let the first file decide what the items are and how many labels one takes."""
+    """Let the first file decide what the items are and what an answer to one is."""
     kind = project.item_kind
     if kind != ItemKind.IMAGE:
         kind = ItemKind.PAIR if mapping.text_b else ItemKind.TEXT
@@ -89,6 +95,8 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     fixed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if fixed.item_count or fixed.annotations.exists():
         raise ConflictError("The project has items, so what they are can no longer change.")
+    if task_type not in dict(task_type_choices()):
+        raise InvalidError("There is no such type of answers.", field="task_type")
     projects.check_shape(task_type, kind)
     project.item_kind, project.task_type = kind, task_type
     project.save(update_fields=["item_kind", "task_type"])

@@ -11,6 +11,7 @@ from annotator.models.people import ROLES, Can, Membership, Role, User, id_of
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
+    from learning.tasks import Task
 
 
 def task_type_choices() -> list[tuple[str, str]]:
@@ -150,11 +151,16 @@ class Project(models.Model):
         return TASKS[self.task_type].multi_label
 
     @property
-    def shape(self) -> str:
-        """What an answer is made of, which decides the widget that gives it and who can read it."""
+    def task(self) -> type[Task]:
+        """What is asked about answers instead of which task type they are of."""
         from learning.tasks import TASKS
 
-        return TASKS[self.task_type].shape
+        return TASKS[self.task_type]
+
+    @property
+    def shape(self) -> str:
+        """What an answer is made of, which decides the widget that gives it and who can read it."""
+        return self.task.shape
 
     @property
     def present_count(self) -> int:

@@ -16,7 +16,11 @@ from annotator.web.pages import allowed, page, project_for
 
 # Rows before the rest goes behind a disclosure.
 FIRST = 10
-MEASURES = {"nominal": "equal or not", "jaccard": "share of common labels (Jaccard)"}
+MEASURES = {
+    "nominal": "equal or not",
+    "jaccard": "share of common labels (Jaccard)",
+    "ordinal": "the grades between (ordinal)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

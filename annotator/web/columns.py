@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import QueryDict
@@ -14,6 +14,9 @@ from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
 from annotator.models import ImportBatch
 
+# What a scale is at first, and how many grades one may take over from the file.
+SCALE = ("1", "2", "3", "4", "5")
+SCALE_AT_MOST = 20
 SHOWN_ROWS = 8
 SHOWN_LABELS = 60
 LONGEST_CELL = 160
@@ -62,7 +65,25 @@ class Choices:
         if reader:
             options["reader"] = reader
         task_type = form.get("task_type") or batch.project.task_type
-        return cls(found, mapping, task_type, options, encoding, form.get("typed", ""))
+        choices = cls(found, mapping, task_type, options, encoding, form.get("typed", ""))
+        return choices if batch.project.live_labels().exists() else choices.with_scale()
+
+    @property
+    def is_ordered(self) -> bool:
+        """True where labels are the grades of a scale."""
+        from learning.tasks import TASKS
+
+        return self.task_type in TASKS and TASKS[self.task_type].ordered
+
+    def with_scale(self) -> Choices:
+        """With grades to begin with where none were typed, and without them for other labels."""
+        found = sorted((name for name, _ in self.found.labels if name.isdecimal()), key=int)
+        is_scale = 1 < len(found) == len(self.found.labels) <= SCALE_AT_MOST
+        scale = "\n".join(found if is_scale else SCALE)
+        typed = self.typed.replace("\r\n", "\n").strip()
+        if self.is_ordered and not typed:
+            return replace(self, typed=scale)
+        return replace(self, typed="") if not self.is_ordered and typed == scale else self
 
     @property
     def typed_labels(self) -> list[tuple[str, str]]:

@@ -194,16 +194,16 @@ class SettingsForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         """Offer only encoders that read this project's items, and what fits its task."""
-        from learning.tasks import TASKS
-
         super().__init__(*args, **kwargs)
-        strategies = TASKS[project.task_type].strategies
+        consensus: Any = self.fields["consensus"]
+        consensus.choices = [x for x in consensus_choices() if x[0] in project.task.consensus]
+        strategies = project.task.strategies
         strategy: Any = self.fields["strategy"]
         strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
         if not project.multi_label:
             del self.fields["label_questions"]
         sets: Any = self.fields["set_method"]
-        fitting = TASKS[project.task_type].conformal
+        fitting = project.task.conformal
         sets.choices = [("", "Usual"), *(x for x in conformal_choices() if x[0] in fitting)]
         fit = projects.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
         encoder: Any = self.fields["encoder"]

@@ -26,6 +26,7 @@ CONSENSUS: Registry[ConsensusMethod] = Registry(
             "Weighted majority", "learning.consensus.majority:WeightedMajority"
         ),
         "majority": Entry("Majority", "learning.consensus.majority:Majority"),
+        "median": Entry("Median grade", "learning.consensus.median:Median"),
         "dawid-skene": Entry(
             "Dawid–Skene: by what each voice confuses", "learning.consensus.dawid_skene:DawidSkene"
         ),
@@ -41,5 +42,7 @@ CONSENSUS: Registry[ConsensusMethod] = Registry(
 
 # Which ones weigh voices by skills that are learnt from items with several answers.
 LEARNING = frozenset({"dawid-skene", "one-coin", "glad", "student-aware"})
+# Which ones know that labels are grades in the order of their columns.
+OF_GRADES = frozenset({"median"})
 # Which ones hear a student too.
 WITH_STUDENT = frozenset({"student-aware"})

@@ -3,7 +3,7 @@
 Letters: n items, v answers, s different answers, b resamples.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -117,19 +117,39 @@ def masi(a: frozenset[int], b: frozenset[int]) -> float:
     return 1 - (1 - jaccard(a, b)) * monotonic
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grades:
+    """Answers are grades: two of them are as far apart as answers lie from the one to the other.
+
+    places: label -> its place in the order of the scale. Answers without a label are not grades.
+    """
+
+    places: Mapping[int, int]
+
+    def table(self, values: Sequence[frozenset[int]], given: Table) -> Table:
+        """(s, s) the square of how many of the answers lie between, half of the ends included.
+
+        given: (s,) how often each value was given. Source: Krippendorff 2011, ordinal metric.
+        """
+        order = np.argsort([self.places[min(value)] for value in values], kind="stable")
+        up_to = np.empty(len(values))
+        up_to[order] = np.cumsum(given[order]) - given[order] / 2
+        return np.asarray(np.square(up_to[:, None] - up_to[None, :]))
+
+
 DISTANCES: dict[str, Distance] = {"nominal": nominal, "jaccard": jaccard, "masi": masi}
 
 
 def krippendorff(
-    answers: Answers, rng: np.random.Generator | None = None, distance: Distance = nominal
+    answers: Answers, rng: np.random.Generator | None = None, distance: Distance | Grades = nominal
 ) -> Agreement:
     """Krippendorff's alpha: any number of voices, any of them missing on any item.
 
     1 - observed / expected distance of two answers; expected: of any two answers to items that have
-    several. rng: for the interval, None for none. Source: Krippendorff 2011, Hayes, Krippendorff 2007.
+    several. rng: for the interval, None for none; grades keep their distances in it. Source: Krippendorff 2011, Hayes, Krippendorff 2007.
     """
     counts = answers.counts
-    apart = _distances(answers.values, distance)
+    apart = _distances(answers.values, distance, counts)
 
     def alpha(weights: Table) -> Table:
         """(b,) alpha where item i is taken weights (b, n) times."""
@@ -222,8 +242,12 @@ def _paired(answers: Answers, one: int, other: int) -> tuple[Ints, Ints]:
     return answers.value[mine][a], answers.value[theirs][b]
 
 
-def _distances(values: Sequence[frozenset[int]], distance: Distance) -> Table:
+def _distances(
+    values: Sequence[frozenset[int]], distance: Distance | Grades, counts: Table
+) -> Table:
     """(s, s)"""
+    if isinstance(distance, Grades):
+        return distance.table(values, counts.sum(axis=0))
     if distance is nominal:
         return 1 - np.eye(len(values))
     return np.array([[distance(a, b) for b in values] for a in values], dtype=np.float64).reshape(

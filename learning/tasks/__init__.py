@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.consensus.agreement import Distance, Grades
 from learning.registry import Entry, Registry
 from learning.tasks.columns import Columns
 from learning.types import Bools, Floats
@@ -18,10 +19,15 @@ class Task(Protocol):
 
     shape: "labels", where an answer is a sequence of label ids; else what its value is made of, which
     chooses the widget that gives it and the formats that carry it.
+    ordered: the labels are grades, and their columns are in the order of the scale.
+    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal".
+    headline: the one of `metrics` that students are compared by; 1 is best.
     """
 
     shape: ClassVar[str]
     multi_label: ClassVar[bool]
+    ordered: ClassVar[bool]
+    measure: ClassVar[str]
     headline: ClassVar[str]
     students: ClassVar[tuple[str, ...]]
     strategies: ClassVar[tuple[str, ...]]
@@ -40,8 +46,12 @@ class Task(Protocol):
 
     def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]: ...
 
-    def distance(self, a: Any, b: Any) -> float:
+    def distance(self, a: Any, b: Any, columns: Columns) -> float:
         """Disagreement of two answers, label ids or values: 0 equal … 1 nothing in common."""
+        ...
+
+    def apart(self, columns: Columns) -> Distance | Grades:
+        """What Krippendorff's alpha of the answers' labels compares them by."""
         ...
 
     def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
@@ -60,6 +70,7 @@ TASKS: Registry[Task] = Registry(
     "task type",
     {
         "single": Entry("One label per item", "learning.tasks.single:Single"),
+        "rating": Entry("A grade per item, from low to high", "learning.tasks.rating:Rating"),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
     },

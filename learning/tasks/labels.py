@@ -10,6 +10,7 @@ class LabelsAlone:
     """What `Task` asks about values, where an answer has none."""
 
     shape: ClassVar[str] = "labels"
+    ordered: ClassVar[bool] = False
 
     def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
         """None; raises ShapeError for a value."""

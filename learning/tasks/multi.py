@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning import metrics
-from learning.consensus import CONSENSUS
+from learning.consensus import CONSENSUS, OF_GRADES
+from learning.consensus.agreement import Distance, jaccard
 from learning.errors import ShapeError
 from learning.selection import STRATEGIES
 from learning.tasks.columns import Columns
@@ -21,6 +22,7 @@ class Multi(LabelsAlone):
     """Any number of labels per item, compared by Jaccard distance. Source: Jaccard 1912."""
 
     multi_label: ClassVar[bool] = True
+    measure: ClassVar[str] = "jaccard"
     headline: ClassVar[str] = "micro_f1"
     students: ClassVar[tuple[str, ...]] = (
         "head",
@@ -30,7 +32,9 @@ class Multi(LabelsAlone):
         "prompt",
     )
     strategies: ClassVar[tuple[str, ...]] = tuple(STRATEGIES)
-    consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
+    consensus: ClassVar[tuple[str, ...]] = tuple(
+        name for name in CONSENSUS if name not in OF_GRADES
+    )
     conformal: ClassVar[tuple[str, ...]] = ("inner-outer", "label-powerset")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
@@ -72,8 +76,10 @@ class Multi(LabelsAlone):
             "calibration_error": metrics.calibration_error(confidence.ravel(), (t == p).ravel()),
         }
 
-    def distance(self, a: Sequence[int], b: Sequence[int]) -> float:
+    def distance(self, a: Any, b: Any, columns: Columns) -> float:
         """Disagreement of two answers: 1 - |common| / |either|; two empty answers agree (0)."""
-        one, two = set(a), set(b)
-        either = len(one | two)
-        return 1 - len(one & two) / either if either else 0.0
+        return jaccard(frozenset(a), frozenset(b))
+
+    def apart(self, columns: Columns) -> Distance:
+        """Answers are sets of labels that may have some in common."""
+        return jaccard

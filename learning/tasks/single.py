@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning import metrics
-from learning.consensus import CONSENSUS
+from learning.consensus import CONSENSUS, OF_GRADES
+from learning.consensus.agreement import Distance, Grades, nominal
 from learning.errors import ShapeError
 from learning.selection import LABELWISE, STRATEGIES
 from learning.tasks.columns import Columns
@@ -21,6 +22,7 @@ class Single(LabelsAlone):
     """One label per item, compared by equality. Source: multinomial classification, textbook."""
 
     multi_label: ClassVar[bool] = False
+    measure: ClassVar[str] = "nominal"
     headline: ClassVar[str] = "accuracy"
     students: ClassVar[tuple[str, ...]] = (
         "head",
@@ -32,7 +34,9 @@ class Single(LabelsAlone):
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE
     )
-    consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
+    consensus: ClassVar[tuple[str, ...]] = tuple(
+        name for name in CONSENSUS if name not in OF_GRADES
+    )
     conformal: ClassVar[tuple[str, ...]] = ("lac", "aps", "raps", "class-conditional")
 
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]:
@@ -72,6 +76,10 @@ class Single(LabelsAlone):
             "calibration_error": metrics.calibration_error(predicted.max(axis=1), t == p),
         }
 
-    def distance(self, a: Sequence[int], b: Sequence[int]) -> float:
+    def distance(self, a: Sequence[int], b: Sequence[int], columns: Columns) -> float:
         """Disagreement of two answers: 0 equal, 1 different."""
         return 0.0 if list(a) == list(b) else 1.0
+
+    def apart(self, columns: Columns) -> Distance | Grades:
+        """Answers are equal or not."""
+        return nominal

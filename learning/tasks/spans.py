@@ -12,6 +12,7 @@ from learning.selection import LABELWISE, STRATEGIES
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.taggers import TAGGERS
+from learning.tasks.columns import Columns
 from learning.tasks.multi import Multi
 from learning.tasks.values import Agreed, Given
 from learning.types import Votes
@@ -61,7 +62,7 @@ class Spans(Multi):
         """The label ids that occur, ascending, each once."""
         return sorted({span.label for span in spans_of(value)})
 
-    def distance(self, a: Any, b: Any) -> float:
+    def distance(self, a: Any, b: Any, columns: Columns) -> float:
         """Disagreement of two values: 1 - F1 of their spans; two without any agree (0)."""
         f1 = exact_f1 if self.edges == "exact" else near_f1
         return 1 - f1(spans_of(a), spans_of(b))

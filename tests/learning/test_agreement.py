@@ -5,6 +5,7 @@ import pytest
 
 from learning.consensus.agreement import (
     Answers,
+    Grades,
     about,
     answers_of,
     cohen,
@@ -46,6 +47,15 @@ class TestPublishedExamples:
         found = krippendorff(from_table(table))
         assert found.value == pytest.approx(0.743, abs=0.0005)
         assert (found.items, found.answers) == (11, 40)
+
+    def test_krippendorff_of_2011_by_the_ordinal_metric(self) -> None:
+        """Part D of the same paper, on the table of part C, whose grades stand in any order here."""
+        table = ["123321412...", "1233224125.3", ".3332342251.", "12332441251."]
+        scale = Grades(places={ord(grade): place for place, grade in enumerate("12345")})
+        found = krippendorff(from_table(table), np.random.default_rng(0), scale)
+        assert found.value == pytest.approx(0.815, abs=0.0005)
+        assert found.low is not None
+        assert found.low < 0.815 < (found.high or 0)
 
     def test_krippendorff_of_two_voices_and_binary_answers(self) -> None:
         """The same paper, part A."""

@@ -136,8 +136,8 @@ class TestTasks:
         assert table.tolist() == [[0, 0, 0], [1, 0, 1]]
         assert Multi().usable(table).tolist() == [True, True]
         assert Multi().decode(table, columns) == [[], [1, 3]]
-        assert Multi().distance([1, 2], [2, 3]) == pytest.approx(2 / 3)
-        assert Multi().distance([], []) == 0
+        assert Multi().distance([1, 2], [2, 3], columns) == pytest.approx(2 / 3)
+        assert Multi().distance([], [], columns) == 0
         with pytest.raises(ShapeError):
             Multi().encode([[1, 1]], columns)
 

@@ -11,6 +11,7 @@ from learning.spans import Span, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.spans.tags import runs_of, spans_of_tags, tags_of
 from learning.spans.words import words_of
+from learning.tasks.columns import Columns
 from learning.tasks.spans import Spans
 
 TEXT = "Ana met Bo in Zu\u0308rich 👩\u200d💻."
@@ -118,8 +119,9 @@ class TestScores:
 
     def test_distance_takes_edges_as_the_task_says(self) -> None:
         one, other = value_of([self.A]), value_of([Span(0, 5, 1)])
-        assert Spans().distance(one, other) == 1
-        assert Spans(edges="near").distance(one, other) == pytest.approx(0.5)
+        columns = Columns(label_ids=(1, 2))
+        assert Spans().distance(one, other, columns) == 1
+        assert Spans(edges="near").distance(one, other, columns) == pytest.approx(0.5)
 
     def test_metrics_over_all_spans(self) -> None:
         truth, said = [[self.A, self.B], []], [[self.A], [self.B]]
