@@ -21,6 +21,7 @@ const prefix = `concord.${desk.dataset.project}.${desk.dataset.annotator}`;
 const multi = Boolean(desk.dataset.multi);
 // Answers that are more than labels are given by a widget of their own, which other pages never load.
 const module = desk.dataset.widget ? await import(desk.dataset.widget) : null;
+const pairs = desk.dataset.sides ? await import(desk.dataset.sides) : null;
 
 const queue = [...document.querySelectorAll("#stage > .item")];
 const history = [];
@@ -50,6 +51,7 @@ function chosenNames(ids) {
 
 /** What an answer said: its labels, yes or no to a question, or what its value amounts to. */
 function wordsOf(op) {
+  if (op.words !== undefined) return op.words;
   if (op.value !== undefined) return module.wordsOf(JSON.parse(op.value));
   if (op.question === undefined) return chosenNames(op.labels);
   return `${op.labels.length ? "" : "not "}${answers.name(op.question)}`;
@@ -78,6 +80,7 @@ function show() {
 
 /** All labels, or the one that is asked about; a person may want all of them all the same. */
 function showAnswers(card) {
+  sides?.show(card);
   if (widget) return widget.show(card);
   const said = card?.labels ?? null;
   const label = card?.whole ? null : answers.label(Number(card?.dataset.question));
@@ -131,6 +134,7 @@ function finish(kind, labels, reason, value) {
     assignment: card.dataset.assignment, after: card.after, comment: card.comment || undefined,
     value: value && JSON.stringify(value),
   };
+  op.words = kind === "answer" ? wordsOf(op) : "skip"; // the names of two sides go with their item
   card.hidden = true;
   card.remove();
   card.labels = kind === "answer" ? labels : null;
@@ -142,7 +146,7 @@ function finish(kind, labels, reason, value) {
   if (!asked) answers.used(labels);
   show();
   if (labels.length) answers.flash(labels);
-  hintUndo(kind === "answer" ? wordsOf(op) : "skip");
+  hintUndo(op.words);
   post(op);
   announce();
 }
@@ -206,7 +210,7 @@ function undo() {
   show();
   hintUndo("");
   post({ kind: "retract", uuid, annotation: op.uuid, item: card.dataset.item });
-  say(`Taken back: ${op.kind === "answer" ? wordsOf(op) : "skip"}.`);
+  say(`Taken back: ${wordsOf(op)}.`);
 }
 
 function flag() {
@@ -389,8 +393,10 @@ const outbox = new Outbox({
   onState: () => (current() ? paintState() : show()),
 });
 
+const labels = JSON.parse(byId("label-data").textContent);
+
 const keys = new Keys({
-  own: module?.ACTIONS,
+  own: module?.ACTIONS ?? pairs?.actionsOf(labels),
   run: (name, key) => does[name]?.(key),
   digit: (digit) => {
     const now = performance.now();
@@ -407,11 +413,12 @@ const keys = new Keys({
 });
 
 const answers = new Answers({
-  labels: JSON.parse(byId("label-data").textContent),
-  multi, prefix, onChoose: choose, onChange: () => paintState(),
+  labels, multi, prefix, onChoose: choose, onChange: () => paintState(),
 });
 
 const widget = module && new module.Widget({ answers, say, prefix, onChange: () => paintState() });
+
+const sides = pairs && new pairs.Sides({ answers, choose, say });
 
 const question = new Question({ onSay: sayOfLabel, onWhole: answerWhole });
 
@@ -441,6 +448,7 @@ const does = {
     const label = answers.withKey(key);
     if (label) choose(label.id);
   },
+  ...sides?.does,
   ...widget?.does,
 };
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Items that are read at most, the latest first, and different sets of labels among their answers.
 MOST_ITEMS, MOST_SETS = 10_000, 1_500
+# Answers between two texts that the effect of their order is read from, the latest.
+MOST_ANSWERS = 20_000
 # Common items below which a pair is not told, and pairs and labels at most.
 FEWEST_COMMON, MOST_PAIRS, MOST_LABELS = 5, 100, 200
 # Points over time, each of so many items at least.
@@ -38,6 +40,16 @@ JOIN annotator_annotator v ON v.id = a.annotator_id
 WHERE a.kind = 'answer' AND a.question_id IS NULL AND a.stream <> 'review'
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 ORDER BY a.id
+"""
+
+
+_SIDED = """
+SELECT a.labels[1], a.value->>'shown' = 'ab'
+FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
+WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
+  AND a.value ? 'shown' AND a.labels[1] = ANY(%(sides)s::bigint[])
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+ORDER BY a.id DESC LIMIT %(most)s
 """
 
 
@@ -96,7 +108,27 @@ def figures(project: Project) -> dict[str, Any]:
         "labels": list(_labels(project, answers, rng)),
         "pairs": list(_pairs(project, everybody, rng)),
         "over_time": list(_over_time(project, votes, rng)),
+        "order": _order(project),
     }
+
+
+def _order(project: Project) -> dict[str, Any] | None:
+    """How often the text that was shown first was found better; None where texts have no sides."""
+    import numpy as np
+
+    from learning.consensus.order import order_effect
+
+    if not project.task.sided:
+        return None
+    sides = columns_of(project, with_archived=True).label_ids[:2]
+    with connection.cursor() as cursor:
+        cursor.execute(_SIDED, {"project": project.pk, "sides": list(sides), "most": MOST_ANSWERS})
+        rows = cursor.fetchall()
+    found = order_effect(
+        np.array([label == sides[0] for label, _ in rows], dtype=np.bool_),
+        np.array([shown for _, shown in rows], dtype=np.bool_),
+    )
+    return None if found is None else asdict(found) | {"told": found.is_told}
 
 
 def _distance(project: Project) -> Distance | Grades:

@@ -226,8 +226,9 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
     project = run.project
     _set_state(run, batch, BatchState.READING, {})
     options = Options.from_json(batch.options)
-    # A file does not tell where on the scale a new grade stands.
-    creates = options.new_labels == "create" and not project.task.ordered
+    # A file does not tell where on a scale a new grade stands, and fixed answers have no further one.
+    is_closed = project.task.ordered or bool(project.task.begins_with)
+    creates = options.new_labels == "create" and not is_closed
     book = LabelBook(project, create=creates)
     report = Report()
     with staging(project, book) as stage:

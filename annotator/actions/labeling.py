@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from annotator.actions import entering, saying, settling
+from annotator.actions import entering, saying, settling, siding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -143,7 +143,7 @@ def store(
             assignment=assignment,
             stream=assignment.stream,
             labels=said.labels,
-            value=said.value,
+            value=said.value or siding.noted(project, assignment.item_id, annotator.pk),
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,

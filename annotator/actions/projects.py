@@ -9,7 +9,16 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import adapting, asking, assigning, auditing, entering, settling, skills
+from annotator.actions import (
+    adapting,
+    asking,
+    assigning,
+    auditing,
+    entering,
+    schema,
+    settling,
+    skills,
+)
 from annotator.actions.encoding import wish_encoding
 from annotator.actions.schema import LABELS
 from annotator.errors import InvalidError, NotFoundError
@@ -30,6 +39,7 @@ from annotator.models import (
 
 PURGE_AFTER_DAYS = 7
 LEAST_COVERAGE, MOST_COVERAGE = 0.5, 0.99
+KIND_WORDS = {ItemKind.TEXT: "one text", ItemKind.PAIR: "two texts", ItemKind.IMAGE: "an image"}
 IMAGE_ENCODER = "pixels-pca"
 ENCODERS_BY_KIND = {
     ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
@@ -94,6 +104,7 @@ def create_project(
         project.save()
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
         assigning.voice_of(project, owner)
+        schema.begin_labels(project)
     return project
 
 
@@ -103,10 +114,11 @@ def check_shape(task_type: str, kind: str) -> None:
 
     if task_type not in TASKS:
         raise InvalidError(f"An item takes: {', '.join(TASKS)}.", field="task_type")
-    if TASKS[task_type].shape != LABELS and kind != ItemKind.TEXT:
+    kinds = TASKS[task_type].item_kinds
+    if kind not in kinds:
+        wanted = " or ".join(KIND_WORDS[each] for each in ItemKind if each in kinds)
         raise InvalidError(
-            "Places are marked in items that are one text: choose that kind of item.",
-            field="item_kind",
+            f"“{TASKS.entry(task_type).label}” needs items that are {wanted}.", field="item_kind"
         )
 
 

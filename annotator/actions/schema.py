@@ -96,6 +96,10 @@ def add_labels(
 
     Where labels are grades, the first is the lowest, and one named by a digit has it as its key.
     """
+    if project.task.begins_with and Label.objects.filter(project=project).exists():
+        raise ConflictError(
+            "The answers of this type of project are fixed: rename or archive them."
+        )
     with transaction.atomic():
         # Parts two people who add a label at once: columns are given out one by one.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -127,6 +131,13 @@ def add_labels(
             )
             keys.add(fresh[-1].key)
         return Label.objects.bulk_create(fresh)
+
+
+def begin_labels(project: Project) -> list[Label]:
+    """Give a new project the labels that its type of answers begins with."""
+    own = project.task.begins_with
+    entries = [(name, key, "", hotkey) for name, key, hotkey in own]
+    return add_labels(project, entries) if entries else []
 
 
 def slug(name: str) -> str:
@@ -181,8 +192,8 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
 
     Raises ConflictError where labels are grades: their order is what answers mean.
     """
-    if project.task.ordered:
-        raise ConflictError("Grades keep their order: the answers given so far rely on it.")
+    if project.task.ordered or project.task.sided:
+        raise ConflictError("These labels keep their order: the answers given so far rely on it.")
     with transaction.atomic():
         labels = {
             label.pk: label for label in Label.objects.select_for_update().filter(project=project)
@@ -195,7 +206,12 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
 
 
 def archive_label(label: Label) -> None:
-    """Take a label off the screen. Its answers stay in the ledger and in exports of the ledger."""
+    """Take a label off the screen. Its answers stay in the ledger and in exports of the ledger.
+
+    Raises ConflictError for a side, without which two texts cannot be compared.
+    """
+    if label.project.task.sided and label.column < 2:
+        raise ConflictError(f"Without “{label.name}” the two texts cannot be compared.")
     Label.objects.filter(pk=label.pk, archived_at=None).update(archived_at=Now())
 
 

@@ -12,7 +12,6 @@ from annotator.formats import FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
-from annotator.models.project import task_type_choices
 
 # Formats in which labels have a place of their own, whatever the columns.
 BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll"}
@@ -69,7 +68,8 @@ def begin(
         _shape(project, mapping, task_type or project.task_type)
         known = {label.name.casefold() for label in project.live_labels()}
         fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
-        schema.add_labels(project, [(name, "", about, "") for name, about in fresh])
+        if fresh:
+            schema.add_labels(project, [(name, "", about, "") for name, about in fresh])
         if project.task.ordered and not project.live_labels().exists():
             raise InvalidError(
                 "Type the grades, the lowest first: a file tells their names and not their order.",
@@ -95,11 +95,12 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     fixed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if fixed.item_count or fixed.annotations.exists():
         raise ConflictError("The project has items, so what they are can no longer change.")
-    if task_type not in dict(task_type_choices()):
-        raise InvalidError("There is no such type of answers.", field="task_type")
     projects.check_shape(task_type, kind)
     project.item_kind, project.task_type = kind, task_type
+    if project.task.begins_with and project.labels.exists():
+        raise ConflictError("The project has labels already; answers of this type bring their own.")
     project.save(update_fields=["item_kind", "task_type"])
+    schema.begin_labels(project)
 
 
 def _brings_labels(batch: ImportBatch, mapping: Mapping) -> bool:

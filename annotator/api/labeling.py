@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import assigning, labeling, revising
+from annotator.actions import assigning, labeling, revising, siding
 from annotator.api.base import Endpoint
 from annotator.api.items import AnnotationShape, ItemContent, shown_stream
 from annotator.api.parsing import IdField, LabelField, ObjectField, body, label_ids
@@ -42,6 +42,8 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     With a `question`, a label id, only that label is asked about: answer with the same `question` and
     with `labels` that hold it or are empty. A whole answer, without `question`, is always taken too.
 
+    Two texts that are compared are shown in the order `shown`; labels are about the item's own order.
+
     `suggestion` lists [label id, probability], likeliest first, or is an object like the `value` of an
     answer, with a `probability` for each part; it is empty and the reason is withheld where the item
     is labelled blind. `label_set` holds the labels that hold with its
@@ -54,12 +56,13 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     suggestion = serializers.SerializerMethodField()
     label_set = serializers.SerializerMethodField()
     reason = serializers.SerializerMethodField()
+    shown = serializers.SerializerMethodField()
 
     class Meta:
         model = Assignment
         fields = [
             *("id", "item", "stream", "question", "reason", "suggestion", "label_set", "fallback"),
-            "lease_until",
+            *("shown", "lease_until"),
         ]
 
     @extend_schema_field(serializers.ChoiceField(choices=Stream.choices))
@@ -81,6 +84,10 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
         """The answer set, unless this answer is to be blind."""
         found: dict[str, Any] | None = None if self._is_blind(lease) else lease.label_set
         return found
+
+    def get_shown(self, lease: Assignment) -> str:
+        """Say "ba" where the second text is to be shown first, "ab" where the first is, else empty."""
+        return siding.shown(self.context["project"], lease.item_id, lease.annotator_id)
 
     def _is_blind(self, lease: Assignment) -> bool:
         return bool(self.context["project"].blind or lease.stream in labeling.BLIND)

@@ -19,7 +19,7 @@ FIRST = 10
 MEASURES = {
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",
-    "ordinal": "the grades between (ordinal)",
+    "ordinal": "grades, by how many answers lie between (ordinal)",
 }
 
 

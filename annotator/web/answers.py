@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import assigning, revising
+from annotator.actions import assigning, revising, schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Label, Project
 from annotator.web import marks, words
@@ -89,6 +89,8 @@ def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
         uuid=fresh,
         annotation_uuid=answer.uuid,
         labels=[int(each) for each in chosen],
-        value=None if answer.value is None else marks.value_of(request.POST.getlist("part")),
+        value=marks.value_of(request.POST.getlist("part"))
+        if project.shape != schema.LABELS
+        else None,
         comment=request.POST.get("comment", ""),
     )

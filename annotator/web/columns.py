@@ -13,6 +13,7 @@ from annotator.formats.guessing import shown
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
 from annotator.models import ImportBatch
+from annotator.models.project import task_type_choices
 
 # What a scale is at first, and how many grades one may take over from the file.
 SCALE = ("1", "2", "3", "4", "5")
@@ -74,6 +75,22 @@ class Choices:
         from learning.tasks import TASKS
 
         return self.task_type in TASKS and TASKS[self.task_type].ordered
+
+    @property
+    def task_types(self) -> list[tuple[str, str]]:
+        """What an answer may be, given what the items are; columns decide between one text and two."""
+        from learning.tasks import TASKS
+
+        kinds = {"image"} if self.is_image else {"text", "pair"}
+        return [each for each in task_type_choices() if kinds & TASKS[each[0]].item_kinds]
+
+    @property
+    def own_labels(self) -> list[str]:
+        """The labels that answers of the chosen type bring themselves."""
+        from learning.tasks import TASKS
+
+        own = TASKS[self.task_type].begins_with if self.task_type in TASKS else ()
+        return [name for name, _, _ in own]
 
     def with_scale(self) -> Choices:
         """With grades to begin with where none were typed, and without them for other labels."""

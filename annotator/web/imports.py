@@ -18,7 +18,6 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from annotator.actions import differing, importing, starting, undoing
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import BatchState, Can, ImportBatch, Project
-from annotator.models.project import task_type_choices
 from annotator.web.columns import Choices
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -172,7 +171,6 @@ def _columns(request: HttpRequest, project: Project, batch: ImportBatch) -> Http
         "choices": choices,
         "error": error,
         "is_first": not project.item_count,
-        "task_types": task_type_choices(),
         "refused": batch.report.get("refused", ""),
         "problems": batch.report.get("problems", [])[:SHOWN_PROBLEMS],
         "label_names": list(project.live_labels().values_list("name", flat=True)),

@@ -16,9 +16,17 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import assigning, entering, labeling, media, revising, schema
+from annotator.actions import (
+    assigning,
+    entering,
+    labeling,
+    media,
+    revising,
+    schema,
+    siding,
+)
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Annotator, Assignment, Can, Item, Label, Project, Stream
+from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Label, Project, Stream
 from annotator.templatetags.concord import controls_of
 from annotator.web import figures
 from annotator.web.markdown import to_html
@@ -48,6 +56,7 @@ class Card:
     question: int | None
     text: str
     text_b: str
+    shown: str
     marking: str
     image_url: str
     name: str
@@ -82,6 +91,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
         "skip_reasons": SKIP_REASONS,
         "widget": WIDGETS.get(project.shape),
+        "has_pairs": project.item_kind == ItemKind.PAIR,
     }
     return page(request, "label/label.html", project, "label", context)
 
@@ -227,6 +237,8 @@ def _pieces(
 def card_of(project: Project, assignment: Assignment) -> Card:
     """What the page may show of a lease: nothing that hints where the item is labelled blind."""
     item = assignment.item
+    shown = siding.shown(project, item.pk, assignment.annotator_id)
+    texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     blind = project.blind or assignment.stream in labeling.BLIND
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
     return Card(
@@ -235,8 +247,9 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         # A gold item looks like an audit item.
         stream="audit" if assignment.stream == Stream.GOLD else assignment.stream,
         question=None if blind else assignment.question_id,
-        text=item.text,
-        text_b=item.text_b,
+        text=texts[0],
+        text_b=texts[1],
+        shown=shown,
         marking="" if project.shape == schema.LABELS else marking_of(item.text),
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
@@ -268,7 +281,7 @@ def _why(project: Project, assignment: Assignment) -> str:
 def label_views(project: Project) -> list[dict[str, Any]]:
     """The labels as the page needs them, each with the digit or letter that is its own."""
     labels = list(project.live_labels().select_related("parent"))
-    few = len(labels) <= SLOTS
+    few, sided = len(labels) <= SLOTS, project.task.sided
     return [
         {
             "id": each.pk,
@@ -277,6 +290,7 @@ def label_views(project: Project) -> list[dict[str, Any]]:
             "hue": each.colour % 12,
             "key": _own_key(each, place, few=few),
             "digit": _own_key(each, place, few=few) if few else str((place + 1) % 10),
+            "side": ("First", "Second")[each.column] if sided and each.column < 2 else "",
         }
         for place, each in enumerate(labels)
     ]

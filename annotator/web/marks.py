@@ -38,7 +38,7 @@ class Part:
 
 def parts_of(value: Any, text: str, labels: Mapping[int, Label]) -> list[Part]:
     """The marked places of a value in their order; none where an answer has no value."""
-    if value is None:
+    if value is None or "spans" not in value:
         return []
     return [
         Part(one["start"], one["end"], labels[one["label"]], _quote(text, one["start"], one["end"]))

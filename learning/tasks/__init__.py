@@ -20,6 +20,11 @@ class Task(Protocol):
     shape: "labels", where an answer is a sequence of label ids; else what its value is made of, which
     chooses the widget that gives it and the formats that carry it.
     ordered: the labels are grades, and their columns are in the order of the scale.
+    sided: columns 0 and 1 say that the first or the second text is better, so that the side on which
+        a text is shown is drawn for each person.
+    item_kinds: "text", "pair", "image": the items that can be answered so.
+    begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
+        none is added to them.
     measure: what agreement compares answers by: "nominal", "jaccard", "ordinal".
     headline: the one of `metrics` that students are compared by; 1 is best.
     """
@@ -27,6 +32,9 @@ class Task(Protocol):
     shape: ClassVar[str]
     multi_label: ClassVar[bool]
     ordered: ClassVar[bool]
+    sided: ClassVar[bool]
+    item_kinds: ClassVar[frozenset[str]]
+    begins_with: ClassVar[tuple[tuple[str, str, str], ...]]
     measure: ClassVar[str]
     headline: ClassVar[str]
     students: ClassVar[tuple[str, ...]]
@@ -71,6 +79,9 @@ TASKS: Registry[Task] = Registry(
     {
         "single": Entry("One label per item", "learning.tasks.single:Single"),
         "rating": Entry("A grade per item, from low to high", "learning.tasks.rating:Rating"),
+        "preference": Entry(
+            "Which of two texts is better, or neither", "learning.tasks.preference:Preference"
+        ),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
     },

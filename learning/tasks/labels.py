@@ -11,6 +11,9 @@ class LabelsAlone:
 
     shape: ClassVar[str] = "labels"
     ordered: ClassVar[bool] = False
+    sided: ClassVar[bool] = False
+    item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
+    begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
     def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
         """None; raises ShapeError for a value."""

@@ -32,6 +32,7 @@ class Spans(Multi):
     """
 
     shape: ClassVar[str] = "spans"
+    item_kinds: ClassVar[frozenset[str]] = frozenset({"text"})
     headline: ClassVar[str] = "span_f1"
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
     strategies: ClassVar[tuple[str, ...]] = tuple(

@@ -93,10 +93,15 @@ export class Answers {
   #touched = false;
   #cursor = 0;
   #foundLabels = [];
+  #sides = [];
+  #former = null; // the rows of the item before, where labels change their rows
 
   constructor({ labels, multi, prefix, onChoose, onChange }) {
     this.#labels = labels.map((label) => ({ ...label, plain: plain(label.name) }));
     this.#byId = new Map(this.#labels.map((label) => [label.id, label]));
+    this.#sides = this.#labels
+      .filter((label) => label.side)
+      .map((label) => ({ label, looks: { key: label.key, hue: label.hue, name: `${label.side} is better` } }));
     Object.assign(this, { multi, prefix, onChoose, onChange });
     this.few = labels.length <= SLOTS;
     this.rows = document.getElementById("rows");
@@ -113,6 +118,25 @@ export class Answers {
 
   name(id) {
     return this.#byId.get(id)?.name ?? "a label that is gone";
+  }
+
+  /**
+   * Lay the labels of two sides out as the texts are shown: with "ba" the second label comes first,
+   * with the first one's key and colour. They are called by the place of their text on the screen, so
+   * that nothing says which one is the item's own first.
+   */
+  lay(shown) {
+    if (this.#sides.length < 2) return;
+    this.#former = this.#slots;
+    const laid = this.#sides.map((side) => side.label);
+    if (shown === "ba") laid.reverse();
+    laid.forEach((label, place) => Object.assign(label, this.#sides[place].looks));
+    this.#labels = [...laid, ...this.#labels.filter((label) => !laid.includes(label))];
+  }
+
+  /** The label of the text that is shown first (0) or second (1), or null. */
+  atSide(place) {
+    return this.#sides.length < 2 ? null : this.#labels[place].id;
   }
 
   /** The label with this constant key (letters; digits follow the rows). */
@@ -164,9 +188,9 @@ export class Answers {
   }
 
   flash(ids) {
-    this.rows.querySelectorAll(".answer").forEach((row) => {
+    this.rows.querySelectorAll(".answer").forEach((row, place) => {
       row.classList.remove("flash");
-      if (!ids.includes(Number(row.dataset.label))) return;
+      if (!ids.includes(this.#former?.[place] ?? Number(row.dataset.label))) return;
       void row.offsetWidth; // restarts the animation
       row.classList.add("flash");
     });

@@ -1,0 +1,100 @@
+"""Preferences: sides drawn for each person, answers about the item's own two texts."""
+
+from uuid import uuid4
+
+import pytest
+
+from annotator.actions import agreeing, assigning, labeling, projects, schema, sealing, siding
+from annotator.actions.assigning import voice_of
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Annotation, Item, Label, Membership, Project, Role
+from annotator.web.label import card_of
+from tests.factories import make_items
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project(cast):
+    made = projects.create_project(
+        cast.lea, "Replies", task_type="preference", item_kind="pair", audit_share=0
+    )
+    Membership.objects.create(project=made, user=cast.ana, role=Role.ANNOTATOR)
+    make_items(made, [f"reply {number} of A" for number in range(40)])
+    Item.objects.filter(project=made).update(text_b="reply of B")
+    return Project.objects.get(pk=made.pk)
+
+
+def answered(project, user, choose):
+    """Answer every item with the label that `choose(shown)` names."""
+    voice, labels = voice_of(project, user), dict(project.labels.values_list("key", "pk"))
+    for _ in range(40):
+        (lease,) = assigning.lease(project, voice, 1)
+        shown = siding.shown(project, lease.item_id, voice.pk)
+        pk = labels[choose(shown)]
+        labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, labels=[pk])
+
+
+class TestAnswers:
+    def test_they_are_fixed_but_for_their_names_and_what_may_be_left_out(self, project):
+        labels = {label.key: label for label in project.live_labels()}
+        assert [labels[key].hotkey for key in ("a", "b", "tie", "bad")] == ["1", "2", "=", "0"]
+        assert [labels[key].column for key in ("a", "b")] == [0, 1]
+        with pytest.raises(ConflictError, match="fixed"):
+            schema.add_label(project, "Neither")
+        with pytest.raises(ConflictError, match="cannot be compared"):
+            schema.archive_label(labels["a"])
+        schema.archive_label(labels["tie"])
+        assert Label.objects.live().filter(project=project).count() == 3
+
+    def test_they_need_two_texts(self, cast):
+        with pytest.raises(InvalidError, match="two texts") as refusal:
+            projects.create_project(cast.lea, "Replies", task_type="preference")
+        assert refusal.value.data["field"] == "item_kind"
+
+
+class TestSides:
+    def test_chance_decides_the_order_once_for_each_person_and_item(self, cast, project):
+        ana, lea = voice_of(project, cast.ana), voice_of(project, cast.lea)
+        items = list(project.items.values_list("pk", flat=True))
+        seen = {who: [siding.shown(project, pk, who.pk) for pk in items] for who in (ana, lea)}
+        assert seen[ana] == [siding.shown(project, pk, ana.pk) for pk in items]
+        assert seen[ana] != seen[lea]
+        assert 8 < seen[ana].count("ba") < 32
+
+    def test_the_page_shows_the_texts_in_that_order_and_names_no_side(self, cast, project):
+        voice = voice_of(project, cast.ana)
+        for lease in assigning.lease(project, voice, 3):
+            card = card_of(project, lease)
+            texts = [lease.item.text, lease.item.text_b]
+            assert [card.text, card.text_b] == (texts if card.shown == "ab" else texts[::-1])
+
+    def test_the_order_is_kept_with_the_answer_and_sealed(self, cast, project):
+        answered(project, cast.ana, lambda shown: "a")
+        said = Annotation.objects.all()
+        assert {each.value["shown"] for each in said} == {"ab", "ba"}
+        sealing.seal(project)
+        assert sealing.verify(project) == []
+
+    def test_another_type_of_answer_keeps_no_order(self, cast):
+        plain = projects.create_project(cast.lea, "Plain", item_kind="pair")
+        assert siding.shown(plain, 1, 1) == ""
+        assert siding.noted(plain, 1, 1) is None
+
+
+class TestEffectOfTheOrder:
+    def test_who_always_takes_the_first_is_told(self, cast, project):
+        answered(project, cast.ana, lambda shown: shown[0])
+        order = agreeing.figures(project)["order"]
+        assert (order["share"], order["answers"], order["told"]) == (1, 40, True)
+        assert order["low"] > 0.8
+
+    def test_who_takes_a_text_for_itself_is_not(self, cast, project):
+        answered(project, cast.ana, lambda shown: "b")
+        order = agreeing.figures(project)["order"]
+        assert order["low"] < 0.5 < order["high"]
+        assert not order["told"]
+
+    def test_without_a_choice_there_is_nothing_to_tell(self, cast, project):
+        answered(project, cast.ana, lambda shown: "tie")
+        assert agreeing.figures(project)["order"] is None
