@@ -56,6 +56,8 @@ class Pool:
     wanted: (w,) int64, rows that a lead asked for by a search or an example, best first.
     set_sizes: (n,) int, labels that the promised answer set leaves to decide between, or None while
         nothing is promised.
+    doubted: what is in doubt within an item ("the spans"), where the margins are of that and do not
+        follow from probabilities of whole labels; "" where they do.
     """
 
     eligible: Bools
@@ -70,6 +72,7 @@ class Pool:
     teacher_error: float | None = None
     wanted: Ints | None = None
     set_sizes: Ints | None = None
+    doubted: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.eligible)

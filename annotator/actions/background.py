@@ -65,7 +65,7 @@ def recipes_of(project: Project) -> list[Recipe]:
         known.get(kind)
         or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
         for kind in TASKS[project.task_type].students
-        if kind != "head" and (texts or STUDENTS[kind].needs == "encodings")
+        if kind != "head" and kind in STUDENTS and (texts or STUDENTS[kind].needs == "encodings")
     ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annotator.actions.conforming import Sets
     from annotator.actions.lessons import Learnt
     from learning.students.predictions import Predictions
+    from learning.taggers.types import Tagged
     from learning.types import Pool, Selection
 
 PICKS = 3_000
@@ -70,6 +71,7 @@ class Knowledge:
     label_ids: tuple[int, ...] = ()
     learnt: Learnt | None = None
     sets: Sets | None = None
+    tagged: Tagged | None = None
 
     @property
     def rows(self) -> int:
@@ -115,6 +117,7 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         answers=answers,
         teacher_error=teacher_error(project),
         set_sizes=_set_sizes(project, knowledge),
+        doubted="" if knowledge.tagged is None else "the spans",
     )
 
 

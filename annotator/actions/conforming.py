@@ -69,10 +69,11 @@ class Drawn:
 
 
 def method_of(project: Project) -> str:
-    """The project's conformal method, or the one that its task type begins with."""
+    """The project's conformal method, or the one that its task type begins with; "" if it has none."""
     from learning.tasks import TASKS
 
-    return project.set_method or TASKS[project.task_type].conformal[0]
+    fitting = TASKS[project.task_type].conformal
+    return project.set_method or (fitting[0] if fitting else "")
 
 
 def calibrate(
@@ -88,7 +89,7 @@ def calibrate(
     from learning.audit.conformal.calibrated import items_needed
 
     project = run.project
-    if not project.answer_sets:
+    if not (project.answer_sets and method_of(project)):
         SetCalibration.objects.filter(version=version).delete()
         return None
     position, name = sealed_position(project), method_of(project)

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import advising, auditing, conforming, sheets
-from annotator.actions.schema import columns_of
+from annotator.actions.schema import LABELS, columns_of
 from annotator.actions.sealing import position as sealed_position
 from annotator.actions.searching import predictions_of
 from annotator.models import AuditSheet, Part, Project, StudentVersion, Verdict
@@ -127,7 +127,8 @@ def compute(project: Project, version: StudentVersion) -> dict[str, Any]:
     row = judged.row_of(version)
     asked = 0 if row is None else int(judged.asked[row].sum())
     measured = judged.measured(auditing.FEWEST_TO_SHOW)
-    curve = _fit(measured, judged, rng)
+    alone = project.shape == LABELS  # a value is not right because its labels are
+    curve = _fit(measured, judged, rng) if alone else None
     found: dict[str, Any] = {
         "student": version.number,
         "trained_on": version.trained_on,
@@ -138,11 +139,11 @@ def compute(project: Project, version: StudentVersion) -> dict[str, Any]:
         "labels": [],
         "criteria": [],
         **_shares(project),
-        "curve": _points(judged, measured),
+        "curve": _points(judged, measured) if alone else [],
         "forecast": _forecast(project, curve),
         "next": advising.next_labels(project, curve),
     }
-    if row is not None and asked >= auditing.FEWEST_TO_SHOW:
+    if alone and row is not None and asked >= auditing.FEWEST_TO_SHOW:
         found |= _quality(project, judged, row)
     return found
 

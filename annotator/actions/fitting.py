@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from django.db import transaction
 from django.db.models import Max
@@ -36,6 +36,7 @@ from annotator.models import Encoding, Item, Job, Project, StudentState, Student
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from annotator.actions.lessons import Lesson
     from learning.students import Fitted, Student
@@ -68,6 +69,21 @@ class Plan:
             raise InvalidError(str(error), field="params") from error
 
 
+class Learned(Protocol):
+    """What is told of a lesson with the version that learned from it."""
+
+    @property
+    def numbers(self) -> NDArray[np.int64]: ...
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def held(self) -> list[int]: ...
+    @property
+    def answers(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+
+
 def learn(
     run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plan: Plan
 ) -> tuple[StudentVersion, Predictions]:
@@ -79,12 +95,12 @@ def learn(
     done = published(run)
     if done is not None:
         predictions = read_predictions(students_folder(project.pk) / done.folder / "pool")
-        _follow_up(run, done, predictions)
+        follow_up(run, done, predictions)
         return done, predictions
     started = time.monotonic()
     rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
     student = plan.student()
-    _remove_attempts(run, project)
+    remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
     with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
         fitted = _fit(run, project, lesson, plan, rng, checkpoint)
@@ -96,8 +112,8 @@ def learn(
         figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
         recipe = {"kind": plan.kind, "params": plan.params, "device": _device(student)}
         fields = {**recipe, "folder": folder.name, "seconds": round(time.monotonic() - started, 3)}
-        version = _publish(run, encoding, lesson, predictions, {**fields, **figures.fields()})
-    _follow_up(run, version, predictions)
+        version = publish(run, encoding, lesson, predictions, {**fields, **figures.fields()})
+    follow_up(run, version, predictions)
     return version, predictions
 
 
@@ -165,7 +181,7 @@ def accelerator() -> str:
     return str(importlib.import_module("learning.students.devices").device().type)
 
 
-def _follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:
+def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:
     """What rests on a version once it is there; done again after a kill in between."""
     project = version.project
     conforming.calibrate(run, version, predictions, version.sheet.held)
@@ -192,10 +208,10 @@ def _former(project: Project, kind: str, columns: Columns) -> Fitted | None:
         return None  # a cold start gives the same student, only slower
 
 
-def _publish(
+def publish(
     run: jobs.Run,
     encoding: Encoding,
-    lesson: Lesson,
+    lesson: Learned,
     predictions: Predictions,
     fields: dict[str, Any],
 ) -> StudentVersion:
@@ -240,7 +256,7 @@ def put_to_use(version: StudentVersion) -> None:
     forget_old_files(project)
 
 
-def _remove_attempts(run: jobs.Run, project: Project) -> None:
+def remove_attempts(run: jobs.Run, project: Project) -> None:
     """Remove what earlier attempts at this job wrote before they were killed."""
     for left in students_folder(project.pk).glob(f"*-{run.job.pk}-*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from annotator.actions.choosing import Knowledge
     from annotator.actions.conforming import LabelSet
+    from learning.spans import Span
     from learning.types import Selection
 
 QUEUE_LOCK = 7_005
@@ -138,11 +139,28 @@ def _columns(
     ]
 
 
-def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> list[list[float]]:
-    """The likeliest labels; as many as the set has, so that each of those has its probability."""
+def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> Any:
+    """The likeliest labels; as many as the set has, so that each of those has its probability. Where
+    a tagger speaks, the spans that it says.
+    """
+    if knowledge.tagged is not None:
+        return {"spans": _spans(knowledge, knowledge.tagged.spans(row))}
     known = knowledge.predictions
     if known is None:
         return []
     in_set = 0 if held is None else len(held.sure) + len(held.maybe)
     top = known.top(row, min(max(SUGGESTED, in_set), SUGGESTED_AT_MOST))
     return [[knowledge.label_ids[column], round(p, 4)] for column, p in top if p > 0]
+
+
+def _spans(knowledge: Knowledge, said: list[tuple[Span, float]]) -> list[dict[str, Any]]:
+    """As a value has them, each with its probability."""
+    return [
+        {
+            "start": span.start,
+            "end": span.end,
+            "label": knowledge.label_ids[span.label],
+            "probability": round(p, 4),
+        }
+        for span, p in said
+    ]

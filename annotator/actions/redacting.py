@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from knox.models import AuthToken
 
-from annotator.actions import assigning
+from annotator.actions import assigning, reading_words
 from annotator.actions.encoding import open_matrix
 from annotator.actions.media import image_path
 from annotator.errors import ConflictError, NotFoundError
@@ -119,6 +119,7 @@ def _forget_vector(item: Item) -> None:
         matrix = open_matrix(encoding)
         if item.number < matrix.rows:
             matrix.write(item.number, np.zeros((1, encoding.dimensions), dtype=np.float32))
+    reading_words.forget(item)
 
 
 def _remove_image(project_id: int, name: str) -> None:

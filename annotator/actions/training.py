@@ -18,6 +18,8 @@ from annotator.actions import (
     naming,
     promoting,
     queueing,
+    reading_words,
+    tagging,
 )
 from annotator.actions.encoding import (
     current_encoding,
@@ -25,7 +27,7 @@ from annotator.actions.encoding import (
     students_folder,
     wish_encoding,
 )
-from annotator.actions.schema import columns_of
+from annotator.actions.schema import LABELS, columns_of
 from annotator.models import (
     Encoding,
     Project,
@@ -45,6 +47,8 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)
         return {"trained": False, "why": "The items are not encoded yet."}
+    if project.shape != LABELS:
+        return _train_tagger(run, encoding)
     if naming.behind(project, encoding):
         wish_encoding(project)  # it trains again when the labels' names are encoded too
     lesson = lessons.gather(project, encoding)
@@ -60,6 +64,32 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     fitting.forget_old_files(project)
     flagging.wish(project)
     background.wish(project, len(lesson.numbers))
+    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
+    """The same where answers mark spans."""
+    from learning.errors import ParameterError
+
+    project = run.project
+    try:
+        words = reading_words.read(run, encoding)
+    except ParameterError as refusal:
+        return {
+            "trained": False,
+            "why": str(refusal),
+            "picks": _refill(run, project, encoding, None),
+        }
+    lesson = tagging.gather(project, words)
+    if lesson is None:
+        chosen = _refill(run, project, encoding, None)
+        return {"trained": False, "why": "Two texts, one with a span, are needed.", "picks": chosen}
+    version, predictions, tagged = tagging.learn(run, encoding, words, lesson)
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        known = replace(_knowledge(project, encoding, predictions, version), tagged=tagged)
+        _refill(run, project, encoding, known)
+    promoting.reconsider(run)
+    fitting.forget_old_files(project)
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
 
 
@@ -83,8 +113,14 @@ def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | N
     current = project.current_student
     if current is None:
         return None
-    predictions = read_predictions(students_folder(project.pk) / current.folder / "pool")
-    return _knowledge(project, encoding, predictions, current)
+    pool = students_folder(project.pk) / current.folder / "pool"
+    predictions = read_predictions(pool)
+    known = _knowledge(project, encoding, predictions, current)
+    if project.shape == LABELS:
+        return known
+    from learning.taggers.pool import read_tagged
+
+    return replace(known, tagged=read_tagged(pool, predictions))
 
 
 def _knowledge(

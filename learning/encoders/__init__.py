@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.errors import ParameterError
 from learning.registry import Entry, Registry
 from learning.storage import MANIFEST, read_json
+from learning.taggers.types import WordVectors
 
 Items = Sequence[str] | Sequence[bytes]
 
@@ -69,6 +71,30 @@ def load(folder: Path | str) -> Ready:
     folder = Path(folder)
     manifest = read_json(folder / MANIFEST)
     return ENCODERS[str(manifest.get("encoder"))].load(folder)
+
+
+class WordReader(Protocol):
+    """An encoder that reads word by word."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a word's vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> WordVectors:
+        """The words of each text in their context; a text without words has none."""
+        ...
+
+
+def by_word(ready: Any) -> WordReader:
+    """The same encoder, word by word. Raises ParameterError for one that reads texts as a whole."""
+    if not hasattr(ready, "by_word"):
+        raise ParameterError(
+            "This project's encoder reads texts as a whole. Spans need one that reads words: choose "
+            "MiniLM or a transformers text model in the settings."
+        )
+    found: WordReader = ready.by_word()
+    return found
 
 
 def pair(text: str, text_b: str) -> str:

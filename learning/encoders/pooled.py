@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from learning.encoders import Items
+    from learning.encoders.words import WordEncoder
 
 BATCH_TOKENS = 4096  # padded tokens in a batch: keeps the memory flat whatever the lengths
 
@@ -67,6 +68,12 @@ class PooledText:
         mask = padded["attention_mask"][:, :, None].float()  # (b, t, 1)
         mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)  # (b, d)
         return torch.nn.functional.normalize(mean, dim=1)
+
+    def by_word(self) -> WordEncoder:
+        """The same model, read word by word."""
+        from learning.encoders.words import WordEncoder
+
+        return WordEncoder(ready=self)
 
     def save(self, folder: Path) -> None:
         """Write which model this is; the weights stay where they came from."""

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.encoders.words import WordVectors
 from learning.errors import DamagedFileError
 from learning.storage import MANIFEST, read_json, write_json
-from learning.taggers.types import Words
+from learning.taggers.types import Words, WordVectors
 from learning.types import require
 
 FILES = {"vectors": "<f2", "edges": "<i4", "counts": "<i4"}
+
+
+def dimensions_in(folder: Path) -> int:
+    """Of the words that a folder holds."""
+    return int(read_json(folder / MANIFEST)["dimensions"])
 
 
 class WordStore:

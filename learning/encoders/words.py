@@ -5,14 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning.encoders.pooled import BATCH_TOKENS, PooledText, length_batches
-from learning.errors import ParameterError
 from learning.spans.words import words_of
+from learning.taggers.types import WordVectors
 
 if TYPE_CHECKING:
     import torch
@@ -24,15 +24,6 @@ FLAGS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordVectors:
-    """Words of n texts, one text after another: counts (n,) of them, edges (N, 2), vectors (N, d)."""
-
-    counts: NDArray[np.int64]
-    edges: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
 class WordEncoder:
     """Reads texts word by word. A word's vector is the mean over its pieces two thirds up the layers
     (the last ones are made for whole texts and tell words apart less well), then its shape.
@@ -40,16 +31,6 @@ class WordEncoder:
     """
 
     ready: PooledText
-
-    @classmethod
-    def of(cls, ready: Any) -> WordEncoder:
-        """Raises ParameterError for an encoder that has no words."""
-        if not isinstance(ready, PooledText):
-            raise ParameterError(
-                "This project's encoder reads texts as a whole. Spans need one that reads words: "
-                "choose MiniLM or a transformers text model in the settings."
-            )
-        return cls(ready=ready)
 
     @property
     def layer(self) -> int:

@@ -65,6 +65,8 @@ def pool_margins(pool: Pool, probabilities: Floats) -> NDArray[np.float32]:
 
 def hesitation(pool: Pool, probabilities: Floats, row: int) -> str:
     """What the student is unsure of about one row, whose (k,) probabilities are given."""
+    if pool.doubted and pool.margins is not None:
+        return f"the student is unsure of {pool.doubted} ({percent(1 - float(pool.margins[row]))} doubt)"
     if pool.multi_label:
         p = np.asarray(probabilities, dtype=np.float32)
         place = int(np.abs(p - 0.5).argmin())

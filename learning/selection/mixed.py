@@ -114,6 +114,8 @@ def _doubt(pool: Pool, waiting: Rows) -> Matrix:
 
 def _ranks(pool: Pool) -> bool:
     """Whether labels compete for the first place although an item may have several."""
+    if pool.doubted:
+        return False
     return pool.multi_label and pool.probabilities is not None and pool.probabilities.shape[1] > 1
 
 

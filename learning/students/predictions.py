@@ -28,6 +28,14 @@ BLOCK_TEXTS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubted:
+    """A block of items with margins that are not those of its probabilities: (b, k) and (b,)."""
+
+    probabilities: NDArray[np.float32]
+    margins: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Predictions:
     """Memory maps of one write; they stay valid when a newer one replaces the files.
 
@@ -81,7 +89,7 @@ def write_predictions(
 
 
 def write_probabilities(
-    folder: Path, blocks: Iterable[NDArray[np.float32]], labels: int, *, multi_label: bool
+    folder: Path, blocks: Iterable[NDArray[np.float32] | Doubted], labels: int, *, multi_label: bool
 ) -> Predictions:
     """Write (b, k) float32 blocks, in row order, as the new content of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,12 +102,16 @@ def write_probabilities(
         streams: dict[str, BinaryIO] = {
             name: stack.enter_context((folder / file).open("wb")) for name, file in files.items()
         }
-        for block in blocks:
+        for one in blocks:
+            block = one.probabilities if isinstance(one, Doubted) else one
             require(
                 block.ndim == 2 and block.shape[1] == labels,
                 f"Probabilities must have {labels} columns, not shape {block.shape}.",
             )
-            for name, values in _parts(block, sparse=sparse, multi_label=multi_label).items():
+            parts = _parts(block, sparse=sparse, multi_label=multi_label)
+            if isinstance(one, Doubted):
+                parts["margins"] = one.margins.astype(np.float32)
+            for name, values in parts.items():
                 streams[name].write(np.ascontiguousarray(values).tobytes())
             rows += len(block)
     write_json(

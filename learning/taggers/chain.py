@@ -23,54 +23,77 @@ NEVER = np.float32(-1e9)
 class Read:
     """What scores say when the rule is kept.
 
-    tags: (N,) the likeliest tags together; marginals: (N, t) how likely each tag is at each word;
-    first, last: (s,) the words of the spans that `tags` has, the last one included; column: (s,) their
-    columns; probability: (s,) that just this span is there.
+    tags: (N,) the likeliest tags together; marginals: (N, t) how likely each tag is at each word.
+    scores: (N, t) as given; forward, ends: (N, t) and (N,) logarithms of the weight of all ways up to a
+    word's tag, and of all ways from a word on when no span goes on there; whole: (n,) of all ways.
     """
 
+    starts: NDArray[np.int64]
     tags: NDArray[np.int64]
     marginals: Table
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    column: NDArray[np.int64]
-    probability: Table
+    scores: Table
+    forward: Table
+    ends: Table
+    whole: Table
+
+    def runs(self) -> NDArray[np.int64]:
+        """(s, 3) first word, last word (included) and column of the spans that `tags` has."""
+        firsts = np.flatnonzero(self.tags % 2 == 1)
+        stops = np.append((self.tags == OUTSIDE) | (self.tags % 2 == 1), [True])
+        stops[self.starts] = True
+        at = np.flatnonzero(stops)
+        lasts = at[np.searchsorted(at, firsts, side="right")] - 1
+        return np.stack([firsts, lasts, (self.tags[firsts] - 1) // 2], axis=1)
+
+    def probability(self, runs: Ints) -> Table:
+        """(s,) how likely just these spans (s, 3) are there, each by itself."""
+        first, last, column = np.asarray(runs, dtype=np.int64).reshape(-1, 3).T
+        text = np.searchsorted(self.starts, first, side="right") - 1
+        inner = np.concatenate(
+            [np.zeros((1, self.scores.shape[1])), np.cumsum(self.scores, axis=0)]
+        )
+        inside = 2 + 2 * column
+        within = inner[last + 1, inside] - inner[first + 1, inside]
+        behind = np.append(self.ends, [0.0])[last + 1]
+        after = np.where(last + 1 < self.starts[text + 1], behind, 0.0)
+        logs = self.forward[first, 1 + 2 * column] + within + after - self.whole[text]
+        return np.asarray(np.exp(np.minimum(logs, 0.0)), dtype=np.float32)
 
 
 def read(scores: Table, starts: Ints) -> Read:
     """Read scores (N, t), larger likelier, of texts that begin at words `starts` (n + 1,)."""
-    total = len(scores)
-    tags = np.zeros(total, dtype=np.int64)
-    marginals = np.zeros(scores.shape, dtype=np.float32)
-    odds: list[Table] = []
-    spans: list[NDArray[np.int64]] = []
-    for place, valid in _batches(starts):
+    places = np.asarray(starts, dtype=np.int64)
+    tags = np.zeros(len(scores), dtype=np.int64)
+    marginals, forward = np.zeros((2, *scores.shape), dtype=np.float32)
+    ends = np.zeros(len(scores), dtype=np.float32)
+    whole = np.zeros(len(places) - 1, dtype=np.float32)
+    for texts, place, valid in _batches(places):
         padded = np.where(valid[:, :, None], scores[place], 0).astype(np.float32)
-        tags[place[valid]] = _likeliest(padded, valid)[valid]
-        forward, backward = _forward(padded, valid), _backward(padded, valid)
-        whole = _logsum(_at_end(forward, valid))  # (b,)
-        logs = forward + backward - whole[:, None, None]
-        marginals[place[valid]] = np.exp(logs)[valid]
-        found = _spans(np.where(valid, tags[place], OUTSIDE))
-        spans.append(_in_all(found, place))
-        odds.append(
-            np.exp(_span_logs(found, padded, valid, forward, backward) - whole[found[:, 0]])
-        )
-    table = np.concatenate(spans) if spans else np.zeros((0, 3), dtype=np.int64)
-    chance = np.concatenate(odds) if odds else np.zeros(0, dtype=np.float32)
-    order = np.argsort(table[:, 0], kind="stable")
-    first, last, column = table[order].T
+        there, back = _forward(padded, valid), _backward(padded, valid)
+        total = _logsum(_at_end(there, valid))  # (b,)
+        own = place[valid]
+        tags[own] = _likeliest(padded, valid)[valid]
+        marginals[own] = np.exp(there + back - total[:, None, None])[valid]
+        forward[own] = there[valid]
+        ends[own] = _ends(padded[valid] + back[valid])
+        whole[texts] = total
     return Read(
+        starts=places,
         tags=tags,
         marginals=marginals,
-        first=first,
-        last=last,
-        column=column,
-        probability=np.clip(chance[order], 0, 1).astype(np.float32),
+        scores=np.asarray(scores, dtype=np.float32),
+        forward=forward,
+        ends=ends,
+        whole=whole,
     )
 
 
-def _batches(starts: Ints) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
-    """Texts of similar length: (b, w) the place of each word in all words, and (b, w) what is real."""
+def _batches(
+    starts: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
+    """Texts of similar length: (b,) which, (b, w) the place of each word in all words, and (b, w) what
+    of that is real.
+    """
     lengths = np.diff(starts)
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
@@ -80,7 +103,7 @@ def _batches(starts: Ints) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_
         rows = order[begin : begin + max(1, BATCH_WORDS // longest)]
         steps = np.arange(longest)
         valid = steps < lengths[rows][:, None]
-        yield np.where(valid, np.asarray(starts)[rows][:, None] + steps, 0), valid
+        yield rows, np.where(valid, starts[rows][:, None] + steps, 0), valid
         begin += len(rows)
 
 
@@ -148,43 +171,3 @@ def _logsum(values: Table) -> Table:
 
 def _at_end(forward: Table, valid: NDArray[np.bool_]) -> Table:
     return np.asarray(forward[np.arange(len(forward)), valid.sum(axis=1) - 1])
-
-
-def _spans(tags: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(s, 4) row, first word, last word and column of the spans of valid tags (b, w)."""
-    rows, firsts = np.nonzero(tags % 2 == 1)
-    columns = (tags[rows, firsts] - 1) // 2
-    going = np.concatenate([tags, np.zeros((len(tags), 1), dtype=np.int64)], axis=1)
-    stops = (going == OUTSIDE) | (going % 2 == 1)
-    width = going.shape[1]
-    places = np.where(stops, np.arange(width), width)
-    # the nearest stop behind each place
-    nearest = np.minimum.accumulate(places[:, ::-1], axis=1)[:, ::-1]
-    lasts = nearest[rows, firsts + 1] - 1
-    return np.stack([rows, firsts, lasts, columns], axis=1)
-
-
-def _in_all(found: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(s, 3) first and last word counted in all words, and the column."""
-    rows, firsts, lasts, columns = found.T
-    return np.stack([place[rows, firsts], place[rows, lasts], columns], axis=1)
-
-
-def _span_logs(
-    found: NDArray[np.int64],
-    scores: Table,
-    valid: NDArray[np.bool_],
-    forward: Table,
-    backward: Table,
-) -> Table:
-    """(s,) logarithm of the weight of all ways that have just this span."""
-    rows, firsts, lasts, columns = found.T
-    inner = np.cumsum(scores, axis=1, dtype=np.float64)
-    inside = 2 + 2 * columns
-    within = inner[rows, lasts, inside] - inner[rows, firsts, inside]
-    after = scores + backward
-    width = scores.shape[1]
-    nexts = np.minimum(lasts + 1, width - 1)
-    more = (lasts + 1 < width) & valid[rows, nexts]
-    ends = np.where(more, _ends(after[rows, nexts]), 0)
-    return np.asarray(forward[rows, firsts, 1 + 2 * columns] + within + ends, dtype=np.float32)

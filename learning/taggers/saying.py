@@ -14,17 +14,14 @@ HARDLY = 0.02
 def tagged(scores: Floats, words: Words) -> Tagged:
     """(N, t) scores of the words, larger likelier -> what they amount to under valid tags."""
     found = read(np.asarray(scores, dtype=np.float32), words.starts)
-    home = np.searchsorted(words.starts, found.first, side="right") - 1
-    edges = (
-        np.stack([words.edges[found.first, 0], words.edges[found.last, 1]], axis=1)
-        if len(found.first)
-        else np.zeros((0, 2), dtype=np.int64)
-    )
+    runs = found.runs()
+    home = np.searchsorted(words.starts, runs[:, 0], side="right") - 1
+    edges = np.stack([words.edges[runs[:, 0], 0], words.edges[runs[:, 1], 1]], axis=1)
     return Tagged(
         starts=np.searchsorted(home, np.arange(words.texts + 1)).astype(np.int64),
         edges=np.asarray(edges, dtype=np.int64),
-        column=found.column,
-        probability=found.probability,
+        column=runs[:, 2],
+        probability=found.probability(runs),
         present=_present(found, words.starts),
         margins=margins_of(found.marginals, words.starts),
     )

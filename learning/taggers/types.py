@@ -14,6 +14,15 @@ from learning.types import Floats, Ints, require
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordVectors:
+    """Words as an encoder reads them: counts (n,) of each text, edges (N, 2), vectors (N, d)."""
+
+    counts: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Words:
     """The words of n texts; memory maps are fine.
 

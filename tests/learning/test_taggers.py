@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from learning import taggers
+from learning.encoders import by_word
 from learning.encoders.minilm import MiniLM
 from learning.encoders.word_store import WordStore
-from learning.encoders.words import WINDOW, WordEncoder, WordVectors
+from learning.encoders.words import WINDOW, WordEncoder
 from learning.errors import DamagedFileError, ParameterError, ShapeError
 from learning.spans import Span
 from learning.spans.scores import metrics
@@ -17,7 +18,7 @@ from learning.spans.tags import runs_of
 from learning.taggers.chain import read
 from learning.taggers.head import FittedTokenHead, TokenHead, beside
 from learning.taggers.saying import margins_of, tagged
-from learning.taggers.types import Marked, Words
+from learning.taggers.types import Marked, Words, WordVectors
 from learning.types import no_report
 
 
@@ -44,7 +45,8 @@ class TestChain:
     def test_is_exact_for_texts_of_different_lengths(self, scores: np.ndarray) -> None:
         starts = np.array([0, 4, 4, 7])
         found = read(scores, starts)
-        spans = list(zip(found.first, found.last, found.column, found.probability, strict=True))
+        runs = found.runs()
+        spans = [(*run, p) for run, p in zip(runs.tolist(), found.probability(runs), strict=True)]
         seen = 0
         for begin, end in ((0, 4), (4, 7)):
             ways, chance = self.by_hand(scores[begin:end])
@@ -96,7 +98,7 @@ def corpus(texts: int, seed: int = 0) -> tuple[list[str], list[list[Span]]]:
 
 @pytest.fixture(scope="module")
 def encoder() -> WordEncoder:
-    return WordEncoder.of(MiniLM().fit())
+    return MiniLM().fit().by_word()
 
 
 def lesson(encoder: WordEncoder, texts: int, seed: int = 0) -> Marked:
@@ -173,7 +175,7 @@ class TestWords:
 
     def test_an_encoder_of_whole_texts_is_refused(self) -> None:
         with pytest.raises(ParameterError, match="word"):
-            WordEncoder.of(object())
+            by_word(object())
 
 
 class TestStore:

@@ -1,0 +1,82 @@
+"""What a tagger says of the whole pool: predictions as every student has them, and spans beside them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.storage import load_folder, save_folder
+from learning.students.predictions import Doubted, Predictions, write_probabilities
+from learning.taggers import FittedTagger
+from learning.taggers.types import Tagged, Words
+from learning.types import Report
+
+SPANS = "spans"
+BLOCK_TEXTS = 512
+
+
+def blocks_of(words: Words, size: int = BLOCK_TEXTS) -> Iterator[tuple[slice, Words]]:
+    """The words block by block of texts, so that vectors are never read whole."""
+    for start in range(0, words.texts, size):
+        block = slice(start, min(start + size, words.texts))
+        yield block, words.block(block)
+
+
+def write_tagged(
+    folder: Path, fitted: FittedTagger, words: Words, report: Report
+) -> tuple[Predictions, Tagged]:
+    """Tag every text block by block, and write what that amounts to into `folder`.
+
+    Predictions: (n, k), how likely a span of each label is there, with the tagger's own margins.
+    """
+    kept: list[Tagged] = []
+
+    def blocks() -> Iterable[Doubted]:
+        for block, part in blocks_of(words):
+            said = fitted.tag(part)
+            kept.append(said)
+            yield Doubted(probabilities=said.present, margins=said.margins)
+            report(block.stop, words.texts)
+
+    predictions = write_probabilities(folder, blocks(), fitted.labels, multi_label=True)
+    said = joined(kept, fitted.labels)
+    arrays: dict[str, NDArray[np.generic]] = {
+        "starts": said.starts,
+        "edges": said.edges,
+        "column": said.column,
+        "probability": said.probability,
+    }
+    save_folder(folder / SPANS, arrays, {"spans": len(said.column)})
+    return predictions, said
+
+
+def read_tagged(folder: Path, predictions: Predictions) -> Tagged:
+    """What `write_tagged` wrote. Raises DamagedFileError when it is gone or was changed."""
+    arrays, _ = load_folder(folder / SPANS)
+    return Tagged(
+        starts=arrays["starts"],
+        edges=arrays["edges"],
+        column=arrays["column"],
+        probability=arrays["probability"],
+        present=predictions.probabilities,
+        margins=predictions.margins,
+    )
+
+
+def joined(parts: list[Tagged], labels: int) -> Tagged:
+    """Blocks of texts one after another."""
+    counts = [np.diff(part.starts) for part in parts]
+    starts = np.concatenate([[0], np.cumsum(np.concatenate([*counts, np.zeros(0)]))])
+    return Tagged(
+        starts=starts.astype(np.int64),
+        edges=np.concatenate([*(part.edges for part in parts), np.zeros((0, 2), np.int64)]),
+        column=np.concatenate([*(part.column for part in parts), np.zeros(0, np.int64)]),
+        probability=np.concatenate(
+            [*(part.probability for part in parts), np.zeros(0, np.float32)]
+        ),
+        present=np.concatenate(
+            [*(part.present for part in parts), np.zeros((0, labels), np.float32)]
+        ),
+        margins=np.concatenate([*(part.margins for part in parts), np.zeros(0, np.float32)]),
+    )
