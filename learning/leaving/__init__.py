@@ -10,6 +10,7 @@ MODELS = {
     "head": "model.py",
     "finetune": "model_transformer.py",
     "contrastive": "model_transformer.py",
+    "dual-encoder": "model_transformer.py",
 }
 ENCODERS = {
     "minilm": "encode.py",

@@ -72,6 +72,9 @@ STUDENTS: Registry[Student] = Registry(
         "contrastive": Entry(
             "Encoder tuned on pairs, with a head", "learning.students.contrastive:Contrastive"
         ),
+        "dual-encoder": Entry(
+            "Texts beside label texts", "learning.students.dual_encoder:DualEncoder"
+        ),
         "decoder-lora": Entry(
             "Language model with adapters", "learning.students.decoder_lora:DecoderLora"
         ),

@@ -50,10 +50,20 @@ class Called(Classification):
         vectors = self.network.vectors(self.tokens.pad(rows)).float()
         targets, known = targets_of(self.data, rows, vectors.device)
         chosen = self._chosen(rows)
-        labels = self.network.vectors(self.called.pad(chosen)).float()
         place = torch.from_numpy(self.columns[chosen]).to(vectors.device)
-        scores = vectors @ labels.T / TEMPERATURE
-        return Outcome(costs=decoupled_softmax(scores, targets[:, place], known[:, place]))
+        scores = vectors @ self.label_rows(chosen).T / TEMPERATURE
+        return Outcome(costs=self.costs(scores, targets[:, place], known[:, place]))
+
+    def label_rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
+        """(m, d) unit rows of the labels at these places in `columns`."""
+        vectors: torch.Tensor = self.network.vectors(self.called.pad(chosen)).float()
+        return vectors
+
+    def costs(
+        self, scores: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
+    ) -> torch.Tensor:
+        """(b, m) scores of the labels, soft targets and what is known of them -> (b,)."""
+        return decoupled_softmax(scores, targets, known)
 
     def _chosen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(m,) places in `columns`, ascending."""

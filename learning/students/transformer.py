@@ -182,6 +182,19 @@ def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> 
     )
 
 
+def unit_classifier(
+    model: str, revision: str | None, tokens: int, labels: int
+) -> tuple[Classifier, Any, str]:
+    """(network with unit vectors and a zero linear layer that is not trained, tokenizer, what the
+    weights are called) of a model by name."""
+    source = str(model_folder()) if model == BUILT_IN else model
+    with fixed_chance(0):  # weights that the files lack are drawn, alike each time
+        pooled = load_pooled(source, revision, tokens, {})
+    network = Classifier(pooled.model, labels, unit=True).to(device())
+    network.head.requires_grad_(requires_grad=False)
+    return network, pooled.tokenizer, str(pooled.parts["weights"])
+
+
 def _begin_from(source: Classifier, target: Classifier) -> None:
     """Copy another classifier; labels that it does not know keep their zeros."""
     target.encoder.load_state_dict(source.encoder.state_dict())

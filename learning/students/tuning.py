@@ -6,6 +6,7 @@ Imports torch: only reached from a fit.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.encoders.minilm import model_folder
-from learning.encoders.pooled import load_pooled
 from learning.students.classification import (
     Classification,
     Tokens,
@@ -24,14 +23,12 @@ from learning.students.classification import (
     tokenised,
 )
 from learning.students.comparisons import Called, Together, encoded, label_places
-from learning.students.devices import device, fixed_chance
-from learning.students.finetune import BUILT_IN
 from learning.students.fusion import fuse
 from learning.students.head import FittedHead, Head
 from learning.students.patience import beside
 from learning.students.training import Training, steps_of
-from learning.students.transformer import Classifier, FittedTransformer
-from learning.types import Report, TrainingData
+from learning.students.transformer import Classifier, FittedTransformer, unit_classifier
+from learning.types import Report, TrainingData, no_report
 
 if TYPE_CHECKING:
     from learning.students.contrastive import Contrastive
@@ -40,7 +37,7 @@ LABELS_AT_ONCE = 32  # label texts that a batch is compared with
 
 
 @dataclass(kw_only=True)
-class Bench:
+class Tuning:
     """What both copies are made of: the untouched network, the data as tokens."""
 
     plan: Contrastive
@@ -52,13 +49,32 @@ class Bench:
     called: Tokens
     columns: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, plan: Contrastive, data: TrainingData, beat: Callable[[], None]) -> Tuning:
+        """Load the model and cut the texts; `beat` is called on the way."""
+        beat()
+        name = (plan.model, plan.revision, plan.tokens)
+        network, tokenizer, weights = beside(lambda: unit_classifier(*name, data.labels), beat)
+        columns = label_places(data)
+        called = [(data.label_texts or ())[place] for place in columns]
+        return cls(
+            plan=plan,
+            data=data,
+            network=network,
+            tokenizer=tokenizer,
+            weights=weights,
+            texts=tokenised(tokenizer, data.texts or [], plan.tokens, beat),
+            called=tokenised(tokenizer, called, plan.tokens, beat),
+            columns=columns,
+        )
+
     @property
     def stages(self) -> tuple[str, ...]:
         """The copies that are wanted, in order."""
         share = self.plan.fusion if len(self.columns) else 0.0
         return ("texts",) * (share < 1) + ("labels",) * (share > 0)
 
-    def objective(self, stage: str, network: Classifier) -> Classification:
+    def _objective(self, stage: str, network: Classifier) -> Classification:
         """What a copy is trained on."""
         common: dict[str, Any] = {
             "network": network,
@@ -75,6 +91,37 @@ class Bench:
             return Together(**common)
         return Called(**common, called=self.called, columns=self.columns, most=LABELS_AT_ONCE)
 
+    def copy(
+        self, stage: str, rng: np.random.Generator, report: Report, checkpoint: Path | None
+    ) -> Classifier:
+        """One tuned copy of the network."""
+        network = copy.deepcopy(self.network)
+        Training.begin(self._objective(stage, network), self.plan, rng, checkpoint).run(report)
+        return network
+
+    def finished(self, network: Classifier, rng: np.random.Generator) -> FittedTransformer:
+        """A student of a tuned network, with our head as its linear layer."""
+        _put_head(network, self._head(network, rng))
+        return FittedTransformer(
+            network=network.eval(),
+            tokenizer=self.tokenizer,
+            tokens=self.plan.tokens,
+            active=active_columns(self.data),
+            multi_label=self.data.multi_label,
+            margins=np.empty((0, self.data.rows), dtype=np.float32),
+            student="contrastive",
+        )
+
+    def _head(self, network: Classifier, rng: np.random.Generator) -> FittedHead:
+        """Our head on the tuned vectors, drawn to the tuned vectors of the label texts."""
+        names = None
+        if len(self.columns):
+            names = np.zeros((self.data.labels, network.dimensions), dtype=np.float32)
+            names[self.columns] = encoded(network, self.called)
+        vectors = encoded(network, self.texts)
+        lesson = replace(self.data, texts=None, encodings=vectors, label_vectors=names)
+        return Head().fit(lesson, rng, no_report)
+
 
 def tuned(
     plan: Contrastive,
@@ -85,69 +132,25 @@ def tuned(
 ) -> FittedTransformer:
     """Both copies, their fusion, and the head on its vectors; see `Contrastive.fit`."""
     steps = steps_of(plan, data.rows)
-    bench = _bench(plan, data, lambda: report(0, 2 * steps))
+    tuning = Tuning.of(plan, data, lambda: report(0, 2 * steps))
     copies = []
-    for place, stage in enumerate(bench.stages):
-        network = copy.deepcopy(bench.network)
+    for place, stage in enumerate(tuning.stages):
         folder = None if checkpoint is None else checkpoint / stage
-        training = Training.begin(bench.objective(stage, network), plan, rng, folder)
-        training.run(_told(report, place * steps, len(bench.stages) * steps))
-        copies.append(network)
+        told = _told(report, place * steps, len(tuning.stages) * steps)
+        copies.append(tuning.copy(stage, rng, told, folder))
+    return tuning.finished(_fused(copies, plan.fusion), rng)
+
+
+def _fused(copies: list[Classifier], share: float) -> Classifier:
     network = copies[0]
     if len(copies) == 2:
         one, other = (each.encoder.state_dict() for each in copies)
-        network.encoder.load_state_dict(fuse(one, other, plan.fusion))
-    _put_head(network, _head(bench, network, rng))
-    return FittedTransformer(
-        network=network.eval(),
-        tokenizer=bench.tokenizer,
-        tokens=plan.tokens,
-        active=active_columns(data),
-        multi_label=data.multi_label,
-        margins=np.empty((0, data.rows), dtype=np.float32),
-        student="contrastive",
-    )
+        network.encoder.load_state_dict(fuse(one, other, share))
+    return network
 
 
 def _told(report: Report, before: int, total: int) -> Report:
     return lambda done, _of: report(before + done, total)
-
-
-def _bench(plan: Contrastive, data: TrainingData, beat: Any) -> Bench:
-    beat()
-    source = str(model_folder()) if plan.model == BUILT_IN else plan.model
-
-    def load() -> Any:
-        with fixed_chance(0):  # weights that the files lack are drawn, alike each time
-            return load_pooled(source, plan.revision, plan.tokens, {})
-
-    pooled = beside(load, beat)
-    columns = label_places(data)
-    called = [(data.label_texts or ())[place] for place in columns]
-    network = Classifier(pooled.model, data.labels, unit=True).to(device())
-    network.head.requires_grad_(requires_grad=False)
-    return Bench(
-        plan=plan,
-        data=data,
-        network=network,
-        tokenizer=pooled.tokenizer,
-        weights=str(pooled.parts["weights"]),
-        texts=tokenised(pooled.tokenizer, data.texts or [], plan.tokens, beat),
-        called=tokenised(pooled.tokenizer, called, plan.tokens, beat),
-        columns=columns,
-    )
-
-
-def _head(bench: Bench, network: Classifier, rng: np.random.Generator) -> FittedHead:
-    """Our head on the tuned vectors, drawn to the tuned vectors of the label texts."""
-    data = bench.data
-    names = None
-    if len(bench.columns):
-        names = np.zeros((data.labels, network.dimensions), dtype=np.float32)
-        names[bench.columns] = encoded(network, bench.called)
-    vectors = encoded(network, bench.texts)
-    lesson = replace(data, texts=None, encodings=vectors, label_vectors=names)
-    return Head().fit(lesson, rng, lambda done, of: None)
 
 
 def _put_head(network: Classifier, head: FittedHead) -> None:

@@ -28,6 +28,7 @@ class Multi(LabelsAlone):
         "head",
         "finetune",
         "contrastive",
+        "dual-encoder",
         "decoder-lora",
         "prompt",
     )

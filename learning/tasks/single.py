@@ -28,6 +28,7 @@ class Single(LabelsAlone):
         "head",
         "finetune",
         "contrastive",
+        "dual-encoder",
         "decoder-lora",
         "prompt",
     )

@@ -47,6 +47,13 @@ def example_parameters(name: str, models: Path, kind: str = "") -> dict:
             "batch": 8,
             "learning_rate": 1e-3,
         },
+        "dual-encoder": {
+            "model": str(models / "text"),
+            "epochs": 12,
+            "batch": 8,
+            "learning_rate": 1e-3,
+            "label_rate": 1e-2,
+        },
         "contrastive": {
             "model": str(models / "text"),
             "epochs": 4,

@@ -1,0 +1,17 @@
+"""Bench of students: `make bench ONLY=students GRID=quick|full`.
+
+Every cell is filed, so that a run which is stopped goes on where it was.
+"""
+
+from bench.figures import Figure, conclude
+from bench.learning.vectors import datasets_folder
+from bench.students import efficiency, few, heads
+
+
+def run(grid: str) -> list[Figure]:
+    """Measure what is not filed yet, print the tables, return the figures."""
+    if datasets_folder() is None:
+        print("SKIPPED students: DATASETS names no folder with data sets.")
+        return conclude("students", grid, [])
+    found = heads.figures(grid) + efficiency.figures(grid) + few.figures(grid)
+    return conclude("students", grid, found)

@@ -1,0 +1,84 @@
+"""The student for hundreds of labels: texts and what labels are called, side by side in one space."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from learning.encoders.named import check_model
+from learning.errors import ParameterError
+from learning.students.finetune import BUILT_IN, refuse_without_texts
+from learning.types import Report, TrainingData
+
+if TYPE_CHECKING:
+    from learning.students.transformer import FittedTransformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualEncoder:
+    """Tune one encoder so that a text lies nearest to what its labels are called, labels of one text not
+    competing; a label is found by its text before its first example. Source: Gupta et al. 2024 (DEXML).
+
+    model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
+    loss: "softmax" weighs each label against those that a text does not have; "top-k" wants a text's
+        labels among the `top` nearest.
+    compared: label texts that a batch is compared with, its own labels first.
+    label_rate: of what each label learns beside its text, so that labels without one are learnt too.
+    epochs, batch, tokens, learning_rate, weight_decay, warmup, checkpoint_steps: as in `Finetune`.
+    """
+
+    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+
+    model: str = BUILT_IN
+    revision: str | None = None
+    loss: Literal["softmax", "top-k"] = "softmax"
+    top: int = 5
+    compared: int = 64
+    epochs: int = 10
+    batch: int = 32
+    tokens: int = 128
+    learning_rate: float = 5e-5
+    label_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        check_model(self.model, self.tokens)
+        whole = (self.epochs, self.batch, self.checkpoint_steps, self.top, self.compared)
+        if min(whole) < 1:
+            raise ParameterError(
+                "A dual encoder needs epochs, batch, checkpoint_steps, top and compared above 0."
+            )
+        if min(self.learning_rate, self.label_rate) <= 0 or not 0 <= self.warmup < 1:
+            raise ParameterError("A dual encoder needs rates above 0 and a warmup of 0 to 1.")
+
+    def fit(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> "FittedTransformer":
+        """Train for `epochs`; then the labels' vectors are the linear layer of the student.
+
+        A label with a text gets probability even if no item has it yet. Checkpoints, cancel and
+        refusals as with `Finetune.fit`; an earlier student is not begun from.
+        """
+        refuse_without_texts(data)
+        from learning.students.side_by_side import tuned
+
+        return tuned(self, data, rng, report, checkpoint)
+
+    def settle(self, fitted: "FittedTransformer") -> "DualEncoder":
+        """Itself: it chooses nothing from the data."""
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedTransformer":
+        """The student that `FittedTransformer.save` wrote into `folder`."""
+        from learning.students.transformer import FittedTransformer
+
+        return FittedTransformer.load(folder)
