@@ -60,7 +60,7 @@ class DecoderLora:
     checkpoint_steps: int = 100
 
     def __post_init__(self) -> None:
-        refuse_without_model(self.model)
+        refuse_without_model("A language model with adapters", self.model)
         if min(self.epochs, self.batch, self.tokens, self.rank, self.checkpoint_steps) < 1:
             raise ParameterError(
                 "A decoder needs epochs, batch, tokens, rank and checkpoint_steps above 0."
@@ -104,9 +104,10 @@ class DecoderLora:
         return FittedPart.load(folder)
 
 
-def refuse_without_model(name: str) -> None:
+def refuse_without_model(who: str, name: str) -> None:
     """Raise ParameterError for an empty name: no language model is built in."""
     if not name.strip():
         raise ParameterError(
-            "This student needs the name of a causal language model, or a folder that holds one."
+            f"{who} needs the name of a causal language model, or a folder that holds one: "
+            "the parameter model."
         )

@@ -53,7 +53,7 @@ class Prompt:
     checkpoint_steps: int = 100
 
     def __post_init__(self) -> None:
-        refuse_without_model(self.model)
+        refuse_without_model("A trained prompt", self.model)
         if min(self.length, self.epochs, self.batch, self.tokens, self.checkpoint_steps) < 1:
             raise ParameterError(
                 "A prompt needs length, epochs, batch, tokens and checkpoint_steps above 0."
