@@ -28,6 +28,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from annotator.errors import AnnotatorError
+from annotator.job_kinds import KINDS
 from annotator.models import Job, JobState
 from learning.errors import LearningError
 
@@ -58,46 +59,6 @@ class FencedError(AnnotatorError):
 
     code = "fenced"
     status = 409
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A kind of job: the action that does it and the queue it waits in."""
-
-    action: str
-    queue: str
-
-
-KINDS: dict[str, Kind] = {
-    "import": Kind(action="annotator.actions.importing:run_import", queue="io"),
-    "record": Kind(action="annotator.actions.recording_rows:run_record", queue="io"),
-    "undo": Kind(action="annotator.actions.undoing:run_undo", queue="io"),
-    "index": Kind(action="annotator.actions.indexing:run_index", queue="io"),
-    "encode": Kind(action="annotator.actions.encoding:run_encode", queue="io"),
-    "settle": Kind(action="annotator.actions.settling:run_settle", queue="fast"),
-    "train": Kind(action="annotator.actions.training:run_train", queue="fast"),
-    "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
-    "finetune": Kind(action="annotator.actions.background:run_asked", queue="train"),
-    "background": Kind(action="annotator.actions.background:run_background", queue="train"),
-    "estimate": Kind(action="annotator.actions.estimating:run_estimate", queue="io"),
-    "skills": Kind(action="annotator.actions.skills:run_skills", queue="io"),
-    "domains": Kind(action="annotator.actions.domains:run_domains", queue="io"),
-    "compare": Kind(action="annotator.actions.differing:run_compare", queue="io"),
-    "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),
-    "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
-    "teach-local": Kind(action="annotator.actions.annotating:run_teach", queue="train"),
-    "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
-    "scoreboard": Kind(action="annotator.actions.scoring:run_scoreboard", queue="io"),
-    "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
-    "words": Kind(action="annotator.actions.label_words:run_words", queue="io"),
-    "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
-    "flag": Kind(action="annotator.actions.flagging:run_flag", queue="train"),
-    "corrections": Kind(action="annotator.actions.corrections:run_corrections", queue="train"),
-    "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
-    "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),
-    "purge": Kind(action="annotator.actions.purging:run_purge", queue="io"),
-    "probe": Kind(action="annotator.actions.probing:run_probe", queue="fast"),
-}
 
 
 def enqueue(

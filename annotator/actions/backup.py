@@ -29,7 +29,7 @@ from learning.storage import read_json, sha256_of, write_json
 VERSION = 1
 MANIFEST = "manifest.json"
 DUMP = "database.dump"
-FOLDERS = ("uploads", "media", "matrices", "students", "snapshots", "simulations")
+FOLDERS = ("uploads", "media", "matrices", "students", "snapshots", "simulations", "predictions")
 
 Report = Callable[[str], None]
 

@@ -39,9 +39,11 @@ def students_folder(project_id: int) -> Path:
 
 def current_encoding(project: Project) -> Encoding | None:
     """The newest matrix of the encoder that the project names."""
-    named = Encoding.objects.filter(
-        project=project, encoder=project.encoder, params=project.encoder_params
-    )
+    return _newest(project, project.encoder, project.encoder_params)
+
+
+def _newest(project: Project, encoder: str, params: dict[str, Any]) -> Encoding | None:
+    named = Encoding.objects.filter(project=project, encoder=encoder, params=params)
     return named.order_by("-id").first()
 
 
@@ -54,47 +56,54 @@ def open_matrix(encoding: Encoding) -> Any:
 
 def run_encode(run: jobs.Run) -> dict[str, Any]:
     """Encode every item that has no row yet, and the labels; then let the queue be chosen anew."""
+    project = run.project
+    encoding = fill(run, project, project.encoder, project.encoder_params)
+    with run.fence():
+        jobs.enqueue("train", project=project, key=f"train:{project.pk}")
+        if Project.objects.filter(pk=project.pk, item_count__gt=encoding.rows).exists():
+            wish_encoding(project)
+    return {"rows": encoding.rows, "fingerprint": encoding.fingerprint}
+
+
+def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) -> Encoding:
+    """Bring an encoder's matrix to as many rows as the project has items, and encode the labels."""
     from annotator.actions import naming  # it keeps its vectors in our folder
 
-    project = run.project
     total = project.item_count
     run.progress(0, max(total, 1), "Loading the encoder")
-    ready = ready_encoder(project)
+    ready = _ready(project, encoder, params)
     encoding, _ = Encoding.objects.get_or_create(
         project=project,
         fingerprint=ready.fingerprint,
-        defaults={
-            "encoder": project.encoder,
-            "params": project.encoder_params,
-            "dimensions": ready.dimensions,
-        },
+        defaults={"encoder": encoder, "params": params, "dimensions": ready.dimensions},
     )
     matrix = open_matrix(encoding)
     while matrix.rows < total:
         start = matrix.rows
         run.progress(start, total, "Encoding")
-        matrix.write(start, ready.encode(_contents(project, start, CHUNK)))
+        matrix.write(start, ready.encode(contents(project, start, CHUNK)))
         with run.fence():
             Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
     naming.keep(project, encoding, ready)
     run.progress(total, max(total, 1), "Encoded")
+    encoding.rows = matrix.rows
     with run.fence():
-        Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
-        jobs.enqueue("train", project=project, key=f"train:{project.pk}")
-        if Project.objects.filter(pk=project.pk, item_count__gt=total).exists():
-            wish_encoding(project)
-    return {"rows": total, "fingerprint": ready.fingerprint}
+        Encoding.objects.filter(pk=encoding.pk).update(rows=encoding.rows)
+    return encoding
 
 
 def ready_encoder(project: Project) -> Any:
     """The project's encoder: as saved when it was fitted on these items, else made ready now."""
+    return _ready(project, project.encoder, project.encoder_params)
+
+
+def _ready(project: Project, encoder: str, params: dict[str, Any]) -> Any:
     from learning import encoders
 
-    known = current_encoding(project)
+    known = _newest(project, encoder, params)
     if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
         return encoder_of(known)
-    encoder = encoders.ENCODERS[project.encoder](**project.encoder_params)
-    ready = encoder.fit(_contents(project, 0, SAMPLE))
+    ready = encoders.ENCODERS[encoder](**params).fit(contents(project, 0, SAMPLE))
     ready.save(matrix_folder(project.pk) / ready.fingerprint)
     return ready
 
@@ -106,7 +115,7 @@ def encoder_of(encoding: Encoding) -> Any:
     return encoders.load(matrix_folder(encoding.project_id) / encoding.fingerprint)
 
 
-def _contents(project: Project, start: int, count: int) -> list[str] | list[bytes]:
+def contents(project: Project, start: int, count: int) -> list[str] | list[bytes]:
     from learning.encoders import pair
 
     items = Item.objects.filter(project=project, number__gte=start, number__lt=start + count)

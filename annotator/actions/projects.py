@@ -18,8 +18,9 @@ from annotator.actions import (
     schema,
     settling,
     skills,
+    switching,
 )
-from annotator.actions.encoding import wish_encoding
+from annotator.actions.encoding import current_encoding, wish_encoding
 from annotator.actions.schema import LABELS
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -41,11 +42,6 @@ PURGE_AFTER_DAYS = 7
 LEAST_COVERAGE, MOST_COVERAGE = 0.5, 0.99
 KIND_WORDS = {ItemKind.TEXT: "one text", ItemKind.PAIR: "two texts", ItemKind.IMAGE: "an image"}
 IMAGE_ENCODER = "pixels-pca"
-ENCODERS_BY_KIND = {
-    ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
-    ItemKind.PAIR: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
-    ItemKind.IMAGE: {"pixels-pca", "vision"},
-}
 SETTINGS = {
     "name",
     "description",
@@ -131,6 +127,7 @@ def change_project(
 ) -> Project:
     """Change settings. What follows from them (audit items, matrix, queue) is brought along.
 
+    Another encoder follows when every item is encoded by it; the present one serves until then.
     A change of strategy leaves a line in the project's trail: by whom, and on which advice. One to a
     strategy that asks about single labels switches those questions on.
     """
@@ -138,6 +135,9 @@ def change_project(
 
     if settings.get("strategy") in ASKING - {project.strategy}:
         settings["label_questions"] = True
+    if _changes_encoder(project, settings):
+        encoder = settings.pop("encoder", project.encoder)
+        switching.start(project, encoder, settings.pop("encoder_params", {}), by)
     before = {name: getattr(project, name) for name in settings}
     _assign(project, settings)
     changed = {name for name in settings if getattr(project, name) != before[name]}
@@ -170,6 +170,15 @@ def change_project(
     return project
 
 
+def _changes_encoder(project: Project, settings: dict[str, Any]) -> bool:
+    """Whether another encoder is wanted where one serves already."""
+    present = {"encoder": project.encoder, "encoder_params": project.encoder_params}
+    if all(settings.get(name, value) == value for name, value in present.items()):
+        return False
+    serving = current_encoding(project)
+    return serving is not None and serving.rows > 0
+
+
 def _assign(project: Project, settings: dict[str, Any]) -> None:
     unknown = set(settings) - SETTINGS
     if unknown:
@@ -194,7 +203,7 @@ def _check(project: Project) -> None:
 
     if not project.name:
         raise InvalidError("A project needs a name.", field="name")
-    if project.encoder not in ENCODERS_BY_KIND[ItemKind(project.item_kind)]:
+    if project.encoder not in switching.ENCODERS_BY_KIND[ItemKind(project.item_kind)]:
         raise InvalidError(
             f"The encoder {project.encoder} does not read {project.get_item_kind_display()} items.",
             field="encoder",

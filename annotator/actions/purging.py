@@ -43,7 +43,7 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
     if project is None:
         return {"purged": False}
     stored = list(Snapshot.objects.filter(project=project).values_list("stored_name", flat=True))
-    files = [project.batches, project.recordings]
+    files = [project.batches, project.recordings, project.predicted_files]
     uploads = [name for rows in files for name in rows.values_list("stored_name", flat=True)]
     with run.fence(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
@@ -83,7 +83,7 @@ def purge_now(project: Project) -> int:
 
 def _remove_files(project_id: int, snapshots: list[str], uploads: list[str]) -> None:
     data = Path(settings.DATA_DIR)
-    for kind in ("matrices", "media", "students", "simulations"):
+    for kind in ("matrices", "media", "students", "simulations", "predictions"):
         shutil.rmtree(data / kind / str(project_id), ignore_errors=True)
     for folder, names in (("snapshots", snapshots), ("uploads", uploads)):
         for name in filter(None, names):

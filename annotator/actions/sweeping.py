@@ -7,6 +7,7 @@ from annotator.actions import (
     drifting,
     exporting,
     importing,
+    predictions,
     recordings,
     settling,
     simulations,
@@ -20,10 +21,13 @@ def sweep() -> dict[str, int]:
         "unsettled": settling.find_unsettled(),
         "stranded": importing.mark_stranded()
         + exporting.mark_stranded()
+        + predictions.mark_stranded()
         + recordings.mark_stranded()
         + simulations.mark_stranded()
         + teacher_runs.mark_stranded(),
         "replays": drifting.start_due(),
-        "forgotten": importing.let_old_uploads_go() + recordings.let_old_uploads_go(),
+        "forgotten": importing.let_old_uploads_go()
+        + recordings.let_old_uploads_go()
+        + predictions.let_old_ones_go(),
         "rung": jobs.sweep(),
     }

@@ -15,7 +15,9 @@ from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, Label, Project, StudentVersion, User
 from annotator.runtime import modelclient
 
-TEXTS_AT_MOST = 64
+TEXTS_AT_MOST = 512
+# The model process takes so many at a time.
+BATCH = 64
 LONGEST_TEXT = 20_000
 
 
@@ -72,32 +74,43 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
     return job
 
 
-def predict(
-    project: Project, texts: list[str], version: StudentVersion | None = None
-) -> list[Guess]:
-    """A student's word on texts, by the warm model process; the current student's if none is named.
-
-    Raises ConflictError while there is none, UnavailableError while the model process starts.
-    """
+def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:
+    """The version named, or the current one. Raises ConflictError where it can say nothing."""
     student = version or project.current_student
     if student is None or not student.folder:
         raise ConflictError("There is no student to ask yet, or its files were removed.")
+    return student
+
+
+def predict(
+    project: Project, texts: list[str], version: StudentVersion | None = None, top: int = 0
+) -> list[Guess]:
+    """A student's word on texts, by the warm model process; the current student's if none is named.
+
+    `top` limits the labels of each text to the likeliest ones, 0 does not. Raises ConflictError while
+    there is no student, UnavailableError while the model process starts.
+    """
+    student = asked(project, version)
     encoding = student.encoding
     if encoding is None:
         raise ConflictError("The encoding that this student read is gone. Train again.")
     fitted = matrix_folder(project.pk) / encoding.fingerprint
     data = settings.DATA_DIR
-    probabilities = modelclient.predict(
-        texts,
-        student=str((students_folder(project.pk) / student.folder).relative_to(data)),
-        encoder=encoding.encoder,
-        params=encoding.params,
-        folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
-    )
+    rows: list[list[float]] = []
+    for start in range(0, len(texts), BATCH):
+        probabilities = modelclient.predict(
+            texts[start : start + BATCH],
+            student=str((students_folder(project.pk) / student.folder).relative_to(data)),
+            encoder=encoding.encoder,
+            params=encoding.params,
+            folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
+        )
+        rows += probabilities.tolist()
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
-    return [_guess(student.label_ids, row, live) for row in probabilities.tolist()]
+    return [_guess(student.label_ids, row, live, top) for row in rows]
 
 
-def _guess(label_ids: list[int], row: list[float], live: set[int]) -> Guess:
+def _guess(label_ids: list[int], row: list[float], live: set[int], top: int) -> Guess:
     pairs = [(pk, round(p, 6)) for pk, p in zip(label_ids, row, strict=True) if pk in live]
-    return Guess(labels=sorted(pairs, key=lambda pair: -pair[1]))
+    pairs.sort(key=lambda pair: -pair[1])
+    return Guess(labels=pairs[:top] if top else pairs)

@@ -13,6 +13,7 @@ from annotator import jobs
 from annotator.api.base import Endpoint, allowed
 from annotator.api.parsing import query
 from annotator.errors import ForbiddenError, NotFoundError
+from annotator.job_kinds import KINDS
 from annotator.models import Can, Job, JobState, Project
 
 
@@ -32,7 +33,7 @@ class JobShape(serializers.ModelSerializer[Job]):
 
 class JobFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=JobState.choices, required=False)
-    kind = serializers.ChoiceField(choices=list(jobs.KINDS), required=False)
+    kind = serializers.ChoiceField(choices=list(KINDS), required=False)
 
 
 def job_of(endpoint: Endpoint, project: Project, job_id: int) -> Job:

@@ -18,7 +18,7 @@ from annotator.api.parsing import IdField, ObjectField, body
 from annotator.api.projects import ProjectShape
 from annotator.errors import InvalidError, NotFoundError
 from annotator.formats.zipping import zipped
-from annotator.models import Can, Project, SetCalibration, StudentVersion
+from annotator.models import Can, Label, Project, SetCalibration, StudentVersion
 
 
 class SetsShape(serializers.Serializer[Any]):
@@ -85,6 +85,9 @@ class Texts(serializers.Serializer[Any]):
         max_length=teaching.TEXTS_AT_MOST,
     )
     student = IdField(required=False, help_text="Another version than the current one.")
+    top = serializers.IntegerField(
+        default=0, min_value=0, max_value=1_000, help_text="Only the likeliest labels; 0: all."
+    )
 
 
 class GuessShape(serializers.Serializer[Any]):
@@ -94,6 +97,11 @@ class GuessShape(serializers.Serializer[Any]):
 
 
 class Guesses(serializers.Serializer[Any]):
+    """`results` in the order of the texts; `names` of the labels in them, by id."""
+
+    student = serializers.IntegerField(help_text="The id of the version that was asked.")
+    number = serializers.IntegerField(help_text="Its number, as the screens show it.")
+    names = serializers.DictField(child=serializers.CharField())
     results = GuessShape(many=True)
 
 
@@ -184,8 +192,19 @@ class Predict(OfStudents):
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.SEE)
         wish = body(request, Texts)
-        if not all(text.strip() for text in wish["texts"]):
-            raise InvalidError("A text is empty.", field="texts")
-        version = self.student(project, wish["student"]) if "student" in wish else None
-        guesses = teaching.predict(project, wish["texts"], version)
-        return Response({"results": [{"labels": guess.labels} for guess in guesses]})
+        for number, text in enumerate(wish["texts"]):
+            if not text.strip():
+                raise InvalidError(f"Text {number} (from 0) is empty.", field="texts")
+        named = self.student(project, wish["student"]) if "student" in wish else None
+        version = teaching.asked(project, named)
+        guesses = teaching.predict(project, wish["texts"], version, wish["top"])
+        told = {pk for guess in guesses for pk, _ in guess.labels}
+        names = Label.objects.filter(project=project, pk__in=told).values_list("pk", "name")
+        return Response(
+            {
+                "student": version.pk,
+                "number": version.number,
+                "names": {str(pk): name for pk, name in names},
+                "results": [{"labels": guess.labels} for guess in guesses],
+            }
+        )

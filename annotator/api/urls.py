@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, re_path
 from annotator.api import (
     agreement,
     background,
+    bakeoffs,
     endpoints,
     estimates,
     exploring,
@@ -15,6 +16,7 @@ from annotator.api import (
     label_words,
     labeling,
     people,
+    predictions,
     progress,
     projects,
     prompts,
@@ -168,6 +170,26 @@ urlpatterns: list[URLPattern] = [
         name="api_students_finetune",
     ),
     path(f"{PROJECT}/predict", students.Predict.as_view(), name="api_predict"),
+    path(f"{PROJECT}/bake-offs", bakeoffs.BakeOffs.as_view(), name="api_bakeoffs"),
+    path(
+        f"{PROJECT}/bake-offs/<int:bakeoff_id>", bakeoffs.OneBakeOff.as_view(), name="api_bakeoff"
+    ),
+    path(
+        f"{PROJECT}/bake-offs/<int:bakeoff_id>/use",
+        bakeoffs.BakeOffUse.as_view(),
+        name="api_bakeoff_use",
+    ),
+    path(f"{PROJECT}/predictions", predictions.Predictions.as_view(), name="api_predictions"),
+    path(
+        f"{PROJECT}/predictions/<int:prediction_id>",
+        predictions.OnePrediction.as_view(),
+        name="api_prediction",
+    ),
+    path(
+        f"{PROJECT}/predictions/<int:prediction_id>/download",
+        predictions.PredictionDownload.as_view(),
+        name="api_prediction_download",
+    ),
     path(f"{PROJECT}/progress", progress.Progress.as_view(), name="api_progress"),
     path(f"{PROJECT}/progress/costs", routing.ProjectCosts.as_view(), name="api_costs"),
     path(f"{PROJECT}/progress/estimates", estimates.Estimates.as_view(), name="api_estimates"),

@@ -14,6 +14,7 @@ from annotator.models.annotation import (
     VerdictState,
 )
 from annotator.models.audit import AuditSheet, SetCalibration
+from annotator.models.bakeoff import BakeOff
 from annotator.models.consensus import ConsensusFit, Skill
 from annotator.models.item import BatchState, ImportBatch, Item, ItemSearch, Part, Suggestion
 from annotator.models.job import Job, JobState
@@ -28,6 +29,7 @@ from annotator.models.people import (
     hash_secret,
     new_secret,
 )
+from annotator.models.prediction import PredictedFile, PredictionState
 from annotator.models.project import ItemKind, Label, Project
 from annotator.models.queue import Assignment, AssignmentState, GoldItem, Pick, Seeding
 from annotator.models.recording import RecordedAnswer, Recording, RecordingState
@@ -77,6 +79,7 @@ __all__ = [
     "Assignment",
     "AssignmentState",
     "AuditSheet",
+    "BakeOff",
     "BatchState",
     "Calibration",
     "Can",
@@ -108,6 +111,8 @@ __all__ = [
     "Pick",
     "Policy",
     "PolicyChange",
+    "PredictedFile",
+    "PredictionState",
     "Project",
     "Promotion",
     "PromotionRule",

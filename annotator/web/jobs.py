@@ -23,11 +23,14 @@ NAMES = {
     "undo": "Undoing an import",
     "index": "Search index",
     "encode": "Encoding the items",
+    "switch": "Changing the encoder",
+    "bakeoff": "Comparing encoders",
     "settle": "Settling answers",
     "train": "Training the student",
     "refill": "Choosing what comes next",
     "finetune": "Training another student",
     "background": "Training in the background",
+    "predict": "Labelling a file",
     "simulate": "Simulating strategies",
     "teach": "Asking a teacher",
     "teach-local": "Asking a model of this machine",
@@ -50,7 +53,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
-    "background",
+    *("background", "predict"),
     *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
 SHOWN = 8
@@ -60,6 +63,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "imports": ("import", "undo", "index", "encode"),
     "exports": ("export",),
     "students": ("finetune", "background"),
+    "predictions": ("predict",),
+    "encoders": ("switch", "bakeoff"),
     "bulk": ("bulk",),
     "routing": ("teach", "teach-local", "route", "scoreboard"),
     "review": ("flag", "corrections"),

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions import asking, projects
+from annotator.actions import asking, projects, switching
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import ROLES, Can, Membership, Project
 from annotator.models.project import (
@@ -205,7 +205,7 @@ class SettingsForm(forms.Form):
         sets: Any = self.fields["set_method"]
         fitting = project.task.conformal
         sets.choices = [("", "Usual"), *(x for x in conformal_choices() if x[0] in fitting)]
-        fit = projects.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
+        fit = switching.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
         encoder: Any = self.fields["encoder"]
         encoder.choices = [(name, text) for name, text in encoder_choices() if name in fit]
 

@@ -23,18 +23,22 @@ from annotator.actions import (
     labeling,
     media,
     people,
+    predictions,
     teachers,
     tokens,
     training,
 )
 from annotator.actions.simulations import Wish
+from annotator.api import throttles
 from annotator.models import (
+    BakeOff,
     BatchState,
     Endpoint,
     Flag,
     GoldItem,
     ImportBatch,
     Item,
+    PredictedFile,
     Project,
     Recording,
     Role,
@@ -139,6 +143,14 @@ api_students           GET     yes   yes     yes      no        yes    404      
 api_student            GET     yes   yes     yes      no        yes    404      in
 api_student_promote    POST    yes   yes     no       no        no     404      in
 api_student_download   GET     yes   yes     no       no        no     404      in
+api_predictions        GET     yes   yes     no       no        no     404      in
+api_predictions        POST    yes   yes     no       no        no     404      in
+api_prediction         GET     yes   yes     no       no        no     404      in
+api_prediction_download GET     yes   yes     no       no        no     404      in
+api_bakeoffs           GET     yes   yes     no       no        no     404      in
+api_bakeoffs           POST    yes   yes     no       no        no     404      in
+api_bakeoff            GET     yes   yes     no       no        no     404      in
+api_bakeoff_use        POST    yes   yes     no       no        no     404      in
 api_students_unpin     POST    yes   yes     no       no        no     404      in
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_students_background GET    yes   yes     yes      no        yes    404      in
@@ -250,6 +262,13 @@ students_background    POST    yes   yes     404      404       404    404      
 students_try           POST    yes   yes     yes      404       yes    404      in
 student_promote        POST    yes   yes     404      404       404    404      in
 student_download       GET     yes   yes     404      404       404    404      in
+predictions            GET     yes   yes     404      404       404    404      in
+predictions            POST    yes   yes     404      404       404    404      in
+prediction_download    GET     yes   yes     404      404       404    404      in
+encoder                GET     yes   yes     404      404       404    404      in
+encoder                POST    yes   yes     404      404       404    404      in
+encoder_ranking        GET     yes   yes     404      404       404    404      in
+encoder_use            POST    yes   yes     404      404       404    404      in
 teachers               GET     yes   yes     yes      404       yes    404      in
 teachers_money         POST    yes   yes     404      404       404    404      in
 teacher_new            GET     yes   yes     404      404       404    404      in
@@ -430,6 +449,9 @@ def make_world(cast, people_by_role) -> World:
     )
     exporting.folder().mkdir(exist_ok=True)
     (exporting.folder() / snapshot.stored_name).write_bytes(b"an export")
+    labelled = PredictedFile.objects.create(project=project, file_name="a.csv", result_name="1.csv")
+    predictions.folder_of(project.pk).mkdir(parents=True, exist_ok=True)
+    (predictions.folder_of(project.pk) / labelled.result_name).write_bytes(b"label")
     simulation = Simulation.objects.create(
         project=project, job=job, settings=Wish(strategies=("margin", "random")).to_json()
     )
@@ -462,6 +484,8 @@ def make_world(cast, people_by_role) -> World:
         "annotator_id": teacher.voice_id,
         "run_id": teacher_run.pk,
         "recording_id": recording.pk,
+        "prediction_id": labelled.pk,
+        "bakeoff_id": BakeOff.objects.create(project=project).pk,
         "version": 1,
         "endpoint_id": endpoint.pk,
         "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
@@ -600,7 +624,8 @@ class TestTable:
                 raise
             return "a GET that writes"
 
-    def test_other_methods_are_refused(self, world):
+    def test_other_methods_are_refused(self, world, monkeypatch):
+        monkeypatch.setitem(throttles.BUDGETS, "heavy", 6_000)  # many of them are asked in a minute
         routes, answered = ours(), []
         owner = clients(world.people)["owner"]
         told = table()

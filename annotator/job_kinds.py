@@ -1,0 +1,48 @@
+"""Every kind of background work: the action that does it, and the queue it waits in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of job: the action that does it and the queue it waits in."""
+
+    action: str
+    queue: str
+
+
+KINDS: dict[str, Kind] = {
+    "import": Kind(action="annotator.actions.importing:run_import", queue="io"),
+    "record": Kind(action="annotator.actions.recording_rows:run_record", queue="io"),
+    "undo": Kind(action="annotator.actions.undoing:run_undo", queue="io"),
+    "index": Kind(action="annotator.actions.indexing:run_index", queue="io"),
+    "encode": Kind(action="annotator.actions.encoding:run_encode", queue="io"),
+    "switch": Kind(action="annotator.actions.switching:run_switch", queue="io"),
+    "bakeoff": Kind(action="annotator.actions.bakeoff_runs:run_bakeoff", queue="train"),
+    "settle": Kind(action="annotator.actions.settling:run_settle", queue="fast"),
+    "train": Kind(action="annotator.actions.training:run_train", queue="fast"),
+    "refill": Kind(action="annotator.actions.training:run_refill", queue="fast"),
+    "finetune": Kind(action="annotator.actions.background:run_asked", queue="train"),
+    "background": Kind(action="annotator.actions.background:run_background", queue="train"),
+    "estimate": Kind(action="annotator.actions.estimating:run_estimate", queue="io"),
+    "skills": Kind(action="annotator.actions.skills:run_skills", queue="io"),
+    "domains": Kind(action="annotator.actions.domains:run_domains", queue="io"),
+    "compare": Kind(action="annotator.actions.differing:run_compare", queue="io"),
+    "predict": Kind(action="annotator.actions.predicting:run_predict", queue="train"),
+    "simulate": Kind(action="annotator.actions.simulation_runs:run_simulate", queue="train"),
+    "teach": Kind(action="annotator.actions.annotating:run_teach", queue="llm"),
+    "teach-local": Kind(action="annotator.actions.annotating:run_teach", queue="train"),
+    "calibrate": Kind(action="annotator.actions.calibrating:run_calibrate", queue="io"),
+    "scoreboard": Kind(action="annotator.actions.scoring:run_scoreboard", queue="io"),
+    "route": Kind(action="annotator.actions.routing:run_route", queue="io"),
+    "words": Kind(action="annotator.actions.label_words:run_words", queue="io"),
+    "adapt": Kind(action="annotator.actions.adapting:run_adapt", queue="io"),
+    "flag": Kind(action="annotator.actions.flagging:run_flag", queue="train"),
+    "corrections": Kind(action="annotator.actions.corrections:run_corrections", queue="train"),
+    "bulk": Kind(action="annotator.actions.bulk:run_bulk", queue="io"),
+    "export": Kind(action="annotator.actions.exporting:run_export", queue="io"),
+    "purge": Kind(action="annotator.actions.purging:run_purge", queue="io"),
+    "probe": Kind(action="annotator.actions.probing:run_probe", queue="fast"),
+}

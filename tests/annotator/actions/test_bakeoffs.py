@@ -1,0 +1,184 @@
+"""Encoders are compared on the project's labels, and one takes over only when it is ready."""
+
+import json
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions import (
+    assigning,
+    bakeoff_runs,
+    bakeoffs,
+    encoding,
+    projects,
+    settling,
+    switching,
+)
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import BakeOff, Encoding, Job, Project, StudentVersion
+from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.factories import make_items
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FEW = {"components": 2}
+
+
+@pytest.fixture
+def taught(cast):
+    """A project that encodes by two components of TF-IDF, with 54 answers and a student."""
+    project, truth, _ = make_pool(cast, 60, encoder_params=FEW, audit_share=0.0)
+    encoding.wish_encoding(project)
+    work()
+    label_some(project, assigning.voice_of(project, cast.ana), truth, 54)
+    settling.wish_training(project)
+    work()
+    project.refresh_from_db()
+    return project
+
+
+def compare(project, *params):
+    chosen = [bakeoffs.candidate(project, "tfidf-svd", each) for each in params]
+    return bakeoffs.create(project, chosen)
+
+
+def finish(made):
+    jobs.execute(made.job_id)
+    made = BakeOff.objects.select_related("project", "job").get(pk=made.pk)
+    assert made.job.state == "done", made.job.error
+    return made
+
+
+def test_the_better_encoder_is_first_and_takes_over_when_it_is_ready(taught, cast):
+    made = finish(compare(taught, {}, {"components": 3}))
+    first, *_, last = bakeoffs.standings(made)
+    assert (first.candidate.params, last.candidate.params, last.in_use) == ({}, FEW, True)
+    assert last.place.clearly_behind
+    assert "is better than the encoder in use by" in bakeoffs.in_words(bakeoffs.standings(made))
+    old = taught.current_student
+    job = bakeoffs.use(made, first.number, cast.lea)
+    taught.refresh_from_db()
+    assert (taught.encoder_params, taught.current_student) == (FEW, old)
+    with pytest.raises(ConflictError, match="under way"):
+        bakeoffs.use(made, first.number, cast.lea)
+    jobs.execute(job.pk)
+    taught.refresh_from_db()
+    assert taught.encoder_params == {}
+    assert encoding.current_encoding(taught).rows == taught.item_count
+    work()
+    taught.refresh_from_db()
+    newest = StudentVersion.objects.order_by("-number").first()
+    assert newest.encoding == encoding.current_encoding(taught)
+    with pytest.raises(ConflictError, match="already"):
+        switching.start(taught, "tfidf-svd", {})
+
+
+def test_a_killed_comparison_goes_on_with_the_same_draws(taught, monkeypatch):
+    made, measure = compare(taught, {}, {"components": 3}), bakeoff_runs._Work.measure
+    asked = []
+
+    def once(self, number, candidate):
+        if number == 1 and not asked:
+            asked.append(number)
+            raise KeyboardInterrupt
+        return measure(self, number, candidate)
+
+    monkeypatch.setattr(bakeoff_runs._Work, "measure", once)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.execute(made.job_id)
+    before = BakeOff.objects.get(pk=made.pk)
+    Job.objects.filter(pk=made.job_id).update(lease_until=timezone.now())
+    after = finish(made)
+    assert set(before.results) == {"0"}
+    assert after.results["0"] == before.results["0"]
+    assert after.items == before.items
+    assert len(after.results["2"]["scores"]) == 10
+
+
+def test_one_that_cannot_be_loaded_says_why_and_the_others_go_on(taught):
+    broken = encoding.Path(encoding.settings.DATA_DIR) / "models" / "broken"
+    broken.mkdir(parents=True, exist_ok=True)
+    (broken / "config.json").write_text("{}")
+    offered = bakeoffs.installed(taught)
+    assert {"MiniLM (built in)", "broken"} < {each.label for each in offered}
+    bad = next(each for each in offered if each.label == "broken")
+    made = finish(bakeoffs.create(taught, [bad, bakeoffs.candidate(taught, "tfidf-svd", {})]))
+    errors = [each.error for each in bakeoffs.standings(made)]
+    assert errors[:2] == ["", ""]
+    assert "broken" in errors[2]
+    with pytest.raises(InvalidError, match="not measured"):
+        bakeoffs.use(made, 1, None)
+
+
+@pytest.mark.parametrize("how", ["fails", "cancelled"])
+def test_a_change_that_fails_leaves_what_served(taught, monkeypatch, how):
+    job = switching.start(taught, "tfidf-svd", {})
+    old, student = encoding.current_encoding(taught), taught.current_student
+
+    def breaks(project, start, count):
+        if how == "cancelled":
+            raise jobs.CancelledError("Cancelled.")
+        raise InvalidError("The disk broke.")
+
+    monkeypatch.setattr(encoding, "contents", breaks)
+    jobs.execute(job.pk)
+    assert Job.objects.get(pk=job.pk).state == ("failed" if how == "fails" else "cancelled")
+    taught.refresh_from_db()
+    assert (taught.encoder_params, taught.current_student) == (FEW, student)
+    assert encoding.current_encoding(taught) == old
+
+
+def test_items_that_come_meanwhile_are_encoded_too(taught, monkeypatch):
+    job, contents, came = switching.start(taught, "tfidf-svd", {}), encoding.contents, []
+
+    def slowly(project, start, count):
+        found = contents(project, start, count)
+        if count == encoding.CHUNK and not came:
+            came.extend(make_items(Project.objects.get(pk=project.pk), ["a late parcel"]))
+        return found
+
+    monkeypatch.setattr(encoding, "contents", slowly)
+    jobs.execute(job.pk)
+    taught.refresh_from_db()
+    assert encoding.current_encoding(taught).rows == taught.item_count == 61
+
+
+def test_settings_change_the_encoder_the_same_way(taught, cast):
+    projects.change_project(taught, by=cast.lea, encoder="minilm", name="Tickets, renamed")
+    taught.refresh_from_db()
+    assert (taught.encoder, taught.name) == ("tfidf-svd", "Tickets, renamed")
+    assert Job.objects.get(kind="switch").params == {"encoder": "minilm", "params": {}}
+    for name, told in (("intfloat/e5", "Name the commit"), ("/etc", "There is no model “/etc”")):
+        with pytest.raises(InvalidError, match=told):
+            switching.checked(taught, "transformers", {"name": name})
+    with pytest.raises(InvalidError, match="does not read"):
+        switching.checked(taught, "pixels-pca", {})
+    assert Encoding.objects.count() == 1
+
+
+def test_on_the_page_over_the_api_and_by_command(taught, cast, capsys, monkeypatch):
+    lea, here = Client(), f"/projects/{taught.pk}/settings/encoder"
+    lea.force_login(cast.lea)
+    assert lea.post(here, {}).status_code == 422
+    answer = lea.post(here, {"encoders": ["1"]})
+    assert answer.status_code == 302, answer.content
+    made = finish(BakeOff.objects.get())
+    page = lea.get(f"{here}/ranking").content.decode()
+    assert "is better than the encoder in use" in page
+    best = bakeoffs.standings(made)[0]
+    assert lea.post(f"{here}/{made.pk}/use", {"number": best.number}).status_code == 302
+    assert switching.under_way(taught) is not None
+    assert "It serves until" in lea.get(here).content.decode()
+    jobs.request_cancel(switching.under_way(taught))
+    told = lea.get(f"/api/v1/projects/{taught.pk}/bake-offs").json()["results"][0]
+    assert told["standings"][0]["number"] == best.number
+    assert told["said"] == bakeoffs.in_words(bakeoffs.standings(made))
+    monkeypatch.setattr(bakeoffs, "installed", lambda project: [best.candidate])
+    call_command("bake_off", str(taught.pk), use=True)
+    first, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["in_use"], last["clearly_behind"]) == (False, True)
+    taught.refresh_from_db()
+    assert taught.encoder_params == {}

@@ -1,0 +1,164 @@
+"""A whole file is labelled: the same file whatever happens to its worker, and nothing is left over."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions import encoding, predicting, predictions, sweeping, uploads
+from annotator.actions.training import students_folder
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Job, JobState, PredictedFile
+from learning.students import load
+from tests.annotator.actions.test_leaving import taught  # noqa: F401 - a fixture
+from tests.factories import make_project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXTS = ["refund to my bank card", "the parcel is late", "", "locked account"] * 3
+
+
+def table(extra=""):
+    rows = "".join(f"{number},{text},=1+1\n" for number, text in enumerate(TEXTS))
+    return f"id,text,note\n{rows}{extra}".encode()
+
+
+def begin(project, content=None, name="tickets.csv", **wish):
+    return predictions.create(
+        project, io.BytesIO(content or table()), predictions.Wish(**wish), name=name
+    )
+
+
+def finish(made):
+    jobs.execute(made.job_id)
+    made.refresh_from_db()
+    assert made.state == "done", made.error
+    return predictions.path_of(made)
+
+
+def test_every_row_comes_back_with_what_the_student_says(taught):  # noqa: F811
+    made = begin(taught, table("9,a,b,c,d\n"))
+    rows = list(csv.DictReader(io.StringIO(finish(made).read_text())))
+    assert [row["id"] for row in rows] == [str(number) for number in range(len(TEXTS))]
+    assert list(rows[0]) == ["id", "text", "note", "predicted_label", "predicted_probability"]
+    version = taught.current_student
+    fitted = load(students_folder(taught.pk) / version.folder)
+    said = fitted.predict(encoding.encoder_of(version.encoding).encode(TEXTS)).max(axis=1)
+    told = [(row["predicted_label"], row["predicted_probability"]) for row in rows]
+    assert told[2] == ("", "")
+    np.testing.assert_allclose(
+        [float(told[row][1]) for row in (0, 1, 3)], said[[0, 1, 3]], atol=1e-5
+    )
+    assert [label for label, _ in told[:4]] == ["Billing", "Delivery", "", "Login"]
+    assert (made.rows, made.report["silent"], made.report["unreadable"]) == (12, 3, 1)
+    assert not predictions.parts_of(made).exists()
+    assert not (uploads.folder() / made.stored_name).exists()
+
+
+def test_a_killed_worker_loses_one_part_at_most(taught, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(predicting, "CHUNK", 5)
+    whole = finish(begin(taught, soft=True)).read_bytes()
+    made, kept = begin(taught, soft=True), predicting._keep
+    written = []
+
+    def killed(path, probabilities):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        kept(path, probabilities)
+
+    monkeypatch.setattr(predicting, "_keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.execute(made.job_id)
+    Job.objects.filter(pk=made.job_id).update(lease_until=timezone.now())
+    monkeypatch.setattr(
+        predicting, "_keep", lambda *given: (written.append(given[0].name), kept(*given))
+    )
+    assert finish(made).read_bytes() == whole
+    assert len(written) == len(set(written)) == 3
+
+
+def test_cancelling_leaves_nothing(taught, monkeypatch):  # noqa: F811
+    made, kept = begin(taught), predicting._keep
+
+    def cancelled(path, probabilities):
+        kept(path, probabilities)
+        raise jobs.CancelledError("Cancelled.")
+
+    monkeypatch.setattr(predicting, "_keep", cancelled)
+    jobs.execute(made.job_id)
+    waiting = begin(taught)
+    jobs.request_cancel(waiting.job)
+    sweeping.sweep()
+    for each in (made, waiting):
+        each.refresh_from_db()
+        assert (each.state, each.result_name) == ("cancelled", "")
+        assert not predictions.parts_of(each).exists()
+        assert not (uploads.folder() / each.stored_name).exists()
+
+
+def test_json_stays_json_and_parquet_has_types(taught, tmp_path, capsys):  # noqa: F811
+    lines = [{"body": "the parcel is late", "tags": ["a"], "predicted_label": "old"}, {"n": 5}]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    path = finish(begin(taught, content, "t.jsonl", text="body", format="jsonl", soft=True))
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert (first["tags"], first["n"], first["predicted_label"]) == (["a"], None, "Delivery")
+    assert sum(first["predicted_soft"].values()) == pytest.approx(1, abs=1e-4)
+    assert (second["n"], second["predicted_label"], second["predicted_soft"]) == (5, None, None)
+    (tmp_path / "t.jsonl").write_bytes(content)
+    call_command(
+        "predict", str(taught.pk), tmp_path / "t.jsonl", tmp_path / "o.parquet", text="body"
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rows"], told["silent"]) == (2, 1)
+    found = pq.read_table(tmp_path / "o.parquet").to_pylist()
+    assert found[0]["predicted_label"] == "Delivery"
+    assert found[0]["tags"] == '["a"]'
+
+
+def test_what_cannot_be_labelled_is_refused_with_a_sentence(taught, cast):  # noqa: F811
+    with pytest.raises(InvalidError, match="no column “body”; it has: id, text, note"):
+        begin(taught, text="body")
+    with pytest.raises(InvalidError, match="one text"):
+        begin(taught, text_b="note")
+    with pytest.raises(ConflictError, match="no student yet"):
+        begin(make_project(cast, name="New"))
+    with pytest.raises(InvalidError, match="are images"):
+        begin(make_project(cast, name="Photos", item_kind="image", encoder="pixels-pca"))
+    made = begin(taught, b"text,note\n ,a\n ,b\n", text="text")
+    jobs.execute(made.job_id)
+    made.refresh_from_db()
+    assert (made.state, made.error[:10]) == ("failed", "No row of ")
+    assert Job.objects.get(pk=made.job_id).state == JobState.FAILED
+
+
+def test_on_the_page_and_over_the_api(taught, cast):  # noqa: F811
+    lea, here = Client(), f"/projects/{taught.pk}/students/files"
+    lea.force_login(cast.lea)
+    form = {"file": SimpleUploadedFile("<b>.csv", table()), "format": "csv"}
+    form["student"] = taught.current_student.number
+    assert lea.post(here, form).status_code == 302
+    made = PredictedFile.objects.get()
+    finish(made)
+    page = lea.get(here).content.decode()
+    assert "&lt;b&gt;.csv" in page
+    assert "3 rows have no text and no label" in page
+    content = b"".join(lea.get(f"{here}/{made.pk}/download").streaming_content)
+    assert content == predictions.path_of(made).read_bytes()
+    api = f"/api/v1/projects/{taught.pk}/predictions"
+    answer = lea.post(api, {"file": SimpleUploadedFile("t.csv", table()), "format": "jsonl"})
+    assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+    finish(PredictedFile.objects.get(pk=answer.json()["id"]))
+    assert lea.get(f"{api}/{answer.json()['id']}").json()["rows"] == len(TEXTS)
+    PredictedFile.objects.update(finished_at=timezone.now() - timezone.timedelta(days=15))
+    assert predictions.let_old_ones_go() == 2
+    assert lea.get(f"{here}/{made.pk}/download").status_code == 404
+    assert "removed after 14 days" in lea.get(here).content.decode()
