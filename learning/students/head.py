@@ -26,6 +26,7 @@ class Head:
         chooses it, with a temperature for the probabilities, on held-out rows.
     prior_scale: the penalty pulls the weights to so many times the label vectors less their mean,
         where the data has label vectors; 0 pulls to zero. None chooses it on held-out rows.
+    class_weights: "balanced" lets rare labels count more.
     evaluations: looks at the data at most.
     tolerance: ends when the gradient has shrunk to this share.
     """
@@ -36,6 +37,7 @@ class Head:
     evaluations: int = 200
     tolerance: float = 1e-3
     prior_scale: float | None = None
+    class_weights: Literal["none", "balanced"] = "none"
 
     def __post_init__(self) -> None:
         given = 1.0 if self.strength is None else self.strength
@@ -64,7 +66,7 @@ class Head:
         if data.rows == 0:
             raise NotEnoughDataError("A head needs at least one labelled item.")
         former = start if isinstance(start, FittedHead) else None
-        problem = Problem.of(data)
+        problem = Problem.of(data, balanced=self.class_weights == "balanced")
         report(0, self.evaluations)
         choice = self._choice(problem, rng, report, former)
         problem = problem.towards(choice.scale or 0.0)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError
+from learning.students.balance import label_weights
 from learning.types import TrainingData
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Problem:
 
     named: (d, k) what the labels are called, less their mean; None where that is not told.
     centre: (d, k) the map that the penalty pulls towards; None for zero.
+    present: (k,) what a present label counts beside an absent one, with several labels; None for 1.
     """
 
     x: NDArray[np.float32]
@@ -31,9 +33,11 @@ class Problem:
     multi_label: bool
     named: NDArray[np.float32] | None = None
     centre: NDArray[np.float32] | None = None
+    present: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, data: TrainingData) -> "Problem":
+    def of(cls, data: TrainingData, *, balanced: bool = False) -> "Problem":
+        """The data as a problem; `balanced` counts rare labels more, see `label_weights`."""
         known = data.known
         active = np.ones(data.labels, dtype=np.bool_)
         if known is not None:
@@ -41,7 +45,7 @@ class Problem:
         if not active.any():
             raise NotEnoughDataError("Every label is archived: there is nothing to learn.")
         weights = np.ones(data.rows) if data.weights is None else data.weights
-        return cls(
+        plain = cls(
             x=np.asarray(data.encodings, dtype=np.float32),
             y=np.asarray(data.targets, dtype=np.float32),
             weight=np.asarray(weights, dtype=np.float32),
@@ -50,6 +54,15 @@ class Problem:
             multi_label=data.multi_label,
             named=_named(data, active),
         )
+        return plain._balanced(label_weights(data)) if balanced else plain
+
+    def _balanced(self, weights: NDArray[np.float32]) -> "Problem":
+        """(k,) weights of present labels; with one label each an item takes that of its label."""
+        if self.multi_label:
+            return replace(self, present=weights)
+        heavier = self.y * weights
+        total = heavier.sum(axis=1)
+        return replace(self, y=heavier / total[:, None], weight=self.weight * total)
 
     def towards(self, scale: float) -> "Problem":
         """The same problem with the labels' names, so many times their length, as the centre."""
@@ -134,8 +147,13 @@ class Problem:
         self, logits: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n,) summed binary cross-entropy and (n, k) its gradient by the logits."""
-        cost = np.maximum(logits, 0) - logits * self.y + np.log1p(np.exp(-np.abs(logits)))
+        small = np.log1p(np.exp(-np.abs(logits)))
+        cost = np.maximum(logits, 0) - logits * self.y + small
         error = sigmoid(logits) - self.y
+        if self.present is not None:
+            more = (self.present - 1) * self.y
+            cost += more * (np.maximum(-logits, 0) + small)
+            error += more * (sigmoid(logits) - 1)
         if self.hidden is not None:
             cost[self.hidden] = 0
             error[self.hidden] = 0

@@ -315,3 +315,39 @@ class TestPrior:
             replace(data, label_texts=("one",))
         with pytest.raises(ParameterError, match="prior"):
             Head(prior_scale=-1.0)
+
+
+class TestClassWeights:
+    def test_balanced_is_what_scikit_learn_calls_so(self) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        data = noisy()
+        rare = data.subset(np.flatnonzero((data.targets[:, 0] == 0) | (np.arange(200) % 5 == 0)))
+        head = fit(rare, tolerance=1e-5, evaluations=1000, class_weights="balanced")
+        theirs = LogisticRegression(C=5.0, tol=1e-8, max_iter=2000, class_weight="balanced")
+        theirs.fit(rare.encodings, rare.targets.argmax(axis=1))
+        expected = theirs.predict_proba(data.encodings)
+        np.testing.assert_allclose(head.predict(data.encodings), expected, atol=2e-3)
+
+    def test_with_several_labels_a_rare_one_is_found_more_often(self) -> None:
+        data = lesson(multi_label=True)
+        targets = data.targets.copy()
+        targets[10:, 2] = 0
+        rare = replace(data, targets=targets)
+        plain, heavy = (
+            fit(rare, class_weights=how).predict(data.encodings)[:, 2]
+            for how in ("none", "balanced")
+        )
+        assert heavy.mean() > plain.mean() + 0.05
+
+    def test_the_gradient_is_the_slope(self) -> None:
+        from learning.students.regression import Problem
+
+        problem = Problem.of(lesson(multi_label=True), balanced=True)
+        problem = replace(problem, present=np.array([1.0, 3.0, 7.0, 1.0], dtype=np.float32))
+        rng = np.random.default_rng(0)
+        point, along = rng.normal(size=(2, (problem.d + 1) * problem.k)).astype(np.float32)
+        along /= np.linalg.norm(along)
+        _, gradient = problem.loss(2.0, point)
+        ahead, behind = (problem.loss(2.0, point + s * along)[0] for s in (0.01, -0.01))
+        assert (ahead - behind) / 0.02 == pytest.approx(float(gradient @ along), rel=0.05)
