@@ -21,11 +21,14 @@ class DualEncoder:
     competing; a label is found by its text before its first example. Source: Gupta et al. 2024 (DEXML).
 
     model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
-    loss: "softmax" weighs each label against those that a text does not have; "top-k" wants a text's
-        labels among the `top` nearest.
+    loss: "softmax" weighs each label against those that a text does not have, "top-k" wants the labels
+        of a text among the nearest; top: among how many.
     compared: label texts that a batch is compared with, its own labels first.
     label_rate: of what each label learns beside its text, so that labels without one are learnt too.
-    epochs, batch, tokens, learning_rate, weight_decay, warmup, checkpoint_steps: as in `Finetune`.
+    epochs: passes over the data; batch: texts per step; tokens: longer texts are cut.
+    learning_rate: of the encoder at its peak; warmup: share of the steps in which the rates rise; then
+        they fall to 0.
+    checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """
 
     needs: ClassVar[Literal["encodings", "texts"]] = "texts"
