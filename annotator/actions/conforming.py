@@ -89,7 +89,7 @@ def calibrate(
     from learning.audit.conformal.calibrated import items_needed
 
     project = run.project
-    if not (project.answer_sets and method_of(project)):
+    if not project.has_sets:
         SetCalibration.objects.filter(version=version).delete()
         return None
     position, name = sealed_position(project), method_of(project)
@@ -128,7 +128,7 @@ def follow(run: jobs.Run, version: StudentVersion, predictions: Predictions | No
         method_of(project),
         project.set_coverage,
     )
-    if predictions is not None and not (as_wanted and project.answer_sets):
+    if predictions is not None and not (as_wanted and project.has_sets):
         sheet = sheets.of(version)
         calibrate(run, version, predictions, [] if sheet is None else sheet.held)
     return ready(version)

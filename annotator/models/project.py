@@ -163,6 +163,13 @@ class Project(models.Model):
         return self.task.shape
 
     @property
+    def has_sets(self) -> bool:
+        """Whether sets of labels are promised: wanted, and known for answers of this kind."""
+        from learning.tasks import TASKS
+
+        return self.answer_sets and bool(TASKS[self.task_type].conformal)
+
+    @property
     def present_count(self) -> int:
         """Items that are here to be labelled and searched."""
         return self.item_count - self.removed_count

@@ -85,7 +85,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "label_count": len(labels),
         "slots": labels[:SLOTS],
         "has_search": len(labels) > SLOTS,
-        "has_sets": project.answer_sets and not project.blind,
+        "has_sets": project.has_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
         "nothing": _nothing(project, voice),
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",

@@ -25,7 +25,7 @@ class SetsView:
 
 def context(project: Project) -> dict[str, Any]:
     """The current student's sets, and how often those of all versions held."""
-    if not project.answer_sets or project.current_student_id is None:
+    if not project.has_sets or project.current_student_id is None:
         return {"sets": None}
     kept = SetCalibration.objects.filter(version=project.current_student_id).first()
     return {

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotator.actions import asking, projects, switching
+from annotator.actions.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import ROLES, Can, Membership, Project
 from annotator.models.project import (
@@ -29,11 +30,16 @@ NAMED_ENCODERS = {"sentence-transformers", "transformers", "vision"}
 
 # Fields that may be left empty -> the shares that they are percent of.
 PERCENT = {
+    "coverage_percent": "set_coverage",
     "sure_percent": "sure_at",
     "share_percent": "share_at_most",
     "gold_percent": "gold_share",
     "entry_percent": "entry_pass",
 }
+
+# Settings that only answers made of labels have, and those of sets of labels.
+OF_LABELS = ("label_questions", "digit_answers", "gold_percent", "entry_items", "entry_percent")
+OF_SETS = ("answer_sets", "coverage_percent", "set_method")
 
 
 class SettingsForm(forms.Form):
@@ -202,31 +208,34 @@ class SettingsForm(forms.Form):
         strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
         if not project.multi_label:
             del self.fields["label_questions"]
-        sets: Any = self.fields["set_method"]
         fitting = project.task.conformal
+        for name in (*OF_LABELS, *(() if fitting else OF_SETS)):
+            if project.shape != LABELS:
+                self.fields.pop(name, None)
+        sets: Any = self.fields.get("set_method", forms.ChoiceField())
         sets.choices = [("", "Usual"), *(x for x in conformal_choices() if x[0] in fitting)]
         fit = switching.ENCODERS_BY_KIND[project.item_kind]  # type: ignore[index]
         encoder: Any = self.fields["encoder"]
         encoder.choices = [(name, text) for name, text in encoder_choices() if name in fit]
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
-        return [
+        groups = [
             (title, [self[name] for name in names if name in self.fields])
             for title, names in self.GROUPS
         ]
+        return [(title, fields) for title, fields in groups if fields]
 
     def settings(self) -> dict[str, Any]:
         """The cleaned values under the names that the action knows."""
         values = dict(self.cleaned_data)
         values["audit_share"] = values.pop("audit_percent") / 100
-        values["set_coverage"] = values.pop("coverage_percent") / 100
         for field, name in PERCENT.items():
-            share = values.pop(field)
+            share = values.pop(field, None)
             if share is not None:
                 values[name] = share / 100
         for name in ("voices_at_most", "entry_items"):
-            if values[name] is None:
-                del values[name]
+            if values.get(name) is None:
+                values.pop(name, None)
         name, revision = values.pop("encoder_name"), values.pop("encoder_revision")
         named = values["encoder"] in NAMED_ENCODERS
         given = {"name": name, "revision": revision} if named else {}
@@ -261,13 +270,12 @@ def settings(request: HttpRequest, project_id: int) -> HttpResponse:
 
 
 def _initial(project: Project) -> dict[str, Any]:
-    names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share", "set_coverage"}
+    names = projects.SETTINGS - {"encoder_params", "guidelines", "audit_share"}
     names -= set(PERCENT.values())
     return {
         **{name: getattr(project, name) for name in names},
         "audit_percent": f"{project.audit_share * 100:.4g}",
         **{field: f"{getattr(project, name) * 100:.4g}" for field, name in PERCENT.items()},
-        "coverage_percent": f"{project.set_coverage * 100:.4g}",
         "encoder_name": project.encoder_params.get("name", ""),
         "encoder_revision": project.encoder_params.get("revision", ""),
     }

@@ -5,6 +5,7 @@ import { SpanText } from "./span-text.js";
 
 const UNDOABLE = 200;
 const ARMED_MS = 400; // so soon after the item came, an empty answer is asked for twice
+const LISTED = 60; // rows beside the item, around the one that is selected
 const SHARES = [0.5, 0.7, 0.9];
 
 /** Keys of a page with spans; what has the name of a usual action takes its place. */
@@ -184,9 +185,14 @@ export class Widget {
     this.say(`${counted(sure.length)} taken.`);
   }
 
-  drop() {
+  /** The mark that is selected, or one of just these words. */
+  get #here() {
     const at = this.#selected;
-    const mark = at?.mark ?? this.#marks.find((each) => each.start === at?.start && each.end === at?.end);
+    return at?.mark ?? this.#marks.find((each) => each.start === at?.start && each.end === at?.end);
+  }
+
+  drop() {
+    const mark = this.#here;
     if (!mark) return this.say("Go to a span first, with j.");
     this.#change(this.#marks.filter((each) => each !== mark));
     const next = this.#marks.find((each) => byPlace(each, mark) > 0);
@@ -349,7 +355,9 @@ export class Widget {
     if (!this.#text) return;
     const found = this.#text.selected;
     if (!found && !event.target.closest?.(".item-text")) return;
-    if (found && found.start < found.end)
+    // A finger that did not move taps; the mouse has let go of the former selection by itself.
+    const isTap = event.pointerType === "touch";
+    if (found && found.start < found.end && !isTap)
       this.#point(this.snap.checked && !event.altKey ? this.#text.snapped(found) : found);
     else this.#clicked(this.#offsetUnder(event.clientX, event.clientY));
     this.#paint();
@@ -433,7 +441,7 @@ export class Widget {
     this.now.textContent = at ? `${this.#told()}${this.#edge === "start" ? " · the start moves" : ""}` : "";
     const isSuggested = at?.mark?.share !== undefined;
     const can = {
-      take: isSuggested, drop: Boolean(at?.mark), same: Boolean(at?.mark),
+      take: isSuggested, drop: Boolean(this.#here), same: Boolean(at?.mark),
       "take-all": this.#marks.some((mark) => mark.share >= this.#least),
     };
     for (const [name, possible] of Object.entries(can))
@@ -441,7 +449,10 @@ export class Widget {
   }
 
   #drawList() {
-    const rows = this.#marks.map((mark, at) => {
+    const middle = Math.max(0, this.#marks.indexOf(this.#selected?.mark));
+    const first = Math.max(0, Math.min(middle - LISTED / 2, this.#marks.length - LISTED));
+    const rows = this.#marks.slice(first, first + LISTED).map((mark, place) => {
+      const at = first + place;
       const row = document.createElement("li");
       const button = document.createElement("button");
       const dot = document.createElement("span");
@@ -462,7 +473,9 @@ export class Widget {
       return row;
     });
     this.list.replaceChildren(...rows);
-    byId("span-none").hidden = rows.length > 0;
+    const more = this.#marks.length - rows.length;
+    byId("span-none").textContent = more ? `${more} more: j and k go to them.` : "Nothing is marked yet.";
+    byId("span-none").hidden = rows.length > 0 && !more;
   }
 
   #remember(input, name) {

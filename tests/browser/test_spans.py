@@ -181,6 +181,30 @@ class TestPointing:
         expect(page.locator(".span")).to_have_count(0)
 
 
+class TestTouch:
+    def test_selected_with_handles_labelled_by_a_tap_and_removed(self, visit, cast, project):
+        page = visit(
+            cast.ana, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+        ).new_page()
+        desk = LabelPage(page, project).open()
+        page.evaluate(
+            """() => {
+              const text = document.querySelector(".item:not([hidden]) .item-text");
+              const node = document.createTreeWalker(text, NodeFilter.SHOW_TEXT).nextNode();
+              getSelection().setBaseAndExtent(node, 5, node, 9);  // as the handles of a phone do
+            }"""
+        )
+        expect(page.locator(".span-tools")).to_be_visible()
+        page.locator("#rows .answer").nth(1).tap()
+        expect(page.locator(".span.own")).to_have_text("Lovelace")
+        page.locator(".span.own").tap()
+        page.locator(".span-tools [data-does=drop]").tap()
+        expect(page.locator(".span")).to_have_count(0)
+        page.locator(".act.accept").tap()
+        desk.settled()
+        assert said(project) == [[]]
+
+
 class TestAnyText:
     def test_from_an_offset_to_the_screen_and_back_is_no_change(self, visit, cast, project):
         desk = LabelPage(visit(cast.ana).new_page(), project).open()

@@ -6,13 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import assigning, exporting, labeling, projects, starting
+from annotator.actions import assigning, exporting, importing, labeling, projects, starting
 from annotator.actions.exporting import Options, create_snapshot
 from annotator.actions.importing import look
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS
-from annotator.models import Annotation, BatchState, Project
+from annotator.models import Annotation, BatchState, Job, JobState, Project, Verdict
 from tests.annotator.actions.test_importing import imported, run
+from tests.annotator.actions.test_loop import work
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +140,24 @@ class TestExport:
             Options.from_json({"format": "doccano", "contents": ["annotations"]})
         with pytest.raises(InvalidError, match="no place for labels"):
             create_snapshot(make_project(cast), Options(format="conll"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_loop_goes_round_from_a_file_to_picks(cast):
+    made = make_project(
+        cast, labels=(), task_type="spans", encoder="tfidf-svd", audit_share=0.1, audit_size=4
+    )
+    text = ("Ada met Bob in {}.", "Nobody came to {} today.", "From {} to Rome by train.")
+    rows = [
+        {"text": text[n % 3].format(place), "spans": [[0, 3, "Person"]] if n % 3 == 0 else []}
+        for n, place in enumerate(("Bern", "Oslo", "Kyiv", "Lima", "Nice", "Bonn", "Cork", "York"))
+    ]
+    batch = importing.start_import(
+        made,
+        io.BytesIO(lines(*rows, {"text": "Bob is late."}, {"text": "No news."})),
+        name="a.jsonl",
+    )
+    work()
+    assert set(Job.objects.values_list("state", flat=True)) == {JobState.DONE}, batch.report
+    assert Verdict.objects.filter(project=made, state="decided").count() == 8
+    assert made.picks.exists()

@@ -113,6 +113,18 @@ class TestScreens:
         word = Annotation.objects.get(stream="review")
         assert (word.outcome, word.value) == (Outcome.KEEP, value((0, 3, ids["Person"])))
 
+    def test_settings_offer_only_what_fits_such_answers(self, project, lea):
+        address = reverse("settings", args=[project.pk])
+        page = lea.get(address).content.decode()
+        for name in ("answer_sets", "gold_percent", "digit_answers", "label_questions"):
+            assert f'name="{name}"' not in page
+        form = lea.get(address).context["form"]
+        data = {each.name: each.value() for _, group in form.groups() for each in group}
+        kept = {name: value for name, value in data.items() if value not in (None, False)}
+        lea.post(address, {**kept, "overlap": 3})
+        project.refresh_from_db()
+        assert (project.overlap, project.set_coverage) == (3, 0.9)
+
     def test_a_form_names_places_or_is_refused(self):
         assert value_of(["0-3-7", ""]) == value((0, 3, 7))
         with pytest.raises(Exception, match="too old"):
