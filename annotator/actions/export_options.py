@@ -19,6 +19,7 @@ EXTENSIONS = {
     "prodigy": "jsonl",
     "spacy": "jsonl",
     "conll": "conll",
+    "tokens": "jsonl",
 }
 # These hold any column; the others are other tools' and hold what these know of an item.
 OWN = ("jsonl", "csv", "parquet")

@@ -14,7 +14,7 @@ from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
 
 # Formats in which labels have a place of their own, whatever the columns.
-BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll"}
+BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll", "tokens"}
 
 
 def kind_of(found: Preview) -> ItemKind:

@@ -27,6 +27,7 @@ FORMATS: Registry[Reader] = Registry(
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
         "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
+        "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
     },
 )
 
@@ -41,6 +42,7 @@ WRITERS: Registry[Writer] = Registry(
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
         "conll": Entry("CoNLL-2003, spans only", "annotator.formats.conll:Conll"),
+        "tokens": Entry("Tokens and tags, spans only", "annotator.formats.tokens:Tokens"),
     },
 )
 

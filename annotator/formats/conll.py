@@ -58,7 +58,9 @@ class Conll:
                 if record.get("spans") is None:
                     continue
                 text.write(f"{START} -X- O O\n\n")
-                text.writelines(_lines(record["text"], record["spans"]))
+                for rows in rows_of(record["text"], record["spans"]):
+                    text.writelines(f"{token} -X- _ {tag}\n" for token, tag in rows)
+                    text.write("\n")
                 count += 1
         finally:
             text.flush()
@@ -107,16 +109,16 @@ def _record(row: int, document: int, lines: Lines, limits: Limits) -> Record:
     text = " ".join(columns[0] for columns in lines)
     if fault := fault_in(text, limits):
         raise RowError([("text", fault)])
-    spans = tuple(_spans(lines))
+    spans = tuple(tagged((columns[0], columns[-1]) for columns in lines))
     given = Given(names_of(spans), spans=spans)
     return Record(row, {"text": text, "document": document}, (given,))
 
 
-def _spans(lines: Lines) -> Iterator[Span]:
-    """The spans that the tags make; offsets in the tokens joined by spaces."""
+def tagged(rows: Iterable[tuple[str, str]]) -> Iterator[Span]:
+    """The spans that (token, tag) pairs make; offsets in the tokens joined by spaces."""
     open_label, start, at, end = "", 0, 0, 0
-    for columns in lines:
-        token, (mark, _, label) = columns[0], columns[-1].partition("-")
+    for token, tag in rows:
+        mark, _, label = tag.partition("-")
         goes_on = bool(label) and label == open_label and mark not in _BEGINS
         if open_label and not goes_on:
             yield start, end, open_label
@@ -132,27 +134,26 @@ def _spans(lines: Lines) -> Iterator[Span]:
         yield start, end, open_label
 
 
-def _lines(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The lines of one record: an empty line where the text has a line end, and at its end."""
+def rows_of(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[list[tuple[str, str]]]:
+    """The (token, tag) pairs of each line of a text that has any; tags begin with B and go on with I."""
     kept = _apart(spans)
     edges = {edge for one in kept for edge in (one["start"], one["end"])}
-    begun = False
+    rows: list[tuple[str, str]] = []
     before = None
     for start, end in _tokens(text, edges):
         if start < 0:
-            if begun:
-                yield "\n"
-            begun, before = False, None
+            if rows:
+                yield rows
+            rows, before = [], None
             continue
-        begun = True
         inside = next((one for one in kept if one["start"] <= start < one["end"]), None)
         tag = "O"
         if inside is not None:
             tag = f"{'I' if inside is before else 'B'}-{'_'.join(inside['label'].split())}"
         before = inside
-        yield f"{text[start:end]} -X- _ {tag}\n"
-    if begun:
-        yield "\n"
+        rows.append((text[start:end], tag))
+    if rows:
+        yield rows
 
 
 def _apart(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

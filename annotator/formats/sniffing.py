@@ -7,7 +7,7 @@ import unicodedata
 import zipfile
 from typing import Any, BinaryIO
 
-from annotator.formats import conll
+from annotator.formats import conll, tokens
 from annotator.formats.dialect import dialect_of
 from annotator.formats.json_text import DECODER
 from annotator.formats.records import FormatError
@@ -107,7 +107,11 @@ def _lines_format(body: str) -> str:
             "This JSON file is one object over several lines. A list of objects, or one object on "
             "each line, is expected."
         )
-    return _tool_of(first) if isinstance(first, dict) and "text" in first else "jsonl"
+    if not isinstance(first, dict):
+        return "jsonl"
+    if tokens.looks_so(first):
+        return "tokens"
+    return _tool_of(first) if "text" in first else "jsonl"
 
 
 def _tool_of(line: dict[str, Any]) -> str:

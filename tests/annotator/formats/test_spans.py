@@ -1,7 +1,10 @@
 """Marked places as other tools write them: read, written, and the same after both."""
 
+import gzip
 import io
 import json
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +107,29 @@ class TestReading:
         assert [one.fields["text"] for one in rows] == ["Ada Lovelace saw Rome", "Nothing"]
         assert spans_of(rows) == [((0, 12, "Person"), (17, 21, "Place")), ()]
 
+    def test_tokens_with_tags_become_a_text_with_spans(self):
+        data = json.dumps({"id": "w", "tokens": ["Ada", "👍", "in", "Old", "Rome"],
+                           "ner_tags": ["B-Person", "O", "O", "B-Place", "I-Place"]}).encode()  # fmt: skip
+        assert format_of(io.BytesIO(data)) == "tokens"
+        (row,) = read("tokens", data)
+        assert row.fields == {"text": "Ada 👍 in Old Rome", "id": "w"}
+        assert spans_of([row]) == [((0, 3, "Person"), (9, 17, "Place"))]
+        bad = {"tokens": ["a", "b"], "ner_tags": [0, 3]}
+        assert bad_rows(read("tokens", json.dumps(bad).encode())) == [(1, "ner_tags")]
+
+    @pytest.mark.dataset
+    @pytest.mark.parametrize("name", ["wnut17/dev", "deft/dev", "ncbi_disease_gpt/dev"])
+    def test_data_sets_of_tokens_mark_what_they_say_they_do(self, name):
+        path = Path(os.environ["DATASETS"]) / f"{name}.jsonl.gz"
+        with path.open("rb") as stream:
+            assert format_of(stream, path.name) == "tokens"
+            rows = list(FORMATS.create("tokens").read(stream))
+        with gzip.open(path, "rt") as lines:
+            for row, line in zip(rows, map(json.loads, lines), strict=True):
+                words = [" ".join(line["tokens"][s["start"] : s["end"]]) for s in line["spans"]]
+                text = row.fields["text"]
+                assert [text[start:end] for start, end, _ in row.given[0].spans] == words
+
     def test_conll_names_the_line_that_has_no_tag(self):
         rows = read("conll", b"Ada X O B-P\nmet X\n\nBob X O B-P\n")
         assert bad_rows(rows) == [(1, "tag")]
@@ -145,14 +171,16 @@ class TestRoundTrips:
         empty = None if format == "doccano" else ()
         assert spans_of(rows) == [spans or empty for _, spans in items]
 
+    @pytest.mark.parametrize("format", ["conll", "tokens"])
     @settings(max_examples=40)
-    @given(words=st.lists(st.sampled_from(["Ada", "met", "👍", "שלום"]), min_size=2, max_size=8),
+    @given(
+        words=st.lists(st.sampled_from(["Ada", "met", "👍", "שלום"]), min_size=2, max_size=8),
            cut=st.integers(1, 7), label=st.sampled_from(["Person", "Place"]))  # fmt: skip
-    def test_conll_keeps_tokens_and_spans_that_lie_apart(self, words, cut, label):
+    def test_tokens_and_spans_that_lie_apart_are_kept(self, format, words, cut, label):
         text = " ".join(words)
         first = len(" ".join(words[: min(cut, len(words) - 1)]))
         spans = ((0, first, label), (first + 1, len(text), "Place"))
-        (back,) = read("conll", written("conll", [row(text, spans)]).getvalue())
+        (back,) = read(format, written(format, [row(text, spans)]).getvalue())
         assert (back.fields["text"], back.given[0].spans) == (text, spans)
 
     def test_conll_writes_the_longer_of_two_that_overlap(self):

@@ -120,8 +120,11 @@ class TestScreens:
             assert f'name="{name}"' not in page
         form = lea.get(address).context["form"]
         data = {each.name: each.value() for _, group in form.groups() for each in group}
-        kept = {name: value for name, value in data.items() if value not in (None, False)}
-        lea.post(address, {**kept, "overlap": 3})
+        kept = {
+            name: value for name, value in data.items() if value is not None and value is not False
+        }
+        answer = lea.post(address, {**kept, "overlap": 3})
+        assert answer.status_code == 302, answer.context["form"].errors
         project.refresh_from_db()
         assert (project.overlap, project.set_coverage) == (3, 0.9)
 
