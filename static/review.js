@@ -63,7 +63,7 @@
     }
     if (!control) return;
     event.preventDefault();
-    control.click();
+    control.matches("input[type=text]") ? control.focus() : control.click();
   });
 
   document.addEventListener("input", (event) => {

@@ -87,7 +87,6 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "seen": seen,
         "guess": guess,
         "guess_names": [view["name"] for view in views if view["id"] in guess],
-        "has_values": project.shape != schema.LABELS,
         "fresh_uuid": uuid4(),
         "flags": [flag for flag in flags if flag.raised_by_id],
         "doubted": next((flag for flag in flags if not flag.raised_by_id), None),
@@ -305,6 +304,7 @@ def _around(request: HttpRequest, project: Project) -> dict[str, Any]:
     last = mine.filter(reason="").select_related("item").order_by("-pk").first()
     return {
         "last": last,
+        "has_values": project.shape != schema.LABELS,
         "undo_uuid": uuid4(),
         "only": request.GET.get("only", ""),
         "tabs": cases.ONLY.items(),

@@ -1,8 +1,11 @@
 """Spans on the label page: by keys alone, by mouse, in any script, and in a document of 50,000."""
 
+from uuid import uuid4
+
 import pytest
 from playwright.sync_api import expect
 
+from annotator.actions import assigning, labeling, settling
 from annotator.models import Annotation, Item, Pick, Project
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project
@@ -179,6 +182,38 @@ class TestPointing:
         expect(page.locator("#span-now")).to_have_text("“Charles Babbage”: Person")
         page.locator(".span-tools [data-does=drop]").click()
         expect(page.locator(".span")).to_have_count(0)
+
+
+class TestReview:
+    def test_keys_decide_place_by_place_and_mark_what_nobody_did(self, visit, cast):
+        made = make_project(cast, labels=("Person", "Place"), task_type="spans", overlap=2)
+        make_items(made, [TEXT])
+        project = Project.objects.get(pk=made.pk)
+        ids = dict(project.labels.values_list("name", "pk"))
+        for user, name, end in ((cast.ana, "Place", 3), (cast.lea, "Person", 12)):
+            voice = assigning.voice_of(project, user)
+            (lease,) = assigning.lease(project, voice, 1)
+            value = {"spans": [{"start": 0, "end": end, "label": ids[name]}]}
+            labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, value=value)
+        settling.settle_now(project)
+        page = visit(cast.ben).new_page()
+        page.goto(f"/projects/{project.pk}/review")
+        page.keyboard.press("Enter")  # nothing to say before the voices
+        rows = page.locator("#places li")
+        expect(rows).to_have_count(2)
+        page.keyboard.press("2")
+        page.keyboard.press("m")
+        page.keyboard.type("London")
+        page.locator("#add-label").select_option("Place")
+        page.locator("#add-words").press("Enter")
+        expect(rows).to_have_count(3)
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("Enter")
+        expect(page.locator("h2", has_text="What would you mark")).to_have_count(0)
+        expect(page.get_by_text("Nothing waits for review")).to_be_visible()
+        word = Annotation.objects.get(stream="review")
+        words = [TEXT[one["start"] : one["end"]] for one in word.value["spans"]]
+        assert words == ["Ada Lovelace", "London"]
 
 
 class TestTouch:
