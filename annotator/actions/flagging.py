@@ -18,12 +18,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions import sealing, suspecting
+from annotator.actions import sealing, suspecting, suspecting_spans
 from annotator.actions.encoding import current_encoding, students_folder
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,
     AnnotationKind,
+    Encoding,
     Flag,
     FlagKind,
     FlagState,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.suspecting import Suspicion
+    from annotator.actions.suspecting_spans import SpanSuspicion
     from learning.audit.detectors.belief import Belief
 
 # A burst of trainings is followed by one look.
@@ -115,21 +118,17 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
         return {"looked": False, "why": "The items are not encoded yet."}
     position = sealing.position(project)
     rng = np.random.default_rng(secrets.randbits(64))
-    population = suspecting.read(project, encoding, rng)
-    if population is None:
+    belief = suspecting.believed(project)
+    found: Suspicion | SpanSuspicion | None
+    if project.shape == LABELS:
+        found = _suspicion(run, encoding, belief, rng)
+    else:
+        found = suspecting_spans.look(run, encoding, rng)
+    if found is None:
         return {
             "looked": False,
             "why": f"It takes {suspecting.FEWEST} labelled items with at least two labels.",
         }
-    evidence = suspecting.gather(
-        project,
-        encoding,
-        population,
-        rng,
-        lambda done, total: run.progress(done, total + 1, "Comparing labels with the others"),
-    )
-    belief = suspecting.believed(project)
-    found = suspecting.suspect(population, evidence, belief)
     choice = choose(project, found, rng)
     fresh = _flags(project, found, choice)
     saved = _save(project, found)
@@ -139,7 +138,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
     return {
         "looked": True,
         "position": position,
-        "labels": len(population.items),
+        "labels": len(found.population.items),
         "flagged": len(choice.flagged),
         "drawn": len(choice.drawn),
         "scores": saved,
@@ -147,7 +146,24 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
     }
 
 
-def choose(project: Project, found: Suspicion, rng: np.random.Generator) -> Choice:
+def _suspicion(
+    run: jobs.Run, encoding: Encoding, belief: Belief, rng: np.random.Generator
+) -> Suspicion | None:
+    """What the detectors make of the labels; None when there are too few."""
+    population = suspecting.read(run.project, encoding, rng)
+    if population is None:
+        return None
+    evidence = suspecting.gather(
+        run.project,
+        encoding,
+        population,
+        rng,
+        lambda done, total: run.progress(done, total + 1, "Comparing labels with the others"),
+    )
+    return suspecting.suspect(population, evidence, belief)
+
+
+def choose(project: Project, found: Suspicion | SpanSuspicion, rng: np.random.Generator) -> Choice:
     """The most doubtful labels, best first, and drawn ones at every fifth place."""
     import numpy as np
 
@@ -173,7 +189,7 @@ def choose(project: Project, found: Suspicion, rng: np.random.Generator) -> Choi
     )
 
 
-def _settled(project: Project, found: Suspicion) -> NDArray[np.bool_]:
+def _settled(project: Project, found: Suspicion | SpanSuspicion) -> NDArray[np.bool_]:
     """(n,) labels that a reviewer settled and that are still the same: they are not asked again."""
     import numpy as np
 
@@ -197,15 +213,15 @@ def _mixed(flagged: Sequence[int], drawn: Sequence[int]) -> Iterator[int]:
 
 
 def _expected(
-    found: Suspicion, choice: Choice, belief: Belief, rng: np.random.Generator
+    found: Suspicion | SpanSuspicion, choice: Choice, belief: Belief, rng: np.random.Generator
 ) -> dict[str, float] | None:
-    """What share of the next flagged cases is wrong, as the belief has it; None without one."""
+    """What share of the next flagged cases is wrong, as the belief has it; None where it has no view."""
     import numpy as np
 
-    from learning.audit.detectors.combined import features
+    from learning.audit.detectors.combined import PARTS, features
 
     rows = [row for row in choice.rows if row in choice.flagged][:NEXT]
-    if not rows:
+    if not rows or not set(PARTS) & set(found.by_detector):
         return None
     said = {name: np.asarray(scores[rows]) for name, scores in found.by_detector.items()}
     told = belief.precision(features(said), rng)
@@ -214,7 +230,7 @@ def _expected(
     return {"cases": len(rows), "rate": told.value, "low": told.low, "high": told.high}
 
 
-def _flags(project: Project, found: Suspicion, choice: Choice) -> list[Flag]:
+def _flags(project: Project, found: Suspicion | SpanSuspicion, choice: Choice) -> list[Flag]:
     """The choice as flags with their evidence, not written yet."""
     population = found.population
     told, suggested = found.told(choice.rows), found.suggested(choice.rows)
@@ -260,7 +276,7 @@ def scores_folder(project: Project, name: str) -> Path:
     return students_folder(project.pk) / name
 
 
-def _save(project: Project, found: Suspicion) -> str:
+def _save(project: Project, found: Suspicion | SpanSuspicion) -> str:
     """Keep every label's score, by which the remaining errors are estimated."""
     import numpy as np
 

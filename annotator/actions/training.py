@@ -90,6 +90,7 @@ def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
         _refill(run, project, encoding, known)
     promoting.reconsider(run)
     fitting.forget_old_files(project)
+    flagging.wish(project)
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
 
 

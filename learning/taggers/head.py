@@ -13,6 +13,7 @@ from learning.spans.tags import tags_of
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
 from learning.students.regression import Problem
+from learning.taggers.chain import Read, read
 from learning.taggers.saying import tagged
 from learning.taggers.types import Marked, Tagged, Words
 from learning.types import Floats, Ints, Report, require
@@ -120,6 +121,10 @@ class FittedTokenHead:
 
     def tag(self, words: Words, texts: Any = None) -> Tagged:
         """The likeliest valid tags of each text; vectors are read once, so give it blocks of texts."""
+        return tagged(self.read(words), words)
+
+    def read(self, words: Words) -> Read:
+        """All that it says of the words, of which `tag` tells a part."""
         require(
             words.vectors.shape[1] == len(self.centre),
             f"Word vectors must have {len(self.centre)} dimensions, not {words.vectors.shape[1]}.",
@@ -127,7 +132,7 @@ class FittedTokenHead:
         x = (np.asarray(words.vectors, dtype=np.float32) - self.centre) / self.spread
         scores = beside(x, words.starts, self.neighbours) @ self.weights + self.bias
         scores[:, 0] -= np.float32(self.reach)
-        return tagged(scores, words)
+        return read(scores, words.starts)
 
     def save(self, folder: Path) -> None:
         """Write weights and manifest; `learning.taggers.load` reads them."""

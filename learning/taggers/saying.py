@@ -3,17 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.taggers.chain import Read, read
+from learning.taggers.chain import Read
 from learning.taggers.types import Tagged, Words
-from learning.types import Floats, Ints
+from learning.types import Ints
 
 # Words that are less likely than this to be in a span say nothing about where one might be.
 HARDLY = 0.02
 
 
-def tagged(scores: Floats, words: Words) -> Tagged:
-    """(N, t) scores of the words, larger likelier -> what they amount to under valid tags."""
-    found = read(np.asarray(scores, dtype=np.float32), words.starts)
+def tagged(found: Read, words: Words) -> Tagged:
+    """What a reading of the words amounts to, text by text."""
     runs = found.runs()
     home = np.searchsorted(words.starts, runs[:, 0], side="right") - 1
     edges = np.stack([words.edges[runs[:, 0], 0], words.edges[runs[:, 1], 1]], axis=1)

@@ -70,7 +70,8 @@ class TestChain:
             edges=np.array([[0, 3], [4, 8], [9, 10], [0, 2]]),
             vectors=np.zeros((4, 1)),
         )
-        said = tagged(np.concatenate([sure, np.zeros((1, 3))]), words)
+        scores = np.concatenate([sure, np.zeros((1, 3), dtype=np.float32)])
+        said = tagged(read(scores, words.starts), words)
         assert [span for span, _ in said.spans(0)] == [Span(0, 8, 0)]
         assert said.spans(1) == []
         assert said.present[:, 0].tolist() == pytest.approx([1, 0, 0.5], abs=0.01)

@@ -12,6 +12,8 @@ from annotator.actions.encoding import current_encoding, wish_encoding
 from annotator.models import (
     Assignment,
     EstimateSource,
+    Flag,
+    FlagKind,
     Item,
     Job,
     Pick,
@@ -135,6 +137,28 @@ def test_an_encoder_without_words_is_told_and_the_queue_still_fills(cast):
     assert trained.result["trained"] is False
     assert "MiniLM" in trained.result["why"]
     assert Pick.objects.filter(project=made).exists()
+
+
+def test_spans_that_look_wrong_are_put_to_reviewers_in_words(cast, project):
+    voice = voice_of(project, cast.ana)
+    wrong = {"deleted": None, "edge": None}
+    for number in range(40):
+        (lease,) = assigning.lease(project, voice, 1)
+        value = marked(project, lease.item)
+        if number in (20, 30):
+            wrong["deleted" if number == 20 else "edge"] = lease.item_id
+        if number == 20:
+            value["spans"] = value["spans"][1:]
+        elif number == 30:
+            value["spans"][0]["end"] += len(" whether")
+        labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, value=value)
+    work()
+    flags = Flag.objects.filter(project=project, kind=FlagKind.DETECTOR).order_by("score")
+    assert {flag.item_id for flag in flags[:2]} == set(wrong.values())
+    told = {flag.item_id: flag.evidence[0]["words"] for flag in flags[:2]}
+    assert "nothing is marked where a student that has not seen" in told[wrong["deleted"]]
+    assert "whether” as Person" in told[wrong["edge"]]
+    assert all(0 <= flag.score <= 1 and flag.scores.keys() == {"spans"} for flag in flags)
 
 
 def test_redacting_an_item_forgets_its_words(cast, project):

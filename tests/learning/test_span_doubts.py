@@ -1,0 +1,54 @@
+"""Which spans of an answer look wrong, and how."""
+
+import numpy as np
+import pytest
+
+from learning.audit.span_doubts import Fault, doubts, score_of
+from learning.spans import Span
+from learning.taggers.chain import read
+from learning.taggers.types import Words
+
+# "Ana met Bo in Rome": a tagger is sure that Ana, Bo are of column 0 and Rome of column 1.
+EDGES = np.array([[0, 3], [4, 7], [8, 10], [11, 13], [14, 18]])
+ANA, BO, ROME = Span(0, 3, 0), Span(8, 10, 0), Span(14, 18, 1)
+
+
+@pytest.fixture
+def words() -> Words:
+    return Words(starts=np.array([0, 5]), edges=EDGES, vectors=np.zeros((5, 1)))
+
+
+def asked(words: Words, answer: list[Span]):
+    scores = np.zeros((5, 5), dtype=np.float32)
+    scores[[0, 1, 2, 3, 4], [1, 0, 1, 0, 3]] = 4
+    return doubts(read(scores, words.starts), words, [answer])[0]
+
+
+def test_an_answer_like_the_tagger_is_likely_right(words: Words) -> None:
+    found = asked(words, [ANA, BO, ROME])
+    assert [one.given for one in found if one.given is None] == []
+    assert score_of(found) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault", "given", "instead"),
+    [
+        ([ANA, Span(8, 10, 1), ROME], Fault.LABEL, Span(8, 10, 1), BO),
+        ([ANA, Span(4, 10, 0), ROME], Fault.EDGE, Span(4, 10, 0), BO),
+        ([ANA, ROME], Fault.MISSING, None, BO),
+        ([ANA, BO, ROME, Span(11, 13, 0)], Fault.SPURIOUS, Span(11, 13, 0), None),
+    ],
+)
+def test_tells_what_is_wrong(words, answer, fault, given, instead) -> None:
+    worst = asked(words, answer)[0]
+    assert (worst.fault, worst.given, worst.instead) == (fault, given, instead)
+    assert worst.score < 0.1
+
+
+def test_a_text_without_spans_on_either_side_is_right() -> None:
+    empty = Words(
+        starts=np.array([0, 0]), edges=np.zeros((0, 2), dtype=int), vectors=np.zeros((0, 1))
+    )
+    found = doubts(read(np.zeros((0, 5), dtype=np.float32), empty.starts), empty, [[]])
+    assert found == [[]]
+    assert score_of(found[0]) == 1
