@@ -16,6 +16,7 @@ BENCHES = {
     "advice": "bench.advice.main",
     "quality": "bench.quality.main",
     "routing": "bench.routing.main",
+    "spans": "bench.spans.main",
     "students": "bench.students.main",
 }
 

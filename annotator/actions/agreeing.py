@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
-from annotator.actions.schema import columns_of
+from annotator.actions import agreeing_spans
+from annotator.actions.schema import LABELS, columns_of
 from annotator.models import AnnotatorKind, ConsensusFit, Project
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def figures(project: Project) -> dict[str, Any]:
     )
     task, distance = TASKS[project.task_type], _distance(project)
     alpha = agreement.krippendorff(answers, rng, distance)
-    return {
+    found = {
         "needed": max(agreement.FEWEST - alpha.items, 0),
         "distance": task.measure,
         "alpha": asdict(alpha),
@@ -110,6 +111,9 @@ def figures(project: Project) -> dict[str, Any]:
         "over_time": list(_over_time(project, votes, rng)),
         "order": _order(project),
     }
+    if project.shape != LABELS:  # the rest of it is about which labels occur
+        found |= agreeing_spans.figures(sorted({one.item for one in votes}), rng)
+    return found
 
 
 def _order(project: Project) -> dict[str, Any] | None:

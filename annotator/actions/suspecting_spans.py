@@ -170,14 +170,15 @@ def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
         short = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
         return f"“{short}” as {names[span.label]}"
 
-    sure = f"{round(100 * place.score)} %"
     given, instead = place.given, place.instead
     if given is None:
         told = "" if instead is None else said(instead)
-        return f"nothing is marked where a student that has not seen this answer marks {told}"
+        there = f"{round(100 * (1 - place.score))} %"
+        return f"nothing is marked; a student that has not seen this answer gives {told} {there}"
     if place.fault == Fault.SPURIOUS or instead is None:
-        return f"a student that has not seen this answer gives {said(given)} {sure}"
-    return (
-        f"a student that has not seen this answer gives {said(given)} {sure}, and marks "
-        f"{said(instead)}"
-    )
+        return (
+            f"{said(given)} is marked; a student that has not seen this answer marks nothing there"
+        )
+    if instead == given:
+        return f"{said(given)} is marked, and a student that has not seen this answer agrees"
+    return f"{said(given)} is marked; a student that has not seen this answer marks {said(instead)}"

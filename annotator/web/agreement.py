@@ -17,6 +17,7 @@ from annotator.web.pages import allowed, page, project_for
 # Rows before the rest goes behind a disclosure.
 FIRST = 10
 MEASURES = {
+    "words": "the labels upon each word",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",
     "ordinal": "grades, by how many answers lie between (ordinal)",

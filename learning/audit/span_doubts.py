@@ -15,6 +15,9 @@ from learning.taggers.chain import Read
 from learning.taggers.types import Words
 from learning.types import require
 
+# While few spans of a label are marked, they are taken to be believed in so far: as by so many more.
+ASSUMED, LENT = 0.8, 5
+
 
 class Fault(StrEnum):
     """What may be wrong with a place."""
@@ -52,14 +55,18 @@ class _Run:
 def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list[list[Doubt]]:
     """Every place of each answer with its score, the most doubtful first; labels are columns.
 
-    A given span scores how likely just it is there; a span that the tagger would mark and that meets
-    none of them, how likely it is not. An answer without either has no place to doubt.
-    Source: ours; self-confidence of spans instead of tokens, Northcutt et al. 2021.
+    A given span scores how likely just it is there, word for word (the geometric mean), by how likely
+    spans of its label are held to be on average: rare labels are believed in less. A span that the tagger
+    would mark and that meets none of them scores how likely its words are outside of every span, and so
+    does the most doubtful other word. Source: ours; the averages by label are those of confident learning,
+    Northcutt et al. 2021.
     """
     require(len(answers) == words.texts, "There must be one answer per text.")
     given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
-    chances = found.probability(_in_all(given, words))
-    told, likely = found.runs(), found.probability(found.runs())
+    rows = _in_all(given, words)
+    chances = _usual(found.probability(rows), rows)
+    told = found.runs()
+    likely = found.probability(told)
     home = np.searchsorted(words.starts, told[:, 0], side="right") - 1
     cuts = np.searchsorted(home, np.arange(words.texts + 1))
     result, at = [], 0
@@ -69,10 +76,22 @@ def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list
             for (span, first, last), p in zip(own, chances[at : at + len(own)], strict=True)
         ]
         at += len(own)
-        rows = range(int(cuts[text]), int(cuts[text + 1]))
-        theirs = [_told(told[row], float(likely[row]), words, text) for row in rows]
-        result.append(sorted(_of_text(mine, theirs), key=lambda one: one.score))
+        theirs = [
+            _told(told[row], float(likely[row]), words, text)
+            for row in range(int(cuts[text]), int(cuts[text + 1]))
+        ]
+        marginals = found.marginals[words.starts[text] : words.starts[text + 1]]
+        places = _marked(mine, theirs) + _missing(mine, theirs, marginals, words.of(text))
+        result.append(sorted(places, key=lambda one: one.score))
     return result
+
+
+def _usual(chances: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(s,) chances of spans (s, 3) by word and by what is usual for their label, 1 at most."""
+    by_word = chances.astype(np.float64) ** (1 / (rows[:, 1] - rows[:, 0] + 1))
+    total, count = np.bincount(rows[:, 2], weights=by_word), np.bincount(rows[:, 2])
+    usual = (total + LENT * ASSUMED) / (count + LENT)
+    return np.asarray(np.minimum(by_word / usual[rows[:, 2]], 1.0))
 
 
 def score_of(places: Sequence[Doubt]) -> float:
@@ -80,10 +99,10 @@ def score_of(places: Sequence[Doubt]) -> float:
     return min((place.score for place in places), default=1.0)
 
 
-def _of_text(given: Sequence[_Run], told: Sequence[_Run]) -> list[Doubt]:
+def _marked(given: Sequence[_Run], told: Sequence[_Run]) -> list[Doubt]:
     found = []
     for run in given:
-        near = [other for other in told if other.first <= run.last and run.first <= other.last]
+        near = [other for other in told if _meet(run, other)]
         other = max(near, key=lambda one: one.probability, default=None)
         found.append(
             Doubt(
@@ -93,13 +112,36 @@ def _of_text(given: Sequence[_Run], told: Sequence[_Run]) -> list[Doubt]:
                 score=run.probability,
             )
         )
-    for run in told:
-        if not any(other.first <= run.last and run.first <= other.last for other in given):
-            missing = Doubt(
-                fault=Fault.MISSING, given=None, instead=run.span, score=1 - run.probability
-            )
-            found.append(missing)
     return found
+
+
+def _missing(
+    given: Sequence[_Run],
+    told: Sequence[_Run],
+    marginals: NDArray[np.float32],
+    edges: NDArray[np.int64],
+) -> list[Doubt]:
+    """Places where nothing is marked, of a text whose words have these marginals (w, t)."""
+    bare = np.ones(len(edges), dtype=np.bool_)
+    for run in given:
+        bare[run.first : run.last + 1] = False
+    found = []
+    for run in told:
+        if not any(_meet(run, other) for other in given):
+            bare[run.first : run.last + 1] = False
+            outside = float(marginals[run.first : run.last + 1, 0].min())
+            found.append(Doubt(fault=Fault.MISSING, given=None, instead=run.span, score=outside))
+    if bare.any():
+        at = int(np.where(bare, marginals[:, 0], np.inf).argmin())
+        columns = marginals[at, 1::2] + marginals[at, 2::2]
+        word = Span(int(edges[at, 0]), int(edges[at, 1]), int(columns.argmax()))
+        outside = float(marginals[at, 0])
+        found.append(Doubt(fault=Fault.MISSING, given=None, instead=word, score=outside))
+    return found
+
+
+def _meet(one: _Run, other: _Run) -> bool:
+    return one.first <= other.last and other.first <= one.last
 
 
 def _fault(given: _Run, told: _Run | None) -> Fault:

@@ -26,7 +26,7 @@ def asked(words: Words, answer: list[Span]):
 
 def test_an_answer_like_the_tagger_is_likely_right(words: Words) -> None:
     found = asked(words, [ANA, BO, ROME])
-    assert [one.given for one in found if one.given is None] == []
+    assert [one.instead for one in found if one.given is None and one.score < 0.5] == []
     assert score_of(found) > 0.8
 
 
@@ -43,6 +43,15 @@ def test_tells_what_is_wrong(words, answer, fault, given, instead) -> None:
     worst = asked(words, answer)[0]
     assert (worst.fault, worst.given, worst.instead) == (fault, given, instead)
     assert worst.score < 0.1
+
+
+def test_rare_labels_are_believed_in_less_and_not_blamed_for_it() -> None:
+    n = 40
+    words = Words(starts=np.arange(n + 1), edges=np.array([[0, 3]] * n), vectors=np.zeros((n, 1)))
+    scores = np.tile(np.array([[2, 0, 0, 0, 0]], dtype=np.float32), (n, 1))
+    said = doubts(read(scores, words.starts), words, [[Span(0, 3, 1)]] * n)
+    alone = doubts(read(scores[:1], np.array([0, 1])), words.block(slice(0, 1)), [[Span(0, 3, 1)]])
+    assert score_of(said[0]) > 2 * score_of(alone[0])
 
 
 def test_a_text_without_spans_on_either_side_is_right() -> None:

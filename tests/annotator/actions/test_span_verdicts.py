@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import assigning, labeling, reviewing, settling, skills
+from annotator.actions import agreeing, assigning, labeling, reviewing, settling, skills
 from annotator.actions.assigning import voice_of
 from annotator.actions.sealing import position
 from annotator.models import Outcome, Project, Role, Verdict, VerdictSource, VerdictState
@@ -92,6 +92,10 @@ def test_voices_learn_their_weight_from_what_they_mark(cast, project, marked, mo
     for _ in range(8):
         both, careless = marked(ADA, LONDON), marked(ADA, ("met", "Place"))
         say(project, (cast.ana, both), (cast.ben, both), (cast.cleo, careless))
+    told = agreeing.figures(project)
+    assert told["alpha"]["items"] == 8
+    assert told["spans"]["exact"]["value"] == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert 0 < told["alpha"]["value"] < 1
     found = skills.fit(project, skills._read(project, position(project)))
     assert found is not None
     people = dict(

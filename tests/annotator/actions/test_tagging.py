@@ -156,7 +156,7 @@ def test_spans_that_look_wrong_are_put_to_reviewers_in_words(cast, project):
     flags = Flag.objects.filter(project=project, kind=FlagKind.DETECTOR).order_by("score")
     assert {flag.item_id for flag in flags[:2]} == set(wrong.values())
     told = {flag.item_id: flag.evidence[0]["words"] for flag in flags[:2]}
-    assert "nothing is marked where a student that has not seen" in told[wrong["deleted"]]
+    assert "nothing is marked; a student that has not seen" in told[wrong["deleted"]]
     assert "whether” as Person" in told[wrong["edge"]]
     assert all(0 <= flag.score <= 1 and flag.scores.keys() == {"spans"} for flag in flags)
 

@@ -1,0 +1,61 @@
+"""Bench of spans: `make bench ONLY=spans GRID=quick|full`.
+
+F1 of the token head as texts are drawn at random or chosen, and how well planted errors are found.
+"""
+
+import numpy as np
+
+from bench.figures import Figure, conclude
+from bench.learning.vectors import datasets_folder
+from bench.spans.curves import LAST, curve, mean, needed, sets
+from bench.spans.flags import precision
+from bench.spans.sets import NAMES
+
+SEEDS = {"quick": 1, "full": 5}
+FLAGGED_TEXTS = 1_000
+
+
+def run(grid: str) -> list[Figure]:
+    """Measure both sets, print the tables, return the figures."""
+    if datasets_folder() is None:
+        print("SKIPPED spans: DATASETS names no folder with data sets.")
+        return conclude("spans", grid, [])
+    return conclude("spans", grid, [one for name in NAMES for one in _figures(name, SEEDS[grid])])
+
+
+def _figures(name: str, seeds: int) -> list[Figure]:
+    train, test = sets(name)
+    curves = {
+        strategy: mean([curve(train, test, strategy, seed) for seed in range(seeds)])
+        for strategy in ("random", "mixed")
+    }
+    for strategy, points in curves.items():
+        told = "  ".join(f"{texts}: {100 * f1:.1f}" for texts, f1 in points.items())
+        print(f"{name} {strategy:7} {told}")
+    goal = curves["random"][LAST]
+    rows = np.random.default_rng(0).choice(train.marked.words.texts, FLAGGED_TEXTS, replace=False)
+    part = train.marked.subset(np.sort(rows))
+    flags = [precision(part, seed) for seed in range(seeds)]
+    ours, tokens = (float(np.mean([one[key] for one in flags])) for key in ("ours", "tokens"))
+    print(f"{name} planted errors: ours {ours:.3f}, least self-confidence of tokens {tokens:.3f}")
+    return [
+        Figure(name=f"spans {name} F1 random {LAST}", value=round(100 * goal, 2), unit="%"),
+        Figure(
+            name=f"spans {name} chosen texts for that F1",
+            value=round(needed(curves["mixed"], goal)),
+            unit="texts",
+            op="<=",
+            target=600,
+        ),
+        Figure(
+            name=f"spans {name} flags above tokens",
+            value=round(ours - tokens, 4),
+            unit="AP",
+            op=">=",
+            target=0.0,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    run("quick")
