@@ -6,14 +6,17 @@ new audit answers came. Each one is a row with its numbers.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions import auditing, estimating, sheets
 from annotator.actions.encoding import students_folder
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Part,
@@ -95,11 +98,14 @@ def standing_of(project: Project, version: StudentVersion, current: StudentVersi
 
 
 def paired(project: Project, one: StudentVersion, other: StudentVersion) -> Paired:
-    """Two versions on the answered evaluation items that neither of them learned from."""
+    """Two versions on the answered evaluation items that neither of them learned from; on none where
+    answers are more than labels, since a value is not right because its labels are."""
     import numpy as np
 
     from learning.audit.promotion import compare, scores
 
+    if project.shape != LABELS:
+        return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
     judged = sheets.between(project, [one, other], auditing.answered(project, Part.EVALUATION))
     if len(judged.versions) < 2:
         return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
@@ -144,10 +150,32 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
             f"The files of student {version.number} were removed to save space. "
             "Train again, or promote one of the newest versions."
         )
-    _record(project, version, PromotionRule.HAND, took_over=True, by=by)
-    Project.objects.filter(pk=project.pk).update(student_pinned=True)
+    with transaction.atomic():
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if not StudentVersion.objects.filter(pk=version.pk).exists():
+            raise NotFoundError("This student was deleted just now.")
+        _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
+        Project.objects.filter(pk=project.pk).update(student_pinned=True)
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
     estimating.wish(project)
+
+
+def delete(project: Project, version: StudentVersion) -> None:
+    """Remove a version and its files for good; never the one that serves. Decisions about it stay."""
+    with transaction.atomic():
+        # Parts this from a promotion of the very version.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if locked.current_student_id == version.pk:
+            raise ConflictError(
+                f"Student {version.number} serves just now. Promote another one first."
+            )
+        number = max(locked.student_number, version.number)
+        Project.objects.filter(pk=project.pk).update(student_number=number)
+        folder = version.folder
+        StudentVersion.objects.filter(pk=version.pk, project=project).delete()
+        if folder:
+            path = students_folder(project.pk) / folder
+            transaction.on_commit(lambda: shutil.rmtree(path, ignore_errors=True))
 
 
 def unpin(project: Project) -> None:

@@ -19,6 +19,8 @@ TEXTS_AT_MOST = 512
 # The model process takes so many at a time.
 BATCH = 64
 LONGEST_TEXT = 20_000
+# Each is one more text for the model process, which people wait for.
+MOST_PIECES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,38 @@ def predict(
         rows += probabilities.tolist()
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
     return [_guess(student.label_ids, row, live, top) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Stretches of a text with how far each pushed the label, in log odds; between them lies what is
+    no word. `whole` is the label's probability for the whole text."""
+
+    label: int
+    whole: float
+    parts: list[tuple[str, float | None]]
+
+
+def evidence(project: Project, text: str) -> Evidence:
+    """Which words pushed the likeliest label: each is left out in turn, and the student asked again.
+
+    At most MOST_PIECES pieces are left out; a longer text is cut into so many. Raises as `predict`.
+    """
+    from learning.audit.occlusion import pieces, pushes, without
+
+    found = pieces(text, MOST_PIECES)
+    if len(found) < 2:
+        raise InvalidError("Type at least two words: of one alone nothing can be left out.")
+    whole, *others = predict(project, [text, *without(text, found)])
+    label, likely = whole.labels[0]
+    moved = pushes(likely, [dict(each.labels).get(label, 0.0) for each in others])
+    parts: list[tuple[str, float | None]] = []
+    at = 0
+    for piece, push in zip(found, moved, strict=True):
+        parts += [(text[at : piece.start], None), (text[piece.start : piece.end], push)]
+        at = piece.end
+    parts.append((text[at:], None))
+    return Evidence(label=label, whole=likely, parts=[each for each in parts if each[0]])
 
 
 def _guess(label_ids: list[int], row: list[float], live: set[int], top: int) -> Guess:

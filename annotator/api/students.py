@@ -132,6 +132,14 @@ class OneStudent(OfStudents):
         student = self.student(project, student_id)
         return Response(StudentShape(student, context={"project": project}).data)
 
+    @extend_schema(
+        responses={204: None}, summary="Delete a student and its files; never the current one"
+    )
+    def delete(self, request: Request, project_id: int, student_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        promoting.delete(project, self.student(project, student_id))
+        return Response(status=204)
+
 
 class StudentPromote(OfStudents):
     @extend_schema(

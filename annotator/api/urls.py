@@ -27,6 +27,7 @@ from annotator.api import (
     scorecards,
     simulations,
     snapshots,
+    student_figures,
     students,
     teacher_keys,
     teachers,
@@ -159,6 +160,22 @@ urlpatterns: list[URLPattern] = [
         name="api_student_download",
     ),
     path(f"{PROJECT}/students/unpin", students.StudentsUnpin.as_view(), name="api_students_unpin"),
+    path(
+        f"{PROJECT}/students/compare",
+        student_figures.StudentsCompare.as_view(),
+        name="api_students_compare",
+    ),
+    path(
+        f"{PROJECT}/students/decisions",
+        student_figures.Promotions.as_view(),
+        name="api_students_decisions",
+    ),
+    path(
+        f"{PROJECT}/students/<int:student_id>/figures",
+        student_figures.StudentFigures.as_view(),
+        name="api_student_figures",
+    ),
+    path(f"{PROJECT}/explain", student_figures.Explain.as_view(), name="api_explain"),
     path(
         f"{PROJECT}/students/background",
         background.Background.as_view(),

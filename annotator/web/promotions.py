@@ -10,6 +10,8 @@ from annotator.models import Part, Project, Promotion, PromotionRule, StudentVer
 from annotator.web import measures
 
 SHOWN = 8
+# A difference that chance alone makes more often than this is told as chance.
+CHANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +92,26 @@ def told(made: Promotion) -> str:
     return (
         f"{outcome}: right where the other was not on {found['wins']:,}, wrong where it was right "
         f"on {found['losses']:,}; {difference}; chance alone does that in "
-        f"{_share(found['p_better'])} of cases, {_share(found['alpha'])} is allowed"
+        f"{share(found['p_better'])} of cases, {share(found['alpha'])} is allowed"
     )
 
 
 def _difference(gap: float, low: float, high: float, n: int, of: int | None = None) -> str:
     against = "" if of is None else f" than student {of}"
     word = "better" if gap >= 0 else "worse"
-    return (
-        f"{abs(gap) * 100:.1f} points {word}{against} ({low * 100:+.1f} to {high * 100:+.1f}) on "
-        f"{n:,} items"
-    )
+    return f"{abs(gap) * 100:.1f} points {word}{against} ({between(low, high)}) on {n:,} items"
 
 
-def _share(p: float) -> str:
-    return f"{p * 100:.2g} %" if p >= 0.001 else "less than 0.1 %"
+def between(low: float, high: float) -> str:
+    """An interval of a difference in points; with signs only where it has both."""
+    if low * high > 0:
+        near, far = sorted((abs(low), abs(high)))
+        return f"{near * 100:.1f} to {far * 100:.1f}"
+    return f"\N{MINUS SIGN}{abs(low) * 100:.1f} to +{abs(high) * 100:.1f}"
+
+
+def share(p: float) -> str:
+    """How often chance does a thing."""
+    if p < 0.001:
+        return "less than 0.1 %"
+    return f"{p * 100:.0f} %" if p >= 0.0995 else f"{p * 100:.2g} %"

@@ -53,14 +53,17 @@ class BackgroundForm(forms.Form):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         """Offer the recipes that fit the project."""
         super().__init__(*args, **kwargs)
-        self.recipes = background.recipes_of(project)
+        fit = background.recipes_of(project)
+        # One that was not on the page when it was filled in stays as it is.
+        self.recipes = [
+            each for each in fit if not self.is_bound or f"{each.kind}-when" in self.data
+        ]
         self.fields["minutes"].initial = project.training_minutes
         for recipe in self.recipes:
             self.fields[f"{recipe.kind}-when"] = forms.ChoiceField(
                 label="In the background",
                 choices=When.choices,
                 initial=recipe.when,
-                required=False,
             )
             for name, field in _fields(recipe).items():
                 self.fields[f"{recipe.kind}-{name}"] = field
@@ -86,7 +89,6 @@ class BackgroundForm(forms.Form):
         return {
             each.kind: (self.cleaned_data[f"{each.kind}-when"], self._given(each))
             for each in self.recipes
-            if self.cleaned_data[f"{each.kind}-when"]  # else the form did not show it
         }
 
     def _given(self, recipe: Recipe) -> dict[str, Any]:

@@ -31,18 +31,19 @@ def section(subject: Subject) -> dict[str, Any] | None:
         "fewest": calibrating.FEWEST,
         "before": kept and kept.checked and kept.checked["before"],
         "after": kept and kept.checked and kept.checked["after"],
-        "curve": kept and kept.checked and _curve(kept.checked),
+        "curve": kept and kept.checked and drawn(kept.checked, "the teacher"),
     }
 
 
-def _curve(checked: dict[str, Any]) -> Curve | None:
+def drawn(checked: dict[str, Any], who: str) -> Curve | None:
+    """Reliabilities, `before` and maybe `after` calibration, beside the line of the honest."""
     before, after = checked["before"], checked["after"]
-    drawn = [_series("as stated", before, other=after is not None)]
+    lines = [_series("as stated", before, other=after is not None)]
     if after is not None:
-        drawn.append(_series("calibrated", after))
+        lines.append(_series("calibrated", after))
     return curve(
-        [*drawn, PERFECT],
-        description="How often the teacher was right, by its confidence in percent",
+        [*lines, PERFECT],
+        description=f"How often {who} was right, by its confidence in percent",
         x_name="confidence, %",
     )
 

@@ -157,34 +157,39 @@ def _by_label(subject: Subject) -> dict[str, Any] | None:
 
 
 def _confusions(subject: Subject) -> dict[str, Any] | None:
-    """The commonest in words, and all of them as a table where the labels are few."""
-    score = subject.score
-    if score.accuracy is None:
+    if subject.score.accuracy is None:
         return None
+    return confused(subject.project, subject.score, subject.labels)
+
+
+def confused(project: Project, score: scorecards.Score, labels: dict[int, Label]) -> dict[str, Any]:
+    """The commonest in words, and all of them as a table where the labels are few."""
 
     def name(label: int | None) -> str:
-        return "" if label is None else subject.labels[label].name
+        return "" if label is None else labels[label].name
 
     told = [
         {"truth": name(each.truth), "said": name(each.said), "count": each.count, "of": each.of}
         for each in score.confusions[:TOLD]
     ]
     more = len(score.confusions) - len(told)
-    return {"told": told, "more": more, "table": _table(subject), "score": score}
+    return {"told": told, "more": more, "table": _table(project, score, labels), "score": score}
 
 
-def _table(subject: Subject) -> dict[str, Any] | None:
+def _table(
+    project: Project, score: scorecards.Score, labels: dict[int, Label]
+) -> dict[str, Any] | None:
     """Rows: what is true; columns: what was said. None for several labels or too many of them."""
-    score, live = subject.score, [each.label for each in subject.score.labels]
-    if subject.project.multi_label or not 1 < len(live) <= MOST_IN_TABLE:
+    live = [each.label for each in score.labels]
+    if project.multi_label or not 1 < len(live) <= MOST_IN_TABLE:
         return None
     wrong = {(each.truth, each.said): each.count for each in score.confusions}
     right = {each.label: round((each.recall.value or 0.0) * each.recall.n) for each in score.labels}
     return {
-        "heads": [subject.labels[label] for label in live],
+        "heads": [labels[label] for label in live],
         "rows": [
             {
-                "label": subject.labels[truth],
+                "label": labels[truth],
                 "cells": [
                     {
                         "count": right[truth] if truth == said else wrong.get((truth, said), 0),

@@ -28,6 +28,7 @@ from annotator.web import (
     teacher_runs,
     teachers,
     trials,
+    versions,
 )
 
 urlpatterns = [
@@ -79,7 +80,7 @@ urlpatterns = [
     path("settings/delete/now", settings.delete, name="project_delete"),
     path("restore", settings.restore, name="project_restore"),
     path("students", students.students, name="students"),
-    path("students/compare", students.compare, name="students_compare"),
+    path("students/compare", versions.compare, name="students_compare"),
     path("students/unpin", students.unpin, name="students_unpin"),
     path("students/finetune", students.finetune, name="students_finetune"),
     path("students/background", recipes.recipes, name="students_background"),
@@ -90,6 +91,9 @@ urlpatterns = [
         name="prediction_download",
     ),
     path("students/try", students.attempt, name="students_try"),
+    path("students/explain", students.explain, name="students_explain"),
+    path("students/<int:number>", versions.version, name="student"),
+    path("students/<int:number>/delete", versions.delete, name="student_delete"),
     path("students/<int:number>/promote", students.promote, name="student_promote"),
     path("students/<int:number>/download", students.download, name="student_download"),
     path("teachers", teachers.teachers_list, name="teachers"),

@@ -1,4 +1,4 @@
-"""Students: versions and their figures, compare, promote, fine-tune, try, download."""
+"""Students: versions and their figures, promote, fine-tune, try, download."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from annotator.web.pages import allowed, page, person, project_for
 
 PER_PAGE = 30
 TOP = 8
+# Words that are told, and the push (in log odds) from which on a word is marked at all.
+TOLD, LEAST_PUSH = 6, 0.1
 
 
 @require_GET
@@ -50,49 +52,8 @@ def student_for(request: HttpRequest, project: Project, number: int, can: Can) -
     return found
 
 
-@require_GET
-@login_required
-def compare(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Two versions side by side, and whether their difference means anything."""
-    project = project_for(request, project_id, Can.SEE)
-    chosen = sorted({_number(each) for each in request.GET.getlist("number")})
-    if len(chosen) != 2:
-        raise InvalidError("Choose two students to compare.", field="number")
-    one, other = (student_for(request, project, number, Can.SEE) for number in chosen)
-    names = sorted(set(one.metrics) | set(other.metrics))
-    context = {
-        "one": one,
-        "other": other,
-        "metrics": [(name, one.metrics.get(name), other.metrics.get(name)) for name in names],
-        "said": difference(one, other),
-    }
-    return page(request, "students/compare.html", project, "students", context)
-
-
-def difference(one: StudentVersion, other: StudentVersion) -> str:
-    """What may be said about two figures, no more."""
-    if one.accuracy is None or other.accuracy is None:
-        return "At least one of them was never measured, so they cannot be compared."
-    if one.estimate != other.estimate:
-        return (
-            "One was measured on the random sample, the other out of fold: the two figures are "
-            "not comparable."
-        )
-    better = one if one.accuracy > other.accuracy else other
-    points = abs(one.accuracy - other.accuracy) * 100
-    overlap = (one.accuracy_low or 0) <= (other.accuracy_high or 1) and (
-        other.accuracy_low or 0
-    ) <= (one.accuracy_high or 1)
-    if overlap:
-        return (
-            f"They differ by {points:.1f} points, and their intervals overlap: this may be chance."
-        )
-    return (
-        f"Student {better.number} is better by {points:.1f} points; the intervals do not overlap."
-    )
-
-
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """A student's number from an address or a form."""
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise InvalidError(f"“{text[:40]}” is not a student's number.", field="number")
     return int(text)
@@ -131,7 +92,7 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.POST.get("model", "").strip():
         params["model"] = request.POST["model"].strip()
     if request.POST.get("epochs", "").strip():
-        params["epochs"] = _number(request.POST["epochs"].strip())
+        params["epochs"] = number_of(request.POST["epochs"].strip())
     teaching.start_finetune(project, person(request), params)
     messages.success(request, "Fine-tuning has begun; it takes over only if it wins on the sample.")
     return redirect("students", project_id=project.pk)
@@ -146,6 +107,7 @@ def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     context: dict[str, Any] = {"text": text, "project": project}
     try:
         context["bars"] = _bars(project, _word_on(project, text))
+        context["explainable"] = len(text.split()) > 1
     except UnavailableError as error:
         context["waiting"] = error.detail
     except AnnotatorError as error:
@@ -155,6 +117,51 @@ def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return render(request, "students/guess.html", context)
     return page(request, "students/guess_page.html", project, "students", context)
+
+
+@require_POST
+@login_required
+def explain(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Which words of a typed text pushed the likeliest label."""
+    project = project_for(request, project_id, Can.SEE)
+    text = request.POST.get("text", "")
+    context: dict[str, Any] = {"project": project, "text": text}
+    try:
+        if len(text) > teaching.LONGEST_TEXT:
+            raise InvalidError(f"Type a text of 1 to {teaching.LONGEST_TEXT:,} characters.")
+        context["evidence"] = _explained(project, teaching.evidence(project, text))
+    except UnavailableError as error:
+        context["waiting"] = error.detail
+    except AnnotatorError as error:
+        if not request.headers.get("HX-Request"):
+            raise
+        context["problem"] = error.detail
+    if request.headers.get("HX-Request"):
+        return render(request, "students/evidence.html", context)
+    return page(request, "students/evidence_page.html", project, "students", context)
+
+
+def _explained(project: Project, found: teaching.Evidence) -> dict[str, Any]:
+    """The text with marks of three strengths, and the words that pushed most."""
+    known = [(words, push) for words, push in found.parts if push is not None]
+    most = max(*(abs(push) for _, push in known), LEAST_PUSH)
+    ranked = sorted(known, key=lambda pair: -abs(pair[1]))
+    return {
+        "label": Label.objects.get(project=project, pk=found.label),
+        "whole": found.whole,
+        "parts": [
+            (words, _strength(push, most), push is not None and push > 0)
+            for words, push in found.parts
+        ],
+        "told": [pair for pair in ranked[:TOLD] if abs(pair[1]) >= LEAST_PUSH],
+    }
+
+
+def _strength(push: float | None, most: float) -> int:
+    """0 none … 3 among the strongest."""
+    if push is None or abs(push) < LEAST_PUSH:
+        return 0
+    return min(3, 1 + int(3 * abs(push) / most))
 
 
 def _word_on(project: Project, text: str) -> teaching.Guess:

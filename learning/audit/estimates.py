@@ -71,6 +71,26 @@ def precisions(sample: Sample, confidence: float = CONFIDENCE) -> list[Estimate]
     return _within(sample.predicted, sample.truth, sample.weights, confidence)
 
 
+def f1s(sample: Sample, confidence: float = CONFIDENCE) -> list[Estimate]:
+    """Per label, F1; n counts the items that have the label or are said to.
+
+    F1 is 2J / (1 + J) with J the share of hits among those, so J's exact interval is carried over.
+    """
+    touching = sample.truth | sample.predicted
+    shares = _within(touching, sample.truth & sample.predicted, sample.weights, confidence)
+    return [
+        each
+        if each.value is None
+        else Estimate(
+            value=2 * each.value / (1 + each.value),
+            low=2 * each.low / (1 + each.low),
+            high=2 * each.high / (1 + each.high),
+            n=each.n,
+        )
+        for each in shares
+    ]
+
+
 def class_shares(
     truth: Bools, draw_probabilities: Floats | None = None, confidence: float = CONFIDENCE
 ) -> list[Estimate]:

@@ -155,6 +155,11 @@ api_students_unpin     POST    yes   yes     no       no        no     404      
 api_students_finetune  POST    yes   yes     no       no        no     404      in
 api_students_background GET    yes   yes     yes      no        yes    404      in
 api_students_background PATCH  yes   yes     no       no        no     404      in
+api_students_compare   GET     yes   yes     yes      no        yes    404      in
+api_students_decisions GET     yes   yes     yes      no        yes    404      in
+api_student            DELETE  yes   yes     no       no        no     404      in
+api_student_figures    GET     yes   yes     yes      no        yes    404      in
+api_explain            POST    yes   yes     yes      no        yes    404      in
 api_predict            POST    yes   yes     yes      no        yes    404      in
 api_progress           GET     yes   yes     yes      no        yes    404      in
 api_costs              GET     yes   yes     yes      no        yes    404      in
@@ -260,6 +265,9 @@ students_finetune      POST    yes   yes     404      404       404    404      
 students_background    GET     yes   yes     404      404       404    404      in
 students_background    POST    yes   yes     404      404       404    404      in
 students_try           POST    yes   yes     yes      404       yes    404      in
+students_explain       POST    yes   yes     yes      404       yes    404      in
+student                GET     yes   yes     yes      404       yes    404      in
+student_delete         POST    yes   yes     404      404       404    404      in
 student_promote        POST    yes   yes     404      404       404    404      in
 student_download       GET     yes   yes     404      404       404    404      in
 predictions            GET     yes   yes     404      404       404    404      in
@@ -501,6 +509,8 @@ def make_world(cast, people_by_role) -> World:
 # One argument means another thing on these pages
 INSTEAD = {
     "reset_password": {"secret": "reset"},
+    "student": {"number": "student"},
+    "student_delete": {"number": "student"},
     "student_promote": {"number": "student"},
     "student_download": {"number": "student"},
 }

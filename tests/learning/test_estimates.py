@@ -228,3 +228,14 @@ def test_a_wilson_interval_of_whole_numbers_is_the_usual_one() -> None:
 
     assert intervals.wilson_share(0.3, 40) == pytest.approx(wilson(12, 40))
     assert intervals.wilson_share(0.3, 0) == (0, 1)
+
+
+def test_the_f1_of_a_label_is_that_of_its_counts_and_its_interval_holds_it():
+    truth = np.array([[1, 0]] * 6 + [[0, 1]] * 6, dtype=bool)
+    said = np.array([[1, 0]] * 4 + [[0, 1]] * 7 + [[1, 0]], dtype=bool)
+    first, second = estimates.f1s(estimates.Sample(truth=truth, predicted=said))
+    assert first.value == pytest.approx(2 * 4 / (6 + 5))
+    assert first.low < first.value < first.high
+    assert (first.n, second.n) == (7, 8)
+    none = estimates.f1s(estimates.Sample(truth=truth[:6], predicted=truth[:6]))[1]
+    assert (none.value, none.low, none.high) == (None, 0.0, 1.0)

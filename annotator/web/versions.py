@@ -1,0 +1,236 @@
+"""One student version and everything measured about it; two versions side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from annotator.actions import contrasting, promoting, version_figures
+from annotator.actions.contrasting import Differing
+from annotator.actions.schema import LABELS
+from annotator.errors import InvalidError
+from annotator.models import Can, Label, Promotion, StudentVersion
+from annotator.web import estimates, promotions, reliabilities
+from annotator.web.charts import Curve, Point, Series, curve
+from annotator.web.pages import allowed, page, project_for
+from annotator.web.scorecards import confused
+from annotator.web.students import number_of, student_for
+
+if TYPE_CHECKING:
+    from learning.audit.promotion import Paired
+
+DECISIONS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One label's figures as the table shows them."""
+
+    name: str
+    hue: int
+    f1: estimates.Share
+    recall: estimates.Share
+    precision: estimates.Share
+
+
+@require_GET
+@login_required
+def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """Figures, labels, confusions, calibration, curve and settings of one version."""
+    project = project_for(request, project_id, Can.SEE)
+    student = student_for(request, project, number, Can.SEE)
+    found = version_figures.figures_of(project, student)
+    labels = Label.objects.filter(project=project).in_bulk()
+    made = Promotion.objects.filter(project=project, number=number).select_related("made_by")
+    current = project.current_student
+    waits = current is not None and student in promoting.challengers(project, current)
+    context = {
+        "version": student,
+        "current": current,
+        "serves": current == student,
+        "may_manage": allowed(project, Can.MANAGE),
+        "found": found,
+        "labels_alone": project.shape == LABELS,
+        "accuracy": found.score.accuracy and _share(found.score.accuracy),
+        "rows": estimates.listed(_rows(found, labels)),
+        "confusions": found.score.accuracy and confused(project, found.score, labels),
+        "reliability": found.reliability,
+        "calibration": _calibration(found),
+        "learning": _learning(student, found),
+        "params": _params(student),
+        "kind": _kind(student),
+        "decisions": [(each, promotions.told(each)) for each in made.order_by("-id")[:DECISIONS]],
+        "waits": promotions.waits_for(project, student, current) if waits and current else "",
+    }
+    return page(request, "students/version.html", project, "students", context)
+
+
+def _share(found: Any) -> estimates.Share:
+    return estimates.Share(**asdict(found))
+
+
+def _rows(found: version_figures.VersionFigures, labels: dict[int, Label]) -> list[Row]:
+    rows = [
+        Row(
+            name=labels[each.label].name,
+            hue=labels[each.label].colour % 12,
+            f1=_share(each.f1),
+            recall=_share(each.recall),
+            precision=_share(each.precision),
+        )
+        for each in found.labels
+    ]
+    return sorted(rows, key=lambda row: (row.f1.high if row.f1.n else 2.0, row.f1.value or 0.0))
+
+
+def _calibration(found: version_figures.VersionFigures) -> Curve | None:
+    if found.reliability is None:
+        return None
+    return reliabilities.drawn({"before": asdict(found.reliability), "after": None}, "the student")
+
+
+def _learning(student: StudentVersion, found: version_figures.VersionFigures) -> Curve | None:
+    """The versions of its kind on the same items, this one apart."""
+    if len(found.points) < 2:
+        return None
+    points = [
+        Point(
+            x=version.trained_on,
+            y=estimate.value or 0.0,
+            low=estimate.low,
+            high=estimate.high,
+            title=f"student {version.number}: {estimate.value or 0:.0%} after "
+            f"{version.trained_on:,} labelled items",
+        )
+        for version, estimate in found.points
+    ]
+    mine = [point for point, (each, _) in zip(points, found.points, strict=True) if each == student]
+    return curve(
+        [Series(name="versions of this kind", points=points), Series(name="this one", points=mine)],
+        description=f"Accuracy of the versions of the kind {student.kind} by labelled items",
+        x_name="labelled items",
+    )
+
+
+def _kind(student: StudentVersion) -> str:
+    from learning.students import STUDENTS
+
+    return STUDENTS.entry(student.kind).label if student.kind in STUDENTS else student.kind
+
+
+def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
+    """(name, value, whether it was chosen): of a kind that there is no longer only what was kept."""
+    from learning.errors import LearningError
+    from learning.registry import parameters_of
+    from learning.students import STUDENTS
+
+    try:
+        known = parameters_of(STUDENTS.create(student.kind, student.params))
+    except LearningError:
+        known = dict(student.params)
+    return [
+        (
+            name.replace("_", " "),
+            "not given" if value is None else value,
+            name in student.params,
+        )
+        for name, value in known.items()
+    ]
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
+    """Remove a version that does not serve."""
+    project = project_for(request, project_id, Can.MANAGE)
+    promoting.delete(project, student_for(request, project, number, Can.MANAGE))
+    messages.success(request, f"Student {number} and its files are deleted.")
+    return redirect("students", project_id=project.pk)
+
+
+@require_GET
+@login_required
+def compare(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Two versions side by side, what their difference means, and where they differ."""
+    project = project_for(request, project_id, Can.SEE)
+    chosen = sorted({number_of(each) for each in request.GET.getlist("number")})
+    if len(chosen) != 2:
+        raise InvalidError("Choose two students to compare.", field="number")
+    one, other = (student_for(request, project, number, Can.SEE) for number in chosen)
+    names = sorted((set(one.metrics) | set(other.metrics)) - {"n"})
+    found = contrasting.contrast(project, one, other)
+    labels = Label.objects.filter(project=project).in_bulk()
+    context = {
+        "one": one,
+        "other": other,
+        "metrics": [
+            (name.replace("_", " "), one.metrics.get(name), other.metrics.get(name))
+            for name in names
+        ],
+        "said": difference(one, other, found.paired),
+        "found": found,
+        "judged": [_named(each, labels) for each in found.judged],
+        "pool": [_named(each, labels) for each in found.pool or []],
+    }
+    return page(request, "students/compare.html", project, "students", context)
+
+
+def _named(each: Differing, labels: dict[int, Label]) -> dict[str, Any]:
+    def tags(ids: list[int] | None) -> list[Label]:
+        return [labels[pk] for pk in ids or [] if pk in labels]
+
+    return {
+        "item": each.item,
+        "one": tags(each.one),
+        "other": tags(each.other),
+        "truth": tags(each.truth),
+        "one_right": each.one == each.truth,
+        "other_right": each.other == each.truth,
+    }
+
+
+def difference(one: StudentVersion, other: StudentVersion, paired: Paired) -> str:
+    """What may be said about two versions, no more."""
+    if not paired.n:
+        return _by_figures(one, other)
+    counted = (
+        f"Of {paired.n:,} items that chance drew and neither learned from, student {one.number} is "
+        f"better on {paired.wins:,} and student {other.number} on {paired.losses:,}."
+    )
+    if not (paired.wins or paired.losses):
+        return f"{counted} They do not differ there."
+    better = one if paired.difference > 0 else other
+    points, ends = abs(paired.difference) * 100, promotions.between(paired.low, paired.high)
+    chance = f"chance alone parts two equal ones so far in {promotions.share(paired.p)} of cases"
+    if paired.p > promotions.CHANCE:
+        return f"{counted} That is {points:.1f} points, and it may be chance: {chance}."
+    return f"{counted} Student {better.number} is better by {points:.1f} points ({ends}): {chance}."
+
+
+def _by_figures(one: StudentVersion, other: StudentVersion) -> str:
+    """Of versions that were not asked about the same drawn items, from their own figures."""
+    if one.accuracy is None or other.accuracy is None:
+        return "At least one of them was never measured, so they cannot be compared."
+    if one.estimate != other.estimate:
+        return (
+            "One was measured on the random sample, the other out of fold: the two figures are "
+            "not comparable."
+        )
+    better = one if one.accuracy > other.accuracy else other
+    points = abs(one.accuracy - other.accuracy) * 100
+    overlap = (one.accuracy_low or 0) <= (other.accuracy_high or 1) and (
+        other.accuracy_low or 0
+    ) <= (one.accuracy_high or 1)
+    if overlap:
+        return (
+            f"They differ by {points:.1f} points, and their intervals overlap: this may be chance."
+        )
+    return (
+        f"Student {better.number} is better by {points:.1f} points; the intervals do not overlap."
+    )

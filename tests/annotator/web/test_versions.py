@@ -1,0 +1,124 @@
+"""A version's page, two versions side by side, deletion, evidence words."""
+
+import numpy as np
+import pytest
+
+from annotator.actions import encoding, promoting, sheets, teaching
+from annotator.models import Item, Promotion, StudentVersion
+from learning.students.predictions import write_predictions
+from tests.annotator.audited import audited_project, grown, predictions, running, version
+from tests.annotator.web.helpers import Word, teach
+
+pytestmark = pytest.mark.django_db
+
+
+def url(project, rest):
+    return f"/projects/{project.pk}/students/{rest}"
+
+
+def with_files(project, truth, number, wrong, trained_on=200):
+    """A version with its files and its sheet, wrong about the first drawn items."""
+    order = Item.objects.filter(project=project).order_by("order_key")
+    said = truth.copy()
+    for place in order.values_list("number", flat=True)[:wrong]:
+        said[place] = (said[place] + 1) % 3
+    made = version(project, number, trained_on)
+    found = predictions(said)
+    folder = encoding.students_folder(project.pk) / made.folder
+    write_predictions(
+        folder / "pool", Word(found.probabilities, multi_label=False), np.zeros((300, 4))
+    )
+    (folder / "manifest.json").write_text("{}")
+    sheets.write(running(project, "train"), made, found, [])
+    return made
+
+
+def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, cast):
+    project, truth, _ = audited_project(cast)
+    grown(project, truth)
+    made = with_files(project, truth, 10, 12)
+    page = lea.get(url(project, made.number))
+    text = page.content.decode()
+    assert page.context["accuracy"].value == pytest.approx(0.88)
+    assert "88\u202f%" in text
+    rows = page.context["rows"].first
+    assert {row.name for row in rows} == {"Billing", "Delivery", "Login"}
+    assert all(row.f1.low < row.f1.value < row.f1.high for row in rows)
+    cells = page.context["confusions"]["table"]["rows"]
+    assert sum(cell["count"] for row in cells for cell in row["cells"]) == 100
+    assert sum(c["count"] for row in cells for c in row["cells"] if not c["right"]) == 12
+    assert page.context["reliability"].right.n == 100
+    assert len(page.context["learning"].series[0].points) == 10
+    assert "not given" in text, "the head's strength"
+    assert "Its test" not in text, "the same recipe as the serving one needs none"
+
+
+def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
+    made = StudentVersion.objects.create(project=project, number=1, kind="head", state="ready")
+    text = lea.get(url(project, made.number)).content.decode()
+    assert "50 more evaluation answers" in text
+    assert "Delete this student" in text
+
+
+def test_two_versions_are_tested_on_the_same_items_and_their_differences_listed(lea, cast):
+    project, truth, order = audited_project(cast)
+    one, other = with_files(project, truth, 1, 30), with_files(project, truth, 2, 4)
+    page = lea.get(url(project, "compare?number=1&number=2"))
+    text = page.content.decode()
+    assert "student 1 is better on 0 and student 2 on 26" in text
+    assert "Student 2 is better by 26.0 points" in text
+    judged = page.context["judged"]
+    assert {row["item"].number for row in judged} == set(order[4:24])
+    assert "20 of 26" in text
+    assert all(row["other_right"] and not row["one_right"] for row in judged)
+    assert page.context["found"].pool_count == 26
+    assert page.context["pool"] == [], "they differ on drawn items only, which are answered blind"
+    for made in (one, other):
+        StudentVersion.objects.filter(pk=made.pk).update(folder="")
+    assert (
+        b"files of one of them were removed"
+        in lea.get(url(project, "compare?number=1&number=2")).content
+    )
+
+
+def test_a_version_is_deleted_with_its_files_but_never_the_serving_one(lea, ben, cast):
+    project, truth, _ = audited_project(cast)
+    one, other = with_files(project, truth, 1, 30), with_files(project, truth, 2, 4)
+    promoting.promote(project, one)
+    assert lea.post(url(project, "1/delete")).status_code == 409
+    assert ben.post(url(project, "2/delete")).status_code == 404
+    folder = encoding.students_folder(project.pk) / other.folder
+    Promotion.objects.create(
+        project=project, version=other, number=2, kind="head", rule="challenge", took_over=False
+    )
+    assert lea.post(url(project, "2/delete")).status_code == 302
+    assert not StudentVersion.objects.filter(number=2).exists()
+    assert Promotion.objects.get(rule="challenge").number == 2
+    project.refresh_from_db()
+    assert project.student_number == 2, "the number is not given again"
+    assert folder.is_dir(), "the test's own transaction is still open"
+
+
+def test_words_that_pushed_the_label_are_marked_and_texts_are_data(lea, project, monkeypatch):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+
+    def predict(texts, **_):
+        """Sure of Delivery where it reads of a parcel, less where it reads of money."""
+        rows = [0.3 + 0.6 * ("parcel" in text) - 0.2 * ("money" in text) for text in texts]
+        return np.array([[(1 - p) / 2, p, (1 - p) / 2] for p in rows], dtype=np.float32)
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    asked = {"text": "<b>where</b> is my parcel money"}
+    part = lea.post(url(project, "explain"), asked, HTTP_HX_REQUEST="true")
+    text = part.content.decode()
+    assert "Why Delivery" in text
+    assert '<mark class="for s3">parcel</mark>' in text
+    assert '<mark class="against' in text
+    assert "<b>" not in text
+    assert "<html" in lea.post(url(project, "explain"), asked).content.decode()
+    one = lea.post(url(project, "explain"), {"text": "parcel"}, HTTP_HX_REQUEST="true")
+    assert b"at least two words" in one.content
+    assert (
+        b"Which words say so?"
+        in lea.post(url(project, "try"), asked, HTTP_HX_REQUEST="true").content
+    )
