@@ -64,12 +64,14 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         messages.success(request, f"Changed the answer to #{answer.item}.")
         return redirect("label_mine", project_id=project.pk)
     labels = label_views(project)
+    parts = marks.parts_of(answer.value, answer.item.text, words.labels_by_id(project))
     asked = [each for each in labels if each["id"] == answer.question_id]
     context = {
         "answer": answer,
         "labels": labels,
         "question": asked[0] if asked else None,
-        "parts": marks.parts_of(answer.value, answer.item.text, words.labels_by_id(project)),
+        "parts": parts,
+        "marked": marks.marked(answer.item.text, parts),
         "fresh_uuid": uuid4(),
     }
     return page(request, "label/change.html", project, "label", context)

@@ -215,6 +215,28 @@ class TestReview:
         words = [TEXT[one["start"] : one["end"]] for one in word.value["spans"]]
         assert words == ["Ada Lovelace", "London"]
 
+    def test_words_are_added_to_an_own_answer_later(self, visit, cast, project):
+        place = project.labels.get(name="Place").pk
+        voice = assigning.voice_of(project, cast.ana)
+        (lease,) = assigning.lease(project, voice, 1)
+        said_ = labeling.submit(
+            project, voice, uuid=uuid4(), assignment_id=lease.pk, value={"spans": []}
+        )
+        page = visit(cast.ana).new_page()
+        page.goto(f"/projects/{project.pk}/label/mine/{said_.uuid}")
+        page.locator("#add-words").fill("London")
+        page.locator("#add-label").select_option("Place")
+        page.locator("[data-adds]").click()
+        page.locator("[data-adds]").click()  # there is nothing to mark now
+        expect(page.locator("#add-said")).to_have_text(
+            "Select the words in the text, or type them."
+        )
+        page.get_by_role("button", name="Change the answer").click()
+        expect(page.get_by_text("Changed the answer")).to_be_visible()
+        assert Annotation.objects.get(previous=said_).value == {
+            "spans": [{"start": 36, "end": 42, "label": place}]
+        }
+
 
 class TestTouch:
     def test_selected_with_handles_labelled_by_a_tap_and_removed(self, visit, cast, project):
@@ -263,6 +285,17 @@ class TestAnyText:
         desk.press("End", "1", "ArrowLeft", "2", "Enter")
         desk.settled()
         assert said(project) == [[("Ada", "Place"), ("e\u0301cole", "Person")]]
+
+    def test_where_text_runs_from_the_right_keys_go_where_they_point(self, visit, cast, project):
+        Item.objects.filter(project=project, number=0).update(text="שלום עולם טוב")
+        desk = LabelPage(visit(cast.ana).new_page(), project).open()
+        now = desk.page.locator("#span-now")
+        desk.press("ArrowLeft", "ArrowLeft")
+        expect(now).to_have_text("“עולם”")
+        desk.press("Shift+ArrowLeft")
+        expect(now).to_have_text("“עולם טוב”")
+        desk.press("Escape", "ArrowLeft", "ArrowLeft", "ArrowRight")
+        expect(now).to_have_text("“שלום”")
 
     def test_a_change_in_a_long_document_touches_as_few_nodes_as_in_a_short_one(
         self, visit, cast, project

@@ -1,4 +1,4 @@
-// Review of spans: mark words that no voice marked. They are selected in the text, or typed.
+// A form that marks words of a text: they are selected there, or typed, and join the form's list.
 (() => {
   "use strict";
   const byId = (id) => document.getElementById(id);
@@ -7,9 +7,9 @@
 
   /** What is selected of the item's text, by what stands there and by where it begins. */
   document.addEventListener("selectionchange", () => {
-    const [input, box] = [byId("add-words"), document.querySelector(".review .item-text")];
+    const [input, box] = [byId("add-words"), document.querySelector("[data-words]")];
     const selection = getSelection();
-    if (!input || !selection.rangeCount || selection.isCollapsed || !box.contains(selection.anchorNode)) return;
+    if (!input || !selection.rangeCount || selection.isCollapsed || !box?.contains(selection.anchorNode)) return;
     const range = selection.getRangeAt(0);
     const before = document.createRange();
     before.setStart(box, 0);
