@@ -226,7 +226,7 @@ class Training:
     def _keep(self) -> None:
         assert self.checkpoint is not None  # noqa: S101 - the caller has looked
         position = {"step": self.step, "seed": self.seed, "parts": self.parts}
-        state = {**checkpoints.state_of(self.objective.network, self.optimiser)}
+        state = checkpoints.state_of(self.objective.network, self.optimiser)
         state["margins"] = self.margins
         checkpoints.write(self.checkpoint, self.identity, state, position)
 

