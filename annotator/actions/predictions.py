@@ -17,6 +17,7 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions import uploads
 from annotator.actions.encoding import students_folder
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.formats import WRITERS, FormatError
 from annotator.formats.preview import Preview, preview
@@ -160,6 +161,8 @@ def _forget(predicted: PredictedFile) -> None:
 def _student(project: Project, version: StudentVersion | None) -> StudentVersion:
     if project.item_kind == ItemKind.IMAGE:
         raise InvalidError("Files of texts are labelled; this project's items are images.")
+    if project.shape != LABELS:
+        raise InvalidError("Files are labelled in projects of labels. Import the texts instead.")
     student = version or project.current_student
     if student is None:
         raise ConflictError("There is no student yet; it trains from two different labels on.")

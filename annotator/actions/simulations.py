@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions import projects, replaying, uploads
 from annotator.actions.parting import FEWEST_ITEMS, test_share
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import FormatError
 from annotator.formats.preview import preview
@@ -251,6 +252,8 @@ def _kept(file: BinaryIO, name: str, wish: Wish) -> str:
 
 
 def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
+    if project.shape != LABELS:
+        raise InvalidError("Simulations replay labels; spans cannot be replayed yet.")
     _check_strategies(project, wish)
     _check_student(project, wish, from_file=from_file)
     if not 1 <= wish.seeds <= MOST_SEEDS:

@@ -11,6 +11,7 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions import background, fitting
 from annotator.actions.encoding import matrix_folder, students_folder
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, Label, Project, StudentVersion, User
 from annotator.runtime import modelclient
@@ -78,6 +79,10 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
 
 def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
+    if project.shape != LABELS:
+        raise ConflictError(
+            "Students of spans mark the items of their project, no other text yet. Import the text."
+        )
     student = version or project.current_student
     if student is None or not student.folder:
         raise ConflictError("There is no student to ask yet, or its files were removed.")

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import leaving, promoting, teaching
+from annotator.actions import leaving, promoting, schema, teaching
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
@@ -35,7 +35,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "versions": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "current": project.current_student,
         "may_manage": allowed(project, Can.MANAGE),
-        "texts": project.item_kind != ItemKind.IMAGE,
+        "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
         **promotions.context(project),
         **sets.context(project),
         **jobs.context_for(project, "students"),

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.urls import reverse
 
 from annotator import jobs
 from annotator.actions import assigning, auditing, labeling, reading_words, redacting, tagging
@@ -126,6 +127,30 @@ def test_a_second_training_begins_from_the_first_and_a_refill_keeps_suggestions(
     jobs.enqueue("refill", project=project, key="refill")
     work()
     assert all(pick.suggestion["spans"] for pick in Pick.objects.filter(project=project))
+
+
+PAGES = (
+    *("progress", "students", "agreement", "explore", "settings", "label", "review", "annotators"),
+    *("exports", "teachers", "routing", "students_background", "strategy", "encoder"),
+)
+
+
+def test_every_page_of_a_project_with_a_tagger_opens(cast, client, project):
+    mark(project, cast.ana, 16)
+    work()
+    client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
+    pages = {name: client.get(reverse(name, args=[project.pk])) for name in PAGES}
+    assert {name: page.status_code for name, page in pages.items()} == dict.fromkeys(PAGES, 200)
+    assert "F1 of spans" in pages["progress"].content.decode()
+    assert "F1 of spans" in pages["students"].content.decode()
+    assert "Try it" not in pages["students"].content.decode()
+    version = StudentVersion.objects.get()
+    sent = client.get(reverse("student_download", args=[project.pk, version.number]))
+    assert sent.status_code == 200
+    assert b"".join(sent.streaming_content)
+    tried = client.post(reverse("students_try", args=[project.pk]), {"text": "Ask Ben."})
+    assert tried.status_code == 409
+    assert "mark the items of their project" in tried.content.decode()
 
 
 def test_an_encoder_without_words_is_told_and_the_queue_still_fills(cast):
