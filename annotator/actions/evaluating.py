@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from annotator.actions.lessons import Lesson
     from learning.students import Student
     from learning.students.predictions import Predictions
+    from learning.tasks import Columns, Task
 
 FOLDS = 5
 # Out-of-fold figures are looked up on at most this many labelled items, which keeps them quick.
@@ -79,7 +80,7 @@ def _on_audit(project: Project, lesson: Lesson, predictions: Predictions) -> Fig
         return None
     rows = [number for (number, _), kept in zip(answered, usable, strict=True) if kept]
     predicted = np.stack([predictions.row(number) for number in rows])
-    return _figures(EstimateSource.AUDIT, task, truth[usable], predicted)
+    return _figures(EstimateSource.AUDIT, task, truth[usable], predicted, lesson.columns)
 
 
 def _out_of_fold(
@@ -105,19 +106,23 @@ def _out_of_fold(
     except NotEnoughDataError:
         return Figures()
     task = TASKS[project.task_type]()
-    return _figures(EstimateSource.FOLDS, task, np.asarray(data.targets), folds.probabilities)
+    truth = np.asarray(data.targets)
+    return _figures(EstimateSource.FOLDS, task, truth, folds.probabilities, lesson.columns)
 
 
-def _figures(source: EstimateSource, task: Any, truth: Any, predicted: Any) -> Figures:
+def _figures(
+    source: EstimateSource, task: Task, truth: Any, predicted: Any, columns: Columns
+) -> Figures:
     from learning.metrics import wilson
 
     right = task.correct(truth, predicted)
     low, high = wilson(int(right.sum()), len(right))
+    found = task.metrics(truth, predicted, columns)
     return Figures(
         source=source,
         accuracy=float(right.mean()),
         low=low,
         high=high,
         evaluated_on=len(right),
-        metrics={name: round(value, 6) for name, value in task.metrics(truth, predicted).items()},
+        metrics={name: round(value, 6) for name, value in found.items()},
     )

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
+from annotator.actions import paths
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Label, Project
 from annotator.models.statements import run_prepared
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 COLOURS = 12
 # The shape of answers that are labels and nothing more.
 LABELS = "labels"
-LONGEST_NAME = 200
+LONGEST_NAME = Label.LONGEST_NAME
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 DIGITS = frozenset("0123456789")
 
@@ -39,7 +40,12 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
 
     labels = list(Label.objects.filter(project=project).order_by("column"))
     archived = () if with_archived else (x.pk for x in labels if x.archived_at is not None)
-    return Columns(label_ids=tuple(label.pk for label in labels), archived=frozenset(archived))
+    nested = labels if project.task.nested else ()
+    return Columns(
+        label_ids=tuple(label.pk for label in labels),
+        archived=frozenset(archived),
+        parents={label.pk: label.parent_id for label in nested if label.parent_id},
+    )
 
 
 def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
@@ -94,7 +100,8 @@ def add_labels(
 ) -> list[Label]:
     """Add labels given as (name, key, description, hotkey); empty keys are made from the names.
 
-    Where labels are grades, the first is the lowest, and one named by a digit has it as its key.
+    Where labels are grades, the first is the lowest, and one named by a digit has it as its key. In a
+    tree names are paths, and branches that are missing are added too.
     """
     if project.task.begins_with and Label.objects.filter(project=project).exists():
         raise ConflictError(
@@ -110,6 +117,10 @@ def add_labels(
         column = max((label.column for label in known), default=-1) + 1
         position = max((label.position for label in known), default=-1) + 1
         fresh: list[Label] = []
+        wished = entries
+        if project.task.nested:
+            wished = [(paths.below(parent, one[0]), *one[1:]) for one in entries]
+            entries = paths.with_branches(wished, names)
         for offset, (name, key, description, hotkey) in enumerate(entries):
             clean = _checked_name(name, names)
             names.add(clean.casefold())
@@ -130,7 +141,8 @@ def add_labels(
                 )
             )
             keys.add(fresh[-1].key)
-        return Label.objects.bulk_create(fresh)
+        Label.objects.bulk_create(fresh)
+        return paths.attach(fresh, known, wished) if project.task.nested else fresh
 
 
 def begin_labels(project: Project) -> list[Label]:
@@ -177,13 +189,18 @@ def change_label(
     others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(
         pk=label.pk
     )
-    label.name = _checked_name(name, {other.name.casefold() for other in others})
+    former, nested = label.name, label.project.task.nested
+    wanted = paths.renamed(label, name) if nested else name
+    label.name = _checked_name(wanted, {other.name.casefold() for other in others})
     if hotkey and others.filter(hotkey=hotkey).exists():
         raise ConflictError(f"The key “{hotkey}” belongs to another label.", field="hotkey")
     label.description, label.hotkey = description.strip(), hotkey[:1]
     if colour is not None:
         label.colour = colour % COLOURS
-    label.save(update_fields=["name", "description", "hotkey", "colour"])
+    with transaction.atomic():
+        label.save(update_fields=["name", "description", "hotkey", "colour"])
+        if nested and label.name != former:
+            paths.carry(label, former)
     return label
 
 
@@ -192,7 +209,7 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
 
     Raises ConflictError where labels are grades: their order is what answers mean.
     """
-    if project.task.ordered or project.task.sided:
+    if project.task.ordered or project.task.sided or project.task.nested:
         raise ConflictError("These labels keep their order: the answers given so far rely on it.")
     with transaction.atomic():
         labels = {

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 
+from annotator.actions import paths
 from annotator.actions.media import store_image
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
@@ -75,7 +76,7 @@ class LabelBook:
     """The labels of the file: which the project has, which are new, and how often each comes."""
 
     def __init__(self, project: Project, *, create: bool) -> None:
-        self._create = create
+        self._create, self._nested = create, project.task.nested
         self._numbers: dict[str, int] = {}
         self.names: list[str] = []
         self.ids: list[int | None] = []
@@ -86,6 +87,8 @@ class LabelBook:
 
     def numbers(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """This file's numbers of the labels. Raises UnknownLabelsError when one may not be new."""
+        if self._nested:
+            names = tuple(self._path(name) for name in names)
         unknown = [name for name in names if not self._has(name)]
         if unknown:
             listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
@@ -98,6 +101,15 @@ class LabelBook:
 
     def new_names(self) -> list[str]:
         return [name for name, pk in zip(self.names, self.ids, strict=True) if pk is None]
+
+    def _path(self, name: str) -> str:
+        """The path in its one form, unless it is the key of a label."""
+        if name in self._known:
+            return name
+        try:
+            return paths.cleaned(name)
+        except InvalidError as error:
+            raise UnknownLabelsError(str(error)) from error
 
     def _has(self, name: str) -> bool:
         short = folded(name)

@@ -63,7 +63,9 @@ class AgreementShape(serializers.Serializer[Any]):
     items = serializers.IntegerField()
     fewest = serializers.IntegerField(help_text="Items with which skills are learnt.")
     needed = serializers.IntegerField()
-    distance = serializers.CharField(allow_blank=True, help_text="nominal, jaccard or ordinal")
+    distance = serializers.CharField(
+        allow_blank=True, help_text="nominal, jaccard, ordinal or tree"
+    )
     alpha = CoefficientShape(allow_null=True)
     masi = CoefficientShape(allow_null=True, help_text="Alpha by MASI distance: several labels.")
     fleiss = CoefficientShape(allow_null=True)

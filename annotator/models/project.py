@@ -191,7 +191,13 @@ class LabelQuerySet(models.QuerySet["Label"]):
 
 
 class Label(models.Model):
-    """An entry of the schema. `column` is its place in every target array and is never reused."""
+    """An entry of the schema. `column` is its place in every target array and is never reused.
+
+    In a tree `name` is the path from the top, as in “Entity > Animal”.
+    """
+
+    BELOW = " > "
+    LONGEST_NAME = 200
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
     column = models.PositiveIntegerField()
@@ -219,3 +225,13 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def branch(self) -> str:
+        """The path above the label's own part; empty where the name is no path."""
+        return self.name.rpartition(self.BELOW)[0] if self.parent_id else ""
+
+    @property
+    def part(self) -> str:
+        """The name without the branch."""
+        return self.name[len(self.branch) :].removeprefix(self.BELOW)

@@ -20,6 +20,7 @@ MEASURES = {
     "words": "the labels upon each word",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",
+    "tree": "steps apart in the tree of labels",
     "ordinal": "grades, by how many answers lie between (ordinal)",
 }
 

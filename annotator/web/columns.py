@@ -77,6 +77,13 @@ class Choices:
         return self.task_type in TASKS and TASKS[self.task_type].ordered
 
     @property
+    def is_nested(self) -> bool:
+        """True where labels are the places of a tree."""
+        from learning.tasks import TASKS
+
+        return self.task_type in TASKS and TASKS[self.task_type].nested
+
+    @property
     def task_types(self) -> list[tuple[str, str]]:
         """What an answer may be, given what the items are; columns decide between one text and two."""
         from learning.tasks import TASKS

@@ -33,6 +33,8 @@ from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 
 SLOTS = 10
+# Labels that the guidelines explain; more are found by the search.
+LONGEST_GLOSSARY = 100
 # What gives answers that are more than labels, by what they are made of.
 WIDGETS = {"spans": "label/spans.js"}
 FACTS = 4
@@ -84,6 +86,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "label_data": labels,
         "label_count": len(labels),
         "slots": labels[:SLOTS],
+        "glossary": labels[:LONGEST_GLOSSARY],
         "has_search": len(labels) > SLOTS,
         "has_sets": project.has_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
@@ -281,11 +284,17 @@ def _why(project: Project, assignment: Assignment) -> str:
 def label_views(project: Project) -> list[dict[str, Any]]:
     """The labels as the page needs them, each with the digit or letter that is its own."""
     labels = list(project.live_labels().select_related("parent"))
+    nested = project.task.nested
+    if nested:
+        labels.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
     few, sided = len(labels) <= SLOTS, project.task.sided
     return [
         {
             "id": each.pk,
-            "name": f"{each.parent.name} › {each.name}" if each.parent else each.name,
+            "name": f"{each.parent.name} › {each.name}"
+            if each.parent and not nested
+            else each.part,
+            "path": each.branch.replace(Label.BELOW, " › ") if nested else "",
             "description": each.description,
             "hue": each.colour % 12,
             "key": _own_key(each, place, few=few),

@@ -61,6 +61,8 @@ def labels(request: HttpRequest, project_id: int) -> HttpResponse:
             messages.success(request, f"{len(added)} label{'s' if len(added) > 1 else ''} added.")
             return redirect("labels", project_id=project.pk)
     every = list(project.labels.select_related("parent").order_by("position", "pk"))
+    if project.task.nested:
+        every.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
     used = {bar.name: bar.count for bar in measures.balance(project)}
     context = {
         "live": [each for each in every if each.archived_at is None],
@@ -108,7 +110,10 @@ def label(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.MANAGE)
     found = label_for(request, project, label_id)
     names = ("name", "description", "hotkey", "colour")
-    form = LabelForm(request.POST or None, initial={name: getattr(found, name) for name in names})
+    initial = {name: getattr(found, name) for name in names}
+    if project.task.nested:
+        initial["name"] = found.part
+    form = LabelForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             schema.change_label(found, **form.cleaned_data)

@@ -22,10 +22,11 @@ class Task(Protocol):
     ordered: the labels are grades, and their columns are in the order of the scale.
     sided: columns 0 and 1 say that the first or the second text is better, so that the side on which
         a text is shown is drawn for each person.
+    nested: labels are the places of a tree, each named by its path.
     item_kinds: "text", "pair", "image": the items that can be answered so.
     begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
         none is added to them.
-    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal".
+    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree".
     headline: the one of `metrics` that students are compared by; 1 is best.
     """
 
@@ -33,6 +34,7 @@ class Task(Protocol):
     multi_label: ClassVar[bool]
     ordered: ClassVar[bool]
     sided: ClassVar[bool]
+    nested: ClassVar[bool]
     item_kinds: ClassVar[frozenset[str]]
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]]
     measure: ClassVar[str]
@@ -52,7 +54,11 @@ class Task(Protocol):
 
     def correct(self, truth: Floats, predicted: Floats) -> Bools: ...
 
-    def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]: ...
+    def metrics(
+        self, truth: Floats, predicted: Floats, columns: Columns | None = None
+    ) -> dict[str, float]:
+        """Figures of (n, k) probabilities against the truth; some need to know the labels."""
+        ...
 
     def distance(self, a: Any, b: Any, columns: Columns) -> float:
         """Disagreement of two answers, label ids or values: 0 equal … 1 nothing in common."""
@@ -79,6 +85,9 @@ TASKS: Registry[Task] = Registry(
     {
         "single": Entry("One label per item", "learning.tasks.single:Single"),
         "rating": Entry("A grade per item, from low to high", "learning.tasks.rating:Rating"),
+        "hierarchy": Entry(
+            "One label of a tree, at any depth", "learning.tasks.hierarchy:Hierarchy"
+        ),
         "preference": Entry(
             "Which of two texts is better, or neither", "learning.tasks.preference:Preference"
         ),

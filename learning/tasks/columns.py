@@ -1,6 +1,6 @@
 """The stable place of each label in the arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +16,12 @@ class Columns:
 
     label_ids: the label at column 0, 1, … k - 1.
     archived: ids of labels that are no longer used.
+    parents: label -> the one right above it, of those that are below another in a tree.
     """
 
     label_ids: tuple[int, ...]
     archived: frozenset[int] = frozenset()
+    parents: Mapping[int, int] = field(default_factory=dict)
     _place: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,6 +37,13 @@ class Columns:
     def active(self) -> Bools:
         """(k,) bool, False for archived columns."""
         return np.array([label not in self.archived for label in self.label_ids], dtype=np.bool_)
+
+    def line(self, label: int) -> tuple[int, ...]:
+        """The labels from the top of the tree down to this one, itself the last."""
+        found = [label]
+        while (above := self.parents.get(found[-1])) is not None and above not in found:
+            found.append(above)
+        return tuple(reversed(found))
 
     def column(self, label: int) -> int:
         """The column of a label id; raises ShapeError for an id without one."""

@@ -12,6 +12,7 @@ class LabelsAlone:
     shape: ClassVar[str] = "labels"
     ordered: ClassVar[bool] = False
     sided: ClassVar[bool] = False
+    nested: ClassVar[bool] = False
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 

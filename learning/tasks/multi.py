@@ -62,7 +62,9 @@ class Multi(LabelsAlone):
         """(n,) bool: exactly the true labels are predicted."""
         return np.asarray(((truth >= 0.5) == (predicted >= 0.5)).all(axis=1), dtype=np.bool_)
 
-    def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]:
+    def metrics(
+        self, truth: Floats, predicted: Floats, columns: Columns | None = None
+    ) -> dict[str, float]:
         """exact_match, micro_f1, macro_f1, hamming_loss and calibration_error."""
         require(truth.shape == predicted.shape, "Truth and prediction differ in shape.")
         t, p = truth >= 0.5, predicted >= 0.5

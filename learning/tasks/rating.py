@@ -26,11 +26,13 @@ class Rating(Single):
     headline: ClassVar[str] = "quadratic_kappa"
     consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
 
-    def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]:
+    def metrics(
+        self, truth: Floats, predicted: Floats, columns: Columns | None = None
+    ) -> dict[str, float]:
         """What `Single` tells, and quadratic_kappa (1 best, 0 as by chance), mean_absolute_error in
         grades (0 best) and within_one, the share that is one grade off at most.
         """
-        found = super().metrics(truth, predicted)
+        found = super().metrics(truth, predicted, columns)
         t, p = truth.argmax(axis=1), predicted.argmax(axis=1)
         steps = np.abs(t - p)
         return found | {

@@ -66,7 +66,9 @@ class Single(LabelsAlone):
         """(n,) bool: the most likely label is the true one."""
         return np.asarray(truth.argmax(axis=1) == predicted.argmax(axis=1), dtype=np.bool_)
 
-    def metrics(self, truth: Floats, predicted: Floats) -> dict[str, float]:
+    def metrics(
+        self, truth: Floats, predicted: Floats, columns: Columns | None = None
+    ) -> dict[str, float]:
         """accuracy, macro_f1 and calibration_error of (n, k) probabilities against the truth."""
         require(truth.shape == predicted.shape, "Truth and prediction differ in shape.")
         t, p = truth.argmax(axis=1), predicted.argmax(axis=1)

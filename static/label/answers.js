@@ -2,28 +2,48 @@
 
 const SLOTS = 10;
 const SUGGESTED = 5;
+const FOUND_AT_MOST = 50; // whoever types on needs no more; a list of thousands would be slow
 const DIGITS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
 const TAKEN_AT = 0.5;
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
+/** A label with what a search looks at: its own name, its path with it, the words of both. */
+function searchable(label) {
+  const whole = plain(`${label.path ?? ""} ${label.name}`.trim());
+  const words = whole.split(/[\s_/›-]+/).filter(Boolean);
+  return { ...label, plain: plain(label.name), whole, words, spoken: words.join(" "), about: plain(label.description) };
+}
+
 /** Labels whose name, key or description fits what was typed, best first. */
 export function search(labels, typed) {
   const wanted = plain(typed.trim());
-  const words = wanted.split(/\s+/).filter(Boolean);
+  const words = wanted.split(/[\s›>]+/).filter(Boolean);
+  const phrase = words.join(" ");
   const rank = (label) => {
     if (label.plain === wanted) return 0;
     if (label.plain.startsWith(wanted)) return 1;
-    if (words.every((word) => label.plain.split(/[\s_/-]+/).some((w) => w.startsWith(word)))) return 2;
-    if (words.every((word) => label.plain.includes(word))) return 3;
-    if (words.every((word) => `${label.plain} ${plain(label.description)}`.includes(word))) return 4;
-    return label.key.toLowerCase() === wanted ? 5 : -1;
+    if (label.spoken.includes(phrase)) return 2;
+    if (words.every((word) => label.words.some((w) => w.startsWith(word)))) return 3;
+    if (words.every((word) => label.whole.includes(word))) return 4;
+    if (words.every((word) => label.whole.includes(word) || label.about.includes(word))) return 5;
+    return label.key.toLowerCase() === wanted ? 6 : -1;
   };
   return labels
     .map((label) => [rank(label), label])
     .filter(([place]) => place >= 0)
     .sort(([a], [b]) => a - b)
     .map(([, label]) => label);
+}
+
+/** A line among what was found that is no label. */
+function unfit(sentence) {
+  const line = document.createElement("li");
+  line.className = "none";
+  line.setAttribute("role", "option");
+  line.setAttribute("aria-disabled", "true");
+  line.textContent = sentence;
+  return line;
 }
 
 /** The rows while one label is asked about: yes, no, or on to all labels. */
@@ -97,7 +117,7 @@ export class Answers {
   #former = null; // the rows of the item before, where labels change their rows
 
   constructor({ labels, multi, prefix, onChoose, onChange }) {
-    this.#labels = labels.map((label) => ({ ...label, plain: plain(label.name) }));
+    this.#labels = labels.map(searchable);
     this.#byId = new Map(this.#labels.map((label) => [label.id, label]));
     this.#sides = this.#labels
       .filter((label) => label.side)
@@ -303,13 +323,21 @@ export class Answers {
     row.className = `answer hue-${label.hue}`;
     const share = this.#suggestion.get(label.id);
     row.querySelector("kbd").textContent = digit ?? label.key;
-    row.querySelector(".name").textContent = label.name;
+    this.#call(row.querySelector(".name"), label);
     row.querySelector(".about").textContent = label.description;
     row.querySelector(".chance > span").style.width = share === undefined ? "0" : `${share * 100}%`;
     const count = this.#counts?.get(label.id);
     row.querySelector(".percent").textContent = count ? `× ${count}` : share === undefined ? "" : `${Math.round(share * 100)} %`;
     row.title = label.description ? `${label.name}: ${label.description}` : label.name;
     if (digit) row.setAttribute("aria-keyshortcuts", digit);
+  }
+
+  /** A label's name, after the branch of the tree that it stands on. */
+  #call(place, label) {
+    place.textContent = label.name;
+    if (!label.path) return;
+    const branch = Object.assign(document.createElement("span"), { className: "branch muted", textContent: `${label.path} › ` });
+    place.prepend(branch);
   }
 
   /** Whether the label is in the item's set; with several labels also which are sure, or ruled out. */
@@ -385,7 +413,8 @@ export class Answers {
 
   #find() {
     this.#cursor = 0;
-    this.#foundLabels = search(this.#labels, this.input.value);
+    const every = search(this.#labels, this.input.value);
+    this.#foundLabels = every.slice(0, FOUND_AT_MOST);
     const template = document.getElementById("row-template");
     const rows = this.#foundLabels.map((label, place) => {
       const row = template.content.firstElementChild.firstElementChild.cloneNode(true);
@@ -398,14 +427,8 @@ export class Answers {
       option.setAttribute("role", "option");
       return option;
     });
-    if (!rows.length) {
-      const none = document.createElement("li");
-      none.className = "none";
-      none.setAttribute("role", "option");
-      none.setAttribute("aria-disabled", "true");
-      none.textContent = "No label fits. Escape goes back.";
-      rows.push(none);
-    }
+    if (!rows.length) rows.push(unfit("No label fits. Escape goes back."));
+    if (every.length > FOUND_AT_MOST) rows.push(unfit(`… and ${every.length - FOUND_AT_MOST} more: type on.`));
     this.found.replaceChildren(...rows);
     this.found.hidden = false;
     this.input.setAttribute("aria-expanded", "true");

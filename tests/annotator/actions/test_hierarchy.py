@@ -1,0 +1,73 @@
+"""Labels of a tree: named by paths from the file to the page."""
+
+import pytest
+
+from annotator.actions import paths, projects, schema
+from annotator.actions.staging import LabelBook, UnknownLabelsError
+from annotator.errors import ConflictError, InvalidError
+from annotator.web.label import label_views
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project(cast):
+    return projects.create_project(cast.lea, "Questions", task_type="hierarchy")
+
+
+def add(project, *names, parent=None):
+    return schema.add_labels(project, [(name, "", "", "") for name in names], parent=parent)
+
+
+def names(project):
+    return list(project.live_labels().order_by("column").values_list("name", flat=True))
+
+
+def test_a_path_brings_its_branches_once_and_in_order(project):
+    owl, plant = add(project, "Animal>Bird > Owl", "Plant")
+    assert names(project) == ["Animal", "Animal > Bird", "Animal > Bird > Owl", "Plant"]
+    assert (owl.name, owl.part, owl.branch) == ("Animal > Bird > Owl", "Owl", "Animal > Bird")
+    assert (owl.parent.name, plant.parent) == ("Animal > Bird", None)
+    (hen, bird_of_plants) = add(project, "animal > bird > Hen", "Plant > Bird")
+    assert hen.parent == owl.parent
+    assert bird_of_plants.parent == plant
+    columns = schema.columns_of(project)
+    assert columns.line(owl.pk) == (owl.parent.parent_id, owl.parent_id, owl.pk)
+
+
+def test_a_label_may_be_added_below_another_and_not_twice(project):
+    (animal,) = add(project, "Animal")
+    assert add(project, "Fish", parent=animal)[0].name == "Animal > Fish"
+    with pytest.raises(ConflictError, match="already"):
+        add(project, "Animal > fish")
+    with pytest.raises(InvalidError, match="no name"):
+        add(project, "Animal > > Fish")
+
+
+def test_what_is_below_follows_a_new_name(project):
+    (owl,) = add(project, "Animal > Bird > Owl")
+    bird = owl.parent
+    schema.change_label(bird, name="Feathered", description="", hotkey="")
+    assert names(project) == ["Animal", "Animal > Feathered", "Animal > Feathered > Owl"]
+    with pytest.raises(InvalidError, match="keeps its branch"):
+        schema.change_label(bird, name="Plant > Bird", description="", hotkey="")
+    with pytest.raises(InvalidError, match="characters"):
+        schema.change_label(bird, name="x" * 190, description="", hotkey="")
+    assert "Animal > Feathered > Owl" in names(project)
+
+
+def test_files_name_labels_by_path_or_key(project):
+    add(project, "Animal > Bird")
+    book = LabelBook(project, create=True)
+    assert book.numbers(("animal>bird",)) == book.numbers(("Animal >  Bird",))
+    assert len(book.numbers(("Animal > Bird", "Animal > Fish"))) == 2
+    assert book.new_names() == ["Animal > Fish"]
+    with pytest.raises(UnknownLabelsError, match="no name"):
+        book.numbers(("Animal > ",))
+    assert paths.above("Animal > Bird") == "Animal"
+
+
+def test_the_page_lists_the_tree_in_its_order(project):
+    add(project, "Plant", "Animal > Bird", "Animal > Ape")
+    told = [(each["path"], each["name"]) for each in label_views(project)]
+    assert told == [("", "Animal"), ("Animal", "Ape"), ("Animal", "Bird"), ("", "Plant")]
