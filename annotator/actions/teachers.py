@@ -11,6 +11,7 @@ from django.db import transaction
 
 from annotator import jobs
 from annotator.actions import budgets, endpoints, local_models, prompt_versions
+from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotator,
@@ -114,6 +115,11 @@ def create_teacher(
     project: Project, by: User | None, *, name: str, plugin: str, **settings: Any
 ) -> Teacher:
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
+    if project.shape != LABELS:
+        raise InvalidError(
+            "Teachers answer with labels of whole items; here places in them are marked.",
+            field="plugin",
+        )
     if plugin in FROM_FILES and settings.get("recording") is None:
         raise InvalidError(
             "A teacher of answers made elsewhere is set up by uploading the file that holds them.",

@@ -5,8 +5,9 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning, labeling
+from annotator.actions import assigning, labeling, teachers
 from annotator.actions.assigning import voice_of
+from annotator.errors import InvalidError
 from annotator.models import Annotation, Outcome, Project, Verdict
 from annotator.web.marks import Part, marked, value_of
 from tests.factories import make_items, make_project
@@ -128,7 +129,14 @@ class TestScreens:
         project.refresh_from_db()
         assert (project.overlap, project.set_coverage) == (3, 0.9)
 
+    def test_no_teacher_is_set_up_where_labels_are_no_answer(self, project, lea):
+        page = lea.get(reverse("teachers", args=[project.pk])).content.decode()
+        assert "No teachers here" in page
+        assert "Set up a teacher" not in page
+        with pytest.raises(InvalidError, match="places in them are marked"):
+            teachers.create_teacher(project, None, name="Zero", plugin="zero-shot")
+
     def test_a_form_names_places_or_is_refused(self):
         assert value_of(["0-3-7", ""]) == value((0, 3, 7))
-        with pytest.raises(Exception, match="too old"):
+        with pytest.raises(InvalidError, match="too old"):
             value_of(["0-3"])
