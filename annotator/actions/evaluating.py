@@ -33,12 +33,10 @@ class Figures:
     high: float | None = None
     evaluated_on: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
-    device: str = "cpu"
 
     def fields(self) -> dict[str, Any]:
         """Them by the names of a version's columns."""
         return {
-            "device": self.device,
             "accuracy": self.accuracy,
             "accuracy_low": self.low,
             "accuracy_high": self.high,

@@ -110,9 +110,16 @@ def learn(
             folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
         )
         figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
-        recipe = {"kind": plan.kind, "params": plan.params, "device": _device(student)}
-        fields = {**recipe, "folder": folder.name, "seconds": round(time.monotonic() - started, 3)}
-        version = publish(run, encoding, lesson, predictions, {**fields, **figures.fields()})
+        fields = {
+            "kind": plan.kind,
+            "params": plan.params,
+            "folder": folder.name,
+            "by_epoch": _by_epoch(fitted),
+            "device": _device(student),
+            "seconds": round(time.monotonic() - started, 3),
+            **figures.fields(),
+        }
+        version = publish(run, encoding, lesson, predictions, fields)
     follow_up(run, version, predictions)
     return version, predictions
 
@@ -179,6 +186,14 @@ def _device(student: Student) -> str:
 def accelerator() -> str:
     """What this process computes on. Found by name, as plugins are: the web never imports torch."""
     return str(importlib.import_module("learning.students.devices").device().type)
+
+
+def _by_epoch(fitted: Fitted) -> list[float]:
+    """The share of its own items on which its margin was above 0, after each epoch."""
+    margins = getattr(fitted, "margins", None)  # those that learn in epochs keep them, (epochs, n)
+    if margins is None or not margins.size:
+        return []
+    return [round(float(share), 4) for share in (margins > 0).mean(axis=1)]
 
 
 def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Now
 
 from annotator.models.people import Can, User
@@ -84,6 +85,8 @@ class StudentVersion(models.Model):
     evaluated_on = models.PositiveIntegerField(default=0)
     estimate = models.CharField(max_length=16, choices=EstimateSource, default="", blank=True)
     metrics = models.JSONField(default=dict)
+    # Of its own items, the share that it had right after each pass over them; [] where it makes none.
+    by_epoch = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
     promoted_at = models.DateTimeField(null=True)
 

@@ -19,6 +19,12 @@ def field(row: object, name: str) -> object:
 
 
 @register.filter
+def signed(number: float) -> str:
+    """A number with its sign and one digit behind the point."""
+    return f"{number:+.1f}".replace("-", "\u2212")
+
+
+@register.filter
 def same(one: object, other: object) -> bool:
     """Whether two values read the same in an address: 3 and "3" do, nothing and "" do not."""
     return one is not None and str(one) == str(other)

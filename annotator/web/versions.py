@@ -63,6 +63,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "reliability": found.reliability,
         "calibration": _calibration(found),
         "learning": _learning(student, found),
+        "training": _training(student),
         "params": _params(student),
         "kind": _kind(student),
         "decisions": [(each, promotions.told(each)) for each in made.order_by("-id")[:DECISIONS]],
@@ -115,6 +116,19 @@ def _learning(student: StudentVersion, found: version_figures.VersionFigures) ->
         [Series(name="versions of this kind", points=points), Series(name="this one", points=mine)],
         description=f"Accuracy of the versions of the kind {student.kind} by labelled items",
         x_name="labelled items",
+    )
+
+
+def _training(student: StudentVersion) -> Curve | None:
+    """How much of its own items it had right after each epoch."""
+    points = [
+        Point(x=epoch, y=share, title=f"epoch {epoch}: {share:.0%} of its own items right")
+        for epoch, share in enumerate(student.by_epoch, start=1)
+    ]
+    return curve(
+        [Series(name="of its own items right", points=points)],
+        description=f"Training of student {student.number}, epoch by epoch",
+        x_name="epochs",
     )
 
 

@@ -68,6 +68,8 @@ class TestFinetuning:
         assert job.state == JobState.DONE, job.error
         version = StudentVersion.objects.get(kind="finetune")
         assert version.trained_on == 13
+        assert len(version.by_epoch) == 2
+        assert all(0 <= share <= 1 for share in version.by_epoch)
         assert not list(folder.glob(".checkpoint-*"))
 
     def test_a_fit_that_breaks_down_leaves_a_sentence_and_no_student(self, pool, models):

@@ -37,6 +37,7 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     project, truth, _ = audited_project(cast)
     grown(project, truth)
     made = with_files(project, truth, 10, 12)
+    StudentVersion.objects.filter(pk=made.pk).update(by_epoch=[0.5, 0.9])
     page = lea.get(url(project, made.number))
     text = page.content.decode()
     assert page.context["accuracy"].value == pytest.approx(0.88)
@@ -49,6 +50,7 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     assert sum(c["count"] for row in cells for c in row["cells"] if not c["right"]) == 12
     assert page.context["reliability"].right.n == 100
     assert len(page.context["learning"].series[0].points) == 10
+    assert [point.y for point in page.context["training"].series[0].points] == [0.5, 0.9]
     assert "not given" in text, "the head's strength"
     assert "Its test" not in text, "the same recipe as the serving one needs none"
 
