@@ -111,8 +111,8 @@ def figures(project: Project) -> dict[str, Any]:
         "over_time": list(_over_time(project, votes, rng)),
         "order": _order(project),
     }
-    if project.shape != LABELS:  # the rest of it is about which labels occur
-        found |= agreeing_spans.figures(sorted({one.item for one in votes}), rng)
+    if project.shape != LABELS:
+        found |= agreeing_spans.figures(project, sorted({one.item for one in votes}), rng)
     return found
 
 

@@ -164,20 +164,26 @@ def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
         return f"{project.name}: {done}. There is no student yet; it needs two different labels."
     if student.accuracy is None or student.accuracy_low is None or student.accuracy_high is None:
         return f"{project.name}: {done}. It is too early to say how good the student is."
-    figure = (
-        f"{student.accuracy * 100:.0f} % accurate, between {student.accuracy_low * 100:.0f} and "
-        f"{student.accuracy_high * 100:.0f} % with 95 % confidence"
+    audited = student.estimate == EstimateSource.AUDIT
+    value = f"{student.accuracy * 100:.0f} %"
+    if "span_f1" in student.metrics:
+        figure = f"reaches an F1 of spans of {value}"
+    else:
+        figure = f"{'is' if audited else 'looks'} {value} accurate"
+    figure += (
+        f", between {student.accuracy_low * 100:.0f} and {student.accuracy_high * 100:.0f} % "
+        "with 95 % confidence"
     )
-    if student.estimate == EstimateSource.AUDIT:
+    if audited:
         wide = student.accuracy_high - student.accuracy_low > WIDE
         advice = " The interval is too wide to decide on; more audit answers narrow it."
         return (
-            f"{project.name}: {done}. The student is {figure}, on a random sample of "
+            f"{project.name}: {done}. The student {figure}, on a random sample of "
             f"{student.evaluated_on:,} items that it never learned from."
             f"{advice if wide else ''}"
         )
     return (
-        f"{project.name}: {done}. The student looks {figure}, out of fold on "
+        f"{project.name}: {done}. The student {figure}, out of fold on "
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
         f"{_when_honest(project, fill)}"
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from learning.metrics import wilson
 from learning.spans import Span
 from learning.types import require
 
@@ -66,7 +67,9 @@ def micro_f1(table: np.ndarray) -> float:
 def f1_interval(
     table: np.ndarray, rng: np.random.Generator, resamples: int = 1000, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of `micro_f1` by drawing items again, since the spans of one hang together."""
+    """The interval of `micro_f1` by drawing items again, since the spans of one hang together; never
+    narrower than that of a share of so many items, which few or perfect ones would belie.
+    """
     n = len(table)
     if n == 0:
         return 0.0, 1.0
@@ -74,8 +77,9 @@ def f1_interval(
     right, both = drawn[:, 0], drawn[:, 1] + drawn[:, 2]
     f1 = np.where(both > 0, 2 * right / np.maximum(both, 1), 1.0)
     tail = (1 - confidence) / 2
-    low, high = np.quantile(f1, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = (float(edge) for edge in np.quantile(f1, [tail, 1 - tail]))
+    least, most = wilson(round(micro_f1(table) * n), n, confidence)
+    return min(low, least), max(high, most)
 
 
 def metrics(truth: Sequence[Sequence[Span]], said: Sequence[Sequence[Span]]) -> dict[str, float]:

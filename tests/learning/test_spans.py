@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from learning.errors import ShapeError
 from learning.spans import Span, spans_of, value_of
-from learning.spans.scores import exact_f1, metrics, near_f1
+from learning.spans.scores import exact_f1, f1_interval, metrics, micro_f1, near_f1
 from learning.spans.tags import runs_of, spans_of_tags, tags_of
 from learning.spans.words import words_of
 from learning.tasks.columns import Columns
@@ -122,6 +123,16 @@ class TestScores:
         columns = Columns(label_ids=(1, 2))
         assert Spans().distance(one, other, columns) == 1
         assert Spans(edges="near").distance(one, other, columns) == pytest.approx(0.5)
+
+    def test_an_interval_holds_the_figure_and_says_that_few_items_say_little(self) -> None:
+        rng = np.random.default_rng(0)
+        low, high = f1_interval(np.array([[1, 1, 1]] * 10), rng)
+        assert (round(low, 2), high) == (0.72, 1)
+        mixed = np.array([[1, 1, 2], [0, 1, 0], [2, 2, 2]] * 60)
+        low, high = f1_interval(mixed, rng)
+        assert low < micro_f1(mixed) < high
+        assert high - low < 0.2
+        assert f1_interval(np.zeros((0, 3), dtype=int), rng) == (0, 1)
 
     def test_metrics_over_all_spans(self) -> None:
         truth, said = [[self.A, self.B], []], [[self.A], [self.B]]

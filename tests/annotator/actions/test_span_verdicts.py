@@ -96,6 +96,8 @@ def test_voices_learn_their_weight_from_what_they_mark(cast, project, marked, mo
     assert told["alpha"]["items"] == 8
     assert told["spans"]["exact"]["value"] == pytest.approx((1 + 0.5 + 0.5) / 3)
     assert 0 < told["alpha"]["value"] < 1
+    assert [one["items"] for one in told["pairs"]] == [8, 8, 8]
+    assert [one["value"] for one in told["labels"]] == [1, pytest.approx(1 / 3)]
     found = skills.fit(project, skills._read(project, position(project)))
     assert found is not None
     people = dict(
