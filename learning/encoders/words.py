@@ -17,8 +17,8 @@ from learning.taggers.types import WordVectors
 if TYPE_CHECKING:
     import torch
 
-# Pieces that are read at once, and how many of them two neighbouring windows of a long text share.
-WINDOW, SHARED = 192, 64
+# Pieces that are read at once; neighbouring windows of a long text share a third of them.
+WINDOW = 192
 BUCKETS = 32
 FLAGS = 7
 
@@ -36,6 +36,11 @@ class WordEncoder:
     def layer(self) -> int:
         """Which of the model's hidden states, 0 being its word embeddings."""
         return max(1, round(2 / 3 * int(self.ready.model.config.num_hidden_layers)))
+
+    @property
+    def window(self) -> int:
+        """Pieces that are read at once: fewer where the model knows no more places."""
+        return min(WINDOW, int(getattr(self.ready.model.config, "max_position_embeddings", WINDOW)))
 
     @property
     def dimensions(self) -> int:
@@ -76,8 +81,8 @@ class WordEncoder:
         cut = self.ready.tokenizer(
             list(texts),
             truncation=True,
-            max_length=WINDOW,
-            stride=SHARED,
+            max_length=self.window,
+            stride=self.window // 3,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )

@@ -55,6 +55,9 @@ TAGGERS: Registry[Tagger] = Registry(
     "tagger",
     {
         "token-head": Entry("Head on frozen word vectors", "learning.taggers.head:TokenHead"),
+        "token-finetune": Entry(
+            "Fine-tuned transformer, word by word", "learning.taggers.finetune:TokenFinetune"
+        ),
     },
 )
 

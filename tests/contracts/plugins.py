@@ -72,6 +72,14 @@ def example_parameters(name: str, models: Path, kind: str = "") -> dict:
             "learning_rate": 3e-2,
             "head_rate": 1e-1,
         },
+        "token-finetune": {
+            "model": str(models / "text"),
+            "epochs": 15,
+            "batch": 8,
+            "tokens": 32,
+            "learning_rate": 1e-3,
+            "head_rate": 1e-2,
+        },
         "tfidf-svd": {"components": 16, "features": 4096},
     }.get(name, {})
 
