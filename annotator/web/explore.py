@@ -55,8 +55,7 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
         "more_than": total > searching.COUNTED_TO,
         "counted_to": searching.COUNTED_TO,
         "filtered": bool(wanted.given()),
-        "may_label": _may_label(project),
-        "may_lead": allowed(project, Can.MANAGE),
+        **_picking(project),
         "seedings": seeding.standing(project),
         "labels": [each for each in labels.values() if each.archived_at is None],
         "doubt_known": project.current_student_id is not None,
@@ -129,7 +128,7 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],
         "labels": [each for each in labels.values() if each.archived_at is None],
-        "may_label": _may_label(project),
+        **_picking(project),
     }
     if request.headers.get("HX-Request"):
         return render(request, "explore/item.html", context)
@@ -170,8 +169,7 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
             for row in words.rows_of(project, ordered, labels)
         ],
         "labels": [each for each in labels.values() if each.archived_at is None],
-        "may_label": _may_label(project),
-        "may_lead": allowed(project, Can.MANAGE),
+        **_picking(project),
     }
     return page(request, "explore/similar.html", project, "explore", context)
 
@@ -194,9 +192,11 @@ def undoing(request: HttpRequest, project_id: int) -> HttpResponse:
     return page(request, "explore/undoing.html", project, "explore", context)
 
 
-def _may_label(project: Project) -> bool:
-    """Many items can be given a label at once only where a label is an answer."""
-    return project.shape == schema.LABELS and allowed(project, Can.REVIEW)
+def _picking(project: Project) -> dict[str, bool]:
+    """What can be done with chosen items: give a label, where one is an answer, or ask people."""
+    may_label = project.shape == schema.LABELS and allowed(project, Can.REVIEW)
+    may_lead = allowed(project, Can.MANAGE)
+    return {"may_label": may_label, "may_lead": may_lead, "may_pick": may_label or may_lead}
 
 
 def _number(text: str | None) -> int | None:

@@ -7,7 +7,7 @@ import axe_core_python
 import pytest
 from playwright.sync_api import expect
 
-from annotator.models import Pick
+from annotator.models import Annotation, Pick
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project
 
@@ -121,3 +121,23 @@ def test_first_visit(visit):
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_role("heading", name="No projects yet")).to_be_visible()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("window", ["light", "dark", "dark-phone"], indirect=True)
+def test_pages_of_spans(window, cast):
+    made = make_project(cast, labels=("Person", "Place"), task_type="spans", audit_share=0)
+    (item,) = make_items(made, ["Ada Lovelace met Charles Babbage in London."])
+    person, place = made.live_labels().values_list("pk", flat=True)
+    spans = [
+        {"start": 17, "end": 32, "label": person, "probability": 0.9},
+        {"start": 36, "end": 42, "label": place, "probability": 0.3},
+    ]
+    Pick.objects.create(project=made, item=item, rank=0, suggestion={"spans": spans})
+    desk = LabelPage(window.new_page(), made).open()
+    desk.press("ArrowRight", "Shift+ArrowRight", "1", "ArrowRight", "Shift+ArrowLeft")
+    assert violations(desk.page) == []
+    desk.press("Enter")
+    desk.settled()
+    said = Annotation.objects.get(project=made)
+    desk.page.goto(f"/projects/{made.pk}/label/mine/{said.uuid}")
+    assert violations(desk.page) == []

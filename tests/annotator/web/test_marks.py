@@ -87,6 +87,7 @@ class TestScreens:
         rows = lea.get(reverse("explore", args=[project.pk])).content.decode()
         assert '<q class="quote" dir="auto">Ada</q> Person' in rows
         assert "Give the label" not in rows
+        assert "Ask people about these" in rows
 
     def test_a_reviewer_decides_place_by_place(self, cast, project, ids, ben):
         answered(project, cast.ana, value((0, 3, ids["Person"]), (11, 14, ids["Place"])))
