@@ -82,10 +82,15 @@ def told(made: Promotion) -> str:
     """One decision in a sentence."""
     if made.rule == PromotionRule.HAND:
         return f"chosen by {made.made_by or 'a person'}"
+    if made.rule == PromotionRule.FIRST:
+        return "serves as the first student"
     found = made.figures
     difference = _difference(
         found["difference"], found["low"], found["high"], found["n"], of=made.against
     )
+    if made.rule == PromotionRule.REFIT and made.took_over:
+        measured = f": {difference}" if found["n"] else ", as far as is known"
+        return f"took over with more labels, not being surely worse{measured}"
     if made.rule == PromotionRule.REFIT:
         return f"stayed out, being surely worse: {difference}"
     outcome = "won and took over" if made.took_over else "was tested and did not win"

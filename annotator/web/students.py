@@ -52,10 +52,10 @@ def student_for(request: HttpRequest, project: Project, number: int, can: Can) -
     return found
 
 
-def number_of(text: str) -> int:
-    """A student's number from an address or a form."""
+def number_of(text: str, meant: str = "a student's number", field: str = "number") -> int:
+    """A student's number, or another one, from an address or a form."""
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise InvalidError(f"“{text[:40]}” is not a student's number.", field="number")
+        raise InvalidError(f"“{text[:40]}” is not {meant}.", field=field)
     return int(text)
 
 
@@ -92,7 +92,8 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.POST.get("model", "").strip():
         params["model"] = request.POST["model"].strip()
     if request.POST.get("epochs", "").strip():
-        params["epochs"] = number_of(request.POST["epochs"].strip())
+        epochs = request.POST["epochs"].strip()
+        params["epochs"] = number_of(epochs, "a number of epochs", "epochs")
     teaching.start_finetune(project, person(request), params)
     messages.success(request, "Fine-tuning has begun; it takes over only if it wins on the sample.")
     return redirect("students", project_id=project.pk)

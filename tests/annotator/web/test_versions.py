@@ -62,6 +62,16 @@ def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
     assert "Delete this student" in text
 
 
+def test_the_first_version_tells_how_it_came_to_serve(lea, cast):
+    project, truth, _ = audited_project(cast)
+    one, other = with_files(project, truth, 1, 30), with_files(project, truth, 2, 4)
+    assert promoting.decide(project, one).rule == "first"
+    assert promoting.decide(project, other).took_over
+    assert "Student 1 serves as the first student." in lea.get(url(project, 1)).content.decode()
+    text = lea.get(url(project, 2)).content.decode()
+    assert "Student 2 took over with more labels, not being surely worse: 26.0 points" in text
+
+
 def test_two_versions_are_tested_on_the_same_items_and_their_differences_listed(lea, cast):
     project, truth, order = audited_project(cast)
     one, other = with_files(project, truth, 1, 30), with_files(project, truth, 2, 4)
