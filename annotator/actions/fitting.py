@@ -32,7 +32,15 @@ from annotator.actions import (
 )
 from annotator.actions.encoding import open_matrix, students_folder
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
-from annotator.models import Encoding, Item, Job, Project, StudentState, StudentVersion
+from annotator.models import (
+    Encoding,
+    Item,
+    Job,
+    PredictedFile,
+    Project,
+    StudentState,
+    StudentVersion,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -278,28 +286,35 @@ def remove_attempts(run: jobs.Run, project: Project) -> None:
 
 
 def forget_old_files(project: Project) -> None:
-    """Remove the files of versions that neither serve nor are among the newest of their kind, and
-    those that no version names; rows stay."""
-    versions = StudentVersion.objects.filter(project=project).exclude(folder="")
-    kinds = set(versions.order_by().values_list("kind", flat=True))
-    kept = {
-        pk
-        for kind in kinds
-        for pk in versions.filter(kind=kind)
-        .order_by("-number")
-        .values_list("pk", flat=True)[: KEPT_FILES if kind == "head" else KEPT_OTHERS]
-    }
-    kept |= set(Project.objects.filter(pk=project.pk).values_list("current_student_id", flat=True))
-    for version in versions.exclude(pk__in=[pk for pk in kept if pk]):
-        shutil.rmtree(students_folder(project.pk) / version.folder, ignore_errors=True)
-        StudentVersion.objects.filter(pk=version.pk).update(folder="")
+    """Remove the files of versions that neither serve, nor label a file just now, nor are among the
+    newest of their kind, and those that no version names; rows stay."""
+    with transaction.atomic():
+        # Parts this from a person who promotes one of them: it must not serve without its files.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        versions = StudentVersion.objects.filter(project=project).exclude(folder="")
+        kinds = set(versions.order_by().values_list("kind", flat=True))
+        kept = {
+            pk
+            for kind in kinds
+            for pk in versions.filter(kind=kind)
+            .order_by("-number")
+            .values_list("pk", flat=True)[: KEPT_FILES if kind == "head" else KEPT_OTHERS]
+        }
+        kept.add(locked.current_student_id or 0)
+        at_work = PredictedFile.objects.live().filter(project=project, student__isnull=False)
+        kept |= set(at_work.values_list("student_id", flat=True))
+        gone = dict(versions.exclude(pk__in=kept).values_list("pk", "folder"))
+        StudentVersion.objects.filter(pk__in=gone).update(folder="")
+    for folder in gone.values():  # a worker that is killed here leaves strays
+        shutil.rmtree(students_folder(project.pk) / folder, ignore_errors=True)
     _forget_strays(project)
 
 
 def _forget_strays(project: Project) -> None:
     """Remove what a killed or cancelled training left, once its job is over."""
+    paths = list(students_folder(project.pk).glob("*"))  # before the jobs: one may begin just now
     live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
-    for path in students_folder(project.pk).glob("*"):
+    for path in paths:
         found = _ATTEMPT.fullmatch(path.name)
         if found is None or int(found[1] or found[2]) in live:
             continue

@@ -145,15 +145,19 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
     """Make a student the current one by a person's decision, forwards or back."""
     if version.project_id != project.pk or version.state != StudentState.READY:
         raise NotFoundError("There is no such student in this project.")
-    if not (students_folder(project.pk) / version.folder / "manifest.json").is_file():
-        raise ConflictError(
-            f"The files of student {version.number} were removed to save space. "
-            "Train again, or promote one of the newest versions."
-        )
     with transaction.atomic():
+        # Parts this from a deletion, and from the removal of old files.
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        if not StudentVersion.objects.filter(pk=version.pk).exists():
+        folder = (
+            StudentVersion.objects.filter(pk=version.pk).values_list("folder", flat=True).first()
+        )
+        if folder is None:
             raise NotFoundError("This student was deleted just now.")
+        if not folder or not (students_folder(project.pk) / folder / "manifest.json").is_file():
+            raise ConflictError(
+                f"The files of student {version.number} were removed to save space. "
+                "Train again, or promote one of the newest versions."
+            )
         _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")

@@ -13,12 +13,14 @@ from annotator.actions import (
     promoting,
     sheets,
 )
+from annotator.errors import ConflictError
 from annotator.models import (
     AuditSheet,
     Item,
     Job,
     JobState,
     Part,
+    PredictedFile,
     Project,
     Promotion,
     StudentVersion,
@@ -56,6 +58,8 @@ class TestRule:
         first = serve(project, student(project, truth, 1, 20))
         little = promoting.decide(project, student(project, truth, 2, 23))
         assert (little.took_over, little.against) == (True, first.number)
+        assert "took over with more labels" in promotions.told(little)
+        assert "stayed out" not in promotions.told(little)
         much = promoting.decide(project, student(project, truth, 3, 50))
         assert (much.took_over, much.figures["losses"], much.figures["wins"]) == (False, 27, 0)
         assert Project.objects.get(pk=project.pk).current_student.number == 2
@@ -111,6 +115,27 @@ class TestRule:
         assert promoting.reconsider(running(project, "train")) == other
         assert Job.objects.filter(kind="refill").exists()
         assert promoting.reconsider(running(project, "train")) is None
+
+
+@pytest.mark.django_db
+def test_files_stay_while_their_student_labels_a_file_and_none_serves_without_them(cast):
+    project, truth, _ = audited_project(cast)
+    made = [student(project, truth, number, 5) for number in range(1, 9)]
+    serve(project, made[0])
+    PredictedFile.objects.create(project=project, student=made[1], state="running")
+    PredictedFile.objects.create(project=project, student=made[2], state="done")
+    for each in made:
+        folder = encoding.students_folder(project.pk) / each.folder
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    fitting.forget_old_files(project)
+    kept = StudentVersion.objects.exclude(folder="").order_by("number")
+    assert list(kept.values_list("number", flat=True)) == [1, 2, 4, 5, 6, 7, 8]
+    left = {path.name for path in encoding.students_folder(project.pk).iterdir()}
+    assert left == set(kept.values_list("folder", flat=True))
+    with pytest.raises(ConflictError, match="removed to save space"):
+        promoting.promote(project, made[2])  # as it was read before its files went
+    assert Project.objects.get(pk=project.pk).current_student == made[0]
 
 
 class Killed(BaseException):
