@@ -88,14 +88,19 @@ def create(project: Project, chosen: Sequence[Candidate], user: User | None = No
     Raises InvalidError for candidates that cannot be, ConflictError while one is under way.
     """
     own = candidate(project, project.encoder, project.encoder_params)
-    wanted = [own, *(each for each in chosen if each != own)]
+    wanted = [own]
+    for each in chosen:
+        params = each.params
+        if each != own:  # a folder of models may be called by its name alone
+            params = switching.checked(project, each.encoder, each.params)
+        meant = candidate(project, each.encoder, params)
+        if meant not in wanted:
+            wanted.append(meant)
     if len(wanted) < 2:
         raise InvalidError("Choose an encoder to compare the present one with.", field="encoders")
     if len(wanted) > MOST_CANDIDATES:
         told = f"Compare {MOST_CANDIDATES} encoders at most at a time."
         raise InvalidError(told, field="encoders")
-    for each in wanted[1:]:
-        switching.checked(project, each.encoder, each.params)
     with transaction.atomic():
         # Parts two people who ask at once.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)

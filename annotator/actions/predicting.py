@@ -187,12 +187,19 @@ class _Predict:
             self.encoder = encoder_of(version.encoding)
         labels = Label.objects.filter(project=predicted.project).in_bulk()
         self.names = [labels[pk].name for pk in version.label_ids]
+        self.archived = [
+            column
+            for column, pk in enumerate(version.label_ids)
+            if labels[pk].archived_at is not None
+        ]
 
     def __call__(self, texts: list[str | None]) -> NDArray[np.float32]:
-        """(n, k) probabilities; the row of a None means nothing."""
+        """(n, k) probabilities, 0 for labels archived since; the row of a None means nothing."""
         given: Any = [text or "" for text in texts]
         items = given if self.encoder is None else self.encoder.encode(given)
-        return self.fitted.predict(items)
+        said = self.fitted.predict(items)
+        said[:, self.archived] = 0
+        return said
 
 
 def _part(folder: Path, start: int) -> Path:

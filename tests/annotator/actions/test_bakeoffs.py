@@ -113,6 +113,16 @@ def test_one_that_cannot_be_loaded_says_why_and_the_others_go_on(taught):
         bakeoffs.use(made, 1, None)
 
 
+def test_a_folder_of_models_may_be_called_by_its_name(taught):
+    own = encoding.Path(encoding.settings.DATA_DIR) / "models" / "own"
+    own.mkdir(parents=True, exist_ok=True)
+    (own / "config.json").write_text("{}")
+    by_name = bakeoffs.candidate(taught, "transformers", {"name": "own"})
+    by_path = bakeoffs.candidate(taught, "transformers", {"name": str(own)})
+    made = bakeoffs.create(taught, [by_name, by_path])
+    assert [each["params"] for each in made.candidates] == [FEW, {"name": str(own)}]
+
+
 @pytest.mark.parametrize("how", ["fails", "cancelled"])
 def test_a_change_that_fails_leaves_what_served(taught, monkeypatch, how):
     job = switching.start(taught, "tfidf-svd", {})

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import encoding, predicting, predictions, sweeping, uploads
+from annotator.actions import encoding, predicting, predictions, schema, sweeping, uploads
 from annotator.actions.training import students_folder
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, PredictedFile
@@ -61,6 +61,13 @@ def test_every_row_comes_back_with_what_the_student_says(taught):  # noqa: F811
     assert (made.rows, made.report["silent"], made.report["unreadable"]) == (12, 3, 1)
     assert not predictions.parts_of(made).exists()
     assert not (uploads.folder() / made.stored_name).exists()
+
+
+def test_no_label_is_given_that_was_archived_since(taught):  # noqa: F811
+    schema.archive_label(taught.labels.get(name="Billing"))
+    rows = list(csv.DictReader(io.StringIO(finish(begin(taught, soft=True)).read_text())))
+    assert {row["predicted_label"] for row in rows} == {"", "Delivery", "Login"}
+    assert all("Billing" not in row["predicted_soft"] for row in rows)
 
 
 def test_a_killed_worker_loses_one_part_at_most(taught, monkeypatch):  # noqa: F811
