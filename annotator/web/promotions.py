@@ -80,6 +80,8 @@ def _when(project: Project, missing: int, answers: int, tests: int) -> str:
 
 def told(made: Promotion) -> str:
     """One decision in a sentence."""
+    if made.rule == PromotionRule.FIRST:
+        return "took over as the first student"
     if made.rule == PromotionRule.HAND:
         return f"chosen by {made.made_by or 'a person'}"
     if made.rule == PromotionRule.FIRST:

@@ -55,6 +55,14 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     assert "Its test" not in text, "the same recipe as the serving one needs none"
 
 
+def test_the_first_student_of_a_project_has_its_page(lea, cast):
+    project, truth, _ = audited_project(cast)
+    first = with_files(project, truth, 1, 12)
+    Promotion.objects.create(project=project, number=1, rule="first", took_over=True)
+    page = lea.get(url(project, first.number)).content.decode()
+    assert "took over as the first student" in page
+
+
 def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
     made = StudentVersion.objects.create(project=project, number=1, kind="head", state="ready")
     text = lea.get(url(project, made.number)).content.decode()
