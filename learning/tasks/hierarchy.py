@@ -22,7 +22,8 @@ class Hierarchy(Single):
     A label says "this and nothing narrower": probabilities are of stopping there, and what a branch
     holds is the sum over it.
 
-    stop: from the top on the likeliest branch is taken while it holds at least this share of belief.
+    stop: from the likeliest label of the top on, the likeliest one below is taken while it holds at
+        least this share of belief, and more than the belief in nothing narrower.
     """
 
     nested: ClassVar[bool] = True
@@ -33,7 +34,7 @@ class Hierarchy(Single):
     def decode(self, probabilities: Floats, columns: Columns) -> list[list[int]]:
         """One label of each row: as deep as belief holds, never an archived one.
 
-        Where no label of the top holds enough, the likeliest label of all.
+        Where it ends on an archived branch, the likeliest label of all.
         """
         active = columns.active
         if not active.any():
@@ -49,15 +50,13 @@ class Hierarchy(Single):
     def _descended(
         self, tree: Tree, mass: NDArray[np.float64], own: NDArray[np.float64], active: Bools
     ) -> int:
-        at, below = -1, tree.tops
-        while below:
+        at = max(tree.tops, key=lambda column: mass[column])
+        while below := tree.children[at]:
             best = max(below, key=lambda column: mass[column])
-            if mass[best] < self.stop:
+            if mass[best] < max(self.stop, own[at]):
                 break
-            at, below = best, tree.children[best]
-        if at >= 0 and active[at]:
-            return at
-        return int(np.where(active, own, -1.0).argmax())
+            at = best
+        return at if active[at] else int(np.where(active, own, -1.0).argmax())
 
     def metrics(
         self, truth: Floats, predicted: Floats, columns: Columns | None = None

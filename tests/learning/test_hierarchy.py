@@ -29,7 +29,7 @@ def test_it_stops_where_no_branch_holds_half(each: list[float], decided: int) ->
     assert Hierarchy().decode(np.array([each]), TREE) == [[decided]]
 
 
-def test_without_a_branch_of_half_the_likeliest_label_is_taken() -> None:
+def test_of_the_top_one_is_taken_however_little_it_holds() -> None:
     tops = Columns(label_ids=(1, 2, 3))
     assert Hierarchy().decode(np.array([[0.3, 0.4, 0.3]]), tops) == [[2]]
 
