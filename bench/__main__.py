@@ -10,6 +10,7 @@ import sys
 BENCHES = {
     "loop": "bench.loop.run",
     "learning": "bench.learning.main",
+    "encode": "bench.encode",
     "finetune": "bench.finetune",
     "training": "bench.training",
     "selection": "bench.selection.main",

@@ -111,7 +111,8 @@ def learn(
     remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
     with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
-        fitted = _fit(run, project, lesson, plan, rng, checkpoint)
+        start = _former(encoding, plan.kind, lesson.columns)
+        fitted = _fit(run, project, lesson, plan, rng, checkpoint, start)
         fitted.save(folder)
         items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
         predictions = write_predictions(
@@ -144,11 +145,12 @@ def _fit(
     plan: Plan,
     rng: np.random.Generator,
     checkpoint: Path,
+    start: Fitted | None,
 ) -> Fitted:
     """Learn, from the checkpoint of a killed attempt if it learned from just this."""
     from learning.errors import CheckpointMismatchError
 
-    start, began = _former(project, plan.kind, lesson.columns), time.monotonic()
+    began = time.monotonic()
 
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Training")
@@ -214,19 +216,19 @@ def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) 
     scoring.wish(project)
 
 
-def _former(project: Project, kind: str, columns: Columns) -> Fitted | None:
-    """The newest head to begin a head from, if its columns are still ours."""
+def _former(encoding: Encoding, kind: str, columns: Columns) -> Fitted | None:
+    """The newest head on the same vectors to begin a head from, if its columns are still ours."""
     from learning import students
     from learning.errors import DamagedFileError
 
     if kind != "head":
         return None
-    heads = StudentVersion.objects.filter(project=project, kind=kind).exclude(folder="")
+    heads = StudentVersion.objects.filter(encoding=encoding, kind=kind).exclude(folder="")
     former = heads.order_by("-number").first()
     if former is None or tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
         return None
     try:
-        return students.load(students_folder(project.pk) / former.folder)
+        return students.load(students_folder(encoding.project_id) / former.folder)
     except DamagedFileError:
         return None  # a cold start gives the same student, only slower
 

@@ -89,8 +89,9 @@ def test_students_on_transformers_need_no_concord(models: Path, tmp_path: Path) 
     here = {
         "headed": leave(tmp_path / "headed", "head", "transformers", models, multi=False),
         "tuned": leave(tmp_path / "tuned", "finetune", None, models, multi=False),
+        "paired": leave(tmp_path / "paired", "contrastive", None, models, multi=False),
     }
-    told = elsewhere(tmp_path, [("headed", str(models / "text")), ("tuned", "")])
+    told = elsewhere(tmp_path, [("headed", str(models / "text")), ("tuned", ""), ("paired", "")])
     for name, probabilities in here.items():
         np.testing.assert_allclose(told["said"][name]["probabilities"], probabilities, atol=1e-5)
 
