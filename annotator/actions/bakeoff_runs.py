@@ -88,16 +88,14 @@ class _Work:
         import numpy as np
 
         from learning.encoders.probing import Probe
-        from learning.tasks import TASKS, Columns
+        from learning.tasks import TASKS
 
         self.run, self.bakeoff, self.project = run, bakeoff, project
         self.task = TASKS[project.task_type]()
-        named = sorted({pk for _, _, labels in bakeoff.items for pk in labels})
         items = [each for each in bakeoff.items if each[2] or project.multi_label]
         self.numbers: list[int] = [number for number, _, _ in items]
-        self.targets = self.task.encode(
-            [labels for _, _, labels in items], Columns(label_ids=tuple(named))
-        )
+        columns = columns_of(project, with_archived=True)
+        self.targets = self.task.encode([labels for _, _, labels in items], columns)
         self.probe: Probe = Probe()
         groups = np.array([group for _, group, _ in items], dtype=np.int64)
         self.draws: list[Draw] = self.probe.draw(self.targets, groups, self._rng(0))

@@ -87,6 +87,8 @@ def create(project: Project, chosen: Sequence[Candidate], user: User | None = No
 
     Raises InvalidError for candidates that cannot be, ConflictError while one is under way.
     """
+    if project.shape != "labels":
+        raise InvalidError("Encoders are compared where an answer is a label; here it is more.")
     own = candidate(project, project.encoder, project.encoder_params)
     wanted = [own]
     for each in chosen:
@@ -151,6 +153,13 @@ def _standing(bakeoff: BakeOff, number: int, place: Place | None) -> Standing:
         error=found.get("error", ""),
         in_use=(given.encoder, given.params) == (project.encoder, project.encoder_params),
     )
+
+
+def measure_of(project: Project) -> str:
+    """What quality is, as people read it."""
+    from learning.tasks import TASKS
+
+    return TASKS[project.task_type].headline.replace("_", " ").replace("f1", "F1")
 
 
 def in_words(found: Sequence[Standing]) -> str:

@@ -19,7 +19,7 @@ from annotator.actions import uploads
 from annotator.actions.encoding import students_folder
 from annotator.actions.schema import LABELS
 from annotator.errors import ConflictError, InvalidError, NotFoundError
-from annotator.formats import WRITERS, FormatError
+from annotator.formats import FormatError
 from annotator.formats.preview import Preview, preview
 from annotator.models import (
     ItemKind,
@@ -32,6 +32,8 @@ from annotator.models import (
 )
 
 KEPT_DAYS = 14
+# The formats that take any column.
+WRITTEN = ("csv", "jsonl", "parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,8 @@ def _forget(predicted: PredictedFile) -> None:
 def _student(project: Project, version: StudentVersion | None) -> StudentVersion:
     if project.item_kind == ItemKind.IMAGE:
         raise InvalidError("Files of texts are labelled; this project's items are images.")
+    if project.shape != "labels":
+        raise InvalidError("Files are labelled where an answer is a label; here it is more.")
     if project.shape != LABELS:
         raise InvalidError("Files are labelled in projects of labels. Import the texts instead.")
     student = version or project.current_student
@@ -173,8 +177,8 @@ def _student(project: Project, version: StudentVersion | None) -> StudentVersion
 
 def _chosen(project: Project, file: BinaryIO, name: str, wish: Wish) -> dict[str, Any]:
     """The wish with what was guessed. Raises InvalidError for what the file does not have."""
-    if wish.format not in WRITERS:
-        told = f"A labelled file is written as {', '.join(WRITERS)}."
+    if wish.format not in WRITTEN:
+        told = f"A labelled file is written as {', '.join(WRITTEN)}."
         raise InvalidError(told, field="format")
     try:
         seen = preview(file, name)

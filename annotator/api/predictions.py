@@ -16,7 +16,6 @@ from annotator.actions import predictions
 from annotator.api.parsing import IdField, body
 from annotator.api.students import OfStudents
 from annotator.errors import NotFoundError
-from annotator.formats import WRITERS
 from annotator.models import Can, PredictedFile, Project
 
 
@@ -43,7 +42,7 @@ class PredictionWish(serializers.Serializer[Any]):
     file = serializers.FileField()
     text = serializers.CharField(default="", allow_blank=True, max_length=500)
     text_b = serializers.CharField(default="", allow_blank=True, max_length=500)
-    format = serializers.ChoiceField(choices=list(WRITERS), default="csv")
+    format = serializers.ChoiceField(choices=predictions.WRITTEN, default="csv")
     soft = serializers.BooleanField(default=False)
     student = IdField(required=False, help_text="Another version than the current one.")
 

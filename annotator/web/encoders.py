@@ -121,6 +121,7 @@ def _ranking(project: Project) -> dict[str, Any]:
         "encoding": current_encoding(project),
         "bakeoff": last,
         "standings": found,
+        "measure": bakeoffs.measure_of(project),
         "said": bakeoffs.in_words(found),
         "changing": changing,
         "live": changing is not None or (last is not None and last.is_live),

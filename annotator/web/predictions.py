@@ -23,6 +23,7 @@ from annotator.web.pages import page, person, project_for
 
 PER_PAGE = 20
 OFFERED = 30
+WRITTEN = [(name, WRITERS.entry(name).label) for name in predictions.WRITTEN]
 
 
 class FileForm(forms.Form):
@@ -44,7 +45,7 @@ class FileForm(forms.Form):
     )
     student = forms.ChoiceField(label="Student", choices=())
     format = forms.ChoiceField(
-        label="Written as", choices=WRITERS.choices, widget=forms.RadioSelect, initial="csv"
+        label="Written as", choices=WRITTEN, widget=forms.RadioSelect, initial="csv"
     )
     soft = forms.BooleanField(
         label="Every label’s probability",
@@ -84,8 +85,8 @@ def _mark(project: Project, version: StudentVersion) -> str:
 def files(request: HttpRequest, project_id: int) -> HttpResponse:
     """The labelled files, latest first, polled while there is work; a POST begins one."""
     project = project_for(request, project_id, Can.MANAGE)
-    if project.item_kind == ItemKind.IMAGE:
-        raise NotFoundError("Files of texts are labelled; this project's items are images.")
+    if project.item_kind == ItemKind.IMAGE or project.shape != "labels":
+        raise NotFoundError("Files are labelled where items are texts and answers are labels.")
     form = FileForm(request.POST or None, request.FILES or None, project=project)
     if request.method == "POST" and form.is_valid():
         chosen, file = form.cleaned_data["student"], form.cleaned_data["file"]

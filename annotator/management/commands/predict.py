@@ -10,7 +10,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotator.actions import predictions
-from annotator.formats import WRITERS
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.management.working import work_off
@@ -39,9 +38,9 @@ What is written follows from the name: .csv, .jsonl or .parquet.
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
         format = options["output"].suffix.removeprefix(".")
-        if format not in WRITERS:
+        if format not in predictions.WRITTEN:
             raise CommandError(
-                f"{options['output']}: name it {', '.join('.' + x for x in WRITERS)}."
+                f"{options['output']}: name it {', '.join('.' + x for x in predictions.WRITTEN)}."
             )
         version = None
         if options["student"] is not None:

@@ -140,6 +140,10 @@ def test_what_cannot_be_labelled_is_refused_with_a_sentence(taught, cast):  # no
         begin(make_project(cast, name="New"))
     with pytest.raises(InvalidError, match="are images"):
         begin(make_project(cast, name="Photos", item_kind="image", encoder="pixels-pca"))
+    with pytest.raises(InvalidError, match="written as csv, jsonl, parquet"):
+        begin(taught, format="label-studio")
+    with pytest.raises(InvalidError, match="here it is more"):
+        begin(make_project(cast, name="Names", task_type="spans"))
     made = begin(taught, b"text,note\n ,a\n ,b\n", text="text")
     jobs.execute(made.job_id)
     made.refresh_from_db()
