@@ -166,6 +166,7 @@ export class Widget {
     const others = at.mark ? this.#marks.filter((mark) => mark !== at.mark) : this.#marks;
     this.#change([...others, made]);
     this.#point(this.#marks.find((mark) => isSame(mark, made)));
+    this.answers.used([label]);
     this.#paint();
     this.say(`${this.#quoted(made)}: ${this.answers.name(label)}. ${counted(this.#standing.length)}.`);
   }

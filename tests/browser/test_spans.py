@@ -134,6 +134,21 @@ class TestKeyboardAlone:
         desk.settled()
         assert said(project) == [[("Ada", "Person"), ("Ada Lovelace", "Place")]]
 
+    def test_among_many_labels_one_is_searched_and_then_at_hand(self, visit, cast):
+        labels = tuple(f"Kind {number:02}" for number in range(40))
+        made = make_project(cast, labels=labels, task_type="spans", audit_share=0)
+        made.labels.update(hotkey="")
+        make_items(made, [TEXT])
+        desk = LabelPage(visit(cast.ana).new_page(), made).open()
+        desk.press("ArrowRight", "/")
+        desk.page.keyboard.type("37")
+        desk.press("Enter")
+        row = desk.page.locator("#rows .answer", has_text="Kind 37")
+        expect(row.locator(".percent")).to_have_text("× 1")
+        desk.press("ArrowRight", row.locator("kbd").inner_text(), "Enter")
+        desk.settled()
+        assert said(made) == [[("Ada", "Kind 37"), ("Lovelace", "Kind 37")]]
+
 
 class TestSuggestions:
     def test_they_are_taken_rejected_and_answered_with_when_sure_enough(self, visit, cast, project):
