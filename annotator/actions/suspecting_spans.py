@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Texts that are compared at most: more are drawn at random among all.
 MOST_TEXTS = 5_000
 DETECTOR, TOLD, LONGEST = "spans", 4, 60
+# A word that is less likely than this to be outside of every span is worth a sentence.
+UNSURE = 0.7
+NOTHING = "a student that has not seen this answer marks nothing either"
 
 _DECIDED = """
 SELECT i.id, i.number, v.labels, i.content_hash, v.source, v.value::text
@@ -57,7 +60,9 @@ class SpanSuspicion:
         return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
-        """For each row its most doubtful places, in sentences with their scores."""
+        """For each row its most doubtful places, in sentences with their scores; a place where nothing is
+        marked only if it is in doubt.
+        """
         items = [int(self.population.items[row]) for row in rows]
         texts = dict(Item.objects.filter(pk__in=items).values_list("pk", "text"))
         return [
@@ -67,8 +72,9 @@ class SpanSuspicion:
                     "score": round(place.score, 4),
                     "words": sentence(place, texts[item], self.names),
                 }
-                for place in self.places[row][:TOLD]
+                for place in _worth_telling(self.places[row])
             ]
+            or [{"detector": DETECTOR, "score": 1.0, "words": NOTHING}]
             for row, item in zip(rows, items, strict=True)
         ]
 
@@ -159,6 +165,10 @@ def _out_of_fold(
         for place, row in zip(doubts(read, part.words, part.spans), ask.tolist(), strict=True):
             found[row] = place
     return found
+
+
+def _worth_telling(places: Sequence[Doubt]) -> list[Doubt]:
+    return [one for one in places if one.given is not None or one.score < UNSURE][:TOLD]
 
 
 def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:

@@ -183,6 +183,8 @@ def test_spans_that_look_wrong_are_put_to_reviewers_in_words(cast, project):
     told = {flag.item_id: flag.evidence[0]["words"] for flag in flags[:2]}
     assert "nothing is marked; a student that has not seen" in told[wrong["deleted"]]
     assert "whether” as Person" in told[wrong["edge"]]
+    sure = Flag.objects.filter(project=project, score__gt=0.95).first()
+    assert all("agrees" in one["words"] for one in sure.evidence)
     assert all(0 <= flag.score <= 1 and flag.scores.keys() == {"spans"} for flag in flags)
 
 
