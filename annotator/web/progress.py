@@ -11,7 +11,15 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import advising, auditing, costing, differing, domains, estimating
+from annotator.actions import (
+    advising,
+    auditing,
+    costing,
+    differing,
+    domains,
+    estimating,
+    schema,
+)
 from annotator.models import Can, Project, Verdict, VerdictState
 from annotator.web import estimates, jobs, measures
 from annotator.web.charts import curve
@@ -44,7 +52,7 @@ def _context(project: Project) -> dict[str, Any]:
         else measures.summary(project, fill, decided),
         "curve": curve(
             series,
-            description=f"Learning curve of {project.name}: accuracy by labelled items",
+            description=f"Learning curve of {project.name}: {_quality(project)} by labelled items",
             x_name="labelled items",
         ),
         **estimates.context(project, figures),
@@ -62,6 +70,11 @@ def _context(project: Project) -> dict[str, Any]:
         "costs": costing.costs(project),
         **jobs.context_for(project, "all"),
     }
+
+
+def _quality(project: Project) -> str:
+    """What the figure of a student is, as versions keep it."""
+    return "accuracy" if project.shape == schema.LABELS else "F1 of spans"
 
 
 def _warnings(project: Project) -> list[dict[str, Any]]:
