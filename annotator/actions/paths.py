@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from annotator.errors import InvalidError
 from annotator.models import Label
@@ -79,3 +80,16 @@ def carry(label: Label, former: str) -> None:
             field="name",
         )
     Label.objects.bulk_update(below, ["name"])
+
+
+def difference(one: str, other: str) -> str:
+    """Where two paths part, in a sentence: at the top, at the end, or only in how far they go."""
+    lines = [path.split(Label.BELOW) for path in (one, other)]
+    pairs = zip(*lines, strict=False)
+    common = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    if not common:
+        return f"The branches differ: {lines[0][0]} or {lines[1][0]}."
+    shared = Label.BELOW.join(common)
+    if shared in (one, other):
+        return f"“{shared}” is agreed; in question is how narrow the label should be."
+    return f"“{shared}” is agreed; only what is below it is in question."

@@ -78,7 +78,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
     """The page with this person's leased items, topped up to three."""
     project = project_for(request, project_id, Can.LABEL)
     voice = assigning.voice_of(project, person(request))
-    labels = label_views(project)
+    labels = [each | {"name": each["part"]} for each in label_views(project)]
     context = {
         "annotator": voice,
         "cards": [card_of(project, each) for each in _topped_up(project, voice)],
@@ -291,9 +291,8 @@ def label_views(project: Project) -> list[dict[str, Any]]:
     return [
         {
             "id": each.pk,
-            "name": f"{each.parent.name} › {each.name}"
-            if each.parent and not nested
-            else each.part,
+            "name": _whole_name(each, nested=nested),
+            "part": each.part if nested else _whole_name(each, nested=nested),
             "path": each.branch.replace(Label.BELOW, " › ") if nested else "",
             "description": each.description,
             "hue": each.colour % 12,
@@ -303,6 +302,13 @@ def label_views(project: Project) -> list[dict[str, Any]]:
         }
         for place, each in enumerate(labels)
     ]
+
+
+def _whole_name(label: Label, *, nested: bool) -> str:
+    """The name with what is above it."""
+    if nested:
+        return label.name.replace(Label.BELOW, " › ")
+    return f"{label.parent.name} › {label.name}" if label.parent else label.name
 
 
 def _own_key(label: Label, place: int, *, few: bool) -> str:

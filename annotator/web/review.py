@@ -20,6 +20,7 @@ from annotator.actions import (
     corrections,
     flagging,
     labeling,
+    paths,
     reviewed,
     reviewing,
     schema,
@@ -153,7 +154,16 @@ def _decision(context: dict[str, Any]) -> dict[str, Any]:
         "agrees": agrees,
         "also": fits,
         "also_names": [by_id[pk] for pk in fits if pk not in asked],
+        "parting": _parting(question, [pk for pk in fits if pk not in asked]),
     }
+
+
+def _parting(question: list[Label], others: list[int]) -> str:
+    """Where the label in question and another part in their tree; empty where there is none."""
+    if not question or not others or not question[0].project.task.nested:
+        return ""
+    other = Label.objects.get(pk=others[0])
+    return paths.difference(question[0].name, other.name)
 
 
 def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,17 @@
 """Labels of a tree: named by paths from the file to the page."""
 
-import pytest
+from uuid import uuid4
 
-from annotator.actions import paths, projects, schema
+import pytest
+from django.urls import reverse
+
+from annotator.actions import assigning, labeling, paths, projects, schema, settling
 from annotator.actions.staging import LabelBook, UnknownLabelsError
 from annotator.errors import ConflictError, InvalidError
+from annotator.models import Project
 from annotator.web.label import label_views
+from tests.annotator.web.conftest import BACKEND
+from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
 
@@ -69,5 +75,34 @@ def test_files_name_labels_by_path_or_key(project):
 
 def test_the_page_lists_the_tree_in_its_order(project):
     add(project, "Plant", "Animal > Bird", "Animal > Ape")
-    told = [(each["path"], each["name"]) for each in label_views(project)]
+    told = [(each["path"], each["part"]) for each in label_views(project)]
     assert told == [("", "Animal"), ("Animal", "Ape"), ("Animal", "Bird"), ("", "Plant")]
+    assert label_views(project)[1]["name"] == "Animal › Ape"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("Animal > Bird > Owl", "Animal > Bird > Hen", "“Animal > Bird” is agreed"),
+        ("Animal > Bird", "Animal > Bird > Hen", "how narrow"),
+        ("Animal > Bird", "Plant > Bird", "branches differ: Animal or Plant"),
+    ],
+)
+def test_a_wrong_leaf_is_told_from_a_wrong_branch(one, other, told):
+    assert told in paths.difference(one, other)
+    assert told.split(":")[0] in paths.difference(other, one)
+
+
+def test_a_reviewer_is_told_where_the_paths_part(cast, client, project):
+    ids = {label.name: label.pk for label in add(project, "Animal > Owl", "Animal > Hen")}
+    make_items(project, 1)
+    project = Project.objects.get(pk=project.pk)
+    voice = assigning.voice_of(project, cast.lea)
+    (lease,) = assigning.lease(project, voice, 1)
+    labels = [ids["Animal > Owl"]]
+    labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, labels=labels)
+    settling.settle_now(project)
+    client.force_login(cast.lea, backend=BACKEND)
+    address = reverse("review_item", args=[project.pk, lease.item.number])
+    shown = client.get(address, {"guess": ids["Animal > Hen"]}).content.decode()
+    assert "“Animal” is agreed; only what is below it is in question." in shown

@@ -51,6 +51,11 @@ class TestScale:
         schema.restore_label(labels[1])
         assert [label.name for label in project.live_labels()] == list(GRADES)
 
+    @pytest.mark.parametrize("kind", ["text", "pair", "image"])
+    def test_any_kind_of_item_is_rated(self, cast, kind):
+        made = projects.create_project(cast.lea, "Stars", task_type="rating", item_kind=kind)
+        assert (made.item_kind, made.task_type) == (kind, "rating")
+
     def test_the_median_is_for_grades_alone(self, cast, project):
         projects.change_project(project, consensus="median")
         with pytest.raises(InvalidError, match="Median grade"):
