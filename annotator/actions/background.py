@@ -220,8 +220,12 @@ def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan
 
 
 def is_turn(job: Job) -> bool:
-    """Whether nothing else waits for the machine: what people asked for goes first, then projects that
-    used less today."""
+    """Whether nothing else wants the machine: what people asked for goes first, then projects that
+    used less today. A worker begins a job that was due later beside the one it does, so that what it
+    has in work counts too."""
+    here = Job.objects.filter(queue=QUEUE, state=JobState.RUNNING, worker=job.worker)
+    if here.filter(lease_until__gte=Now()).exclude(pk=job.pk).exists():
+        return False
     waiting = Job.objects.filter(queue=QUEUE, state=JobState.QUEUED, due_at__lte=Now())
     if waiting.exclude(kind="background").exists():
         return False

@@ -84,8 +84,6 @@ def told(made: Promotion) -> str:
         return "took over as the first student"
     if made.rule == PromotionRule.HAND:
         return f"chosen by {made.made_by or 'a person'}"
-    if made.rule == PromotionRule.FIRST:
-        return "serves as the first student"
     found = made.figures
     difference = _difference(
         found["difference"], found["low"], found["high"], found["n"], of=made.against

@@ -113,7 +113,12 @@ class TestTurns:
         project = make_project(cast)
         mine = waiting(project)
         assert background.is_turn(mine)
-        Job.objects.create(kind="flag", queue="train", project=project)
+        other = Job.objects.create(kind="flag", queue="train", project=project)
+        assert not background.is_turn(mine)
+        at_work = {"state": JobState.RUNNING, "lease_until": timezone.now() + timedelta(minutes=1)}
+        Job.objects.filter(pk=other.pk).update(**at_work, worker="another:1")
+        assert background.is_turn(mine), "another machine is not in the way"
+        Job.objects.filter(pk=other.pk).update(worker=mine.worker)
         assert not background.is_turn(mine)
 
     def test_then_the_project_that_used_less_today(self, cast, bells):

@@ -55,7 +55,8 @@ def serve(project, made):
 class TestRule:
     def test_a_refit_takes_over_unless_it_is_surely_worse(self, cast):
         project, truth, _ = audited_project(cast)
-        first = serve(project, student(project, truth, 1, 20))
+        first = student(project, truth, 1, 20)
+        assert promotions.told(promoting.decide(project, first)) == "took over as the first student"
         little = promoting.decide(project, student(project, truth, 2, 23))
         assert (little.took_over, little.against) == (True, first.number)
         assert "took over with more labels" in promotions.told(little)
@@ -63,7 +64,10 @@ class TestRule:
         much = promoting.decide(project, student(project, truth, 3, 50))
         assert (much.took_over, much.figures["losses"], much.figures["wins"]) == (False, 27, 0)
         assert Project.objects.get(pk=project.pk).current_student.number == 2
-        assert "surely worse" in promotions.told(much)
+        assert promotions.told(little).startswith(
+            "took over with more labels, not being surely worse: 3.0"
+        )
+        assert promotions.told(much).startswith("stayed out, being surely worse: 27.0 points worse")
 
     def test_another_recipe_has_to_win_and_is_tested_again_after_50_answers_only(self, cast):
         project, truth, order = audited_project(cast)
