@@ -127,7 +127,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
     if found is None:
         return {
             "looked": False,
-            "why": f"It takes {suspecting.FEWEST} labelled items with at least two labels.",
+            "why": f"It takes {suspecting.FEWEST} labelled items with different answers among them.",
         }
     choice = choose(project, found, rng)
     fresh = _flags(project, found, choice)

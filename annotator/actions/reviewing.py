@@ -47,7 +47,7 @@ def settle(
 ) -> Annotation:
     """Write the reviewer's word, which decides the item, and settle its flags.
 
-    `outcome` keep takes the label that the item has (with `labels`, only if it is these); ambiguous
+    `outcome` keep takes the label that the item has (with `labels` or `value`, only if it is these); ambiguous
     keeps every voice's label as a distribution, `labels` being the reviewer's own; bad takes the item
     out of the pool. Without one `labels` decide (or `value`, where answers have one), and whether that
     kept or changed the label follows from them. `guess` is what the reviewer chose before anything was shown: the word is blind if it
@@ -117,7 +117,7 @@ def _meant(
     if outcome == Outcome.KEEP:
         if has is None:
             raise ConflictError("This item has no label to keep. Say which one is right.")
-        if labels and set(labels) != set(has.labels):
+        if (labels and set(labels) != set(has.labels)) or value not in (None, has.value):
             raise ConflictError("The label has changed since you saw it. Look at the item again.")
         return has, Outcome.KEEP
     said = saying.read(project, labels, value, None, lambda: item.text)

@@ -18,6 +18,7 @@ from django.db import connection
 
 from annotator.actions import paths
 from annotator.actions.media import store_image
+from annotator.actions.schema import LABELS
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped
@@ -223,8 +224,8 @@ class Stage:
 
     def _value(self, given: Given, text: str) -> str | None:
         """The answer's value as JSON, in which labels go by this file's numbers."""
-        if given.spans is None:
-            return None
+        if given.spans is None or self._task.shape == LABELS:
+            return None  # a list of no places says "no label" where labels are the answer
         spans = [
             {"start": start, "end": end, "label": self.book.numbers((label,))[0]}
             for start, end, label in given.spans

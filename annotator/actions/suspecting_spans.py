@@ -96,6 +96,7 @@ def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSus
     import numpy as np
 
     from learning.audit.span_doubts import score_of
+    from learning.students.folds import assign_folds
     from learning.taggers.types import Marked
 
     project = run.project
@@ -105,7 +106,10 @@ def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSus
     population, spans = read
     words = reading_words.read(run, encoding).subset(population.numbers)
     data = Marked(words=words, spans=spans, labels=len(population.columns))
-    places = _out_of_fold(run, data, population, rng)
+    fold = assign_folds(population.groups, tagging.FOLDS, rng)
+    if fold.max() < 1:
+        return None  # all are one text: there is nothing to compare them with
+    places = _out_of_fold(run, data, fold, rng)
     names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
     return SpanSuspicion(
         population=population,
@@ -143,16 +147,14 @@ def _read(
 
 
 def _out_of_fold(
-    run: jobs.Run, data: Marked, population: Population, rng: np.random.Generator
+    run: jobs.Run, data: Marked, fold: NDArray[np.int64], rng: np.random.Generator
 ) -> list[list[Doubt]]:
     """Of each answer what may be wrong with it, by a tagger that learned from the other folds."""
     import numpy as np
 
     from learning.audit.span_doubts import doubts
-    from learning.students.folds import assign_folds
     from learning.taggers.head import TokenHead
 
-    fold = assign_folds(population.groups, tagging.FOLDS, rng)
     folds = int(fold.max()) + 1
     found: list[list[Doubt]] = [[] for _ in data.spans]
     for number in range(folds):

@@ -166,9 +166,11 @@ def evaluate(
     run: jobs.Run, lesson: MarkedLesson, tagger: Tagger, said: Tagged, rng: np.random.Generator
 ) -> evaluating.Figures:
     """F1 of spans on the audit sample when enough of it is answered, else out of fold."""
-    if len(lesson.audited) >= auditing.FEWEST_TO_SHOW:
-        truth = [spans for _, spans in lesson.audited]
-        told = [[span for span, _ in said.spans(number)] for number, _ in lesson.audited]
+    # Items that joined the pool behind the words that were read are not tagged yet.
+    audited = [(number, spans) for number, spans in lesson.audited if number < said.texts]
+    if len(audited) >= auditing.FEWEST_TO_SHOW:
+        truth = [spans for _, spans in audited]
+        told = [[span for span, _ in said.spans(number)] for number, _ in audited]
         return _figures(EstimateSource.AUDIT, truth, told, rng)
     if len(lesson.numbers) < FEWEST_FOR_FOLDS:
         return evaluating.Figures()

@@ -80,10 +80,10 @@ class NewFlag(serializers.Serializer[Any]):
 class Word(serializers.Serializer[Any]):
     """A reviewer's word, which decides the item; send the same `uuid` again after a lost response.
 
-    Either `labels` (or `value`, where answers are more than labels), or `outcome`: keep the label that the item has (with `labels`: only if it is
-    these), ambiguous with the `labels` of
-    the reviewer's own word, bad for an item to which no label fits. `guess` is what the reviewer
-    chose before seeing the others; `same` names near-identical items to settle alike.
+    Either `labels` (or `value`, where answers are more than labels), or `outcome`: keep what the item
+    has (with `labels` or `value`: only if it is these), ambiguous with the reviewer's own word, bad for
+    an item to which no label fits. `guess` is what the reviewer chose before seeing the others; `same`
+    names near-identical items to settle alike.
     """
 
     uuid = serializers.UUIDField()

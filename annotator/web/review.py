@@ -170,16 +170,20 @@ def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, 
     """Every place that a voice marked, to be kept or not, and each voice's own text beside the others."""
     labels = words.labels_by_id(project)
     said: list[words.Said] = context["said"]
-    kept = {part.key for part in words.marked_in(context["verdict"], item, labels)}
+    verdict, voices = context["verdict"], len(said)
+    is_decided = verdict is not None and verdict.state == VerdictState.DECIDED
+    had = words.marked_in(verdict, item, labels)
+    kept = {part.key for part in had}
     places = marks.side_by_side([each.annotation for each in said], item.text, labels)
-    voices = len(said)
     return {
         # Without a verdict, what most voices marked.
         "places": [
-            (each, each.key in kept if kept else 2 * len(each.voices) > voices) for each in places
+            (each, each.key in kept if is_decided else 2 * len(each.voices) > voices)
+            for each in places
         ],
+        "had": had,
         "texts": [(each, marks.marked(item.text, each.parts)) for each in said],
-        "marked": marks.marked(item.text, words.marked_in(context["verdict"], item, labels)),
+        "marked": marks.marked(item.text, had),
     }
 
 
@@ -195,15 +199,16 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     guess = _given(request.POST.getlist("guess"))
     if outcome == Outcome.AMBIGUOUS and not labels:
         labels = _given(request.POST.getlist("also"))
+    parts = request.POST.getlist("part")
     if outcome == Outcome.KEEP:  # what the page showed, should the label have changed meanwhile
-        labels = _given(request.POST.getlist("question"))
+        labels, parts = _given(request.POST.getlist("question")), request.POST.getlist("had")
     reviewing.settle(
         project,
         person(request),
         uuid=_uuid(request.POST.get("uuid", "")),
         item=item,
         labels=labels,
-        value=marks.value_of(request.POST.getlist("part")) if request.POST.get("parts") else None,
+        value=marks.value_of(parts) if request.POST.get("parts") else None,
         outcome=outcome,
         comment=request.POST.get("comment", "")[: labeling.LONGEST_COMMENT],
         guess=guess,

@@ -127,6 +127,11 @@ class Tagged:
     present: NDArray[np.float32]
     margins: NDArray[np.float32]
 
+    @property
+    def texts(self) -> int:
+        """How many texts it speaks of."""
+        return len(self.starts) - 1
+
     def spans(self, text: int) -> list[tuple[Span, float]]:
         """The spans of one text with their probabilities; labels are columns."""
         block = slice(int(self.starts[text]), int(self.starts[text + 1]))

@@ -80,6 +80,17 @@ class TestImport:
         batch = imported(make_project(cast), lines({"text": "Ada", "spans": [[0, 3, "Person"]]}))
         assert "labels whole items" in batch.report["problems"][0][2]
 
+    def test_a_list_of_no_places_says_no_label_where_labels_are_asked(self, cast):
+        made = make_project(cast, labels=("Person",), task_type="multi")
+        data = [
+            {"data": {"text": "Ada"}, "annotations": [{"result": [], "was_cancelled": False}]},
+            {"data": {"text": "Bob"}, "annotations": []},
+        ]
+        batch = imported(made, json.dumps(data).encode(), name="tasks.json", format="label-studio")
+        assert batch.report["problems"] == []
+        (said,) = Annotation.objects.filter(project=made)
+        assert (said.item.text, said.labels, said.value) == ("Ada", [], None)
+
     def test_suggested_spans_come_with_the_lease_and_never_count(self, cast):
         made = make_project(cast, labels=("Person",), task_type="spans", audit_share=0)
         task = {"text": TEXT, "spans": [{"start": 2, "end": 5, "label": "Person"}], "tokens": []}

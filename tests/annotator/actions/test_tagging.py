@@ -1,5 +1,6 @@
 """The loop of a project of spans: people mark, a tagger learns, and suggests spans on what is next."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
@@ -23,6 +24,9 @@ from annotator.models import (
     Verdict,
 )
 from learning.encoders.word_store import WordStore, dimensions_in
+from learning.spans import Span
+from learning.taggers.pool import joined
+from learning.taggers.types import Tagged
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project
 
@@ -115,6 +119,16 @@ def test_it_is_measured_on_the_audit_sample_and_never_learns_from_it(cast, proje
     assert not held & set(lesson.numbers.tolist())
     assert version.evaluated_on == len(lesson.audited)
     assert Verdict.objects.filter(value__isnull=False).count() == 18
+
+
+def test_audit_items_whose_words_are_not_read_yet_are_left_out_of_the_figure(monkeypatch):
+    monkeypatch.setattr(auditing, "FEWEST_TO_SHOW", 1)
+    said = joined([], 1)  # of no text so far
+    one = Tagged(**{**vars(said), "starts": np.array([0, 0])})
+    late = [(0, []), (1, [Span(0, 3, 0)])]
+    lesson = SimpleNamespace(audited=late, numbers=np.arange(2))
+    figures = tagging.evaluate(None, lesson, None, one, np.random.default_rng(0))
+    assert (figures.source, figures.evaluated_on) == (EstimateSource.AUDIT, 1)
 
 
 def test_a_second_training_begins_from_the_first_and_a_refill_keeps_suggestions(cast, project):

@@ -115,6 +115,28 @@ class TestScreens:
         word = Annotation.objects.get(stream="review")
         assert (word.outcome, word.value) == (Outcome.KEEP, value((0, 3, ids["Person"])))
 
+    def test_keeping_what_was_changed_since_it_was_seen_is_refused(self, cast, project, ids, ben):
+        answered(project, cast.ana, value((0, 3, ids["Person"])))
+        seen = decided(project, value((0, 3, ids["Person"])))
+        page = ben.get(reverse("review_item", args=[project.pk, 0]), {"none": "1"}).content.decode()
+        assert f'name="had" value="0-3-{ids["Person"]}"' in page
+        keep = {"uuid": uuid4(), "parts": "1", "outcome": "keep", "had": [f"0-3-{ids['Person']}"]}
+        Verdict.objects.filter(pk=seen.pk).update(value=value((11, 14, ids["Person"])))
+        ben.post(reverse("review_settle", args=[project.pk, 0]), keep)
+        assert not Annotation.objects.filter(stream="review").exists()
+        Verdict.objects.filter(pk=seen.pk).update(value=seen.value)
+        ben.post(reverse("review_settle", args=[project.pk, 0]), keep)
+        assert Annotation.objects.get(stream="review").value == seen.value
+
+    def test_where_nothing_is_the_verdict_no_place_is_chosen_beforehand(
+        self, cast, project, ids, ben
+    ):
+        answered(project, cast.ana, value((0, 3, ids["Person"])))
+        decided(project, value())
+        page = ben.get(reverse("review_item", args=[project.pk, 0]), {"none": "1"}).content.decode()
+        assert page.count('type="checkbox" name="part" value=') == 1
+        assert " checked data-key" not in page
+
     def test_settings_offer_only_what_fits_such_answers(self, project, lea):
         address = reverse("settings", args=[project.pk])
         page = lea.get(address).content.decode()
