@@ -15,7 +15,8 @@ from learning.taggers.chain import Read
 from learning.taggers.types import Words
 from learning.types import require
 
-# While few spans of a label are marked, they are taken to be believed in so far: as by so many more.
+_Marks = tuple[Span, int, int]  # a span with its first and last word
+# While few words of a label are marked, they are taken to be believed in so far: as by so many more.
 ASSUMED, LENT = 0.8, 5
 
 
@@ -55,43 +56,76 @@ class _Run:
 def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list[list[Doubt]]:
     """Every place of each answer with its score, the most doubtful first; labels are columns.
 
-    A given span scores how likely just it is there, word for word (the geometric mean), by how likely
-    spans of its label are held to be on average: rare labels are believed in less. A span that the tagger
-    would mark and that meets none of them scores how likely its words are outside of every span, and so
-    does the most doubtful other word. Source: ours; the averages by label are those of confident learning,
-    Northcutt et al. 2021.
+    A given span scores as its least likely word: how likely that word has the span's label, by how likely
+    words of that label are held to be on average, since rare labels are believed in less. A span that the
+    tagger would mark and that meets none of them scores how likely its words are outside of every span,
+    and so does the most doubtful other word. Source: ours; least self-confidence of tokens, Wang, Mueller
+    2022, with the averages by label of confident learning, Northcutt et al. 2021.
     """
     require(len(answers) == words.texts, "There must be one answer per text.")
     given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
-    rows = _in_all(given, words)
-    chances = _usual(found.probability(rows), rows)
-    told = found.runs()
-    likely = found.probability(told)
-    home = np.searchsorted(words.starts, told[:, 0], side="right") - 1
+    by_label = _by_label(found.scores)
+    sure = [_sure(by_label[words.starts[at] :], own) for at, own in enumerate(given)]
+    usual = _usual(given, sure)
+    marked = found.runs()
+    likely = found.probability(marked)
+    home = np.searchsorted(words.starts, marked[:, 0], side="right") - 1
     cuts = np.searchsorted(home, np.arange(words.texts + 1))
-    result, at = [], 0
+    result = []
     for text, own in enumerate(given):
+        chances = by_label[words.starts[text] : words.starts[text + 1]]
         mine = [
-            _Run(span=span, first=first, last=last, probability=float(p))
-            for (span, first, last), p in zip(own, chances[at : at + len(own)], strict=True)
+            _Run(span=span, first=first, last=last, probability=_least(told, usual[span.label]))
+            for (span, first, last), told in zip(own, sure[text], strict=True)
         ]
-        at += len(own)
         theirs = [
-            _told(told[row], float(likely[row]), words, text)
+            _told(marked[row], float(likely[row]), words, text)
             for row in range(int(cuts[text]), int(cuts[text + 1]))
         ]
-        marginals = found.marginals[words.starts[text] : words.starts[text + 1]]
-        places = _marked(mine, theirs) + _missing(mine, theirs, marginals, words.of(text))
+        bare = np.ones(len(chances), dtype=np.bool_)
+        for run in mine:
+            bare[run.first : run.last + 1] = False
+        places = _marked(mine, theirs, chances, bare)
+        places += _missing(mine, theirs, chances, bare, words.of(text))
         result.append(sorted(places, key=lambda one: one.score))
     return result
 
 
-def _usual(chances: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(s,) chances of spans (s, 3) by word and by what is usual for their label, 1 at most."""
-    by_word = chances.astype(np.float64) ** (1 / (rows[:, 1] - rows[:, 0] + 1))
-    total, count = np.bincount(rows[:, 2], weights=by_word), np.bincount(rows[:, 2])
-    usual = (total + LENT * ASSUMED) / (count + LENT)
-    return np.asarray(np.minimum(by_word / usual[rows[:, 2]], 1.0))
+def _by_label(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, 1 + k) how likely each word is outside of every span, and in one of each column."""
+    p = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf), dtype=np.float64)
+    p /= p.sum(axis=1, keepdims=True)
+    return np.asarray(np.concatenate([p[:, :1], p[:, 1::2] + p[:, 2::2]], axis=1))
+
+
+def _sure(by_label: NDArray[np.float64], own: Sequence[_Marks]) -> list[NDArray[np.float64]]:
+    """For each given span of a text that begins at the first row, how likely each of its words has its
+    label. A tagger says one label on a word: where several are given to one stretch, any of them will do.
+    """
+    return [
+        by_label[first : last + 1, _columns(own, first, last)].sum(axis=1) for _, first, last in own
+    ]
+
+
+def _columns(own: Sequence[_Marks], first: int, last: int) -> list[int]:
+    return sorted({1 + span.label for span, a, b in own if (a, b) == (first, last)})
+
+
+def _usual(
+    given: Sequence[Sequence[_Marks]], sure: Sequence[Sequence[NDArray[np.float64]]]
+) -> dict[int, float]:
+    """Column -> how likely the words of its given spans are held to be right, on average."""
+    told: dict[int, list[float]] = {}
+    for own, each in zip(given, sure, strict=True):
+        for (span, _, _), words in zip(own, each, strict=True):
+            told.setdefault(span.label, []).extend(words.tolist())
+    return {
+        column: (sum(each) + LENT * ASSUMED) / (len(each) + LENT) for column, each in told.items()
+    }
+
+
+def _least(sure: NDArray[np.float64], usual: float) -> float:
+    return min(float(sure.min()) / usual, 1.0)
 
 
 def score_of(places: Sequence[Doubt]) -> float:
@@ -99,17 +133,28 @@ def score_of(places: Sequence[Doubt]) -> float:
     return min((place.score for place in places), default=1.0)
 
 
-def _marked(given: Sequence[_Run], told: Sequence[_Run]) -> list[Doubt]:
+def _marked(
+    given: Sequence[_Run],
+    told: Sequence[_Run],
+    chances: NDArray[np.float64],
+    bare: NDArray[np.bool_],
+) -> list[Doubt]:
+    """Places of the given spans. Bare words that only the tagger has in a span are its edges' business."""
     found = []
     for run in given:
         near = [other for other in told if _meet(run, other)]
         other = max(near, key=lambda one: one.probability, default=None)
+        score = run.probability
+        if other is not None:
+            more = other.first + np.flatnonzero(bare[other.first : other.last + 1])
+            score = min(score, float(chances[more, 0].min(initial=1.0)))
+            bare[more] = False
         found.append(
             Doubt(
                 fault=_fault(run, other),
                 given=run.span,
                 instead=None if other is None else other.span,
-                score=run.probability,
+                score=score,
             )
         )
     return found
@@ -118,24 +163,21 @@ def _marked(given: Sequence[_Run], told: Sequence[_Run]) -> list[Doubt]:
 def _missing(
     given: Sequence[_Run],
     told: Sequence[_Run],
-    marginals: NDArray[np.float32],
+    chances: NDArray[np.float64],
+    bare: NDArray[np.bool_],
     edges: NDArray[np.int64],
 ) -> list[Doubt]:
-    """Places where nothing is marked, of a text whose words have these marginals (w, t)."""
-    bare = np.ones(len(edges), dtype=np.bool_)
-    for run in given:
-        bare[run.first : run.last + 1] = False
+    """Places where nothing is marked, of a text whose words have these chances (w, 1 + k)."""
     found = []
     for run in told:
         if not any(_meet(run, other) for other in given):
             bare[run.first : run.last + 1] = False
-            outside = float(marginals[run.first : run.last + 1, 0].min())
+            outside = float(chances[run.first : run.last + 1, 0].min())
             found.append(Doubt(fault=Fault.MISSING, given=None, instead=run.span, score=outside))
     if bare.any():
-        at = int(np.where(bare, marginals[:, 0], np.inf).argmin())
-        columns = marginals[at, 1::2] + marginals[at, 2::2]
-        word = Span(int(edges[at, 0]), int(edges[at, 1]), int(columns.argmax()))
-        outside = float(marginals[at, 0])
+        at = int(np.where(bare, chances[:, 0], np.inf).argmin())
+        word = Span(int(edges[at, 0]), int(edges[at, 1]), int(chances[at, 1:].argmax()))
+        outside = float(chances[at, 0])
         found.append(Doubt(fault=Fault.MISSING, given=None, instead=word, score=outside))
     return found
 
@@ -152,7 +194,7 @@ def _fault(given: _Run, told: _Run | None) -> Fault:
     return Fault.LABEL if same or given.span.label != told.span.label else Fault.EDGE
 
 
-def _runs(spans: Sequence[Span], edges: NDArray[np.int64]) -> list[tuple[Span, int, int]]:
+def _runs(spans: Sequence[Span], edges: NDArray[np.int64]) -> list[_Marks]:
     """Spans with the words that they touch; those between the words are left out."""
     runs = []
     for span in spans:
@@ -160,15 +202,6 @@ def _runs(spans: Sequence[Span], edges: NDArray[np.int64]) -> list[tuple[Span, i
         if first < last:
             runs.append((span, first, last - 1))
     return runs
-
-
-def _in_all(given: Sequence[Sequence[tuple[Span, int, int]]], words: Words) -> NDArray[np.int64]:
-    rows = [
-        (int(words.starts[text]) + first, int(words.starts[text]) + last, span.label)
-        for text, runs in enumerate(given)
-        for span, first, last in runs
-    ]
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def _told(run: NDArray[np.int64], p: float, words: Words, text: int) -> _Run:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
-from learning.spans.tags import tags_of
+from learning.spans.tags import OUTSIDE, tags_of
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
 from learning.students.regression import Problem
 from learning.taggers.chain import Read, read
 from learning.taggers.saying import tagged
 from learning.taggers.types import Marked, Tagged, Words
-from learning.types import Floats, Ints, Report, require
+from learning.types import Floats, Report, require, row_blocks
 
 ARRAYS = ("weights", "bias", "centre", "spread")
 
@@ -29,6 +29,8 @@ class TokenHead:
     strength: C, the weight of the words against the L2 penalty; larger trusts them more.
     reach: what is taken off the score of "outside": most words are, so a plain fit marks too little.
     neighbours: words on each side that are looked at beside the word itself.
+    most_words: of more than these a sample is learnt from, which holds every span if it can; so a fit
+        ends within seconds and half a GB however long the texts are.
     evaluations: looks at the data at most; tolerance: ends when the gradient has shrunk to this share.
     """
 
@@ -37,6 +39,7 @@ class TokenHead:
     strength: float = 0.01
     reach: float = 1.0
     neighbours: int = 1
+    most_words: int = 60_000
     evaluations: int = 100
     tolerance: float = 1e-3
 
@@ -45,6 +48,8 @@ class TokenHead:
             raise ParameterError("A token head needs strength, evaluations and tolerance above 0.")
         if not 0 <= self.neighbours <= 3:
             raise ParameterError("A token head looks at 0 to 3 neighbours on each side.")
+        if self.most_words < 1:
+            raise ParameterError("A token head learns from one word at least.")
 
     def fit(
         self,
@@ -56,16 +61,18 @@ class TokenHead:
     ) -> "FittedTokenHead":
         """Minimise C · Σ weight · cross-entropy of the words + |W|² / 2 by L-BFGS in float32.
 
-        Convex: neither the generator nor `start` changes the answer beyond the tolerance. Raises
-        NotEnoughDataError without any words.
+        Convex: `start` does not change the answer beyond the tolerance; the generator only draws the
+        sample of many words. Raises NotEnoughDataError without any words.
         """
         if not len(data.words.vectors):
             raise NotEnoughDataError("A token head needs a text with a word at least.")
         report(0, self.evaluations)
-        vectors = np.asarray(data.words.vectors, dtype=np.float32)
-        centre, spread = vectors.mean(axis=0), vectors.std(axis=0) + np.float32(1e-3)
-        x = beside((vectors - centre) / spread, data.words.starts, self.neighbours)
-        problem = _problem(data, x)
+        words, tags = data.words, _tags(data)
+        rows, times = sampled(tags, self.most_words, rng)
+        own = np.asarray(words.vectors[rows], dtype=np.float32)
+        scale = Scale(centre=own.mean(axis=0), spread=own.std(axis=0) + np.float32(1e-3))
+        x = beside(words, rows, self.neighbours, scale)
+        problem = _problem(data, tags[rows], x, rows, times)
         point = minimise(
             partial(problem.loss, self.strength),
             _begin(problem, start),
@@ -77,8 +84,8 @@ class TokenHead:
         return FittedTokenHead(
             weights=point[:-1].copy(),
             bias=point[-1].copy(),
-            centre=centre,
-            spread=spread,
+            centre=scale.centre,
+            spread=scale.spread,
             reach=self.reach,
         )
 
@@ -129,8 +136,11 @@ class FittedTokenHead:
             words.vectors.shape[1] == len(self.centre),
             f"Word vectors must have {len(self.centre)} dimensions, not {words.vectors.shape[1]}.",
         )
-        x = (np.asarray(words.vectors, dtype=np.float32) - self.centre) / self.spread
-        scores = beside(x, words.starts, self.neighbours) @ self.weights + self.bias
+        scale = Scale(centre=self.centre, spread=self.spread)
+        scores = np.empty((len(words.vectors), len(self.bias)), dtype=np.float32)
+        for block in row_blocks(len(scores)):
+            rows = np.arange(block.start, block.stop)
+            scores[block] = beside(words, rows, self.neighbours, scale) @ self.weights + self.bias
         scores[:, 0] -= np.float32(self.reach)
         return read(scores, words.starts)
 
@@ -140,19 +150,58 @@ class FittedTokenHead:
         save_folder(folder, arrays, {"student": "token-head", "reach": self.reach})
 
 
-def beside(x: NDArray[np.float32], starts: Ints, neighbours: int) -> NDArray[np.float32]:
-    """(N, d) -> (N, (1 + 2 · neighbours) d): each word, then those before and after it in its text;
-    zeros where there is none.
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """centre, spread: (d,) what is taken off word vectors, and what they are divided by."""
+
+    centre: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def of(self, vectors: Floats) -> NDArray[np.float32]:
+        """Standardised."""
+        return (np.asarray(vectors, dtype=np.float32) - self.centre) / self.spread
+
+
+def beside(
+    words: Words, rows: NDArray[np.int64], neighbours: int, scale: Scale
+) -> NDArray[np.float32]:
+    """(m, (1 + 2 · neighbours) d) of the words `rows`: each word, then those before and after it in its
+    text; zeros where there is none.
     """
-    home = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    parts = [x]
+    home = np.searchsorted(words.starts, rows, side="right") - 1
+    first, end = np.asarray(words.starts)[home], np.asarray(words.starts)[home + 1]
+    parts = [scale.of(words.vectors[rows])]
     for step in range(1, neighbours + 1):
         for shift in (-step, step):
-            at = np.arange(len(x)) + shift
-            inner = np.clip(at, 0, max(len(x) - 1, 0))
-            there = (at == inner) & (home[inner] == home) if len(x) else np.zeros(0, dtype=np.bool_)
-            parts.append(np.where(there[:, None], x[inner], np.float32(0)))
+            at = rows + shift
+            there = (at >= first) & (at < end)
+            near = scale.of(words.vectors[np.where(there, at, rows)])
+            parts.append(np.where(there[:, None], near, np.float32(0)))
     return np.concatenate(parts, axis=1)
+
+
+def sampled(
+    tags: NDArray[np.int64], most: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(m,) words to learn from, and for how many each stands: of up to `most` all, of more every word of
+    a span, up to half of `most`, and as many others as fit.
+    """
+    if len(tags) <= most:
+        return np.arange(len(tags)), np.ones(len(tags), dtype=np.float32)
+    marked, others = np.flatnonzero(tags), np.flatnonzero(tags == OUTSIDE)
+    some = min(len(marked), max(most // 2, most - len(others)))
+    kept = [(marked, some), (others, min(len(others), most - some))]
+    drawn = [np.sort(rng.choice(pool, size, replace=False)) for pool, size in kept]
+    times = [np.full(size, len(pool) / max(size, 1)) for pool, size in kept]
+    rows = np.concatenate(drawn)
+    order = np.argsort(rows)
+    return rows[order], np.concatenate(times)[order].astype(np.float32)
+
+
+def _tags(data: Marked) -> NDArray[np.int64]:
+    """(N,) of all words."""
+    tags = [tags_of(spans, data.words.of(at)) for at, spans in enumerate(data.spans)]
+    return np.concatenate(tags)
 
 
 def _begin(problem: Problem, former: Any) -> NDArray[np.float32]:
@@ -165,14 +214,20 @@ def _begin(problem: Problem, former: Any) -> NDArray[np.float32]:
     return table.ravel()
 
 
-def _problem(data: Marked, x: Floats) -> Problem:
-    words, t = data.words, 1 + 2 * data.labels
-    tags = [tags_of(spans, words.of(at)) for at, spans in enumerate(data.spans)]
-    weights = np.ones(words.texts) if data.weights is None else data.weights
+def _problem(
+    data: Marked,
+    tags: NDArray[np.int64],
+    x: Floats,
+    rows: NDArray[np.int64],
+    times: NDArray[np.float32],
+) -> Problem:
+    t = 1 + 2 * data.labels
+    weights = np.ones(data.words.texts) if data.weights is None else data.weights
+    each = np.repeat(weights, np.diff(data.words.starts))[rows] * times
     return Problem(
         x=np.asarray(x, dtype=np.float32),
-        y=np.eye(t, dtype=np.float32)[np.concatenate(tags)],
-        weight=np.repeat(weights, np.diff(words.starts)).astype(np.float32),
+        y=np.eye(t, dtype=np.float32)[tags],
+        weight=each.astype(np.float32),
         hidden=None,
         active=np.ones(t, dtype=np.bool_),
         multi_label=False,

@@ -13,14 +13,17 @@ from learning.taggers.types import Tagged, Words
 from learning.types import Report
 
 SPANS = "spans"
-BLOCK_TEXTS = 512
+BLOCK_WORDS = 50_000
 
 
-def blocks_of(words: Words, size: int = BLOCK_TEXTS) -> Iterator[tuple[slice, Words]]:
-    """The words block by block of texts, so that vectors are never read whole."""
-    for start in range(0, words.texts, size):
-        block = slice(start, min(start + size, words.texts))
+def blocks_of(words: Words, size: int = BLOCK_WORDS) -> Iterator[tuple[slice, Words]]:
+    """The words block by block of texts, so that what is said of them is never held whole."""
+    start = 0
+    while start < words.texts:
+        full = int(np.searchsorted(words.starts, int(words.starts[start]) + size, side="right")) - 1
+        block = slice(start, min(max(full, start + 1), words.texts))
         yield block, words.block(block)
+        start = block.stop
 
 
 def write_tagged(

@@ -36,6 +36,7 @@ def test_an_answer_like_the_tagger_is_likely_right(words: Words) -> None:
         ([ANA, Span(8, 10, 1), ROME], Fault.LABEL, Span(8, 10, 1), BO),
         ([ANA, Span(4, 10, 0), ROME], Fault.EDGE, Span(4, 10, 0), BO),
         ([ANA, ROME], Fault.MISSING, None, BO),
+        ([ANA, BO, Span(11, 18, 1)], Fault.EDGE, Span(11, 18, 1), ROME),
         ([ANA, BO, ROME, Span(11, 13, 0)], Fault.SPURIOUS, Span(11, 13, 0), None),
     ],
 )
@@ -52,6 +53,15 @@ def test_rare_labels_are_believed_in_less_and_not_blamed_for_it() -> None:
     said = doubts(read(scores, words.starts), words, [[Span(0, 3, 1)]] * n)
     alone = doubts(read(scores[:1], np.array([0, 1])), words.block(slice(0, 1)), [[Span(0, 3, 1)]])
     assert score_of(said[0]) > 2 * score_of(alone[0])
+
+
+def test_a_span_that_stops_too_soon_is_a_wrong_edge(words: Words) -> None:
+    scores = np.zeros((5, 5), dtype=np.float32)
+    scores[[0, 1, 2, 3, 4], [1, 2, 0, 0, 3]] = 4  # "Ana met" is one span
+    found = doubts(read(scores, words.starts), words, [[ANA, ROME]])[0]
+    assert (found[0].fault, found[0].given, found[0].instead) == (Fault.EDGE, ANA, Span(0, 7, 0))
+    assert found[0].score < 0.1
+    assert all(one.score > 0.5 for one in found[1:])
 
 
 def test_a_text_without_spans_on_either_side_is_right() -> None:

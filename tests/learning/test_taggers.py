@@ -16,7 +16,8 @@ from learning.spans import Span
 from learning.spans.scores import metrics
 from learning.spans.tags import runs_of
 from learning.taggers.chain import read
-from learning.taggers.head import FittedTokenHead, TokenHead, beside
+from learning.taggers.head import FittedTokenHead, Scale, TokenHead, beside, sampled
+from learning.taggers.pool import blocks_of
 from learning.taggers.saying import margins_of, tagged
 from learning.taggers.types import Marked, Words, WordVectors
 from learning.types import no_report
@@ -130,8 +131,40 @@ class TestHead:
         assert isinstance(taggers.load(tmp_path), FittedTokenHead)
 
     def test_looks_at_neighbours_of_the_same_text_alone(self) -> None:
-        x = np.array([[1], [2], [3]], dtype=np.float32)
-        assert beside(x, np.array([0, 2, 3]), 1).tolist() == [[1, 0, 2], [2, 1, 0], [3, 0, 0]]
+        three = Words(
+            starts=np.array([0, 2, 2, 3]),
+            edges=np.zeros((3, 2), dtype=int),
+            vectors=np.array([[1], [2], [3]], dtype=np.float32),
+        )
+        plain = Scale(centre=np.zeros(1, dtype=np.float32), spread=np.ones(1, dtype=np.float32))
+        found = beside(three, np.arange(3), 1, plain)
+        assert found.tolist() == [[1, 0, 2], [2, 1, 0], [3, 0, 0]]
+        assert beside(three, np.array([1]), 1, plain).tolist() == [[2, 1, 0]]
+
+    def test_of_many_words_a_sample_with_every_span_teaches_the_same(
+        self, encoder: WordEncoder
+    ) -> None:
+        tags = np.array([0, 1, 2, 0, 0, 0, 0, 3, 0, 0])
+        rows, times = sampled(tags, 6, np.random.default_rng(0))
+        assert set(rows) >= {1, 2, 7}
+        assert len(rows) == 6
+        assert times.sum() == pytest.approx(10)
+        few, _ = sampled(np.ones(10, dtype=int), 4, np.random.default_rng(0))
+        assert len(few) == 4
+        data, asked = lesson(encoder, 30), lesson(encoder, 20, seed=1)
+        fitted = TokenHead(most_words=150).fit(data, np.random.default_rng(0), no_report)
+        said = fitted.tag(asked.words)
+        told = [[span for span, _ in said.spans(at)] for at in range(20)]
+        assert metrics(asked.spans, told)["span_f1"] > 0.9
+
+    def test_blocks_hold_whole_texts(self, encoder: WordEncoder) -> None:
+        asked = lesson(encoder, 7).words
+        for size in (1, 25, 10_000):
+            blocks = [block for block, _ in blocks_of(asked, size)]
+            assert [at for block in blocks for at in range(block.start, block.stop)] == list(
+                range(7)
+            )
+        assert len(list(blocks_of(asked, 1))) == 7
 
     def test_begins_from_a_former_head_and_learns_a_label_more(self, encoder: WordEncoder) -> None:
         data = lesson(encoder, 12)
