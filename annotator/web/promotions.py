@@ -58,7 +58,10 @@ def waits_for(project: Project, version: StudentVersion, current: StudentVersion
         if standing.to_win is None:
             known += " It is not ahead."
         elif standing.to_win > standing.answers:
-            known += f" If that stays so, about {standing.to_win:,} answers decide."
+            known += f" If that stays so, about {standing.to_win:,} answers decide"
+            known += (
+                ", more than the random sample has." if standing.to_win > _most(project) else "."
+            )
     missing = standing.decision.missing
     if not missing:
         return f"Will be tested with the next training.{known}"
@@ -66,9 +69,7 @@ def waits_for(project: Project, version: StudentVersion, current: StudentVersion
 
 
 def _when(project: Project, missing: int, answers: int, tests: int) -> str:
-    fill = measures.audit_fill(project)
-    sample = next(part for part in fill if part.name == Part.EVALUATION.label)
-    most = max(sample.wanted, sample.drawn)
+    most = _most(project)
     if answers + missing > most:
         return (
             f"A test needs {missing:,} more evaluation answers, and the random sample has "
@@ -76,6 +77,13 @@ def _when(project: Project, missing: int, answers: int, tests: int) -> str:
         )
     nth = "next test" if tests else "test"
     return f"Its {nth} against the current student takes {missing:,} more evaluation answers."
+
+
+def _most(project: Project) -> int:
+    """Evaluation answers that the random sample can have."""
+    fill = measures.audit_fill(project)
+    sample = next(part for part in fill if part.name == Part.EVALUATION.label)
+    return max(sample.wanted, sample.drawn)
 
 
 def told(made: Promotion) -> str:
