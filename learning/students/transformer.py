@@ -190,7 +190,8 @@ def unit_classifier(
     source = str(model_folder()) if model == BUILT_IN else model
     with fixed_chance(0):  # weights that the files lack are drawn, alike each time
         pooled = load_pooled(source, revision, tokens, {})
-    network = Classifier(pooled.model, labels, unit=True).to(device())
+    # In float32 however it was saved, as above.
+    network = Classifier(pooled.model.float(), labels, unit=True).to(device())
     network.head.requires_grad_(requires_grad=False)
     return network, pooled.tokenizer, str(pooled.parts["weights"])
 

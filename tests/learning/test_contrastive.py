@@ -1,17 +1,20 @@
 """Tuning by comparison: the costs, the fusion, and what both copies add up to."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
 from learning import students
 from learning.errors import ParameterError, ShapeError
 from learning.students.comparisons import decoupled_softmax, label_places, pair_costs
 from learning.students.contrastive import Contrastive
 from learning.students.fusion import fuse, slerp
+from learning.students.transformer import unit_classifier
 from learning.types import no_report
 from tests.contracts.conftest import models
 from tests.contracts.plugins import WORDS, lesson
@@ -104,6 +107,13 @@ def test_both_copies_are_made_and_fused(tiny: Contrastive, tmp_path: Path) -> No
     again = students.load(tmp_path)
     assert again.student == "contrastive"
     np.testing.assert_array_equal(again.predict(data.texts), fitted.predict(data.texts))
+
+
+def test_what_was_saved_in_bfloat16_is_tuned_in_float32(models: Path, tmp_path: Path) -> None:
+    half = shutil.copytree(models / "text", tmp_path / "half")
+    AutoModel.from_pretrained(half).bfloat16().save_pretrained(half)
+    network, _, _ = unit_classifier(str(half), None, 16, 3)
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
 
 
 def test_without_label_texts_there_is_one_copy(tiny: Contrastive) -> None:
