@@ -96,7 +96,7 @@ def _set(recipe: Recipe, when: str, params: dict[str, Any]) -> None:
     if when not in When.values:
         raise InvalidError(f"A recipe trains {', '.join(When.values)}.", field=recipe.kind)
     if when != When.NEVER or params:  # one that never trains may still lack the name of a model
-        fitting.Plan(kind=recipe.kind, params=params).student()
+        params = fitting.Plan(kind=recipe.kind, params=params).plain().params
     changed: dict[str, Any] = {"when": when, "params": params, "trouble": ""}
     if params != recipe.params:
         changed["tried_on"] = 0  # another recipe: it was never tried

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -75,6 +75,15 @@ class Plan:
             return STUDENTS.create(self.kind, self.params)
         except (LearningError, ValueError) as error:
             raise InvalidError(str(error), field="params") from error
+
+    def plain(self) -> Plan:
+        """The same without values that the kind has anyway: what trains alike is one recipe, and its
+        tests are counted together. Raises InvalidError as `student`.
+        """
+        plugin: Any = self.student()
+        own = {each.name: each.default for each in fields(plugin)}
+        params = {name: value for name, value in self.params.items() if value != own[name]}
+        return replace(self, params=params)
 
 
 class Learned(Protocol):

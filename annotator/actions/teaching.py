@@ -62,13 +62,13 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
         raise InvalidError("Only students of text are fine-tuned.")
     if kind not in kinds:
         raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
-    fitting.Plan(kind=kind, params=params).student()
+    plan = fitting.Plan(kind=kind, params=params).plain()
     background.step_aside(project)
     with transaction.atomic():
         job = jobs.enqueue(
             "finetune",
             project=project,
-            params={"kind": kind, "student": params},
+            params={"kind": kind, "student": plan.params},
             key=background.key_of(project),
             started_by=user,
         )

@@ -192,3 +192,13 @@ def test_a_recipe_without_a_model_does_not_keep_the_others_from_being_saved(cast
     background.change(project, recipes={**every, "finetune": ("always", {"epochs": 3})})
     kept = {each.kind: each.when for each in background.recipes_of(project)}
     assert kept == {**dict.fromkeys(every, "never"), "finetune": "always"}
+
+
+@pytest.mark.django_db
+def test_what_a_recipe_has_anyway_makes_no_other_one_of_it(cast, bells):
+    project = make_project(cast)
+    told = {"model": "minilm", "epochs": 3, "batch": 16}
+    background.change(project, recipes={"finetune": ("always", told)})
+    assert Recipe.objects.get(project=project).params == {"epochs": 3}
+    job = teaching.start_training(project, "finetune", told)
+    assert job.params["student"] == {"epochs": 3}
