@@ -89,6 +89,7 @@ def _card(
     version: StudentVersion, encoding: Encoding | None, needs: list[str], *, runs: bool
 ) -> str:
     from learning.leaving import card
+    from learning.taggers import TAGGERS
 
     project = version.project
     counts = _counts(project)
@@ -100,6 +101,7 @@ def _card(
             description=project.description,
             task=project.get_task_type_display(),
             multi_label=project.multi_label,
+            marks=version.kind in TAGGERS,
             number=version.number,
             kind=version.kind,
             labels=[
@@ -121,7 +123,7 @@ def _card(
             high=version.accuracy_high,
             measured_on=version.evaluated_on,
             others=[(name, value) for name, value in version.metrics.items() if name not in told],
-            encoder=_encoder_in_words(encoding),
+            encoder=_encoder_in_words(encoding) if runs or encoding else _model_in_words(version),
             licence=_licence(version, encoding),
             needs=[*needs, *_packages(encoding)],
             runs=runs,
@@ -147,6 +149,14 @@ def _encoder_in_words(encoding: Encoding | None) -> str:
     if revision := encoding.params.get("revision"):
         words += f" at {revision}"
     return f"{words} ({encoding.dimensions} dimensions)"
+
+
+def _model_in_words(version: StudentVersion) -> str:
+    """What a student reads by of which the folder holds only what was trained."""
+    if version.params.get("model"):
+        model = Path(str(version.params["model"])).name
+        return f"the language model {model}, which is not in this folder"
+    return f"words of {_encoder_in_words(version.encoding)}, which is not in this folder"
 
 
 def _packages(encoding: Encoding | None) -> list[str]:

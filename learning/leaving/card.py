@@ -19,6 +19,7 @@ class Facts:
     """What a card tells. Shares lie in 0 … 1.
 
     package: the folder's name, from which it is imported; needs: packages to install.
+    marks: whether it marks stretches of a text; its `accuracy` is then the F1 of spans.
     estimate: "audit", "out-of-fold" or "" where it was never measured, then `accuracy`, its 95 %
     interval `low` and `high`, and `measured_on` items; `others` are further figures by name.
     position: of the ledger of answers, up to which it learned.
@@ -31,6 +32,7 @@ class Facts:
     description: str
     task: str
     multi_label: bool
+    marks: bool
     number: int
     kind: str
     labels: Sequence[LabelFacts]
@@ -58,15 +60,22 @@ def write(facts: Facts) -> str:
 
 def _head(facts: Facts) -> str:
     about = f"\n{_plain(facts.description)}\n" if facts.description else ""
-    what = "any of" if facts.multi_label else "one of"
+    what = f"gives a text {'any of' if facts.multi_label else 'one of'} {len(facts.labels)} labels"
+    if facts.marks:
+        what = f"marks stretches of a text by {len(facts.labels)} labels"
     return f"""# {_plain(facts.project)}: student {facts.number}
 {about}
-A small model ({facts.kind}; {facts.task.lower()}) that gives a text {what} {len(facts.labels)} labels. It
+A small model ({facts.kind}; {facts.task.lower()}) that {what}. It
 learned from the labels of the Concord project “{_plain(facts.project)}”.
 """
 
 
 def _use(facts: Facts) -> str:
+    if facts.marks:
+        return f"""## Use
+
+Only Concord runs a student of the kind “{facts.kind}”: `learning.taggers.load(folder).tag(words)`.
+"""
     if not facts.runs:
         return f"""## Use
 
@@ -117,8 +126,10 @@ def _good(facts: Facts) -> str:
 def _measured(facts: Facts) -> str:
     if facts.accuracy is None:
         return "It was never measured: too few answers to audit items. Expect nothing of it yet."
-    interval = f" (95 % interval {facts.low or 0:.1%} to {facts.high or 0:.1%}, Wilson)"
-    figure = f"Accuracy **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"
+    how = "" if facts.marks else ", Wilson"
+    interval = f" (95 % interval {facts.low or 0:.1%} to {facts.high or 0:.1%}{how})"
+    name = "F1 of spans" if facts.marks else "Accuracy"
+    figure = f"{name} **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"
     if facts.estimate == "audit":
         return (
             f"{figure} drawn at random from the project's items, labelled blind, and kept from every "

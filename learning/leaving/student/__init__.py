@@ -35,13 +35,14 @@ class Student:
         self.folder, self.encoder = folder, encoder
         self.labels: list[dict[str, Any]] = json.loads((folder / "labels.json").read_text("utf-8"))
         self.names = [str(label["name"]) for label in self.labels]
+        self.archived = [bool(label["archived"]) for label in self.labels]
         self.model = Model(folder)
 
     def predict(self, items: Sequence[str] | NDArray[Any]) -> NDArray[np.float32]:
-        """n texts or (n, d) vectors -> (n, k) probabilities."""
+        """n texts or (n, d) vectors -> (n, k) probabilities, 0 for archived labels."""
         if self.model.reads_vectors and not isinstance(items, np.ndarray):
             items = self.encode(items)
-        return self.model.predict(items)
+        return np.where(self.archived, np.float32(0), self.model.predict(items))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) vectors of n texts."""

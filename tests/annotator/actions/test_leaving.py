@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from annotator.actions import assigning, encoding, schema, settling
+from annotator.actions import assigning, encoding, leaving, schema, settling
 from annotator.actions.training import students_folder
 from annotator.models import Job, StudentVersion
 from learning.students import load
@@ -81,8 +81,29 @@ def test_the_card_says_what_it_is_and_how_good(taught, tmp_path):
     assert "pip install numpy\n" in card
     labels = json.loads((folder / "labels.json").read_text())
     assert [label["archived"] for label in labels] == [False, False, True]
+    arguments = [sys.executable, "-I", "-c", ELSEWHERE, folder.name, '["locked account"]']
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
+    said, names = json.loads(done.stdout)
+    assert said[0][2] == 0, "archived after it was trained"
+    assert names != ["Login"]
     with pytest.raises(CommandError, match="there already"):
         call_command("download_student", str(taught.pk), into=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "said"),
+    [
+        ("decoder-lora", {"model": "some/llama"}, ["language model llama, which is not in this"]),
+        ("token-head", {}, ["marks stretches of a text", "F1 of spans **80.0%**", "taggers.load"]),
+    ],
+)
+def test_the_card_of_one_that_only_concord_runs_is_true_as_well(taught, kind, params, said):
+    version = taught.current_student
+    version.kind, version.params, version.estimate = kind, params, "audit"
+    version.accuracy, version.accuracy_low, version.accuracy_high = 0.8, 0.7, 0.88
+    card = dict(leaving.members(version))[f"{leaving.package_of(version)}/README.md"].decode()
+    assert all(words in card for words in said)
+    assert "`encoder/`" not in card
 
 
 def test_training_by_command_gives_its_figures(taught, capsys):
