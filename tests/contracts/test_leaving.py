@@ -70,7 +70,10 @@ def leave(folder: Path, student: str, encoder: str | None, models: Path, *, mult
         params = example_parameters(encoder, models)
         about = leaving.about_encoder(encoder, params, manifest)
         (folder / "encoder.json").write_text(json.dumps(about))
-    labels = [{"name": name} for name in ("Refund", "Parcel", "Password", "Gone")]
+    labels = [
+        {"name": name, "archived": name == "Gone"}
+        for name in ("Refund", "Parcel", "Password", "Gone")
+    ]
     (folder / "labels.json").write_text(json.dumps(labels))
     return fitted.predict(ready.encode(TEXTS) if ready else TEXTS)
 
