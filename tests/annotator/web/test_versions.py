@@ -55,14 +55,6 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     assert "Its test" not in text, "the same recipe as the serving one needs none"
 
 
-def test_the_first_student_of_a_project_has_its_page(lea, cast):
-    project, truth, _ = audited_project(cast)
-    first = with_files(project, truth, 1, 12)
-    Promotion.objects.create(project=project, number=1, rule="first", took_over=True)
-    page = lea.get(url(project, first.number)).content.decode()
-    assert "took over as the first student" in page
-
-
 def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
     made = StudentVersion.objects.create(project=project, number=1, kind="head", state="ready")
     text = lea.get(url(project, made.number)).content.decode()
@@ -75,7 +67,7 @@ def test_the_first_version_tells_how_it_came_to_serve(lea, cast):
     one, other = with_files(project, truth, 1, 30), with_files(project, truth, 2, 4)
     assert promoting.decide(project, one).rule == "first"
     assert promoting.decide(project, other).took_over
-    assert "Student 1 serves as the first student." in lea.get(url(project, 1)).content.decode()
+    assert "Student 1 took over as the first student." in lea.get(url(project, 1)).content.decode()
     text = lea.get(url(project, 2)).content.decode()
     assert "Student 2 took over with more labels, not being surely worse: 26.0 points" in text
 
