@@ -152,6 +152,8 @@ class Rows:
         kinds |= {"item": "integer", "id": "text"}
         kinds |= {"annotator": "text", "annotator_id": "integer", "annotator_kind": "text"}
         kinds |= {"kind": "text"} | self._label_kinds()
+        if self._project.task.sided:
+            kinds["shown"] = "text"
         if self._asks:
             kinds["question"] = "text"
         if self._reviews:
@@ -300,6 +302,7 @@ class Rows:
 
     def _annotation(self, row: Any) -> dict[str, Any]:
         voice = self._voices[row[4]]
+        value = None if row[18] is None else json.loads(row[18])
         return {
             "position": row[0],
             "uuid": row[1],
@@ -309,7 +312,8 @@ class Rows:
             "annotator_id": row[4],
             "annotator_kind": voice["kind"],
             "kind": row[5],
-            **self._label_values(row[6], None if row[18] is None else json.loads(row[18])),
+            **self._label_values(row[6], value),
+            **({"shown": value and value["shown"]} if self._project.task.sided else {}),
             **({"question": self._names.get(row[16])} if self._asks else {}),
             **({"outcome": row[17] or None} if self._reviews else {}),
             "standing": row[5] == "answer" and not row[15],

@@ -1,14 +1,27 @@
 """Preferences: sides drawn for each person, answers about the item's own two texts."""
 
+import json
+import zipfile
 from uuid import uuid4
 
 import pytest
 
-from annotator.actions import agreeing, assigning, labeling, projects, schema, sealing, siding
+from annotator.actions import (
+    agreeing,
+    assigning,
+    exporting,
+    labeling,
+    projects,
+    schema,
+    sealing,
+    siding,
+)
 from annotator.actions.assigning import voice_of
+from annotator.actions.exporting import Options
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Annotation, Item, Label, Membership, Project, Role
 from annotator.web.label import card_of
+from tests.annotator.actions.test_importing import run
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +88,20 @@ class TestSides:
         assert {each.value["shown"] for each in said} == {"ab", "ba"}
         sealing.seal(project)
         assert sealing.verify(project) == []
+
+    def test_an_export_of_the_answers_tells_the_order(self, cast, project, settings, tmp_path):
+        settings.DATA_DIR = tmp_path
+        answered(project, cast.ana, lambda shown: "a" if shown == "ab" else "b")
+        options = Options.from_json({"contents": ["annotations"]})
+        snapshot = exporting.create_snapshot(project, options)
+        run(snapshot.job)
+        snapshot.refresh_from_db()
+        with zipfile.ZipFile(exporting.path_of(snapshot)) as archive:
+            rows = [json.loads(line) for line in archive.read("annotations.jsonl").splitlines()]
+        assert {(row["label"], row["shown"]) for row in rows} == {
+            ("A is better", "ab"),
+            ("B is better", "ba"),
+        }
 
     def test_another_type_of_answer_keeps_no_order(self, cast):
         plain = projects.create_project(cast.lea, "Plain", item_kind="pair")
