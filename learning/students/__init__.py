@@ -25,7 +25,8 @@ class Fitted(Protocol):
     def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
         """(n, d) encodings or n texts, as `Student.needs` says -> (n, k) probabilities.
 
-        Single-label rows sum to 1; a column that was never known has probability 0.
+        Single-label rows sum to 1. A column that was never known has probability 0, unless the
+        student reads label texts and this one has one.
         """
         ...
 

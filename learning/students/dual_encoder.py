@@ -67,7 +67,7 @@ class DualEncoder:
     ) -> "FittedTransformer":
         """Train for `epochs`; then the labels' vectors are the linear layer of the student.
 
-        A label with a text gets probability even if no item has it yet. Checkpoints, cancel and
+        A label with a text gets probability even if nothing is known of it yet. Checkpoints, cancel and
         refusals as with `Finetune.fit`; an earlier student is not begun from.
         """
         refuse_without_texts(data)
