@@ -135,11 +135,14 @@ def change_project(
 
     if settings.get("strategy") in ASKING - {project.strategy}:
         settings["label_questions"] = True
+    another = None
     if _changes_encoder(project, settings):
         encoder = settings.pop("encoder", project.encoder)
-        switching.start(project, encoder, settings.pop("encoder_params", {}), by)
+        another = (encoder, settings.pop("encoder_params", {}))
     before = {name: getattr(project, name) for name in settings}
     _assign(project, settings)
+    if another is not None:  # once nothing else is refused: all is changed, or nothing
+        switching.start(project, *another, by)
     changed = {name for name in settings if getattr(project, name) != before[name]}
     if not changed:
         return project

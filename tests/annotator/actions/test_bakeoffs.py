@@ -157,6 +157,9 @@ def test_items_that_come_meanwhile_are_encoded_too(taught, monkeypatch):
 
 
 def test_settings_change_the_encoder_the_same_way(taught, cast):
+    with pytest.raises(InvalidError, match="Ask 1 to 100"):
+        projects.change_project(Project.objects.get(pk=taught.pk), encoder="minilm", overlap=0)
+    assert not Job.objects.filter(kind="switch").exists()
     projects.change_project(taught, by=cast.lea, encoder="minilm", name="Tickets, renamed")
     taught.refresh_from_db()
     assert (taught.encoder, taught.name) == ("tfidf-svd", "Tickets, renamed")
