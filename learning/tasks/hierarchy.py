@@ -29,7 +29,7 @@ class Hierarchy(Single):
     nested: ClassVar[bool] = True
     measure: ClassVar[str] = "tree"
 
-    stop: float = 0.5
+    stop: float = 0.25
 
     def decode(self, probabilities: Floats, columns: Columns) -> list[list[int]]:
         """One label of each row: as deep as belief holds, never an archived one.

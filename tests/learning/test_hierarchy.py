@@ -26,18 +26,18 @@ def test_a_branch_holds_what_its_leaves_hold() -> None:
     ],
 )
 def test_it_stops_where_no_branch_holds_half(each: list[float], decided: int) -> None:
-    assert Hierarchy().decode(np.array([each]), TREE) == [[decided]]
+    assert Hierarchy(stop=0.5).decode(np.array([each]), TREE) == [[decided]]
 
 
 def test_of_the_top_one_is_taken_however_little_it_holds() -> None:
     tops = Columns(label_ids=(1, 2, 3))
-    assert Hierarchy().decode(np.array([[0.3, 0.4, 0.3]]), tops) == [[2]]
+    assert Hierarchy(stop=0.5).decode(np.array([[0.3, 0.4, 0.3]]), tops) == [[2]]
 
 
 def test_an_archived_branch_is_gone_through_and_never_decided() -> None:
     columns = Columns(label_ids=TREE.label_ids, parents=TREE.parents, archived=frozenset({2}))
-    assert Hierarchy().decode(np.array([[0.0, 0.0, 0.2, 0.7, 0.1]]), columns) == [[4]]
-    assert Hierarchy().decode(np.array([[0.3, 0.0, 0.1, 0.45, 0.15]]), columns) != [[2]]
+    assert Hierarchy(stop=0.5).decode(np.array([[0.0, 0.0, 0.2, 0.7, 0.1]]), columns) == [[4]]
+    assert Hierarchy(stop=0.5).decode(np.array([[0.3, 0.0, 0.1, 0.45, 0.15]]), columns) != [[2]]
 
 
 @pytest.mark.parametrize(
