@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.encoders.pooled import BATCH_TOKENS, PooledText, length_batches
+from learning.encoders.pooled import PooledText, batch_tokens, length_batches
 from learning.spans.words import words_of
 from learning.taggers.types import WordVectors
 
@@ -92,7 +92,9 @@ class WordEncoder:
             cut["offset_mapping"],
         )
         with torch.inference_mode():
-            for batch in length_batches([len(row) for row in ids], BATCH_TOKENS):
+            for batch in length_batches(
+                [len(row) for row in ids], batch_tokens(self.ready.model.device)
+            ):
                 states = self._states([ids[row] for row in batch])
                 for place, row in enumerate(batch.tolist()):
                     at, to = _words_of_pieces(offsets[row], edges[home[row]])

@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.encoders.pooled import length_batches
+from learning.encoders.pooled import batch_tokens, length_batches
 from learning.students.classification import Classification, Tokens, targets_of
-from learning.students.devices import mixed_precision
+from learning.students.devices import device, mixed_precision
 from learning.students.training import Outcome
-from learning.students.transformer import BATCH_TOKENS
 from learning.types import TrainingData
 
 TEMPERATURE = 0.05  # cosines are divided by it
@@ -116,6 +115,6 @@ def encoded(network: Any, tokens: Tokens) -> NDArray[np.float32]:
     network.eval()
     table = np.empty((len(tokens.ids), network.dimensions), dtype=np.float32)
     with torch.inference_mode(), mixed_precision():
-        for batch in length_batches([len(row) for row in tokens.ids], BATCH_TOKENS):
+        for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
             table[batch] = network.vectors(tokens.pad(batch)).float().cpu().numpy()
     return table

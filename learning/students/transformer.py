@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from learning.encoders.minilm import model_folder
-from learning.encoders.pooled import length_batches, load_pooled
+from learning.encoders.pooled import batch_tokens, length_batches, load_pooled
 from learning.errors import DamagedFileError
 from learning.storage import MANIFEST, finish_folder, read_manifest
 from learning.students.classification import Made, tokenised
@@ -22,7 +22,6 @@ from learning.students.finetune import BUILT_IN, Finetune, texts_of
 from learning.students.lora import adapt
 from learning.types import Floats
 
-BATCH_TOKENS = 8192  # padded tokens per batch when predicting
 HEAD = "head.safetensors"
 ENCODER = "encoder"
 
@@ -87,7 +86,7 @@ class FittedNetwork:
         tokens = tokenised(self.tokenizer, texts, self.tokens, lambda: None)
         self.network.eval()
         with torch.inference_mode(), mixed_precision():
-            for batch in length_batches([len(row) for row in tokens.ids], BATCH_TOKENS):
+            for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
                 logits = self.network(tokens.pad(batch))
                 result[batch] = self._probabilities(logits.float()).cpu().numpy()
         return result

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from learning.encoders.minilm import model_folder
-from learning.encoders.pooled import length_batches, load_pooled
+from learning.encoders.pooled import batch_tokens, length_batches, load_pooled
 from learning.errors import DamagedFileError, ShapeError
 from learning.registry import parameters_of
 from learning.spans.tags import tags_of
@@ -32,7 +32,6 @@ from learning.taggers.types import Marked, Tagged, Words
 if TYPE_CHECKING:
     from learning.types import Report
 
-BATCH_TOKENS = 8192  # padded tokens per batch when predicting
 SHARED_PART = 3  # neighbouring windows of a long text share one part in so many
 HEAD, ENCODER = "head.safetensors", "encoder"
 SILENT = -1  # of a piece that begins no word
@@ -217,7 +216,7 @@ class FittedTokenNetwork:
         self.network.eval()
         lengths = [len(row) for row in windows.pieces.ids]
         with torch.inference_mode(), mixed_precision():
-            for batch in length_batches(lengths, BATCH_TOKENS):
+            for batch in length_batches(lengths, batch_tokens(device())):
                 scores = self.network(windows.pieces.pad(batch)).float().cpu().numpy()
                 for place, row in enumerate(batch.tolist()):
                     own = windows.words[row]
