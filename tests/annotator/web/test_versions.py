@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
-from annotator.actions import encoding, promoting, sheets, teaching
-from annotator.models import Item, Promotion, StudentVersion
+from annotator.actions import assigning, encoding, promoting, sheets, teaching
+from annotator.models import Item, Part, Project, Promotion, StudentVersion
 from learning.students.predictions import write_predictions
-from tests.annotator.audited import audited_project, grown, predictions, running, version
+from tests.annotator.audited import (
+    answer_all,
+    audited_project,
+    grown,
+    predictions,
+    running,
+    version,
+)
 from tests.annotator.web.helpers import Word, teach
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -134,3 +142,30 @@ def test_words_that_pushed_the_label_are_marked_and_texts_are_data(lea, project,
         b"Which words say so?"
         in lea.post(url(project, "try"), asked, HTTP_HX_REQUEST="true").content
     )
+
+
+def test_versions_that_give_several_labels_are_shown_and_tested_by_how_many_they_share(lea, cast):
+    project = make_project(cast, task_type="multi")
+    items = make_items(project, 60)
+    labels = list(project.labels.order_by("column").values_list("pk", flat=True))
+    voice = assigning.voice_of(project, cast.ana)
+    Item.objects.filter(project=project).update(part=Part.EVALUATION)
+    answer_all(project, voice, items, [labels[0]] * 60)
+    Project.objects.filter(pk=project.pk).update(audit_cutoff=1.0, audit_size=60)
+    project.refresh_from_db()
+    for number, second in ((1, 0.9), (2, 0.2)):
+        made = version(project, number, 200)
+        p = np.tile(np.array([0.9, second, 0.1], dtype=np.float32), (60, 1))
+        folder = encoding.students_folder(project.pk) / made.folder / "pool"
+        found = write_predictions(folder, Word(p, multi_label=True), np.zeros((60, 4)))
+        sheets.write(running(project, "train"), made, found, [])
+    page = lea.get(url(project, 1))
+    assert page.context["accuracy"].value == 0
+    assert page.context["confusions"]["told"] == [
+        {"truth": "", "said": "Delivery", "count": 60, "of": 0}
+    ]
+    assert page.context["reliability"].right.n == 180, "each label's yes or no"
+    assert "added" in page.content.decode()
+    compared = lea.get(url(project, "compare?number=1&number=2"))
+    assert compared.context["found"].paired.difference == pytest.approx(-0.5)
+    assert b"student 2 on 60" in compared.content
