@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from annotator import jobs
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
     from learning.taggers.types import Words
 
-# Items that are encoded between two looks for a cancel.
-CHUNK = 128
+# Items that are encoded between two looks for a cancel, and their characters, but for one long text.
+CHUNK, CHARACTERS = 128, 100_000
 
 
 def folder_of(encoding: Encoding) -> Path:
@@ -36,8 +38,14 @@ def read(run: jobs.Run, encoding: Encoding) -> Words:
         start = store.items
         run.progress(start, encoding.rows, "Reading the words")
         texts = texts_of(encoding.project, start, min(CHUNK, encoding.rows - start))
-        store.write(start, encoder.encode(texts))
+        store.write(start, encoder.encode(first_of(texts)))
     return store.view()
+
+
+def first_of(texts: list[str]) -> list[str]:
+    """As many as are encoded at once, one at least."""
+    ends = list(accumulate(map(len, texts)))
+    return texts[: max(bisect_right(ends, CHARACTERS), 1)]
 
 
 def texts_of(project: Project, start: int, count: int) -> list[str]:

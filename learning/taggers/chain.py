@@ -24,7 +24,7 @@ class Read:
     """What scores say when the rule is kept.
 
     tags: (N,) the likeliest tags together; marginals: (N, t) how likely each tag is at each word.
-    scores: (N, t) as given; forward, ends: (N, t) and (N,) logarithms of the weight of all ways up to a
+    scores: (N, t) as given, but for what is common to all tags of a word; forward, ends: (N, t) and (N,) logarithms of the weight of all ways up to a
     word's tag, and of all ways from a word on when no span goes on there; whole: (n,) of all ways.
     """
 
@@ -50,7 +50,10 @@ class Read:
         first, last, column = np.asarray(runs, dtype=np.int64).reshape(-1, 3).T
         text = np.searchsorted(self.starts, first, side="right") - 1
         inner = np.concatenate(
-            [np.zeros((1, self.scores.shape[1])), np.cumsum(self.scores, axis=0)]
+            [
+                np.zeros((1, self.scores.shape[1])),
+                np.cumsum(self.scores, axis=0, dtype=np.float64),  # over all texts together
+            ]
         )
         inside = 2 + 2 * column
         within = inner[last + 1, inside] - inner[first + 1, inside]
@@ -63,6 +66,7 @@ class Read:
 def read(scores: Table, starts: Ints) -> Read:
     """Read scores (N, t), larger likelier, of texts that begin at words `starts` (n + 1,)."""
     places = np.asarray(starts, dtype=np.int64)
+    scores = scores - _logsum(scores)[:, None]  # so that sums over a long text stay small
     tags = np.zeros(len(scores), dtype=np.int64)
     marginals, forward = np.zeros((2, *scores.shape), dtype=np.float32)
     ends = np.zeros(len(scores), dtype=np.float32)

@@ -63,6 +63,21 @@ class TestChain:
                     assert p == pytest.approx(by_hand, abs=1e-5)
         assert seen == len(spans) > 0
 
+    def test_says_the_same_of_a_text_however_much_was_read_before_it(self) -> None:
+        text = np.array([[4.1, -9, -9.7], [-2, 1.3, -9], [-2, -9, 1.7]], dtype=np.float32)
+        n = 20_000
+        found = read(np.tile(text, (n, 1)), np.arange(n + 1) * 3)
+        first, last = found.probability(np.array([[1, 2, 0], [3 * n - 2, 3 * n - 1, 0]]))
+        assert last == pytest.approx(first, rel=1e-4)
+        alone = read(text, np.array([0, 3])).probability(np.array([[1, 2, 0]]))
+        assert first == pytest.approx(alone[0], rel=1e-4)
+
+    def test_a_long_text_is_read_nearly_as_exactly_as_a_short_one(self) -> None:
+        text = np.array([[9, -9, -9], [-2, 1, -9], [-2, -9, 1], [9, -9, -9]], dtype=np.float32)
+        short = read(text, np.array([0, 4])).marginals[1]
+        long = read(np.tile(text, (2_500, 1)), np.array([0, 10_000])).marginals
+        assert np.abs(long[1::4] - short).max() < 0.01
+
     def test_says_spans_presence_and_doubt_of_each_text(self) -> None:
         sure = np.full((3, 3), -5.0, dtype=np.float32)
         sure[0, 1] = sure[1, 2] = sure[2, 0] = 5

@@ -131,6 +131,13 @@ def test_audit_items_whose_words_are_not_read_yet_are_left_out_of_the_figure(mon
     assert (figures.source, figures.evaluated_on) == (EstimateSource.AUDIT, 1)
 
 
+def test_long_texts_are_read_fewer_at_once():
+    long = "x" * reading_words.CHARACTERS
+    assert reading_words.first_of(["ab", "c"]) == ["ab", "c"]
+    assert reading_words.first_of(["ab", long, "c"]) == ["ab"]
+    assert reading_words.first_of([long + "x", "c"]) == [long + "x"]
+
+
 def test_a_second_training_begins_from_the_first_and_a_refill_keeps_suggestions(cast, project):
     mark(project, cast.ana, 12)
     work()
