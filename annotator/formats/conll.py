@@ -20,6 +20,8 @@ TAG = re.compile(r"O|[BIESLUM]-\S+")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 # Of the ways to tag: what begins a span, whatever was before, and what ends one.
 _BEGINS, _ENDS = "BSU", "ELS"
+# The columns of a line that was not read to its end.
+TOO_LONG = [""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +82,12 @@ def _sentences(lines: BoundedLines) -> Iterator[tuple[int, int, Lines]]:
     while True:
         row += 1
         try:
-            line = next(lines)
+            columns = next(lines).split()
             lines.next_row()
         except RowTooLongError:
-            line = ""
+            columns = TOO_LONG  # its sentence is told, not cut in two
         except StopIteration:
             break
-        columns = line.split()
         if columns and columns[0] != START:
             first = first if waiting else row
             waiting.append(columns)
@@ -103,6 +104,8 @@ def _sentences(lines: BoundedLines) -> Iterator[tuple[int, int, Lines]]:
 
 def _record(row: int, document: int, lines: Lines, limits: Limits) -> Record:
     for place, columns in enumerate(lines):
+        if columns is TOO_LONG:
+            raise RowError([("", f"Line {row + place} is too long.")])
         if len(columns) < 2 or not TAG.fullmatch(columns[-1]):
             told = f"Line {row + place} does not end with a tag such as O or B-PER."
             raise RowError([("tag", told)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from annotator.formats import FORMATS, WRITERS, Field, Record
 from annotator.formats.preview import preview
+from annotator.formats.records import Limits
 from annotator.formats.sniffing import format_of
 from annotator.formats.spans import units
 from tests.annotator.formats.helpers import bad_rows, problems, read
@@ -134,6 +135,13 @@ class TestReading:
         rows = read("conll", b"Ada X O B-P\nmet X\n\nBob X O B-P\n")
         assert bad_rows(rows) == [(1, "tag")]
         assert "Line 2" in problems(rows)[0].message
+
+    def test_conll_tells_a_line_that_is_too_long_and_does_not_cut_its_sentence(self):
+        data = b"Ada X O B-P\n" + b"x" * 60 + b" X O I-P\nmet X O O\n\nBob X O B-P\n"
+        reader = FORMATS.create("conll", {"limits": Limits(row_characters=50)})
+        bad, good = reader.read(io.BytesIO(data))
+        assert (bad.row, bad.message) == (1, "Line 2 is too long.")
+        assert (good.row, good.fields["text"]) == (5, "Bob")
 
     def test_a_column_of_spans_is_found_in_any_format(self):
         content = json.dumps({"body": TEXT, "spans": [{"start": 4, "end": 7, "label": "Person"}]})
