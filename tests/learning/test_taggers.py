@@ -93,7 +93,7 @@ class TestChain:
         assert said.present[:, 0].tolist() == pytest.approx([1, 0, 0.5], abs=0.01)
         assert said.margins[0] > 0.99
         assert said.margins[1] == 1
-        assert said.margins[2] == pytest.approx(0, abs=1e-6)
+        assert said.margins[2] == pytest.approx(1 / 1.5, abs=1e-6)
 
     def test_a_text_without_doubt_is_sure_however_long(self) -> None:
         marginals = np.tile(np.array([[0.99, 0.01, 0]], dtype=np.float32), (50, 1))
