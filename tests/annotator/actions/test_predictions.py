@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import encoding, predicting, predictions, schema, sweeping, uploads
+from annotator.actions import encoding, predicting, predictions, schema, sweeping, teaching, uploads
 from annotator.actions.training import students_folder
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, PredictedFile
@@ -173,3 +173,30 @@ def test_on_the_page_and_over_the_api(taught, cast):  # noqa: F811
     assert predictions.let_old_ones_go() == 2
     assert lea.get(f"{here}/{made.pk}/download").status_code == 404
     assert "removed after 14 days" in lea.get(here).content.decode()
+
+
+def test_many_texts_are_asked_about_in_batches(taught, cast, monkeypatch):  # noqa: F811
+    asked = []
+
+    def predict(texts, **_):
+        asked.append(len(texts))
+        return np.array([[float(text), 0.3, 0.1] for text in texts], dtype=np.float32)
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    lea, here = Client(), f"/api/v1/projects/{taught.pk}/predict"
+    lea.force_login(cast.lea)
+    texts = [f"0.{n:03d}" for n in range(130)]
+    told = lea.post(here, {"texts": texts, "top": 1}, content_type="application/json").json()
+    assert asked == [64, 64, 2]
+    assert told["number"] == taught.current_student.number
+    said = [result["labels"] for result in told["results"]]
+    assert {len(labels) for labels in said} == {1}
+    billing, delivery = taught.current_student.label_ids[:2]
+    assert told["names"] == {str(delivery): "Delivery"}
+    assert said[0] == [[delivery, 0.3]]
+    told = lea.post(here, {"texts": ["0.9"] * 3}, content_type="application/json").json()
+    assert told["results"][2]["labels"][0][0] == billing
+    refused = lea.post(here, {"texts": ["0.1", " "]}, content_type="application/json")
+    assert (refused.status_code, "Text 1" in refused.content.decode()) == (422, True)
+    too_many = {"texts": ["0.1"] * (teaching.TEXTS_AT_MOST + 1)}
+    assert lea.post(here, too_many, content_type="application/json").status_code == 422
