@@ -70,5 +70,9 @@ STRATEGIES: Registry[Strategy] = Registry(
 
 # These ask for each label of an item whether it is there.
 LABELWISE = frozenset({"cvirs", "label-cardinality", "label-margin", "label-questions"})
+# These need to know how often teachers err.
+TAUGHT = frozenset({"rad"})
+# These need sets of labels that hold with a promised coverage.
+SETWISE = frozenset({"set-size"})
 # These ask about one label alone where the others are sure.
 ASKING = frozenset({"label-questions"})

@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from learning.consensus import ConsensusMethod
+from learning.consensus import WITH_STUDENT, ConsensusMethod
 from learning.consensus.candidates import SpanAnswer, settle, votes_of
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
-from learning.selection import LABELWISE, STRATEGIES
+from learning.selection import LABELWISE, SETWISE, STRATEGIES, TAUGHT
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.taggers import TAGGERS
@@ -36,7 +36,11 @@ class Spans(Multi):
     headline: ClassVar[str] = "span_f1"
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
     strategies: ClassVar[tuple[str, ...]] = tuple(
-        name for name in STRATEGIES if name not in LABELWISE
+        name for name in STRATEGIES if name not in LABELWISE | SETWISE | TAUGHT
+    )
+    # Students' words are on labels, and no votes on spans.
+    consensus: ClassVar[tuple[str, ...]] = tuple(
+        name for name in Multi.consensus if name not in WITH_STUDENT
     )
     conformal: ClassVar[tuple[str, ...]] = ()
 

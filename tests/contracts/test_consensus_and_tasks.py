@@ -197,7 +197,7 @@ def test_a_value_is_read_into_one_form_or_refused(name: str) -> None:
 
 @each_task
 def test_names_plugins_that_exist(name: str) -> None:
-    from learning.selection import STRATEGIES
+    from learning.selection import SETWISE, STRATEGIES
     from learning.students import STUDENTS
     from learning.taggers import TAGGERS
 
@@ -205,4 +205,5 @@ def test_names_plugins_that_exist(name: str) -> None:
     assert task.students
     assert set(task.students) <= set(STUDENTS if task.shape == "labels" else TAGGERS)
     assert set(task.strategies) <= set(STRATEGIES)
+    assert task.conformal or not SETWISE & set(task.strategies), "they would wait for ever"
     assert set(task.consensus) <= set(CONSENSUS)
