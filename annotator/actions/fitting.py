@@ -25,6 +25,7 @@ from annotator.actions import (
     differing,
     estimating,
     evaluating,
+    local_models,
     promoting,
     routing,
     scoring,
@@ -78,11 +79,14 @@ class Plan:
 
     def plain(self) -> Plan:
         """The same without values that the kind has anyway: what trains alike is one recipe, and its
-        tests are counted together. Raises InvalidError as `student`.
+        tests are counted together; a model as the path or the pinned name that it is loaded by.
+        Raises InvalidError as `student`, and for a model that nobody may name.
         """
         plugin: Any = self.student()
         own = {each.name: each.default for each in fields(plugin)}
         params = {name: value for name, value in self.params.items() if value != own[name]}
+        if "model" in params:
+            params["model"] = local_models.place_of(params)
         return replace(self, params=params)
 
 

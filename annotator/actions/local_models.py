@@ -57,6 +57,18 @@ def check(params: dict[str, Any]) -> None:
         raise InvalidError("A model in a folder has no revision.", field="revision")
 
 
+def place_of(params: dict[str, Any]) -> str:
+    """Where a named model lies: the path of one in our folder, the name of a pinned one of a hub.
+
+    Raises InvalidError as `check`: what lies elsewhere on this machine is nobody's to name.
+    """
+    model = str(params["model"])
+    if Path(model).parent == folder():
+        model = Path(model).name
+    check({**params, "model": model})
+    return model if _HUB_NAME.match(model) else str(folder() / model)
+
+
 def load(params: dict[str, Any]) -> LanguageModel:
     """The model that a teacher names, kept in this process while no other one is asked for."""
     check(params)

@@ -90,7 +90,9 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.MANAGE)
     params: dict[str, Any] = {}
     if request.POST.get("model", "").strip():
-        params["model"] = request.POST["model"].strip()
+        params["model"], _, revision = request.POST["model"].strip().partition("@")
+        if revision:
+            params["revision"] = revision
     if request.POST.get("epochs", "").strip():
         epochs = request.POST["epochs"].strip()
         params["epochs"] = number_of(epochs, "a number of epochs", "epochs")

@@ -1,12 +1,13 @@
 """Lea has a challenger trained, compares it, lets it serve, and rolls back."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import assigning, encoding
+from annotator.actions import assigning, encoding, local_models
 from annotator.models import Item, Project
 from tests.annotator.actions.test_loop import work
 from tests.annotator.audited import answer_all, audited_project
@@ -61,7 +62,8 @@ def test_a_challenger_is_trained_compared_promoted_and_rolled_back(page, project
     students = f"/projects/{project.pk}/students"
     page.goto(students)
     head = project.students.get().number
-    page.get_by_label("Model (optional)").fill(str(models / "text"))
+    shutil.copytree(models / "text", local_models.folder() / "text", dirs_exist_ok=True)
+    page.get_by_label("Model (optional)").fill("text")
     page.get_by_label("Epochs (optional)").fill("1")
     page.get_by_role("button", name="Fine-tune").click()
     expect(page.get_by_text("Fine-tuning has begun")).to_be_visible()

@@ -1,12 +1,13 @@
 """Which students train by themselves: when enough changed, in turn, within the minutes of a day."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, background, encoding, fitting, teaching
+from annotator.actions import assigning, background, encoding, fitting, local_models, teaching
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, Project, Recipe, StudentVersion
 from tests.annotator.actions.test_loop import label_some, make_pool, work
@@ -29,7 +30,8 @@ def sooner(monkeypatch):
 
 
 def switch_on(project, models, **params):
-    params = {"model": str(models / "text"), "epochs": 1, "batch": 4, **params}
+    mine = shutil.copytree(models / "text", local_models.folder() / "text", dirs_exist_ok=True)
+    params = {"model": str(mine), "epochs": 1, "batch": 4, **params}
     background.change(project, recipes={"finetune": ("always", params)})
     return params
 
@@ -173,6 +175,8 @@ class TestTurns:
         ({"recipes": {"finetune": ("often", {})}}, "never, gpu, always"),
         ({"recipes": {"finetune": ("always", {"epochs": 0})}}, "epochs"),
         ({"recipes": {"finetune": ("never", {"epochs": 0})}}, "epochs"),
+        ({"recipes": {"finetune": ("always", {"model": "/etc"})}}, "no such model in"),
+        ({"recipes": {"finetune": ("always", {"model": "owner/name"})}}, "Name the commit"),
         ({"recipes": {"decoder-lora": ("always", {})}}, "name of a causal language model"),
     ],
 )

@@ -143,6 +143,15 @@ def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
     assert b"Training another student" in lea.get(url(project)).content
 
 
+def test_a_model_is_pinned_or_in_our_folder(lea, project):
+    named = f"owner/name@{'a' * 40}"
+    for wrong in ("/etc", "../students", "owner/name"):
+        assert lea.post(url(project, "students/finetune"), {"model": wrong}).status_code == 422
+    assert lea.post(url(project, "students/finetune"), {"model": named}).status_code == 302
+    student = Job.objects.get(kind="finetune").params["student"]
+    assert student == {"model": "owner/name", "revision": "a" * 40}
+
+
 def test_parameters_that_cannot_be_are_refused(lea, project):
     assert lea.post(url(project, "students/finetune"), {"epochs": "0"}).status_code == 422
     assert not Job.objects.filter(kind="finetune").exists()
