@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -140,7 +141,8 @@ def tagged(rows: Iterable[tuple[str, str]]) -> Iterator[Span]:
 def rows_of(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[list[tuple[str, str]]]:
     """The (token, tag) pairs of each line of a text that has any; tags begin with B and go on with I."""
     kept = _apart(spans)
-    edges = {edge for one in kept for edge in (one["start"], one["end"])}
+    starts = [one["start"] for one in kept]
+    edges = sorted({edge for one in kept for edge in (one["start"], one["end"])})
     rows: list[tuple[str, str]] = []
     before = None
     for start, end in _tokens(text, edges):
@@ -149,7 +151,8 @@ def rows_of(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[list[tupl
                 yield rows
             rows, before = [], None
             continue
-        inside = next((one for one in kept if one["start"] <= start < one["end"]), None)
+        last = bisect_right(starts, start) - 1
+        inside = kept[last] if last >= 0 and start < kept[last]["end"] else None
         tag = "O"
         if inside is not None:
             tag = f"{'I' if inside is before else 'B'}-{'_'.join(inside['label'].split())}"
@@ -168,7 +171,7 @@ def _apart(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(kept, key=lambda one: one["start"])
 
 
-def _tokens(text: str, edges: set[int]) -> Iterator[tuple[int, int]]:
+def _tokens(text: str, edges: Sequence[int]) -> Iterator[tuple[int, int]]:
     """(start, end) of each token, cut at every edge of a span; (-1, -1) for a line end."""
     last = 0
     for found in _TOKEN.finditer(text):
@@ -176,7 +179,7 @@ def _tokens(text: str, edges: set[int]) -> Iterator[tuple[int, int]]:
         if "\n" in text[last:start]:
             yield -1, -1
         last = end
-        cuts = [start, *sorted(edge for edge in edges if start < edge < end), end]
+        cuts = [start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end]
         yield from pairwise(cuts)
 
 
