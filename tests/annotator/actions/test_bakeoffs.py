@@ -1,6 +1,7 @@
 """Encoders are compared on the project's labels, and one takes over only when it is ready."""
 
 import json
+import shutil
 
 import pytest
 from django.core.management import call_command
@@ -98,9 +99,10 @@ def test_a_killed_comparison_goes_on_with_the_same_draws(taught, monkeypatch):
     assert len(after.results["2"]["scores"]) == 10
 
 
-def test_one_that_cannot_be_loaded_says_why_and_the_others_go_on(taught):
+def test_one_that_cannot_be_loaded_says_why_and_the_others_go_on(taught, request):
     broken = encoding.Path(encoding.settings.DATA_DIR) / "models" / "broken"
     broken.mkdir(parents=True, exist_ok=True)
+    request.addfinalizer(lambda: shutil.rmtree(broken))  # other tests look into that folder too
     (broken / "config.json").write_text("{}")
     offered = bakeoffs.installed(taught)
     assert {"MiniLM (built in)", "broken"} < {each.label for each in offered}
