@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import skills
+from annotator.actions.verdicts import skills
 from annotator.api.base import Endpoint
 from annotator.models import Can, ConsensusFit, Project, Skill
 

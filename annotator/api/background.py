@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import background
+from annotator.actions.students import background
 from annotator.api.base import Endpoint
 from annotator.api.parsing import ObjectField, body
 from annotator.models import Can, Project, When

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import bakeoffs
-from annotator.actions.simulating import mean_as_json
+from annotator.actions.encoders import bakeoffs
+from annotator.actions.simulations.simulating import mean_as_json
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import ObjectField, body

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import endpoints
+from annotator.actions.teachers import endpoints
 from annotator.api.base import Endpoint
 from annotator.api.parsing import body
 from annotator.errors import ForbiddenError, NotFoundError

@@ -9,7 +9,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import advising, auditing, differing, domains, estimating
+from annotator.actions.figures import advising, domains, estimating
+from annotator.actions.imports import differing
+from annotator.actions.queue import auditing
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import body

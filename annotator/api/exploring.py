@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import bulk, neighbours, searching, seeding
+from annotator.actions.explore import bulk, neighbours, searching, seeding
 from annotator.api.base import Endpoint
 from annotator.api.items import ItemFilters, ItemShape, filter_of
 from annotator.api.jobs import JobShape, job_of

@@ -10,7 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import alarming, entering, golding
+from annotator.actions.desk import entering, golding
+from annotator.actions.verdicts import alarming
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, body
 from annotator.api.people import MemberShape

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import searching
+from annotator.actions.explore import searching
 from annotator.api.base import Endpoint, allowed
 from annotator.api.parsing import IdField, label_of_query, query
 from annotator.errors import NotFoundError

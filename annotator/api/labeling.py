@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import assigning, labeling, revising, siding
+from annotator.actions.desk import assigning, labeling, revising, siding
 from annotator.api.base import Endpoint
 from annotator.api.items import AnnotationShape, ItemContent, shown_stream
 from annotator.api.parsing import IdField, LabelField, ObjectField, body, label_ids

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import people, tokens
+from annotator.actions.projects import people, tokens
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, body
 from annotator.errors import ForbiddenError, NotFoundError

@@ -12,7 +12,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import predictions
+from annotator.actions.students import predictions
 from annotator.api.parsing import IdField, body
 from annotator.api.students import OfStudents
 from annotator.errors import NotFoundError

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import auditing
+from annotator.actions.queue import auditing
 from annotator.api.base import Endpoint
 from annotator.models import (
     Annotation,

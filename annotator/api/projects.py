@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import asking, projects, schema
+from annotator.actions.projects import asking, projects, schema
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import InvalidError, NotFoundError

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import prompt_trials, prompts
+from annotator.actions.teachers import prompt_trials, prompts
 from annotator.api.parsing import body
 from annotator.api.teachers import OfTeacher, TeacherRunShape
 from annotator.errors import ConflictError

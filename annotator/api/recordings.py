@@ -11,7 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import recordings
+from annotator.actions.imports import recordings
 from annotator.api.base import Endpoint
 from annotator.api.imports import ColumnShape, Decision, Upload, column
 from annotator.api.parsing import ObjectField, body

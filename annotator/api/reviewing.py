@@ -9,15 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import (
-    assigning,
-    cases,
-    corrections,
-    flagging,
-    labeling,
-    reviewed,
-    reviewing,
-)
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.review import cases, corrections, flagging, reviewed, reviewing
 from annotator.api.base import Endpoint, allowed
 from annotator.api.items import AnnotationShape, ItemShape
 from annotator.api.jobs import JobShape

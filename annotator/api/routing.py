@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import costing, overview, policies
+from annotator.actions.figures import costing
+from annotator.actions.routing import overview, policies
 from annotator.api.parsing import IdField, PluginField, body
 from annotator.api.teachers import OfTeacher, TeacherRunShape, money
 from annotator.models import Can, Policy, PolicyChange

@@ -10,13 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import (
+from annotator.actions.figures import scorecards
+from annotator.actions.teachers import lending
+from annotator.actions.trust import (
     calibrating,
     canarying,
     drifting,
-    lending,
     qualifying,
-    scorecards,
     teacher_figures,
     testing,
 )

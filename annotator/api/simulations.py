@@ -10,8 +10,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import comparing, simulations
-from annotator.actions.simulating import mean_as_json
+from annotator.actions.simulations import comparing, simulations
+from annotator.actions.simulations.simulating import mean_as_json
 from annotator.api.base import Endpoint
 from annotator.api.parsing import BoundedJson, PluginField, body
 from annotator.api.projects import ProjectShape

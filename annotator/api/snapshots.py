@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import export_options, exporting
+from annotator.actions.exports import export_options, exporting
 from annotator.api.base import Endpoint
 from annotator.api.parsing import body
 from annotator.errors import NotFoundError

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import contrasting, teaching, version_figures
-from annotator.actions.contrasting import Differing
+from annotator.actions.students import contrasting, teaching, version_figures
+from annotator.actions.students.contrasting import Differing
 from annotator.api.base import Endpoint
 from annotator.api.estimates import IntervalShape
 from annotator.api.parsing import IdField, body, query

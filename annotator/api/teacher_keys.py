@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import teachers
+from annotator.actions.teachers import teachers
 from annotator.api.teachers import OfTeacher
 from annotator.models import Can
 

@@ -9,14 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions import (
-    budgets,
-    endpoints,
-    foretelling,
-    teacher_figures,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.teachers import budgets, endpoints, foretelling, teacher_runs, teachers
+from annotator.actions.trust import teacher_figures
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import NotFoundError

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from annotator.actions import skills
+from annotator.actions.verdicts import skills
 from annotator.models import Annotator, Can, ConsensusFit, Label, Project, Skill
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from annotator.actions import recordings
+from annotator.actions.imports import recordings
 from annotator.errors import InvalidError
 from annotator.formats.answers import AnswerMapping
 from annotator.formats.guessing import shown

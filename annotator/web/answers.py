@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import assigning, revising, schema
+from annotator.actions.desk import assigning, revising
+from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Label, Project
 from annotator.web import marks, words

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotator.actions import bulk
+from annotator.actions.explore import bulk
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Can, Job
 from annotator.web import words

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from annotator.actions import importing
+from annotator.actions.imports import importing
 from annotator.errors import InvalidError
 from annotator.formats.guessing import shown
 from annotator.formats.mapping import Mapping

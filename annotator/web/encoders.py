@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions import bakeoffs, switching
-from annotator.actions.encoding import current_encoding
+from annotator.actions.encoders import bakeoffs, switching
+from annotator.actions.encoders.encoding import current_encoding
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import BakeOff, Can, ItemKind, Project
 from annotator.web import jobs

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import endpoints as actions
+from annotator.actions.teachers import endpoints as actions
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Endpoint
 from annotator.web.entrance import refuse

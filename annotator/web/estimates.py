@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.actions import advising
+from annotator.actions.figures import advising
 from annotator.models import Label, Project
 from annotator.web.charts import Point, Series
 

@@ -11,8 +11,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotator.actions import bulk, indexing, schema, searching, seeding
-from annotator.actions.neighbours import nearest
+from annotator.actions.explore import bulk, searching, seeding
+from annotator.actions.explore.neighbours import nearest
+from annotator.actions.imports import indexing
+from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
     Annotator,

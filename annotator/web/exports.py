@@ -13,7 +13,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import export_options, exporting
+from annotator.actions.exports import export_options, exporting
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, Project, Snapshot

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import entering, golding
+from annotator.actions.desk import entering, golding
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, GoldItem, Item, Label, Project, VerdictSource
 from annotator.web import words

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions import endpoints
+from annotator.actions.teachers import endpoints
 from annotator.models import (
     Annotation,
     AnnotationKind,

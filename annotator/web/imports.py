@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from annotator.actions import differing, importing, starting, undoing
+from annotator.actions.imports import differing, importing, undoing
+from annotator.actions.projects import starting
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import BatchState, Can, ImportBatch, Project
 from annotator.web.columns import Choices

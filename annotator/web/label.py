@@ -16,15 +16,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import (
-    assigning,
-    entering,
-    labeling,
-    media,
-    revising,
-    schema,
-    siding,
-)
+from annotator.actions.desk import assigning, entering, labeling, revising, siding
+from annotator.actions.imports import media
+from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Label, Project, Stream
 from annotator.templatetags.concord import controls_of

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import label_words
+from annotator.actions.teachers import label_words
 from annotator.errors import AnnotatorError
 from annotator.models import Can
 from annotator.web.pages import page, person, project_for

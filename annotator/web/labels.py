@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import schema
+from annotator.actions.projects import schema
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, Label, Project
 from annotator.web import measures

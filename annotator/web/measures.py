@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Count, Q
 
-from annotator.actions import auditing
+from annotator.actions.queue import auditing
 from annotator.models import EstimateSource, Item, Label, Part, Project, StudentVersion
 from annotator.web.charts import Bar, Point, Series, bars
 

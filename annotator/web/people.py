@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import people
+from annotator.actions.projects import people
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import Can, ImportBatch, Invitation, Membership, Project, Role
 from annotator.web.entrance import refuse

@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions import predictions
+from annotator.actions.students import predictions
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, PredictedFile, Project, StudentVersion

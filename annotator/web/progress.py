@@ -11,15 +11,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import (
-    advising,
-    auditing,
-    costing,
-    differing,
-    domains,
-    estimating,
-    schema,
-)
+from annotator.actions.figures import advising, costing, domains, estimating
+from annotator.actions.imports import differing
+from annotator.actions.projects import schema
+from annotator.actions.queue import auditing
 from annotator.models import Can, Project, Verdict, VerdictState
 from annotator.web import estimates, jobs, measures
 from annotator.web.charts import curve

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.actions import promoting
+from annotator.actions.students import promoting
 from annotator.models import Part, Project, Promotion, PromotionRule, StudentVersion
 from annotator.web import measures
 

@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions import prompt_trials, prompts
-from annotator.actions.prompt_versions import latest
+from annotator.actions.teachers import prompt_trials, prompts
+from annotator.actions.teachers.prompt_versions import latest
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Item, Teacher, TeacherPrompt
 from annotator.web.entrance import refuse

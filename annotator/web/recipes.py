@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions import background
+from annotator.actions.students import background
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
 from annotator.web.entrance import refuse

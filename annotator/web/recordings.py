@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotator.actions import recordings
+from annotator.actions.imports import recordings
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, Project, Recording, RecordingState, Teacher
 from annotator.web.answer_columns import AnswerChoices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.actions import calibrating
+from annotator.actions.trust import calibrating
 from annotator.models import Calibration
 from annotator.web.charts import Curve, Point, Series, curve
 

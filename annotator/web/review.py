@@ -14,19 +14,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import (
-    alike,
-    cases,
-    corrections,
-    flagging,
-    labeling,
-    paths,
-    reviewed,
-    reviewing,
-    schema,
-)
-from annotator.actions.cases import Place
-from annotator.actions.neighbours import nearest
+from annotator.actions.desk import labeling
+from annotator.actions.explore.neighbours import nearest
+from annotator.actions.projects import paths, schema
+from annotator.actions.review import alike, cases, corrections, flagging, reviewed, reviewing
+from annotator.actions.review.cases import Place
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotator.actions.reviewed import FEWEST_DRAWN, Figures
+from annotator.actions.review.reviewed import FEWEST_DRAWN, Figures
 from annotator.models import Project
 from annotator.templatetags.concord import percent, thousands
 from annotator.web.charts import Curve, Point, Series, curve

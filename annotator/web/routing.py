@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import foretelling, overview, policies
+from annotator.actions.routing import overview, policies
+from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Policy, PolicyChange, Project, Teacher
 from annotator.web import jobs

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from annotator.actions import policies
+from annotator.actions.routing import policies
 from annotator.models import Policy, Project, Teacher
 from annotator.web.teacher_forms import amount, plainly
 

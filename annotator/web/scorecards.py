@@ -16,7 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions import alarming, scorecards, teacher_figures
+from annotator.actions.figures import scorecards
+from annotator.actions.trust import teacher_figures
+from annotator.actions.verdicts import alarming
 from annotator.errors import NotFoundError
 from annotator.models import Annotator, Can, Label, Project, Teacher
 from annotator.web import estimates, measures, reliabilities, scores, trials

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotator.actions import seeding
+from annotator.actions.explore import seeding
 from annotator.errors import InvalidError
 from annotator.models import Can, Seeding
 from annotator.templatetags.concord import amount

@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions import asking, projects, switching
-from annotator.actions.schema import LABELS
+from annotator.actions.encoders import switching
+from annotator.actions.projects import asking, projects
+from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import ROLES, Can, Membership, Project
 from annotator.models.project import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from annotator.actions import simulations
+from annotator.actions.simulations import simulations
 from annotator.models import ItemKind, Project
 from annotator.web.imports import ACCEPTED
 

@@ -14,8 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotator.actions import comparing, replaying, simulations
-from annotator.actions.parting import FEWEST_ITEMS
+from annotator.actions.simulations import comparing, replaying, simulations
+from annotator.actions.simulations.parting import FEWEST_ITEMS
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
 from annotator.models import Can, Project, Simulation, StrategyChange
 from annotator.web import overlays

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import leaving, promoting, schema, teaching
+from annotator.actions.projects import schema
+from annotator.actions.students import leaving, promoting, teaching
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion

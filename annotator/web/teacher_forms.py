@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from annotator.actions import endpoints, local_models, teacher_runs, teachers
+from annotator.actions.teachers import endpoints, local_models, teacher_runs, teachers
 from annotator.models import EndpointKey, Project, Teacher
 
 SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}

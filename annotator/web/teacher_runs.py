@@ -12,7 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotator.actions import teacher_figures, teacher_runs
+from annotator.actions.teachers import teacher_runs
+from annotator.actions.trust import teacher_figures
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
 from annotator.web.pages import allowed, page, project_for

@@ -13,14 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions import (
-    budgets,
-    endpoints,
-    foretelling,
-    teacher_figures,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.teachers import budgets, endpoints, foretelling, teacher_runs, teachers
+from annotator.actions.trust import teacher_figures
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import Can, Project, Purse, Teacher, TeacherRun
 from annotator.web.entrance import refuse

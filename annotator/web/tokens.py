@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 from knox.models import AuthToken
 
-from annotator.actions import tokens as actions
+from annotator.actions.projects import tokens as actions
 from annotator.errors import AnnotatorError
 from annotator.web.pages import person
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from annotator.actions import canarying, drifting, lending, qualifying, testing
+from annotator.actions.teachers import lending
+from annotator.actions.trust import canarying, drifting, qualifying, testing
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Replay, TeacherRun, TeacherRunKind
 from annotator.web.pages import person, project_for

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions import contrasting, promoting, version_figures
-from annotator.actions.contrasting import Differing
-from annotator.actions.schema import LABELS
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.students import contrasting, promoting, version_figures
+from annotator.actions.students.contrasting import Differing
 from annotator.errors import InvalidError
 from annotator.models import Can, Label, Promotion, StudentVersion
 from annotator.web import estimates, promotions, reliabilities

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
 
-from annotator.actions.searching import predictions_of
+from annotator.actions.explore.searching import predictions_of
 from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
 from annotator.web import marks
 from annotator.web.marks import Part

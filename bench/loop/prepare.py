@@ -20,7 +20,9 @@ def main(items: int, people: int) -> dict[str, Any]:
     import django
 
     django.setup()
-    from annotator.actions import assigning, auditing, projects, schema
+    from annotator.actions.desk import assigning
+    from annotator.actions.projects import projects, schema
+    from annotator.actions.queue import auditing
     from annotator.models import Membership, Role, User
 
     lea, _ = User.objects.get_or_create(username="lea")
@@ -83,7 +85,7 @@ def _write_matrix(project: Any, items: int) -> None:
     """Unit vectors in 77 clusters: what the encoder would give, without its minutes."""
     import numpy as np
 
-    from annotator.actions.encoding import open_matrix
+    from annotator.actions.encoders.encoding import open_matrix
     from annotator.models import Encoding
 
     encoding = Encoding.objects.create(

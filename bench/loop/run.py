@@ -105,7 +105,8 @@ def import_rate(system: System, size: int) -> float:
 _IMPORT = """
 import json, time
 from annotator import jobs
-from annotator.actions import importing, projects
+from annotator.actions.imports import importing
+from annotator.actions.projects import projects
 from annotator.models import User
 from annotator.formats.mapping import Mapping
 jobs.ring = lambda *a, **k: None
@@ -126,7 +127,7 @@ print(json.dumps(spent))
 _EXPORT = """
 import json, time
 from annotator import jobs
-from annotator.actions import exporting
+from annotator.actions.exports import exporting
 from annotator.models import Project, User
 jobs.ring = lambda *a, **k: None
 project = Project.objects.get(name="Import")

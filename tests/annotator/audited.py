@@ -5,7 +5,10 @@ import uuid
 import numpy as np
 
 from annotator import jobs
-from annotator.actions import assigning, estimating, settling, sheets
+from annotator.actions.desk import assigning
+from annotator.actions.figures import estimating
+from annotator.actions.students import sheets
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Item, Job, Part, Project, StudentVersion
 from learning.students.predictions import Predictions
 from tests.annotator.web.helpers import teach

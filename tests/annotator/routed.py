@@ -6,7 +6,10 @@ import numpy as np
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, policies, routing, settling, teachers
+from annotator.actions.desk import assigning
+from annotator.actions.routing import policies, routing
+from annotator.actions.teachers import teachers
+from annotator.actions.verdicts import settling
 from annotator.models import (
     Annotation,
     Double,

@@ -5,7 +5,7 @@ import io
 import numpy as np
 
 from annotator import jobs
-from annotator.actions import simulations
+from annotator.actions.simulations import simulations
 from annotator.models import Item, JobState, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import WORDS
 from tests.annotator.web.helpers import encode

@@ -1,7 +1,7 @@
 """Projects with a teacher behind a scripted endpoint, and working off its runs."""
 
 from annotator import jobs
-from annotator.actions import endpoints, teachers
+from annotator.actions.teachers import endpoints, teachers
 from annotator.models import JobState, Project, Role
 from tests.factories import join, make_items, make_project, make_user
 
@@ -30,7 +30,7 @@ def teacher_on(server, cast, *, items=12, texts=None, project=None, **settings) 
         params=params,
         **{"cap_run": 1_000, **settings},
     )
-    from annotator.actions import budgets
+    from annotator.actions.teachers import budgets
 
     budgets.change_caps(project, cap_day=10_000, cap_project=10_000)
     return project, teacher

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import projects
+from annotator.actions.projects import projects
 from annotator.models import Job, JobState
 from learning.errors import DivergedError
 

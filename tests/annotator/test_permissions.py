@@ -17,18 +17,13 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    exporting,
-    labeling,
-    media,
-    people,
-    predictions,
-    teachers,
-    tokens,
-    training,
-)
-from annotator.actions.simulations import Wish
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.exports import exporting
+from annotator.actions.imports import media
+from annotator.actions.projects import people, tokens
+from annotator.actions.simulations.simulations import Wish
+from annotator.actions.students import predictions, training
+from annotator.actions.teachers import teachers
 from annotator.api import throttles
 from annotator.models import (
     BakeOff,

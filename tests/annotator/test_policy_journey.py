@@ -7,15 +7,12 @@ import pytest
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    budgets,
-    doctor,
-    encoding,
-    exporting,
-    labeling,
-    policies,
-)
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.exports import exporting
+from annotator.actions.instance import doctor
+from annotator.actions.routing import policies
+from annotator.actions.teachers import budgets
 from annotator.models import Annotation, Job, JobState, Purse, Routing, TeacherRun, Verdict
 from tests.annotator.teaching import teacher_on
 from tests.factories import make_items, make_project

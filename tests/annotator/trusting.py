@@ -4,7 +4,8 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from annotator.actions import assigning, lending
+from annotator.actions.desk import assigning
+from annotator.actions.teachers import lending
 from annotator.models import Item, Part, Project
 from learning.teachers.types import TeacherAnswer
 from tests.annotator.audited import answer_all

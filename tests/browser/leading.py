@@ -8,7 +8,9 @@ from uuid import uuid4
 import numpy as np
 
 from annotator import jobs
-from annotator.actions import assigning, labeling, projects, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.projects import projects
+from annotator.actions.verdicts import settling
 from annotator.models import (
     Annotation,
     Annotator,

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import projects, schema
+from annotator.actions.projects import projects, schema
 from annotator.models import Annotation
 from tests.browser.pages import LabelPage
 from tests.factories import make_items

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from annotator.actions.media import store_image
+from annotator.actions.imports.media import store_image
 from annotator.models import Annotation, ItemKind, Label, Pick
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project

@@ -5,7 +5,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from annotator import jobs
-from annotator.actions.importing import mark_stranded
+from annotator.actions.imports.importing import mark_stranded
 from annotator.models import BatchState, ImportBatch, Job, JobState, Project
 from tests.browser.pages import LabelPage
 from tests.browser.test_access import violations

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator import jobs
-from annotator.actions import settling
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Job, JobState, Snapshot, Verdict
 from tests.browser.leading import lively_project
 

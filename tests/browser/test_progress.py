@@ -5,8 +5,9 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator import jobs
-from annotator.actions import estimating, sheets
-from annotator.actions.searching import predictions_of
+from annotator.actions.explore.searching import predictions_of
+from annotator.actions.figures import estimating
+from annotator.actions.students import sheets
 from annotator.models import ImportBatch, Item, Job, JobState, StudentVersion
 from tests.annotator.audited import audited_project, grown, predictions, running
 from tests.annotator.web.helpers import teach

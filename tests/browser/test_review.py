@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import assigning, cases, settling
+from annotator.actions.desk import assigning
+from annotator.actions.review import cases
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Flag, ReviewCase, Verdict
 from tests.annotator.actions.test_flagging import look, review_all
 from tests.annotator.audited import answer_all

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import policies
+from annotator.actions.routing import policies
 from tests.annotator.routed import routed
 from tests.browser.test_access import WINDOWS
 from tests.browser.test_teachers import check

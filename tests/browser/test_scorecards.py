@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import calibrating, qualifying, teacher_runs
+from annotator.actions.teachers import teacher_runs
+from annotator.actions.trust import calibrating, qualifying
 from annotator.models import TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import encoding
+from annotator.actions.encoders import encoding
 from annotator.models import Assignment, Seeding
 from tests.annotator.actions.test_loop import make_pool, work
 from tests.annotator.web.helpers import index

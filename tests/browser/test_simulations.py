@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator import jobs
-from annotator.actions import simulation_runs
+from annotator.actions.simulations import simulation_runs
 from annotator.models import Project, Simulation, StrategyChange
 from tests.annotator.simulated import mostly_easy_project
 from tests.browser.test_access import WINDOWS, violations

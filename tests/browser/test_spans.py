@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import assigning, labeling, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Item, Pick, Project
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project

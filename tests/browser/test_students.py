@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions import assigning, encoding, local_models
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.teachers import local_models
 from annotator.models import Item, Project
 from tests.annotator.actions.test_loop import work
 from tests.annotator.audited import answer_all, audited_project

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator import jobs
-from annotator.actions import prompts, recordings, teacher_runs, teachers
+from annotator.actions.imports import recordings
+from annotator.actions.teachers import prompts, teacher_runs, teachers
 from annotator.models import Job, TeacherRun, User
 from tests.annotator.teaching import teacher_on, work_off
 from tests.browser.test_access import WINDOWS, violations

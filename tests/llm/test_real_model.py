@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from annotator.actions import local_models, teacher_runs, teachers
+from annotator.actions.teachers import local_models, teacher_runs, teachers
 from annotator.errors import InvalidError
 from annotator.models import Annotation, TeacherAnswer
 from tests.annotator.teaching import teacher_on, work_off

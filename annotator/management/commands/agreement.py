@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rest_framework.utils.encoders import JSONEncoder
 
-from annotator.actions import settling, skills
+from annotator.actions.verdicts import settling, skills
 from annotator.api.agreement import AgreementShape, told
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import backup
+from annotator.actions.instance import backup
 from annotator.management.base import Command as Base
 
 

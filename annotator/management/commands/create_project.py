@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import projects, schema
+from annotator.actions.projects import projects, schema
 from annotator.management.base import Command as Base
 from annotator.management.base import user_named
 from annotator.models import ItemKind

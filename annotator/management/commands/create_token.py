@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import tokens
+from annotator.actions.projects import tokens
 from annotator.management.base import Command as Base
 from annotator.management.base import user_named
 

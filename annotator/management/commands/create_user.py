@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import people
+from annotator.actions.projects import people
 from annotator.management.base import Command as Base
 from annotator.management.base import password_from_input
 

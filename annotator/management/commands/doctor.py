@@ -2,11 +2,12 @@
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import doctor
+from annotator.actions.instance import doctor
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 
@@ -33,7 +34,7 @@ Examples:
         for finding in doctor.examine(project, deep=options["deep"]):
             broken += not finding.ok
             if options["json"]:
-                self.say(json.dumps(doctor.as_json(finding), ensure_ascii=False))
+                self.say(json.dumps(asdict(finding), ensure_ascii=False))
                 continue
             where = f"project {finding.project}: " if finding.project else ""
             self.say(

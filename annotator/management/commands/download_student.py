@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import leaving
+from annotator.actions.students import leaving
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.models import Project, StudentVersion

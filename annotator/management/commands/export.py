@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import export_options, exporting
+from annotator.actions.exports import export_options, exporting
 from annotator.formats import WRITERS
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

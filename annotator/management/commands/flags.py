@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotator import jobs
-from annotator.actions import flagging, reviewed
+from annotator.actions.review import flagging, reviewed
 from annotator.errors import ConflictError
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import importing
+from annotator.actions.imports import importing
 from annotator.formats import FORMATS
 from annotator.formats.mapping import Mapping
 from annotator.management.base import Command as Base

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import predictions
+from annotator.actions.students import predictions
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.management.working import work_off

@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from annotator import __version__, environment
-from annotator.actions import demo, upgrading
+from annotator.actions.instance import upgrading
+from annotator.actions.projects import demo
 
 
 class Command(BaseCommand):

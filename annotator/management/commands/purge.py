@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import purging
+from annotator.actions.projects import purging
 from annotator.management.base import Command as Base
 from annotator.models import Project
 

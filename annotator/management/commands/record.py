@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import recordings
+from annotator.actions.imports import recordings
 from annotator.formats.answers import AnswerMapping
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

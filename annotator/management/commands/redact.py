@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import redacting
+from annotator.actions.projects import redacting
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named, user_named
 from annotator.models import Annotation, Item

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.urls import reverse
 
-from annotator.actions import people
+from annotator.actions.projects import people
 from annotator.management.base import Command as Base
 from annotator.management.base import user_named
 from annotator.management.links import public

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import backup, upgrading
+from annotator.actions.instance import backup, upgrading
 from annotator.management.base import Command as Base
 
 

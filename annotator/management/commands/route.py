@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import overview, policies, teachers
+from annotator.actions.routing import overview, policies
+from annotator.actions.teachers import teachers
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.models import Project

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from annotator.actions import qualifying, scorecards
+from annotator.actions.figures import scorecards
+from annotator.actions.trust import qualifying
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.models import Annotator, Teacher

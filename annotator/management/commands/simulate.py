@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotator import jobs
-from annotator.actions import comparing, simulating, simulations
+from annotator.actions.simulations import comparing, simulating, simulations
 from annotator.errors import ConflictError
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

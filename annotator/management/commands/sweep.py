@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from annotator.actions import sweeping
+from annotator.actions.instance import sweeping
 
 logger = logging.getLogger(__name__)
 

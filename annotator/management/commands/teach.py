@@ -10,14 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotator import jobs
-from annotator.actions import (
-    drifting,
-    foretelling,
-    qualifying,
-    teacher_figures,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.teachers import foretelling, teacher_runs, teachers
+from annotator.actions.trust import drifting, qualifying, teacher_figures
 from annotator.errors import ConflictError
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named

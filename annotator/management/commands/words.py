@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions import label_words
+from annotator.actions.teachers import label_words
 from annotator.management.base import Command as Base
 from annotator.management.base import project_named
 from annotator.management.working import work_off

@@ -4,7 +4,10 @@ import uuid
 
 import pytest
 
-from annotator.actions import adapting, assigning, labeling, projects, reviewing, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.projects import adapting, projects
+from annotator.actions.review import reviewing
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Item, Verdict
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project

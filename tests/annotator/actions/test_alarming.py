@@ -4,7 +4,8 @@ import uuid
 
 import pytest
 
-from annotator.actions import alarming, assigning
+from annotator.actions.desk import assigning
+from annotator.actions.verdicts import alarming
 from annotator.models import Annotation, Assignment, GoldItem
 from tests.factories import make_items, make_project
 

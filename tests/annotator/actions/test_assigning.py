@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from annotator.actions import assigning, auditing, labeling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.queue import auditing
 from annotator.models import Annotator, Assignment, Item, Membership, Part, Pick
 from tests.factories import join, make_items, make_project, make_user
 

@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 from django.db.models import Max
 
-from annotator.actions import (
-    assigning,
-    auditing,
-    encoding,
-    evaluating,
-    labeling,
-    lessons,
-    settling,
-)
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.queue import auditing
+from annotator.actions.students import evaluating, lessons
+from annotator.actions.verdicts import settling
 from annotator.models import Encoding, Item, Part, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import make_pool, work
 from tests.factories import make_items, make_project

@@ -7,7 +7,10 @@ import pytest
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, background, encoding, fitting, local_models, teaching
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.students import background, fitting, teaching
+from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, Project, Recipe, StudentVersion
 from tests.annotator.actions.test_loop import label_some, make_pool, work

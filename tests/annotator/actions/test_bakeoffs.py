@@ -9,15 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    bakeoff_runs,
-    bakeoffs,
-    encoding,
-    projects,
-    settling,
-    switching,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import bakeoff_runs, bakeoffs, encoding, switching
+from annotator.actions.projects import projects
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import BakeOff, Encoding, Job, Project, StudentVersion
 from tests.annotator.actions.test_loop import label_some, make_pool, work

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 
-from annotator.actions import (
-    assigning,
-    conforming,
-    encoding,
-    labeling,
-    projects,
-    searching,
-    settling,
-    sheets,
-    training,
-)
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.explore import searching
+from annotator.actions.projects import projects
+from annotator.actions.students import conforming, sheets, training
+from annotator.actions.verdicts import settling
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Item, Part, Pick, Project, SetCalibration
 from annotator.web import sets as told

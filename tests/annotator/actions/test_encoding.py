@@ -5,7 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from annotator.actions import encoding, media, redacting
+from annotator.actions.encoders import encoding
+from annotator.actions.imports import media
+from annotator.actions.projects import redacting
 from annotator.models import Encoding, Item
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project

@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 
-from annotator.actions import (
-    advising,
-    assigning,
-    auditing,
-    differing,
-    domains,
-    estimating,
-    settling,
-    sheets,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.figures import advising, domains, estimating
+from annotator.actions.imports import differing
+from annotator.actions.queue import auditing
+from annotator.actions.students import sheets
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     AuditSheet,

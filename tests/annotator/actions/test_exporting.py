@@ -14,17 +14,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    exporting,
-    labeling,
-    projects,
-    revising,
-    schema,
-    settling,
-    undoing,
-)
-from annotator.actions.exporting import Options, create_snapshot
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.exports import exporting
+from annotator.actions.exports.exporting import Options, create_snapshot
+from annotator.actions.imports import undoing
+from annotator.actions.projects import projects, schema
+from annotator.actions.verdicts import settling
 from annotator.errors import InvalidError, NotFoundError
 from annotator.formats import FORMATS
 from annotator.models import Annotation, Item, Job, JobState, Snapshot, SnapshotState

@@ -4,8 +4,9 @@ import pytest
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions import assigning, encoding
-from annotator.actions.encoding import students_folder
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.encoders.encoding import students_folder
 from annotator.models import Job, JobState, StudentVersion
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models

@@ -7,16 +7,9 @@ import pytest
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    cases,
-    corrections,
-    flagging,
-    reviewed,
-    reviewing,
-    settling,
-    suspecting,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.review import cases, corrections, flagging, reviewed, reviewing, suspecting
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,

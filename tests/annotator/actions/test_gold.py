@@ -4,19 +4,12 @@ import uuid
 
 import pytest
 
-from annotator.actions import (
-    assigning,
-    doctor,
-    entering,
-    golding,
-    labeling,
-    lessons,
-    people,
-    projects,
-    revising,
-    settling,
-)
-from annotator.actions.schema import columns_of
+from annotator.actions.desk import assigning, entering, golding, labeling, revising
+from annotator.actions.instance import doctor
+from annotator.actions.projects import people, projects
+from annotator.actions.projects.schema import columns_of
+from annotator.actions.students import lessons
+from annotator.actions.verdicts import settling
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,
@@ -277,7 +270,7 @@ class TestFurtherVoices:
         project = make_project(cast, audit_share=0, overlap=2, sure_at=0.8, training_paused=True)
         item = self.said_by(cast, project, make_items(project, 6)[0], "Login", "Billing")
         Pick.objects.all().delete()
-        from annotator.actions import reasking
+        from annotator.actions.desk import reasking
 
         reasking.place(project)
         reasking.place(project)

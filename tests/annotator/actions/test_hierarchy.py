@@ -5,8 +5,10 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning, labeling, paths, projects, schema, settling
-from annotator.actions.staging import LabelBook, UnknownLabelsError
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.imports.staging import LabelBook, UnknownLabelsError
+from annotator.actions.projects import paths, projects, schema
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Project
 from annotator.web.label import label_views

@@ -18,9 +18,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import importing, landing, projects, staging, uploads
-from annotator.actions.importing import Options
-from annotator.actions.media import media_folder
+from annotator.actions.imports import importing, landing, staging, uploads
+from annotator.actions.imports.importing import Options
+from annotator.actions.imports.media import media_folder
+from annotator.actions.projects import projects
 from annotator.errors import InvalidError, UnavailableError
 from annotator.models import (
     Annotation,

@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 
 from annotator import jobs
-from annotator.actions import assigning, importing, labeling, settling, undoing, uploads
-from annotator.actions.importing import Options
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.imports import importing, undoing, uploads
+from annotator.actions.imports.importing import Options
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
 from annotator.models import (
@@ -247,7 +249,7 @@ class TestLabels:
 
 class TestImages:
     def test_are_stored_by_their_content(self, cast):
-        from annotator.actions.media import image_path
+        from annotator.actions.imports.media import image_path
 
         project = make_project(cast, item_kind="image", labels=(), encoder="pixels-pca")
         data = packed(
@@ -282,7 +284,7 @@ class TestUndo:
         assert [item.batch for item in present] == [keep]
         assert not Verdict.objects.filter(project=empty).exists()
         assert Annotation.objects.filter(project=empty).count() == 4
-        from annotator.actions import sealing
+        from annotator.actions.verdicts import sealing
 
         assert sealing.verify(empty) == []
 

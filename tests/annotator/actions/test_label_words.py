@@ -3,7 +3,8 @@
 import pytest
 
 from annotator import jobs
-from annotator.actions import encoding, label_words, lending
+from annotator.actions.encoders import encoding
+from annotator.actions.teachers import label_words, lending
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import JobState
 from learning.teachers.prompting import first_prompt, write_request

@@ -7,7 +7,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotator.actions import assigning, labeling, reviewing, revising, sealing, verdicts
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.review import reviewing
+from annotator.actions.verdicts import sealing, verdicts
 from annotator.errors import ForbiddenError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,

@@ -11,8 +11,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from annotator.actions import assigning, encoding, leaving, schema, settling
-from annotator.actions.training import students_folder
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.projects import schema
+from annotator.actions.students import leaving
+from annotator.actions.students.training import students_folder
+from annotator.actions.verdicts import settling
 from annotator.models import Job, StudentVersion
 from learning.students import load
 from tests.annotator.actions.test_loop import label_some, make_pool, work

@@ -10,21 +10,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    auditing,
-    cases,
-    choosing,
-    encoding,
-    labeling,
-    lessons,
-    promoting,
-    queueing,
-    reviewing,
-    sealing,
-    settling,
-    verdicts,
-)
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.queue import auditing, choosing, queueing
+from annotator.actions.review import cases, reviewing
+from annotator.actions.students import lessons, promoting
+from annotator.actions.verdicts import sealing, settling, verdicts
 from annotator.models import (
     Annotation,
     Encoding,

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from annotator.actions import encoding, lessons, naming, schema
-from annotator.actions.schema import columns_of
+from annotator.actions.encoders import encoding, naming
+from annotator.actions.projects import schema
+from annotator.actions.projects.schema import columns_of
+from annotator.actions.students import lessons
 from annotator.models import Encoding, Job, Verdict
 from tests.annotator.actions.test_loop import make_pool, work
 from tests.factories import make_project

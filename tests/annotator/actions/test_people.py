@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.actions import people, redacting
+from annotator.actions.projects import people, redacting
 from annotator.errors import ForbiddenError, NotFoundError
 from annotator.models import Membership, Project, Role
 from tests.factories import join, make_user

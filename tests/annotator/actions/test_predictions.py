@@ -13,8 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import encoding, predicting, predictions, schema, sweeping, teaching, uploads
-from annotator.actions.training import students_folder
+from annotator.actions.encoders import encoding
+from annotator.actions.imports import uploads
+from annotator.actions.instance import sweeping
+from annotator.actions.projects import schema
+from annotator.actions.students import predicting, predictions, teaching
+from annotator.actions.students.training import students_folder
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Job, JobState, PredictedFile
 from learning.students import load

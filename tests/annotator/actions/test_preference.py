@@ -6,18 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import (
-    agreeing,
-    assigning,
-    exporting,
-    labeling,
-    projects,
-    schema,
-    sealing,
-    siding,
-)
-from annotator.actions.assigning import voice_of
-from annotator.actions.exporting import Options
+from annotator.actions.desk import assigning, labeling, siding
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.exports import exporting
+from annotator.actions.exports.exporting import Options
+from annotator.actions.projects import projects, schema
+from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Annotation, Item, Label, Membership, Project, Role
 from annotator.web.label import card_of

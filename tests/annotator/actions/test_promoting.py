@@ -4,15 +4,9 @@ import pytest
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    conforming,
-    encoding,
-    evaluating,
-    fitting,
-    promoting,
-    sheets,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.students import conforming, evaluating, fitting, promoting, sheets
 from annotator.errors import ConflictError
 from annotator.models import (
     AuditSheet,

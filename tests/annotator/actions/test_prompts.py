@@ -5,14 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from annotator.actions import (
-    assigning,
-    demonstrating,
-    prompt_trials,
-    prompts,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.teachers import demonstrating, prompt_trials, prompts, teacher_runs, teachers
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import Annotation, Part, TeacherPrompt, TeacherRun
 from tests.annotator.audited import answer_all

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from annotator import jobs
-from annotator.actions import projects, purging
+from annotator.actions.projects import projects, purging
 from annotator.errors import NotFoundError
 from annotator.models import Job, Project
 

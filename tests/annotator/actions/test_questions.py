@@ -7,24 +7,15 @@ import pytest
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    auditing,
-    cases,
-    choosing,
-    doctor,
-    encoding,
-    exporting,
-    labeling,
-    lessons,
-    projects,
-    queueing,
-    revising,
-    schema,
-    sealing,
-    settling,
-    training,
-)
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.encoders import encoding
+from annotator.actions.exports import exporting
+from annotator.actions.instance import doctor
+from annotator.actions.projects import projects, schema
+from annotator.actions.queue import auditing, choosing, queueing
+from annotator.actions.review import cases
+from annotator.actions.students import lessons, training
+from annotator.actions.verdicts import sealing, settling
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,

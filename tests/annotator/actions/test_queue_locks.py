@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, choosing, labeling, queueing
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.queue import choosing, queueing
 from annotator.models import Assignment, Item, Job, Pick, Verdict
 from learning.types import Selection
 from tests.factories import make_items, make_project

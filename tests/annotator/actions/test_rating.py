@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from annotator.actions import agreeing, assigning, labeling, projects, schema, sealing, verdicts
-from annotator.actions.assigning import voice_of
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.projects import projects, schema
+from annotator.actions.verdicts import agreeing, sealing, verdicts
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ImportBatch, Project, Verdict
 from tests.annotator.web.conftest import BACKEND

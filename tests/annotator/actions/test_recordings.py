@@ -5,15 +5,11 @@ import io
 import pytest
 
 from annotator import jobs
-from annotator.actions import (
-    recording_rows,
-    recordings,
-    redacting,
-    sweeping,
-    teacher_runs,
-    teachers,
-)
-from annotator.actions.uploads import folder
+from annotator.actions.imports import recording_rows, recordings
+from annotator.actions.imports.uploads import folder
+from annotator.actions.instance import sweeping
+from annotator.actions.projects import redacting
+from annotator.actions.teachers import teacher_runs, teachers
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.answers import AnswerMapping
 from annotator.models import (

@@ -11,21 +11,15 @@ from django.db import connection
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    cases,
-    doctor,
-    exporting,
-    labeling,
-    lessons,
-    reviewing,
-    revising,
-    sealing,
-    settling,
-    undoing,
-)
-from annotator.actions.cases import Place
-from annotator.actions.snapshotting import Rows
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.exports import exporting
+from annotator.actions.exports.snapshotting import Rows
+from annotator.actions.imports import undoing
+from annotator.actions.instance import doctor
+from annotator.actions.review import cases, reviewing
+from annotator.actions.review.cases import Place
+from annotator.actions.students import lessons
+from annotator.actions.verdicts import sealing, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotation,

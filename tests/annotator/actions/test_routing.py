@@ -4,21 +4,14 @@ import numpy as np
 import pytest
 
 from annotator import jobs
-from annotator.actions import (
-    accepting,
-    canarying,
-    candidates,
-    doctor,
-    doubling,
-    encoding,
-    exporting,
-    lessons,
-    policies,
-    routing,
-    settling,
-    student_words,
-    teacher_runs,
-)
+from annotator.actions.encoders import encoding
+from annotator.actions.exports import exporting
+from annotator.actions.instance import doctor
+from annotator.actions.routing import accepting, candidates, doubling, policies, routing
+from annotator.actions.students import lessons, student_words
+from annotator.actions.teachers import teacher_runs
+from annotator.actions.trust import canarying
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Acceptance,
@@ -52,7 +45,7 @@ def broken(project):
 @pytest.fixture(autouse=True)
 def same_draws(monkeypatch):
     """What chance decides is decided alike in every run."""
-    monkeypatch.setattr("annotator.actions.routing.secrets.randbits", lambda bits: 7)
+    monkeypatch.setattr("annotator.actions.routing.routing.secrets.randbits", lambda bits: 7)
 
 
 class TestBelieving:

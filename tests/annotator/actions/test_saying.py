@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import assigning, labeling, reviewing, revising, sealing
-from annotator.actions.assigning import voice_of
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.review import reviewing
+from annotator.actions.verdicts import sealing
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, LedgerEntry, Project
 from tests.factories import make_items, make_project

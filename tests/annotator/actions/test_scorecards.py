@@ -2,8 +2,11 @@
 
 import pytest
 
-from annotator.actions import assigning, auditing, scorecards, teacher_runs, teachers
-from annotator.actions.scorecards import Confusion, confusions
+from annotator.actions.desk import assigning
+from annotator.actions.figures import scorecards
+from annotator.actions.figures.scorecards import Confusion, confusions
+from annotator.actions.queue import auditing
+from annotator.actions.teachers import teacher_runs, teachers
 from annotator.models import Item, Part
 from tests.annotator.audited import answer_all
 from tests.annotator.teaching import work_off

@@ -2,7 +2,8 @@
 
 import pytest
 
-from annotator.actions import costing, policies, scoring
+from annotator.actions.figures import costing
+from annotator.actions.routing import policies, scoring
 from annotator.models import Item, Part, Purse, Routing, StudentVersion, TeacherAnswer
 from tests.annotator.audited import running
 from tests.annotator.routed import Routed

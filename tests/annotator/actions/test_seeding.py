@@ -7,8 +7,12 @@ import pytest
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions import assigning, choosing, encoding, labeling, queueing, schema, seeding
-from annotator.actions.searching import STATUSES, Filter
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.explore import seeding
+from annotator.actions.explore.searching import STATUSES, Filter
+from annotator.actions.projects import schema
+from annotator.actions.queue import choosing, queueing
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -324,7 +328,7 @@ class TestTeacherError:
 
 @pytest.mark.django_db
 def test_a_purge_takes_wishes_along(cast, project):
-    from annotator.actions import projects, purging
+    from annotator.actions.projects import projects, purging
 
     seeding.ask_hits(project, cast.lea, Filter(query="parcel"))
     seeding.Seeding.objects.create(project=project, example=project.items_made[0], numbers=[1])

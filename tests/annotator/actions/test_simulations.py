@@ -11,15 +11,14 @@ from django.db import connection
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
+from annotator.actions.imports import uploads
+from annotator.actions.projects import projects, purging
+from annotator.actions.simulations import (
     comparing,
     parting,
-    projects,
-    purging,
     replaying,
     simulation_runs,
     simulations,
-    uploads,
 )
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (

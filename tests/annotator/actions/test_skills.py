@@ -7,18 +7,11 @@ import numpy as np
 import pytest
 
 from annotator import jobs
-from annotator.actions import (
-    agreeing,
-    encoding,
-    exporting,
-    hearing,
-    projects,
-    settling,
-    skills,
-    verdicts,
-    weighing,
-)
-from annotator.actions.votes import Derived
+from annotator.actions.encoders import encoding
+from annotator.actions.exports import exporting
+from annotator.actions.projects import projects
+from annotator.actions.verdicts import agreeing, hearing, settling, skills, verdicts, weighing
+from annotator.actions.verdicts.votes import Derived
 from annotator.models import (
     Annotation,
     Annotator,

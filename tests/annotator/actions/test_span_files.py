@@ -6,9 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import assigning, exporting, importing, labeling, projects, starting
-from annotator.actions.exporting import Options, create_snapshot
-from annotator.actions.importing import look
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.exports import exporting
+from annotator.actions.exports.exporting import Options, create_snapshot
+from annotator.actions.imports import importing
+from annotator.actions.imports.importing import look
+from annotator.actions.projects import projects, starting
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS
 from annotator.models import Annotation, BatchState, Job, JobState, Project, Verdict

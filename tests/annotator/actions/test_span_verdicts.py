@@ -4,9 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from annotator.actions import agreeing, assigning, labeling, reviewing, settling, skills
-from annotator.actions.assigning import voice_of
-from annotator.actions.sealing import position
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.review import reviewing
+from annotator.actions.verdicts import agreeing, settling, skills
+from annotator.actions.verdicts.sealing import position
 from annotator.models import Outcome, Project, Role, Verdict, VerdictSource, VerdictState
 from tests.factories import join, make_items, make_project
 

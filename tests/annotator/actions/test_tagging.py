@@ -8,9 +8,13 @@ import pytest
 from django.urls import reverse
 
 from annotator import jobs
-from annotator.actions import assigning, auditing, labeling, reading_words, redacting, tagging
-from annotator.actions.assigning import voice_of
-from annotator.actions.encoding import current_encoding, wish_encoding
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.encoders import reading_words
+from annotator.actions.encoders.encoding import current_encoding, wish_encoding
+from annotator.actions.projects import redacting
+from annotator.actions.queue import auditing
+from annotator.actions.students import tagging
 from annotator.models import (
     Assignment,
     EstimateSource,

@@ -5,14 +5,10 @@ import io
 import pytest
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    encoding,
-    foretelling,
-    recordings,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.imports import recordings
+from annotator.actions.teachers import foretelling, teacher_runs, teachers
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Label, Part, Project, StudentVersion, Teacher, TeacherAnswer
 from tests.annotator.actions.test_loop import label_some, make_pool, work

@@ -8,22 +8,19 @@ import pytest
 from django.db import connection
 
 from annotator import jobs
-from annotator.actions import (
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.encoders import encoding
+from annotator.actions.instance import doctor
+from annotator.actions.projects import projects, purging
+from annotator.actions.teachers import (
     annotating,
-    assigning,
     budgets,
-    doctor,
-    encoding,
     endpoints,
-    labeling,
     pacing,
-    projects,
-    purging,
-    sealing,
-    settling,
     teacher_runs,
     teachers,
 )
+from annotator.actions.verdicts import sealing, settling
 from annotator.errors import ConflictError, ForbiddenError, InvalidError
 from annotator.models import (
     Annotation,
@@ -261,7 +258,7 @@ class TestRuns:
         project, teacher = teacher_on(good, cast, items=0)
         projects.change_project(project, audit_share=0.5, audit_size=6)
         make_items(project, 12)
-        from annotator.actions import auditing
+        from annotator.actions.queue import auditing
 
         auditing.recut(project)
         run = run_of(project, teacher)

@@ -8,20 +8,11 @@ import pytest
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import (
-    assigning,
-    budgets,
-    calibrating,
-    canarying,
-    drifting,
-    identity,
-    lending,
-    qualifying,
-    settling,
-    sweeping,
-    teacher_runs,
-    teachers,
-)
+from annotator.actions.desk import assigning
+from annotator.actions.instance import sweeping
+from annotator.actions.teachers import budgets, identity, lending, teacher_runs, teachers
+from annotator.actions.trust import calibrating, canarying, drifting, qualifying
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,

@@ -7,7 +7,7 @@ def client_of(user):
     """A program with a token of this person's."""
     from rest_framework.test import APIClient
 
-    from annotator.actions import tokens
+    from annotator.actions.projects import tokens
 
     client = APIClient()
     if user is not None:

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from annotator import jobs
-from annotator.actions import settling, skills
+from annotator.actions.verdicts import settling, skills
 from annotator.api import schema
 from tests.annotator.actions.test_skills import crowd, voices_of
 from tests.annotator.api.test_estimates import fits

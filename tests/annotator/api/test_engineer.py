@@ -10,7 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
-from annotator.actions import settling, tokens
+from annotator.actions.projects import tokens
+from annotator.actions.verdicts import settling
 from tests.annotator.actions.test_loop import WORDS
 from tests.annotator.actions.test_loop import work as do_jobs
 from tests.factories import make_user

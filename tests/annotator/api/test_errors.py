@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
 
-from annotator.actions import assigning, labeling
+from annotator.actions.desk import assigning, labeling
 from annotator.api import throttles
 from annotator.errors import ConflictError, UnavailableError
 from tests.factories import PASSWORD
@@ -154,7 +154,7 @@ class TestOneShape:
         def away(*_, **__):
             raise UnavailableError("The model is starting.")
 
-        monkeypatch.setattr("annotator.actions.teaching.predict", away)
+        monkeypatch.setattr("annotator.actions.students.teaching.predict", away)
         answer = lea.post(f"/api/v1/projects/{project.pk}/predict", {"texts": ["x"]})
         check(answer, 503, "unavailable")
         assert int(answer["Retry-After"]) > 0
@@ -194,7 +194,7 @@ class TestTokens:
     def test_only_the_hash_is_kept(self, cast):
         from knox.models import AuthToken
 
-        from annotator.actions import tokens
+        from annotator.actions.projects import tokens
 
         kept, secret = tokens.create_token(cast.ana)
         assert secret not in str(AuthToken.objects.filter(pk=kept.pk).values().get())

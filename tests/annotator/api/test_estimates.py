@@ -3,7 +3,7 @@
 import pytest
 
 from annotator import jobs
-from annotator.actions import domains, estimating
+from annotator.actions.figures import domains, estimating
 from annotator.api import schema
 from annotator.models import ImportBatch, Job
 from tests.annotator.audited import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.actions import calibrating
+from annotator.actions.trust import calibrating
 from annotator.models import Job, TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off

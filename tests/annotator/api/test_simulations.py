@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotator import jobs
-from annotator.actions import projects
+from annotator.actions.projects import projects
 from annotator.models import Project, Simulation
 from tests.annotator.simulated import QUICK, labelled_file, labelled_project, work
 from tests.factories import make_project

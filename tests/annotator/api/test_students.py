@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.actions import promoting
+from annotator.actions.students import promoting
 from annotator.models import StudentVersion
 from tests.annotator.audited import audited_project
 from tests.annotator.web.test_versions import with_files

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from annotator.actions import settling
+from annotator.actions.verdicts import settling
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,11 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from annotator.actions import assigning, backup, encoding, exporting, media, upgrading
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.exports import exporting
+from annotator.actions.imports import media
+from annotator.actions.instance import backup, upgrading
 from annotator.models import Project, Snapshot
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 

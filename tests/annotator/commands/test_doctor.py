@@ -9,8 +9,12 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotator.actions import assigning, doctor, encoding, exporting, lessons
-from annotator.actions.encoding import students_folder
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.exports import exporting
+from annotator.actions.instance import doctor
+from annotator.actions.students import lessons
 from annotator.models import (
     Assignment,
     Encoding,

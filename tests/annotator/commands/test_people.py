@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 
-from annotator.actions import projects
+from annotator.actions.projects import projects
 from annotator.models import Annotation, Invitation, Item, LedgerEntry, Membership, Project, User
 from tests.factories import PASSWORD
 
@@ -52,7 +52,7 @@ class TestAccounts:
         assert answer.json()["username"] == "lea"
 
     def test_a_reset_link_ends_tokens(self, cast, client):
-        from annotator.actions import people
+        from annotator.actions.projects import people
 
         secret = run("create_token", "ana")
         link = run("reset_password", "ana@example.org")
@@ -79,7 +79,7 @@ class TestProjects:
             run("create_project", "X", "--owner", "lea", "--items", "image", "--encoder", "minilm")
 
     def test_invites_by_name_or_number(self, project, cast):
-        from annotator.actions import people
+        from annotator.actions.projects import people
 
         link = run("invite", "Tickets", "--role", "viewer", "--uses", "2")
         people.accept_invitation(link.rstrip("/").rsplit("/", 1)[1], cast.cleo)
@@ -113,7 +113,7 @@ class TestRemoving:
         assert not Annotation.objects.filter(pk=said.pk).exists()
 
     def test_redacts_an_item_and_keeps_the_ledger_whole(self, project, cast):
-        from annotator.actions import sealing
+        from annotator.actions.verdicts import sealing
 
         said = speak(project, cast.ana, "their name is Bob")
         sealing.seal(project)
@@ -153,7 +153,7 @@ class TestRemoving:
     def test_redacting_forgets_the_vector(self, cast):
         import numpy as np
 
-        from annotator.actions import encoding
+        from annotator.actions.encoders import encoding
         from tests.annotator.actions.test_loop import make_pool, work
 
         project, _, _ = make_pool(cast, 12)
@@ -171,7 +171,7 @@ def speak(project, user, comment):
     """One answer with a comment."""
     import uuid
 
-    from annotator.actions import assigning, labeling
+    from annotator.actions.desk import assigning, labeling
 
     voice = assigning.voice_of(project, user)
     lease = assigning.lease(project, voice, 1)[0]

@@ -5,7 +5,10 @@ from uuid import uuid4
 import numpy as np
 
 from annotator import jobs
-from annotator.actions import encoding, indexing, settling, training
+from annotator.actions.encoders import encoding
+from annotator.actions.imports import indexing
+from annotator.actions.students import training
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Encoding, Job, StudentVersion
 from learning.students.predictions import write_predictions
 

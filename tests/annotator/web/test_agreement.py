@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.actions import agreeing, skills
+from annotator.actions.verdicts import agreeing, skills
 from tests.annotator.actions.test_skills import crowd, say, voices_of
 from tests.annotator.audited import running
 from tests.factories import make_items
@@ -18,7 +18,7 @@ def url(project):
 def answered(project, monkeypatch):
     """Sixty items with four answers each, learnt from without workers."""
     from annotator import jobs
-    from annotator.actions import settling
+    from annotator.actions.verdicts import settling
 
     monkeypatch.setattr(jobs, "ring", lambda *args, **kwargs: None)
     start = project.item_count
@@ -50,7 +50,7 @@ def test_figures_skills_labels_and_pairs_are_told_with_intervals(lea, answered):
 
 def test_few_double_answers_are_said_to_be_few(lea, project, monkeypatch):
     from annotator import jobs
-    from annotator.actions import settling
+    from annotator.actions.verdicts import settling
 
     monkeypatch.setattr(jobs, "ring", lambda *args, **kwargs: None)
     start = project.item_count

@@ -9,7 +9,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions import assigning, bulk, labeling, revising, sealing, searching, settling
+from annotator.actions.desk import assigning, labeling, revising
+from annotator.actions.explore import bulk, searching
+from annotator.actions.verdicts import sealing, settling
 from annotator.errors import ForbiddenError, InvalidError
 from annotator.models import (
     Annotation,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from annotator.actions import domains, estimating
+from annotator.actions.figures import domains, estimating
 from annotator.models import AuditSheet, ImportBatch, Item, Job, Project, Verdict
 from annotator.web import estimates, measures
 from tests.annotator.audited import (

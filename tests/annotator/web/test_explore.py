@@ -6,7 +6,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from annotator.actions import assigning, labeling, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.verdicts import settling
 from annotator.models import Item, Part, Pick
 from annotator.web import words
 from tests.annotator.web.helpers import encode, index, say, teach
@@ -158,8 +159,8 @@ def test_similar_items_say_when_nothing_is_encoded(lea, tickets):
 
 def test_a_search_that_takes_too_long_says_how_far_it_came(lea, tickets, monkeypatch):
     encode(tickets)
-    monkeypatch.setattr("annotator.actions.neighbours.BLOCK", 2)
-    monkeypatch.setattr("annotator.actions.neighbours.LONGEST_SECONDS", -1.0)
+    monkeypatch.setattr("annotator.actions.explore.neighbours.BLOCK", 2)
+    monkeypatch.setattr("annotator.actions.explore.neighbours.LONGEST_SECONDS", -1.0)
     response = lea.get(f"/projects/{tickets.pk}/items/0/similar")
     assert response.context["found"].seen == 2
     assert b"The first 2 of 6 items were compared" in response.content

@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from annotator import jobs
-from annotator.actions import assigning, exporting
+from annotator.actions.desk import assigning
+from annotator.actions.exports import exporting
 from annotator.models import Job, Snapshot
 from tests.annotator.web.helpers import say
 from tests.factories import make_project

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning
+from annotator.actions.desk import assigning
 from annotator.models import Annotation, AnnotationKind, Flag, Pick
 
 pytestmark = pytest.mark.django_db

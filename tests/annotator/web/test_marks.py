@@ -5,8 +5,9 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning, labeling, teachers
-from annotator.actions.assigning import voice_of
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.desk.assigning import voice_of
+from annotator.actions.teachers import teachers
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Outcome, Project, Verdict
 from annotator.web.marks import Part, marked, value_of

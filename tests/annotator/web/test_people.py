@@ -3,7 +3,8 @@
 import pytest
 from django.test import Client
 
-from annotator.actions import assigning, people
+from annotator.actions.desk import assigning
+from annotator.actions.projects import people
 from annotator.models import Assignment, Invitation, Membership, Role, User
 from tests.annotator.web.helpers import say
 from tests.factories import PASSWORD, make_project

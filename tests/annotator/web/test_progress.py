@@ -5,7 +5,8 @@ import uuid
 import pytest
 
 from annotator import jobs
-from annotator.actions import assigning, labeling, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.verdicts import settling
 from annotator.models import Job, JobState, StudentVersion
 from tests.factories import make_items
 

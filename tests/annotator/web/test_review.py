@@ -5,7 +5,8 @@ import uuid
 import numpy as np
 import pytest
 
-from annotator.actions import assigning, labeling, settling
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Flag, Item, Verdict
 from annotator.web import words
 from tests.annotator.web.helpers import encode, say

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from annotator.actions import assigning, calibrating
+from annotator.actions.desk import assigning
+from annotator.actions.trust import calibrating
 from annotator.models import TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off

@@ -2,7 +2,8 @@
 
 import pytest
 
-from annotator.actions import assigning, neighbours, seeding
+from annotator.actions.desk import assigning
+from annotator.actions.explore import neighbours, seeding
 from annotator.models import Flag, Item, Seeding
 from tests.annotator.web.helpers import index
 from tests.factories import make_items, make_project

@@ -3,7 +3,7 @@
 import pytest
 from knox.models import AuthToken
 
-from annotator.actions import assigning
+from annotator.actions.desk import assigning
 from annotator.models import Label, Membership, Project, Role
 from tests.annotator.web.helpers import say
 from tests.factories import make_project

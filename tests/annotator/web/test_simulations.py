@@ -4,7 +4,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotator import jobs
-from annotator.actions import projects, simulation_runs, simulations
+from annotator.actions.projects import projects
+from annotator.actions.simulations import simulation_runs, simulations
 from annotator.models import Project, Simulation, StrategyChange
 from tests.annotator.simulated import labelled_file, labelled_project, start, work
 from tests.factories import make_project

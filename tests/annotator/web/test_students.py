@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from annotator.actions import teaching, training
+from annotator.actions.students import teaching, training
 from annotator.models import Job, Membership, Role, StudentVersion
 from annotator.runtime.modelclient import ModelStartingError
 from tests.annotator.web.helpers import teach

@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from annotator import jobs
-from annotator.actions import teacher_runs
+from annotator.actions.teachers import teacher_runs
 from annotator.models import Endpoint, EndpointKey, Job, Recording, Teacher, TeacherRun
 from tests.annotator.teaching import KEY, admin, teacher_on, work_off
 from tests.annotator.web.helpers import teach

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from annotator.actions import assigning, encoding, promoting, sheets, teaching
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import encoding
+from annotator.actions.students import promoting, sheets, teaching
 from annotator.models import Item, Part, Project, Promotion, StudentVersion
 from learning.students.predictions import write_predictions
 from tests.annotator.audited import (

@@ -1,0 +1,1 @@
+"""Find items, and do something with all hits."""

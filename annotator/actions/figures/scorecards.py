@@ -1,0 +1,276 @@
+"""What is known of every voice, from the random sample alone: accuracy, labels, confusions.
+
+A teacher and an import are held against what people decided; a person against what other people
+said, since their own vote is part of what was decided. Items that selection chose have no part in
+it: they are harder than the pool, and a voice would look worse than it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import connection
+
+from annotator.actions.queue import auditing
+from annotator.actions.teachers import identity, lending
+from annotator.models import Annotator, AnnotatorKind, Part, Project, Stream, Teacher
+
+if TYPE_CHECKING:
+    from learning.audit.estimates import Sample
+    from learning.audit.intervals import Estimate
+    from learning.tasks import Columns
+
+# Shared items below which no figure of a voice is shown.
+FEWEST = 30
+
+_SAID = """
+SELECT i.number, a.annotator_id, v.kind, a.labels, a.stream, coalesce(t.fingerprint, '')
+FROM annotator_item i
+JOIN annotator_annotation a ON a.item_id = i.id
+JOIN annotator_annotator v ON v.id = a.annotator_id
+LEFT JOIN annotator_teacheranswer t ON t.annotation_id = a.id
+WHERE i.project_id = %s AND i.number = ANY(%s)
+  AND a.kind = 'answer' AND a.question_id IS NULL
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+ORDER BY a.id
+"""
+
+AGAINST = {
+    AnnotatorKind.PERSON: "what other people said of the same items, each without seeing the others",
+    AnnotatorKind.TEACHER: "what people decided, without seeing what it said",
+    AnnotatorKind.IMPORT: "what people decided, without seeing the file",
+    AnnotatorKind.STUDENT: "what people decided, without seeing what it said",
+}
+
+
+class Word(NamedTuple):
+    """One standing whole answer to a drawn item."""
+
+    number: int
+    voice: int
+    kind: str
+    labels: frozenset[int]
+    stream: str
+    fingerprint: str
+
+
+class Taught(NamedTuple):
+    """A teacher's settings as they are now, and the parts of the sample that are fair to it."""
+
+    fingerprint: str
+    fair: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """`count` items that are `truth` were given `said`, of `of` items that are `truth`.
+
+    Where items may have several labels one of the two is None: a label was missed or added.
+    """
+
+    truth: int | None
+    said: int | None
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScore:
+    """Of the items with the label those it found, and of those it gave the label to the right ones."""
+
+    label: int
+    recall: Estimate
+    precision: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A voice on the drawn items. `shared` of them can be compared, `missing` more are needed.
+
+    accuracy is None while too few are; `stale` more were answered with a teacher's earlier settings.
+    """
+
+    kind: str
+    shared: int
+    right: int
+    stale: int
+    accuracy: Estimate | None
+    labels: Sequence[LabelScore]
+    confusions: Sequence[Confusion]
+
+    @property
+    def missing(self) -> int:
+        return max(FEWEST - self.shared, 0)
+
+    @property
+    def against(self) -> str:
+        return AGAINST[AnnotatorKind(self.kind)]
+
+
+class Drawn:
+    """The answered part of the random sample, with every voice's word on it; two reads in all."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.parts: dict[int, Part] = {}
+        self.decided: dict[int, frozenset[int]] = {}
+        for part in (Part.EVALUATION, Part.CALIBRATION, Part.SEED):
+            for number, labels in auditing.answered(project, part):
+                self.parts[number] = part
+                self.decided[number] = frozenset(labels)
+        with connection.cursor() as cursor:
+            cursor.execute(_SAID, [project.pk, list(self.decided)])
+            self.words = [
+                Word(number, voice, kind, frozenset(labels), stream, fingerprint)
+                for number, voice, kind, labels, stream, fingerprint in cursor.fetchall()
+            ]
+
+    @cached_property
+    def columns(self) -> Columns:
+        from annotator.actions.projects.schema import columns_of
+
+        return columns_of(self.project)
+
+    def of(self, voice: Annotator, teacher: Taught | None = None) -> Score:
+        """A voice's score. A teacher's answers under other settings are counted apart, and items
+        that it learned from not at all."""
+        mine = [word for word in self.words if word.voice == voice.pk]
+        if teacher is not None:
+            mine = [word for word in mine if self.parts[word.number] in teacher.fair]
+        now = [w for w in mine if teacher is None or w.fingerprint == teacher.fingerprint]
+        pairs = self._pairs(voice, now)
+        right = sum(truth == said for truth, said in pairs)
+        enough = len(pairs) >= FEWEST
+        sample = self._sample(pairs) if enough else None
+        return Score(
+            kind=voice.kind,
+            shared=len(pairs),
+            right=right,
+            stale=len(mine) - len(now),
+            accuracy=None if sample is None else _accuracy(sample),
+            labels=[] if sample is None else self._labels(sample),
+            confusions=confusions(pairs, multi_label=self.project.multi_label) if enough else [],
+        )
+
+    def _pairs(
+        self, voice: Annotator, words: Iterable[Word]
+    ) -> list[tuple[frozenset[int], frozenset[int]]]:
+        """(truth, said) of the items on which this voice can be compared."""
+        found = []
+        for word in words:
+            if voice.kind == AnnotatorKind.TEACHER:
+                truth: frozenset[int] | None = self.decided[word.number]
+            else:
+                truth = self._others[word.number].without(voice.pk)
+            if truth is not None and truth | word.labels <= self._live:
+                found.append((truth, word.labels))
+        return found
+
+    @cached_property
+    def _live(self) -> frozenset[int]:
+        return frozenset(self.columns.label_ids) - self.columns.archived
+
+    @cached_property
+    def _others(self) -> dict[int, People]:
+        found = {number: People() for number in self.decided}
+        for word in self.words:
+            if word.kind == AnnotatorKind.PERSON:
+                found[word.number].add(word)
+        return found
+
+    def _sample(self, pairs: Sequence[tuple[frozenset[int], frozenset[int]]]) -> Sample:
+        from learning.audit.estimates import Sample
+
+        return Sample(
+            truth=self.columns.hot([sorted(truth) for truth, _ in pairs]) > 0,
+            predicted=self.columns.hot([sorted(said) for _, said in pairs]) > 0,
+        )
+
+    def _labels(self, sample: Sample) -> list[LabelScore]:
+        from learning.audit import estimates
+
+        recalls, precisions = estimates.recalls(sample), estimates.precisions(sample)
+        return [
+            LabelScore(label=label, recall=recalls[column], precision=precisions[column])
+            for column, label in enumerate(self.columns.label_ids)
+            if self.columns.active[column]
+        ]
+
+
+class People:
+    """What people said of one item: a reviewer's last word, else what most of them said."""
+
+    def __init__(self) -> None:
+        self.words: list[Word] = []
+
+    def add(self, word: Word) -> None:
+        self.words.append(word)
+
+    def without(self, voice: int) -> frozenset[int] | None:
+        """What everybody but this voice makes of it; None where nobody else spoke, or they differ."""
+        others = [word for word in self.words if word.voice != voice]
+        reviews = [word for word in others if word.stream == Stream.REVIEW]
+        if reviews:
+            return reviews[-1].labels
+        counted = Counter(word.labels for word in others).most_common(2)
+        if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):
+            return None
+        return counted[0][0]
+
+
+def scores(project: Project) -> dict[int, Score]:
+    """By voice, of everybody who answered one of the drawn items."""
+    drawn = Drawn(project)
+    voices = Annotator.objects.filter(pk__in={word.voice for word in drawn.words})
+    known = taught(project)
+    return {voice.pk: drawn.of(voice, known.get(voice.pk)) for voice in voices}
+
+
+def score(project: Project, voice: Annotator) -> Score:
+    """One voice's."""
+    return Drawn(project).of(voice, taught(project).get(voice.pk))
+
+
+def taught(project: Project) -> dict[int, Taught]:
+    """By voice, of the project's teachers as they are set up now; none while there are no labels."""
+    if not project.live_labels().exists():
+        return {}
+    schema = lending.schema_of(project)
+    rows = Teacher.objects.filter(project=project).select_related("endpoint")
+    return {
+        row.voice_id: Taught(
+            fingerprint=identity.fingerprint(row, row.params, schema),
+            fair=auditing.fair_parts(row.plugin),
+        )
+        for row in rows
+    }
+
+
+def _accuracy(sample: Sample) -> Estimate:
+    from learning.audit import estimates
+
+    return estimates.accuracy(sample)
+
+
+def confusions(
+    pairs: Iterable[tuple[frozenset[int], frozenset[int]]], *, multi_label: bool
+) -> list[Confusion]:
+    """What is taken for what, most often first."""
+    counts: Counter[tuple[int | None, int | None]] = Counter()
+    true: Counter[int | None] = Counter()
+    for truth, said in pairs:
+        true.update(truth)
+        if multi_label:
+            counts.update((label, None) for label in truth - said)
+            counts.update((None, label) for label in said - truth)
+        elif truth != said:
+            counts.update((one, other) for one in truth for other in said)
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return [
+        Confusion(truth=truth, said=said, count=count, of=true[truth])
+        for (truth, said), count in ranked
+    ]

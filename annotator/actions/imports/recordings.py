@@ -1,0 +1,253 @@
+"""Files of answers that models gave elsewhere: received, looked at, read in a job, then teachers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions.imports import uploads
+from annotator.actions.teachers import lending
+from annotator.errors import ConflictError, InvalidError
+from annotator.formats import FormatError
+from annotator.formats.answers import AnswerMapping, ReadAnswer, guess_answers, read_answer
+from annotator.formats.guessing import Column, columns_of
+from annotator.formats.preview import SAMPLE_ROWS, preview
+from annotator.formats.records import Problem, Record, RowError
+from annotator.formats.sniffing import format_of
+from annotator.models import (
+    Item,
+    Job,
+    JobState,
+    Project,
+    RecordedAnswer,
+    Recording,
+    RecordingState,
+    Teacher,
+    User,
+)
+from learning.errors import LearningError
+
+if TYPE_CHECKING:
+    from learning.teachers.names import NameTable
+
+LONGEST_NAME = 60  # the model's name follows where a file holds several
+KEPT_DAYS = 14
+SHOWN_PROBLEMS = 20
+BEFORE = (RecordingState.WAITING, RecordingState.NEEDS_DECISION, RecordingState.FAILED)
+BadRows = Literal["ask", "skip"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The beginning of a file under a mapping.
+
+    labels: (name, how often, whether the project has it), commonest first. problems: rows of the
+    sample that cannot be read so.
+    """
+
+    columns: list[Column]
+    rows: list[Record]
+    mapping: AnswerMapping
+    models: list[tuple[str, int]]
+    labels: list[tuple[str, int, bool]]
+    problems: list[Problem]
+    sampled: int
+    complete: bool
+    notes: list[str]
+
+
+def receive(
+    project: Project, file: BinaryIO, user: User | None = None, *, name: str = ""
+) -> Recording:
+    """Keep an upload under a random name. Raises InvalidError for a file that can't be read."""
+    lending.schema_of(project)
+    stored = uploads.store(file)
+    shown = Path(name or getattr(file, "name", "") or "file").name[:255]
+    try:
+        with uploads.path_of(stored.name).open("rb") as stream:
+            found = format_of(stream, shown)
+        if found == "images":
+            raise FormatError("A zip of images holds no answers. Choose CSV, JSONL or Parquet.")
+    except FormatError as error:
+        uploads.remove(stored.name)
+        raise InvalidError(str(error), field="file") from error
+    return Recording.objects.create(
+        project=project,
+        name=Path(shown).stem[:LONGEST_NAME],
+        file_name=shown,
+        stored_name=stored.name,
+        format=found,
+        size_bytes=stored.size_bytes,
+        created_by=user,
+    )
+
+
+def look(
+    recording: Recording,
+    *,
+    mapping: AnswerMapping | None = None,
+    reader: AnyMapping[str, Any] | None = None,
+) -> Look:
+    """Show the beginning of a received file. Raises InvalidError when it can't be read so."""
+    if recording.state not in BEFORE:
+        raise ConflictError("This file is not there any more: it was read, or let go.")
+    try:
+        with uploads.path_of(recording.stored_name).open("rb") as stream:
+            seen = preview(
+                stream,
+                recording.file_name,
+                n=SAMPLE_ROWS,
+                format=recording.format,
+                options=reader,
+            )
+    except (FormatError, LearningError) as error:
+        raise InvalidError(str(error), field="file") from error
+    columns = columns_of(seen.rows)
+    chosen = mapping or guess_answers(columns, seen.rows)
+    said, problems = _sampled(seen.rows, chosen, multi_label=recording.project.multi_label)
+    models = Counter(answer.model for answer in said)
+    return Look(
+        columns=columns,
+        rows=seen.rows,
+        mapping=chosen,
+        models=models.most_common(),
+        labels=_labels(recording.project, said),
+        problems=[*seen.problems, *problems][:SHOWN_PROBLEMS],
+        sampled=seen.sampled,
+        complete=seen.complete,
+        notes=seen.notes,
+    )
+
+
+def _sampled(
+    rows: list[Record], mapping: AnswerMapping, *, multi_label: bool
+) -> tuple[list[ReadAnswer], list[Problem]]:
+    said: list[ReadAnswer] = []
+    problems: list[Problem] = []
+    if mapping.problem:
+        return said, problems
+    for record in rows:
+        try:
+            said.append(read_answer(record, mapping, multi_label=multi_label))
+        except RowError as bad:
+            problems += bad.problems(record.row)
+    return said, problems
+
+
+def _labels(project: Project, said: list[ReadAnswer]) -> list[tuple[str, int, bool]]:
+    names = names_of(project)
+    counts = Counter(
+        name for answer in said for name in (answer.labels or answer.probabilities or ())
+    )
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return [(name, count, names.column(name) is not None) for name, count in ordered]
+
+
+def names_of(project: Project) -> NameTable:
+    """Finds the label that a name from elsewhere means."""
+    from learning.teachers.names import NameTable
+
+    return NameTable(lending.schema_of(project))
+
+
+def begin(
+    recording: Recording,
+    mapping: AnswerMapping,
+    user: User | None = None,
+    *,
+    name: str = "",
+    reader: AnyMapping[str, Any] | None = None,
+    bad_rows: BadRows = "ask",
+) -> Recording:
+    """Enqueue the reading of a received file, once. Raises InvalidError for an unfit mapping."""
+    if mapping.problem:
+        raise InvalidError(mapping.problem, field="mapping")
+    lending.schema_of(recording.project)
+    with transaction.atomic():
+        # Parts two presses of the button: one of them finds the file under way.
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        if recording.state not in BEFORE or _is_under_way(recording):
+            raise ConflictError("This file is being read already, or was.")
+        recording.state = RecordingState.WAITING
+        recording.name = " ".join(name.replace("\x00", "").split())[:LONGEST_NAME] or recording.name
+        recording.mapping = mapping.to_json()
+        recording.options = {"reader": dict(reader or {}), "bad_rows": bad_rows}
+        recording.report = {}
+        recording.job = jobs.enqueue(
+            "record",
+            project=recording.project,
+            params={"recording": recording.pk},
+            started_by=user,
+        )
+        recording.save()
+    return recording
+
+
+def decide(
+    recording: Recording, decision: Literal["rest", "discard"], user: User | None = None
+) -> Recording:
+    """Settle a file with bad rows: take the rest, or nothing of it."""
+    if recording.state != RecordingState.NEEDS_DECISION:
+        raise ConflictError("This file waits for no decision.")
+    if decision == "discard":
+        return discard(recording)
+    mapping = AnswerMapping.from_json(recording.mapping)
+    reader = recording.options.get("reader")
+    return begin(recording, mapping, user, reader=reader, bad_rows="skip")
+
+
+def discard(recording: Recording) -> Recording:
+    """Let a file go of which nothing was taken; one that is under way is cancelled."""
+    job = recording.job
+    if job is not None and not job.is_over:
+        jobs.request_cancel(job)
+    Recording.objects.filter(pk=recording.pk, state__in=BEFORE).update(
+        state=RecordingState.DISCARDED, finished_at=Now()
+    )
+    recording.refresh_from_db()
+    if recording.state == RecordingState.DISCARDED:
+        uploads.remove(recording.stored_name)
+    return recording
+
+
+def mark_stranded() -> int:
+    """Fail the files whose job is over without them: cancelled early, or its workers died."""
+    stranded = Recording.objects.filter(
+        state__in=[RecordingState.WAITING, RecordingState.READING],
+        job__state__in=[JobState.DONE, JobState.FAILED, JobState.CANCELLED],
+    )
+    told = "The reading ended before it was done. Nothing was taken; try again."
+    return stranded.update(state=RecordingState.FAILED, finished_at=Now(), report={"refused": told})
+
+
+def let_old_uploads_go() -> int:
+    """Let go what was uploaded and then forgotten, so that the disk doesn't fill with it."""
+    long_ago = timezone.now() - timedelta(days=KEPT_DAYS)
+    old = Recording.objects.filter(state__in=BEFORE, created_at__lt=long_ago)
+    found = [each for each in old[:100] if not _is_under_way(each)]
+    for each in found:
+        discard(each)
+    return len(found)
+
+
+def _is_under_way(recording: Recording) -> bool:
+    return Job.objects.live().filter(kind="record", params__recording=recording.pk).exists()
+
+
+def covered(spoken: Sequence[Teacher], rows: QuerySet[Item]) -> QuerySet[Item]:
+    """Of these items those that the file of one of these teachers speaks of."""
+    theirs = Q(pk__in=[])
+    for teacher in spoken:
+        theirs |= Q(recording=teacher.recording_id, model=teacher.params.get("model", ""))
+    return rows.filter(Exists(RecordedAnswer.objects.filter(theirs, item=OuterRef("pk"))))

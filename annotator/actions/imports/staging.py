@@ -1,0 +1,281 @@
+"""A file's rows on their way in: read, mapped, checked, and copied into temporary tables.
+
+The tables belong to the database session of one attempt. A killed worker takes them with it, and no
+other attempt can mix its rows with these, so that an import is all there or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from annotator.actions.imports.media import store_image
+from annotator.actions.projects import paths
+from annotator.actions.projects.schema import LABELS
+from annotator.errors import InvalidError
+from annotator.formats import Given, Problem
+from annotator.formats.mapping import Mapped
+from annotator.models import Label, Project
+from learning.tasks import TASKS
+
+FLUSH_ROWS = 5_000
+FLUSH_CHARACTERS = 8_000_000
+MOST_LABELS = 10_000
+KEPT_PROBLEMS = 1_000
+REMEMBERED_SETS = 50_000
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
+_TABLES = """
+CREATE TEMPORARY TABLE staged_item (
+    row int, external_id text, text text, text_b text, image text, meta jsonb, content_hash bytea,
+    item_id bigint DEFAULT nextval('{ids}'::regclass)
+);
+CREATE TEMPORARY TABLE staged_answer (
+    row int, voice int, prediction bool, labels int, score float8, value jsonb
+);
+CREATE TEMPORARY TABLE staged_set (id int, labels int[]);
+"""
+# The last two are made, and mostly dropped, by the transaction that lands the rows.
+_DROP = "DROP TABLE IF EXISTS staged_item, staged_answer, staged_set, staged_twin, staged_ids"
+
+
+def folded(name: str) -> str:
+    """A label's name as it is compared: without case and doubled spaces."""
+    return " ".join(name.split()).casefold()
+
+
+def content_hash(text: str, text_b: str = "", image: bytes | None = None) -> bytes:
+    """What makes two items the same: their texts but for spelling of accents and white space.
+
+    An image's hash is that of its bytes as we wrote them.
+    """
+    if image is not None:
+        return hashlib.blake2b(image, digest_size=16).digest()
+    content = f"{_plain(text)}\0{_plain(text_b)}" if text_b else _plain(text)
+    return hashlib.blake2b(content.encode(), digest_size=16).digest()
+
+
+def _plain(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.split())
+
+
+class UnknownLabelsError(ValueError):
+    """Labels of a row that the project doesn't have."""
+
+
+class LabelBook:
+    """The labels of the file: which the project has, which are new, and how often each comes."""
+
+    def __init__(self, project: Project, *, create: bool) -> None:
+        self._create, self._nested = create, project.task.nested
+        self._numbers: dict[str, int] = {}
+        self.names: list[str] = []
+        self.ids: list[int | None] = []
+        self.counts: list[int] = []
+        labels = Label.objects.filter(project=project, archived_at=None)
+        self._known = {key: pk for pk, name, key in labels.values_list("pk", "name", "key")}
+        self._known |= {folded(name): pk for pk, name, _ in labels.values_list("pk", "name", "key")}
+
+    def numbers(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """This file's numbers of the labels. Raises UnknownLabelsError when one may not be new."""
+        if self._nested:
+            names = tuple(self._path(name) for name in names)
+        unknown = [name for name in names if not self._has(name)]
+        if unknown:
+            listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
+            raise UnknownLabelsError(f"The project has no label {listed}.")
+        return tuple(dict.fromkeys(self._number(name) for name in names))
+
+    def count(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            self.counts[number] += 1
+
+    def new_names(self) -> list[str]:
+        return [name for name, pk in zip(self.names, self.ids, strict=True) if pk is None]
+
+    def _path(self, name: str) -> str:
+        """The path in its one form, unless it is the key of a label."""
+        if name in self._known:
+            return name
+        try:
+            return paths.cleaned(name)
+        except InvalidError as error:
+            raise UnknownLabelsError(str(error)) from error
+
+    def _has(self, name: str) -> bool:
+        short = folded(name)
+        return self._create or short in self._numbers or short in self._known or name in self._known
+
+    def _number(self, name: str) -> int:
+        short = folded(name)
+        number = self._numbers.get(short)
+        if number is None:
+            if len(self.names) >= MOST_LABELS:
+                raise InvalidError(
+                    f"The file holds more than {MOST_LABELS:,} different labels. "
+                    "Is it the right column?"
+                )
+            number = self._numbers[short] = len(self.names)
+            self.names.append(" ".join(name.split()))
+            self.ids.append(self._known.get(short) or self._known.get(name))
+            self.counts.append(0)
+        return number
+
+
+@dataclass
+class Report:
+    """What the importer is told; kept on the batch as JSON."""
+
+    rows: int = 0
+    good_rows: int = 0
+    bad_rows: int = 0
+    problem_count: int = 0
+    problems: list[list[Any]] = field(default_factory=list)
+    _last_bad: int = -1
+
+    def add(self, problem: Problem) -> None:
+        self.problem_count += 1
+        if problem.row != self._last_bad:
+            self.bad_rows += 1
+            self.rows += 1
+            self._last_bad = problem.row
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append([problem.row, problem.column, problem.message])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "good_rows": self.good_rows,
+            "bad_rows": self.bad_rows,
+            "problem_count": self.problem_count,
+            "problems": self.problems,
+        }
+
+
+class Stage:
+    """The temporary tables of one import, filled in batches so that memory stays flat."""
+
+    def __init__(self, project: Project, book: LabelBook) -> None:
+        self.book = book
+        self.voices: dict[str, int] = {}
+        self.project = project
+        self._task = TASKS[project.task_type]()
+        self._items: list[tuple[Any, ...]] = []
+        self._answers: list[tuple[Any, ...]] = []
+        self._sets: list[tuple[int, list[int]]] = []
+        self._set_ids: dict[tuple[int, ...], int] = {}
+        self._words: dict[Given, tuple[tuple[int, ...], tuple[Any, ...]]] = {}
+        self._next_set = 0
+        self._characters = 0
+
+    def add(self, item: Mapped) -> bool:
+        """Take an item with its labels; True when a batch was written.
+
+        Raises UnknownLabelsError, having taken nothing, for labels that the project lacks, and
+        LearningError for marked places that the text does not have.
+        """
+        words = [(*self._word(one), self._value(one, item.text)) for one in _last_words(item.given)]
+        for numbers, word, value in words:
+            self.book.count(numbers)
+            self._answers.append((item.row, *word, value))
+        image = self._stored(item.image) if item.image is not None else ""
+        meta = _JSON.encode(item.meta) if item.meta else "{}"
+        digest = content_hash(item.text, item.text_b, item.image)
+        self._items.append(
+            (item.row, item.external_id, item.text, item.text_b, image, meta, digest)
+        )
+        self._characters += len(item.text) + len(item.text_b) + len(meta)
+        if len(self._items) < FLUSH_ROWS and self._characters < FLUSH_CHARACTERS:
+            return False
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Copy what waits into the tables."""
+        _copy(
+            "staged_item (row, external_id, text, text_b, image, meta, content_hash)", self._items
+        )
+        _copy("staged_set (id, labels)", self._sets)
+        _copy("staged_answer (row, voice, prediction, labels, score, value)", self._answers)
+        self._items, self._answers, self._sets, self._characters = [], [], [], 0
+
+    def _word(self, given: Given) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+        """The numbers of an answer's labels, and what the table holds of it beside the row."""
+        found = self._words.get(given)
+        if found is None:
+            numbers = self.book.numbers(given.labels)
+            voice = self.voices.setdefault(given.voice, len(self.voices))
+            prediction = given.kind == "prediction"
+            found = numbers, (voice, prediction, self._set(numbers), given.score)
+            if len(self._words) >= REMEMBERED_SETS:
+                self._words.clear()
+            self._words[given] = found
+        return found
+
+    def _value(self, given: Given, text: str) -> str | None:
+        """The answer's value as JSON, in which labels go by this file's numbers."""
+        if given.spans is None or self._task.shape == LABELS:
+            return None  # a list of no places says "no label" where labels are the answer
+        spans = [
+            {"start": start, "end": end, "label": self.book.numbers((label,))[0]}
+            for start, end, label in given.spans
+        ]
+        numbers = {one["label"] for one in spans}
+        value = self._task.read({"spans": spans}, text, numbers)
+        return None if value is None else _JSON.encode(value)
+
+    def _set(self, numbers: tuple[int, ...]) -> int:
+        """A number for these labels together; few sets make up most files."""
+        found = self._set_ids.get(numbers)
+        if found is None:
+            if len(self._set_ids) >= REMEMBERED_SETS:
+                self._set_ids.clear()  # the same set then gets a second number, which does no harm
+            found = self._set_ids[numbers] = self._next_set
+            self._next_set += 1
+            self._sets.append((found, list(numbers)))
+        return found
+
+    def _stored(self, content: bytes) -> str:
+        from annotator.formats.images import kind_of
+
+        return store_image(self.project.pk, content, kind_of(content))
+
+
+def _last_words(given: tuple[Given, ...]) -> list[Given]:
+    """One answer and one prediction for each voice: the last that the file holds."""
+    if len(given) < 2:
+        return list(given)
+    return list({(one.voice, one.kind): one for one in given}.values())
+
+
+@contextmanager
+def staging(project: Project, book: LabelBook) -> Iterator[Stage]:
+    """Temporary tables for one import, gone at the end whatever happens."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP)  # what an attempt that was cancelled in this session may have left
+        cursor.execute("SELECT pg_get_serial_sequence('annotator_item', 'id')")
+        cursor.execute(_TABLES.format(ids=cursor.fetchone()[0]))
+    try:
+        yield Stage(project, book)
+    finally:
+        if not connection.needs_rollback and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute(_DROP)
+
+
+def _copy(target: str, rows: list[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -1,0 +1,1 @@
+"""The whole installation: proof, backup, upgrade, sweeping."""

@@ -1,0 +1,130 @@
+"""Blank what a person or an item said, and keep that it was said: hashes and positions stay.
+
+Files that already left (snapshots, backups) are not reached; the command says so.
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from knox.models import AuthToken
+
+from annotator.actions.desk import assigning
+from annotator.actions.encoders import reading_words
+from annotator.actions.encoders.encoding import open_matrix
+from annotator.actions.imports.media import image_path
+from annotator.errors import ConflictError, NotFoundError
+from annotator.models import (
+    Annotation,
+    Annotator,
+    Encoding,
+    Flag,
+    Invitation,
+    Item,
+    ItemSearch,
+    Membership,
+    RecordedAnswer,
+    Role,
+    User,
+)
+
+
+def redact_annotation(annotation: Annotation, by: str) -> None:
+    """Blank an annotation's comment and reason through the audited door."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT annotator_redact(%s, %s)", [by, annotation.pk])
+
+
+def redact_item(item: Item, by: str) -> int:
+    """Blank an item: its text, id, metadata, image, vector, and every comment on it.
+
+    Returns how many comments were blanked. Its labels, hash and number stay.
+    """
+    image, project_id = item.image, item.project_id
+    with transaction.atomic():
+        _open_door(by, "redact item", item.pk)
+        blanked = _redact_all(Annotation.objects.filter(item=item), by)
+        Flag.objects.filter(item=item).update(reason="", evidence=[])
+        RecordedAnswer.objects.filter(item=item).update(reason="", unknown="")
+        ItemSearch.objects.filter(item=item).delete()
+        Item.objects.filter(pk=item.pk).update(
+            text="", text_b="", external_id="", meta={}, image=""
+        )
+        _forget_vector(item)
+    if image and not Item.objects.filter(project_id=project_id, image=image).exists():
+        _remove_image(project_id, image)
+    return blanked
+
+
+def redact_person(user: User, by: str) -> int:
+    """Take a person's name out: account, voices, comments. Their answers stay, nameless.
+
+    Returns how many comments were blanked. Raises ConflictError for the only owner of a project.
+    """
+    owned = Membership.objects.filter(user=user, role=Role.OWNER, project__archived_at=None)
+    for membership in owned.select_related("project"):
+        others = membership.project.memberships.filter(role=Role.OWNER).exclude(user=user)
+        if not others.exists():
+            raise ConflictError(
+                f"{user.username} is the only owner of “{membership.project.name}”. "
+                "Make somebody else owner first, or delete the project."
+            )
+    with transaction.atomic():
+        _open_door(by, "redact person", user.pk)
+        voices = list(Annotator.objects.filter(user=user))
+        for voice in voices:
+            assigning.release_all(voice)
+        blanked = _redact_all(Annotation.objects.filter(annotator__in=voices), by)
+        Flag.objects.filter(raised_by__in=voices).update(reason="")
+        Annotator.objects.filter(user=user).update(name=f"removed-{user.pk}")
+        Membership.objects.filter(user=user).delete()
+        Invitation.objects.filter(created_by=user, revoked_at=None).update(revoked_at=Now())
+        AuthToken.objects.filter(user=user).delete()
+        _blank_account(user)
+    return blanked
+
+
+def _open_door(by: str, deed: str, subject: int) -> None:
+    """Leave a line in the log of the ledger's door, and close the door at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT annotator_open_ledger(%s, %s, %s)", [by, deed, subject])
+        cursor.execute("SELECT set_config('annotator.ledger_door', '', true)")
+
+
+def _redact_all(annotations: QuerySet[Annotation], by: str) -> int:
+    found = list(annotations.exclude(comment="", reason=""))
+    for annotation in found:
+        redact_annotation(annotation, by)
+    return len(found)
+
+
+def _blank_account(user: User) -> None:
+    from allauth.account.models import EmailAddress
+    from allauth.mfa.models import Authenticator
+
+    EmailAddress.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    user.username, user.email = f"removed-{user.pk}", ""
+    user.first_name = user.last_name = ""
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.set_unusable_password()  # ends every session, whose rows expire by themselves
+    user.save()
+
+
+def _forget_vector(item: Item) -> None:
+    """Zero the item's row in every matrix: a vector tells much of its text."""
+    import numpy as np
+
+    for encoding in Encoding.objects.filter(project_id=item.project_id):
+        matrix = open_matrix(encoding)
+        if item.number < matrix.rows:
+            matrix.write(item.number, np.zeros((1, encoding.dimensions), dtype=np.float32))
+    reading_words.forget(item)
+
+
+def _remove_image(project_id: int, name: str) -> None:
+    try:
+        image_path(project_id, name).unlink(missing_ok=True)
+    except NotFoundError:
+        return  # it was gone already

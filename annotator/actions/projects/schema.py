@@ -1,0 +1,243 @@
+"""The label schema: add, rename, reorder, archive at any time; no answer is ever lost."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, LiteralString
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from annotator.actions.projects import paths
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Label, Project
+from annotator.models.statements import run_prepared
+
+if TYPE_CHECKING:
+    from learning.tasks import Columns
+
+COLOURS = 12
+# The shape of answers that are labels and nothing more.
+LABELS = "labels"
+LONGEST_NAME = Label.LONGEST_NAME
+HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
+DIGITS = frozenset("0123456789")
+
+
+_LIVE_LABELS: LiteralString = """
+SELECT id FROM annotator_label
+WHERE project_id = %(project)s AND archived_at IS NULL AND id = ANY(%(labels)s::bigint[])
+ORDER BY "column"
+"""
+
+
+def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
+    """The project's labels as array columns; archived ones are masked unless asked for."""
+    from learning.tasks import Columns
+
+    labels = list(Label.objects.filter(project=project).order_by("column"))
+    archived = () if with_archived else (x.pk for x in labels if x.archived_at is not None)
+    nested = labels if project.task.nested else ()
+    return Columns(
+        label_ids=tuple(label.pk for label in labels),
+        archived=frozenset(archived),
+        parents={label.pk: label.parent_id for label in nested if label.parent_id},
+    )
+
+
+def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
+    """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
+    wanted = set(labels)
+    if project.shape != LABELS:
+        raise InvalidError("Labels alone answer nothing in this project.", field="labels")
+    if not project.multi_label and len(wanted) != 1:
+        raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
+    rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})
+    known = [pk for (pk,) in rows]
+    if len(known) != len(wanted):
+        strangers = ", ".join(str(pk) for pk in sorted(wanted - set(known)))
+        raise InvalidError(
+            f"Label {strangers} is not in this project's schema, or was archived meanwhile. "
+            "Reload the page and choose again; nothing was stored.",
+            field="labels",
+        )
+    return known
+
+
+def check_answer(project: Project, labels: Sequence[int], question: int | None) -> list[int]:
+    """As `check_labels`, of an answer to the question about one label where there is one."""
+    if question is None:
+        return check_labels(project, labels)
+    if not set(labels) <= {question}:
+        raise InvalidError("An answer about one label names that label, or none.", field="labels")
+    if not project.multi_label:
+        raise InvalidError("Items of this project have one label each.", field="question")
+    asked = check_labels(project, [question])
+    return asked if labels else []
+
+
+def add_label(
+    project: Project,
+    name: str,
+    *,
+    key: str = "",
+    description: str = "",
+    hotkey: str = "",
+    parent: Label | None = None,
+) -> Label:
+    """Add a label at the end of the schema. Raises ConflictError when the name is taken."""
+    return add_labels(project, [(name, key, description, hotkey)], parent=parent)[0]
+
+
+def add_labels(
+    project: Project,
+    entries: Sequence[tuple[str, str, str, str]],
+    *,
+    parent: Label | None = None,
+) -> list[Label]:
+    """Add labels given as (name, key, description, hotkey); empty keys are made from the names.
+
+    Where labels are grades, the first is the lowest, and one named by a digit has it as its key. In a
+    tree names are paths, and branches that are missing are added too.
+    """
+    if project.task.begins_with and Label.objects.filter(project=project).exists():
+        raise ConflictError(
+            "The answers of this type of project are fixed: rename or archive them."
+        )
+    with transaction.atomic():
+        # Parts two people who add a label at once: columns are given out one by one.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        known = list(Label.objects.filter(project=project))
+        names = {label.name.casefold() for label in known if label.archived_at is None}
+        keys = {label.key for label in known}
+        hotkeys = {label.hotkey for label in known if label.archived_at is None}
+        column = max((label.column for label in known), default=-1) + 1
+        position = max((label.position for label in known), default=-1) + 1
+        fresh: list[Label] = []
+        wished = entries
+        if project.task.nested:
+            wished = [(paths.below(parent, one[0]), *one[1:]) for one in entries]
+            entries = paths.with_branches(wished, names)
+        for offset, (name, key, description, hotkey) in enumerate(entries):
+            clean = _checked_name(name, names)
+            names.add(clean.casefold())
+            wanted = hotkey or (clean if project.task.ordered and clean in DIGITS else "")
+            chosen = wanted if wanted and wanted not in hotkeys else _free_hotkey(hotkeys)
+            hotkeys.add(chosen)
+            fresh.append(
+                Label(
+                    project=project,
+                    column=column + offset,
+                    key=_free_key(key or slug(clean), keys),
+                    name=clean,
+                    description=description.strip(),
+                    hotkey=chosen,
+                    colour=(column + offset) % COLOURS,
+                    parent=parent,
+                    position=position + offset,
+                )
+            )
+            keys.add(fresh[-1].key)
+        Label.objects.bulk_create(fresh)
+        return paths.attach(fresh, known, wished) if project.task.nested else fresh
+
+
+def begin_labels(project: Project) -> list[Label]:
+    """Give a new project the labels that its type of answers begins with."""
+    own = project.task.begins_with
+    entries = [(name, key, "", hotkey) for name, key, hotkey in own]
+    return add_labels(project, entries) if entries else []
+
+
+def slug(name: str) -> str:
+    """A key made from a name: lower case ASCII where that is possible, else the name itself."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    short = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    return (short or re.sub(r"\s+", "-", name.strip()))[:90]
+
+
+def _checked_name(name: str, taken: set[str]) -> str:
+    clean = " ".join(name.split())
+    if not clean:
+        raise InvalidError("A label needs a name.", field="name")
+    if len(clean) > LONGEST_NAME:
+        raise InvalidError(f"A label's name has {LONGEST_NAME} characters at most.", field="name")
+    if clean.casefold() in taken:
+        raise ConflictError(f"There is a label named “{clean}” already.", field="name")
+    return clean
+
+
+def _free_key(wanted: str, taken: set[str]) -> str:
+    key, number = wanted[:90], 2
+    while key in taken:
+        key = f"{wanted[:90]}-{number}"
+        number += 1
+    return key
+
+
+def _free_hotkey(taken: set[str]) -> str:
+    return next((key for key in HOTKEYS if key not in taken), "")
+
+
+def change_label(
+    label: Label, *, name: str, description: str, hotkey: str, colour: int | None = None
+) -> Label:
+    """Rename or describe a label. Answers refer to its id, so none is touched."""
+    others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(
+        pk=label.pk
+    )
+    former, nested = label.name, label.project.task.nested
+    wanted = paths.renamed(label, name) if nested else name
+    label.name = _checked_name(wanted, {other.name.casefold() for other in others})
+    if hotkey and others.filter(hotkey=hotkey).exists():
+        raise ConflictError(f"The key “{hotkey}” belongs to another label.", field="hotkey")
+    label.description, label.hotkey = description.strip(), hotkey[:1]
+    if colour is not None:
+        label.colour = colour % COLOURS
+    with transaction.atomic():
+        label.save(update_fields=["name", "description", "hotkey", "colour"])
+        if nested and label.name != former:
+            paths.carry(label, former)
+    return label
+
+
+def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
+    """Show the labels in this order; labels not named follow in their former order.
+
+    Raises ConflictError where labels are grades: their order is what answers mean.
+    """
+    if project.task.ordered or project.task.sided or project.task.nested:
+        raise ConflictError("These labels keep their order: the answers given so far rely on it.")
+    with transaction.atomic():
+        labels = {
+            label.pk: label for label in Label.objects.select_for_update().filter(project=project)
+        }
+        named = [labels.pop(pk) for pk in label_ids if pk in labels]
+        rest = sorted(labels.values(), key=lambda label: (label.position, label.pk))
+        for position, label in enumerate([*named, *rest]):
+            label.position = position
+        Label.objects.bulk_update([*named, *rest], ["position"])
+
+
+def archive_label(label: Label) -> None:
+    """Take a label off the screen. Its answers stay in the ledger and in exports of the ledger.
+
+    Raises ConflictError for a side, without which two texts cannot be compared.
+    """
+    if label.project.task.sided and label.column < 2:
+        raise ConflictError(f"Without “{label.name}” the two texts cannot be compared.")
+    Label.objects.filter(pk=label.pk, archived_at=None).update(archived_at=Now())
+
+
+def restore_label(label: Label) -> None:
+    """Put an archived label back at the end of the schema, a grade in its place of the scale."""
+    last = Label.objects.filter(project_id=label.project_id).aggregate(last=Max("position"))["last"]
+    if Label.objects.filter(
+        project_id=label.project_id, archived_at=None, name__iexact=label.name
+    ).exists():
+        raise ConflictError(f"There is another label named “{label.name}” by now.", field="name")
+    place = label.position if label.project.task.ordered else last + 1
+    Label.objects.filter(pk=label.pk).update(archived_at=None, position=place)

@@ -1,0 +1,113 @@
+"""From a looked-at file to a project that can be labelled: its shape, its first labels, its import."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from django.db import transaction
+
+from annotator.actions.imports import importing
+from annotator.actions.projects import projects, schema
+from annotator.errors import ConflictError, InvalidError
+from annotator.formats import FormatError
+from annotator.formats.mapping import Mapping
+from annotator.formats.preview import Preview, given_in, preview
+from annotator.models import ImportBatch, ItemKind, Project, User
+
+# Formats in which labels have a place of their own, whatever the columns.
+BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll", "tokens"}
+
+
+def kind_of(found: Preview) -> ItemKind:
+    """What the items of a file are, as its guessed mapping has it."""
+    if found.mapping.image:
+        return ItemKind.IMAGE
+    return ItemKind.PAIR if found.mapping.text_b else ItemKind.TEXT
+
+
+def task_type_of(found: Preview) -> str:
+    """What an item's answer is, as the rows looked at have it."""
+    given = [each for record in found.rows for each in given_in(record, found.mapping)]
+    if any(each.spans for each in given):
+        return "spans"
+    several = any(len(each.labels) > 1 for each in given)
+    return "multi" if several or found.mapping.separator else "single"
+
+
+def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "") -> ImportBatch:
+    """Make a project around an uploaded file and keep the file. Nothing is imported yet.
+
+    Raises InvalidError for a file that nothing can be made of; then there is no project either.
+    """
+    try:
+        found = preview(file, file_name)
+    except FormatError as error:
+        raise InvalidError(str(error), field="file") from error
+    file.seek(0)
+    with transaction.atomic():
+        project = projects.create_project(
+            owner,
+            name or _named_after(file_name),
+            item_kind=kind_of(found),
+            task_type=task_type_of(found),
+        )
+        return importing.receive(project, file, owner, name=file_name)
+
+
+def begin(
+    batch: ImportBatch,
+    mapping: Mapping,
+    options: importing.Options,
+    user: User,
+    *,
+    task_type: str = "",
+    labels: list[tuple[str, str]] | None = None,
+) -> ImportBatch:
+    """Add the typed labels, shape a project that has no items yet, and enqueue the import."""
+    project = batch.project
+    with transaction.atomic():
+        _shape(project, mapping, task_type or project.task_type)
+        known = {label.name.casefold() for label in project.live_labels()}
+        fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
+        if fresh:
+            schema.add_labels(project, [(name, "", about, "") for name, about in fresh])
+        if project.task.ordered and not project.live_labels().exists():
+            raise InvalidError(
+                "Type the grades, the lowest first: a file tells their names and not their order.",
+                field="labels",
+            )
+        if not project.live_labels().exists() and not _brings_labels(batch, mapping):
+            raise InvalidError(
+                "Nothing can be answered without labels: type them, or choose the column that "
+                "holds them.",
+                field="labels",
+            )
+        return importing.begin(batch, mapping, options, user)
+
+
+def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
+    """Let the first file decide what the items are and what an answer to one is."""
+    kind = project.item_kind
+    if kind != ItemKind.IMAGE:
+        kind = ItemKind.PAIR if mapping.text_b else ItemKind.TEXT
+    if (kind, task_type) == (project.item_kind, project.task_type):
+        return
+    # Parts this from another import of the same project, which may just have brought items.
+    fixed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if fixed.item_count or fixed.annotations.exists():
+        raise ConflictError("The project has items, so what they are can no longer change.")
+    projects.check_shape(task_type, kind)
+    project.item_kind, project.task_type = kind, task_type
+    if project.task.begins_with and project.labels.exists():
+        raise ConflictError("The project has labels already; answers of this type bring their own.")
+    project.save(update_fields=["item_kind", "task_type"])
+    schema.begin_labels(project)
+
+
+def _brings_labels(batch: ImportBatch, mapping: Mapping) -> bool:
+    return bool(mapping.label) or batch.format in BRINGING
+
+
+def _named_after(file_name: str) -> str:
+    stem = file_name.rsplit("/", 1)[-1].split(".", 1)[0]
+    return " ".join(stem.replace("_", " ").replace("-", " ").split()).capitalize() or "New project"

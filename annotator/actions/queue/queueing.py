@@ -1,0 +1,168 @@
+"""Fill the short queue of picks from what the strategy chose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+
+from annotator import jobs
+from annotator.actions.desk import reasking
+from annotator.actions.routing import doubling
+from annotator.actions.students import conforming
+from annotator.models import Pick, Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from annotator.actions.queue.choosing import Knowledge
+    from annotator.actions.students.conforming import LabelSet
+    from learning.spans import Span
+    from learning.types import Selection
+
+QUEUE_LOCK = 7_005
+# A queue this short is filled again, also when no new student is due; before there is a student
+# the cold start is chosen again only when it is used up.
+FEWEST_PICKS = 1_000
+FEWEST_BEFORE_STUDENT = 3
+SUGGESTED, SUGGESTED_AT_MOST = 5, 10
+
+_FREE_PICKS = """
+DELETE FROM annotator_pick WHERE id IN (
+    SELECT id FROM annotator_pick
+    WHERE project_id = %s AND (leased_until IS NULL OR leased_until < now())
+    FOR UPDATE SKIP LOCKED)
+"""
+# The last condition: not even tried where somebody is just answering, since the insert would wait
+# for them while it holds the picks that they may come to want.
+_NEW_PICKS = """
+INSERT INTO annotator_pick
+    (project_id, item_id, slot, rank, reason, probability, suggestion, question_id, label_set,
+     set_size)
+SELECT i.project_id, i.id, place.slot, chosen.rank, chosen.reason, chosen.probability,
+       chosen.suggestion::jsonb, chosen.question, chosen.label_set::jsonb, chosen.set_size
+FROM unnest(%s::int[], %s::text[], %s::float8[], %s::text[], %s::bigint[], %s::text[], %s::int[])
+    WITH ORDINALITY AS chosen(
+        number, reason, probability, suggestion, question, label_set, set_size, rank)
+JOIN annotator_item i ON i.project_id = %s AND i.number = chosen.number AND i.open
+CROSS JOIN LATERAL generate_series(0, %s + i.extra_voices - 1) AS place(slot)
+WHERE NOT EXISTS (
+    SELECT 1 FROM annotator_assignment a
+    WHERE a.item_id = i.id AND a.slot = place.slot AND a.state = 'answered'
+      AND (a.question_id IS NULL OR a.question_id = chosen.question))
+  AND NOT EXISTS (
+    SELECT 1 FROM annotator_pick p WHERE p.item_id = i.id AND p.slot = place.slot)
+ON CONFLICT DO NOTHING
+"""
+# What the active stream may choose. An item whose label came with its file is not chosen: it is served
+# when nothing else is left. One that only questions were answered about may be chosen.
+_CHOOSABLE = """
+FROM annotator_item i
+LEFT JOIN annotator_verdict v ON v.item_id = i.id AND v.state = 'decided' AND i.answers = 0
+WHERE i.project_id = %s AND i.open AND i.removed_at IS NULL AND i.order_key > %s
+  AND v.item_id IS NULL
+"""
+
+
+def wish_refill(project: Project) -> None:
+    """Ask for more picks when few are left and the pool has more to give."""
+    fewest = FEWEST_PICKS if project.current_student_id else FEWEST_BEFORE_STUDENT
+    left = Pick.objects.filter(project=project)[:fewest].count()
+    if left < fewest and _more_than(project, left):
+        with transaction.atomic():
+            jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+
+
+def _more_than(project: Project, picks: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 {_CHOOSABLE} LIMIT 1 OFFSET %s",
+            [project.pk, project.audit_cutoff, picks],
+        )
+        return cursor.fetchone() is not None
+
+
+def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
+    """Numbers of the items that the active stream may still choose, in any order."""
+    import numpy as np
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(string_agg(int4send(i.number), ''::bytea), ''::bytea) "
+            f"{_CHOOSABLE} AND i.number < %s",
+            [project.pk, project.audit_cutoff, below],
+        )
+        packed = cursor.fetchone()[0]
+    return np.frombuffer(bytes(packed), dtype=">i4").astype(np.int64)
+
+
+def replace_queue(
+    project: Project, selection: Selection, knowledge: Knowledge, run: jobs.Run
+) -> int:
+    """Put the selection in the place of every pick that nobody holds. Returns how many are in.
+
+    Picks that somebody is just taking are skipped, not waited for; they stay.
+    """
+    columns = _columns(selection, knowledge, doubling.waiting(project))
+    with run.fence(), connection.cursor() as cursor:
+        # Parts a training and a refill of one project: their picks would mix, or deadlock.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
+        cursor.execute(_FREE_PICKS, [project.pk])
+        reasking.place(project)
+        cursor.execute(_NEW_PICKS, [*columns, project.pk, project.overlap])
+        return int(cursor.rowcount)
+
+
+def _columns(
+    selection: Selection, knowledge: Knowledge, unaided: Container[int]
+) -> list[list[Any]]:
+    """Item numbers, reasons, probabilities, suggestions, questions and sets of the picks, in order.
+
+    `unaided` items come without a suggestion and without a set.
+    """
+    rows = selection.rows.tolist()
+    found = conforming.label_sets(knowledge.sets, knowledge.predictions, selection.rows)
+    sets = [None if row in unaided else each for row, each in zip(rows, found, strict=True)]
+    asked = [-1] * len(rows) if selection.questions is None else selection.questions.tolist()
+    return [
+        rows,
+        [reason[:300] for reason in selection.reasons],
+        selection.probabilities.tolist(),
+        [
+            json.dumps([] if row in unaided else _suggestion(knowledge, row, each))
+            for row, each in zip(rows, sets, strict=True)
+        ],
+        [None if column < 0 else knowledge.label_ids[column] for column in asked],
+        [None if each is None else json.dumps(each.shown()) for each in sets],
+        [None if each is None else each.size for each in sets],
+    ]
+
+
+def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> Any:
+    """The likeliest labels; as many as the set has, so that each of those has its probability. Where
+    a tagger speaks, the spans that it says.
+    """
+    if knowledge.tagged is not None:
+        return {"spans": _spans(knowledge, knowledge.tagged.spans(row))}
+    known = knowledge.predictions
+    if known is None:
+        return []
+    in_set = 0 if held is None else len(held.sure) + len(held.maybe)
+    top = known.top(row, min(max(SUGGESTED, in_set), SUGGESTED_AT_MOST))
+    return [[knowledge.label_ids[column], round(p, 4)] for column, p in top if p > 0]
+
+
+def _spans(knowledge: Knowledge, said: list[tuple[Span, float]]) -> list[dict[str, Any]]:
+    """As a value has them, each with its probability."""
+    return [
+        {
+            "start": span.start,
+            "end": span.end,
+            "label": knowledge.label_ids[span.label],
+            "probability": round(p, 4),
+        }
+        for span, p in said
+    ]

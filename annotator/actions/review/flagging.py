@@ -1,0 +1,301 @@
+"""Put the labels that look wrong before reviewers, and some that chance drew, unmarked among them.
+
+The random ones are drawn from all labels that nobody reviewed, flagged or not: without them nobody
+could say how many errors are left that no detector sees.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import current_encoding, students_folder
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.review import suspecting, suspecting_spans
+from annotator.actions.verdicts import sealing
+from annotator.errors import ConflictError
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Encoding,
+    Flag,
+    FlagKind,
+    FlagState,
+    Job,
+    JobState,
+    Project,
+    ReviewCase,
+    Stream,
+    User,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from annotator.actions.review.suspecting import Suspicion
+    from annotator.actions.review.suspecting_spans import SpanSuspicion
+    from learning.audit.detectors.belief import Belief
+
+# A burst of trainings is followed by one look.
+WAIT_SECONDS = 20.0
+# New words in the ledger that make another look worth it: so many, or this share of the labels.
+FEWEST_NEW, NEW_SHARE = 20, 0.02
+# A label is flagged when it is less likely than this to be right, so many at most.
+DOUBTED, MOST_FLAGS = 0.7, 300
+# Drawn cases that are kept ready, and after how many flagged ones the next of them comes.
+DRAWN_READY, EVERY = 60, 5
+# Of so many next cases the share of errors is told.
+NEXT = 50
+# What another look changes of a flag that is still open.
+REPLACED = ("kind", "labels", "suggested", "score", "rank", "evidence", "scores", "probability")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Rows of a population for reviewers, in the order of review.
+
+    drawn: row -> how likely it was to be drawn, of those that chance drew.
+    """
+
+    rows: list[int]
+    flagged: frozenset[int]
+    drawn: dict[int, float]
+
+
+def wish(project: Project) -> None:
+    """Ask for another look when enough was said since the last one; safe to ask twice."""
+    if not _due(project):
+        return
+    with transaction.atomic():
+        jobs.enqueue("flag", project=project, key=f"flag:{project.pk}", due_in_seconds=WAIT_SECONDS)
+
+
+def look_now(project: Project, user: User | None) -> Job:
+    """Look for wrong labels now, whatever was said since the last time."""
+    with transaction.atomic():
+        job = jobs.enqueue(
+            "flag",
+            project=project,
+            key=f"flag:{project.pk}",
+            params={"asked": True},
+            started_by=user,
+        )
+    if job is None:
+        raise ConflictError("The labels are being looked at already, or will be in a moment.")
+    return job
+
+
+def last_look(project: Project) -> Job | None:
+    """The last look that came to its end."""
+    done = Job.objects.filter(project=project, kind="flag", state=JobState.DONE)
+    return done.filter(result__looked=True).order_by("-id").first()
+
+
+def _due(project: Project) -> bool:
+    last = last_look(project)
+    if last is None:
+        return project.verdicts.filter(state="decided")[: suspecting.FEWEST].count() > 0
+    new = sealing.position(project) - int(last.result["position"])
+    return new >= max(FEWEST_NEW, NEW_SHARE * int(last.result["labels"]))
+
+
+def run_flag(run: jobs.Run) -> dict[str, Any]:
+    """Look at every decided label, keep the most doubtful as open flags, and draw some at random."""
+    import numpy as np
+
+    project = run.project
+    encoding = current_encoding(project)
+    if encoding is None or encoding.rows == 0:
+        return {"looked": False, "why": "The items are not encoded yet."}
+    position = sealing.position(project)
+    rng = np.random.default_rng(secrets.randbits(64))
+    belief = suspecting.believed(project)
+    found: Suspicion | SpanSuspicion | None
+    if project.shape == LABELS:
+        found = _suspicion(run, encoding, belief, rng)
+    else:
+        found = suspecting_spans.look(run, encoding, rng)
+    if found is None:
+        return {
+            "looked": False,
+            "why": f"It takes {suspecting.FEWEST} labelled items with different answers among them.",
+        }
+    choice = choose(project, found, rng)
+    fresh = _flags(project, found, choice)
+    saved = _save(project, found)
+    with run.fence():
+        _replace(project, fresh)
+    _forget(project, saved)
+    return {
+        "looked": True,
+        "position": position,
+        "labels": len(found.population.items),
+        "flagged": len(choice.flagged),
+        "drawn": len(choice.drawn),
+        "scores": saved,
+        "expected": _expected(found, choice, belief, rng),
+    }
+
+
+def _suspicion(
+    run: jobs.Run, encoding: Encoding, belief: Belief, rng: np.random.Generator
+) -> Suspicion | None:
+    """What the detectors make of the labels; None when there are too few."""
+    population = suspecting.read(run.project, encoding, rng)
+    if population is None:
+        return None
+    evidence = suspecting.gather(
+        run.project,
+        encoding,
+        population,
+        rng,
+        lambda done, total: run.progress(done, total + 1, "Comparing labels with the others"),
+    )
+    return suspecting.suspect(population, evidence, belief)
+
+
+def choose(project: Project, found: Suspicion | SpanSuspicion, rng: np.random.Generator) -> Choice:
+    """The most doubtful labels, best first, and drawn ones at every fifth place."""
+    import numpy as np
+
+    scores, items = found.scores, found.population.items
+    free = ~found.population.reviewed & ~_settled(project, found)
+    doubted = np.flatnonzero(free & (scores < DOUBTED))
+    flagged = doubted[np.argsort(scores[doubted], kind="stable")][:MOST_FLAGS].tolist()
+    place = {item: row for row, item in enumerate(items.tolist())}
+    kept = Flag.objects.filter(project=project, state=FlagState.OPEN, probability__isnull=False)
+    drawn: dict[int, float] = {
+        place[item]: probability
+        for item, probability in kept.values_list("item_id", "probability")
+        if item in place and free[place[item]] and probability is not None
+    }
+    undrawn = np.setdiff1d(np.flatnonzero(free), list(drawn))
+    more = min(max(DRAWN_READY - len(drawn), 0), len(undrawn))
+    fresh = rng.choice(undrawn, more, replace=False).tolist() if more else []
+    drawn |= dict.fromkeys(fresh, more / max(1, len(undrawn)))
+    return Choice(
+        rows=list(_mixed([row for row in flagged if row not in drawn], list(drawn))),
+        flagged=frozenset(flagged),
+        drawn=drawn,
+    )
+
+
+def _settled(project: Project, found: Suspicion | SpanSuspicion) -> NDArray[np.bool_]:
+    """(n,) labels that a reviewer settled and that are still the same: they are not asked again."""
+    import numpy as np
+
+    settled = Flag.objects.filter(project=project, state=FlagState.SETTLED).by_machines()
+    known = {(item, tuple(labels)) for item, labels in settled.values_list("item_id", "labels")}
+    pairs = zip(found.population.items.tolist(), found.population.labels, strict=True)
+    return np.array([(item, tuple(labels)) in known for item, labels in pairs], dtype=np.bool_)
+
+
+def _mixed(flagged: Sequence[int], drawn: Sequence[int]) -> Iterator[int]:
+    """Flagged rows with a drawn one at every EVERY-th place, as long as there are both."""
+    first, second = iter(flagged), iter(drawn)
+    for place in count(1):
+        turn = (second, first) if place % EVERY == 0 else (first, second)
+        row = next(turn[0], None)
+        if row is None:
+            row = next(turn[1], None)
+        if row is None:
+            return
+        yield row
+
+
+def _expected(
+    found: Suspicion | SpanSuspicion, choice: Choice, belief: Belief, rng: np.random.Generator
+) -> dict[str, float] | None:
+    """What share of the next flagged cases is wrong, as the belief has it; None where it has no view."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import PARTS, features
+
+    rows = [row for row in choice.rows if row in choice.flagged][:NEXT]
+    if not rows or not set(PARTS) & set(found.by_detector):
+        return None
+    said = {name: np.asarray(scores[rows]) for name, scores in found.by_detector.items()}
+    told = belief.precision(features(said), rng)
+    if told.value is None:
+        return None
+    return {"cases": len(rows), "rate": told.value, "low": told.low, "high": told.high}
+
+
+def _flags(project: Project, found: Suspicion | SpanSuspicion, choice: Choice) -> list[Flag]:
+    """The choice as flags with their evidence, not written yet."""
+    population = found.population
+    told, suggested = found.told(choice.rows), found.suggested(choice.rows)
+    return [
+        Flag(
+            project=project,
+            item_id=int(population.items[row]),
+            kind=FlagKind.DETECTOR if row in choice.flagged else FlagKind.RANDOM,
+            labels=population.labels[row],
+            suggested=instead,
+            score=round(float(found.scores[row]), 6),
+            rank=rank,
+            evidence=evidence,
+            scores=found.each(row),
+            probability=choice.drawn.get(row),
+        )
+        for rank, (row, evidence, instead) in enumerate(
+            zip(choice.rows, told, suggested, strict=True), start=1
+        )
+    ]
+
+
+def _replace(project: Project, fresh: list[Flag]) -> None:
+    """Make the open flags of machines these ones; what a reviewer looks at now stays.
+
+    An item that a reviewer settled while the labels were compared is not asked about again.
+    """
+    items = [flag.item_id for flag in fresh]
+    held = ReviewCase.objects.filter(project=project, leased_until__gt=Now()).values("item")
+    standing = Flag.objects.filter(project=project, state=FlagState.OPEN).by_machines()
+    standing.exclude(item__in=items).exclude(item__in=held).delete()
+    known = dict(standing.select_for_update(no_key=True).values_list("item_id", "pk"))
+    settled = Annotation.objects.filter(item__in=items, stream=Stream.REVIEW, successor=None)
+    spoken = set(settled.exclude(kind=AnnotationKind.RETRACTION).values_list("item_id", flat=True))
+    for flag in fresh:
+        flag.pk = known.get(flag.item_id)
+    Flag.objects.bulk_update([flag for flag in fresh if flag.pk], REPLACED)
+    Flag.objects.bulk_create([flag for flag in fresh if not flag.pk and flag.item_id not in spoken])
+
+
+def scores_folder(project: Project, name: str) -> Path:
+    """Where the scores of a look lie, beside the project's students."""
+    return students_folder(project.pk) / name
+
+
+def _save(project: Project, found: Suspicion | SpanSuspicion) -> str:
+    """Keep every label's score, by which the remaining errors are estimated."""
+    import numpy as np
+
+    from learning.storage import save_folder
+
+    name = f"flags-{secrets.token_hex(6)}"
+    arrays: dict[str, NDArray[Any]] = {
+        "items": found.population.items,
+        "scores": found.scores.astype(np.float32),
+    }
+    save_folder(scores_folder(project, name), arrays, {"kind": "flags"})
+    return name
+
+
+def _forget(project: Project, kept: str) -> None:
+    """Remove the scores of earlier looks, but for the one that figures rest on until we are done."""
+    last = last_look(project)
+    names = {kept, last.result["scores"] if last is not None else ""}
+    for folder in students_folder(project.pk).glob("flags-*"):
+        if folder.name not in names:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,294 @@
+"""Which labels look wrong: the decided items as evidence, and what the detectors make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator.actions.encoders.encoding import open_matrix
+from annotator.actions.projects.schema import columns_of
+from annotator.models import Encoding, Flag, FlagState, Label, Outcome, Project, VerdictSource
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.audit.detectors.belief import Belief
+    from learning.audit.detectors.evidence import Evidence
+    from learning.tasks import Columns
+
+# Below this many labels every one is looked at sooner by people.
+FEWEST = 30
+# Probabilities that are held at once: more labels than fit are drawn at random among all.
+MOST_CELLS = 40_000_000
+TOLD = 4
+WRONG = (Outcome.CHANGE, Outcome.BAD)
+# The source of verdicts that rest on a teacher's word alone.
+TEACHER = "teacher"
+
+_DECIDED = """
+SELECT i.id, i.number, v.labels, i.content_hash, v.source
+FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
+WHERE v.project_id = %s AND v.state = 'decided' AND i.number < %s AND i.removed_at IS NULL
+ORDER BY i.number
+"""
+# Each teacher's latest word on an item; where it abstained it is silent.
+_JUDGED = """
+SELECT DISTINCT ON (r.teacher_id, a.item_id) r.teacher_id, a.item_id, a.probabilities
+FROM annotator_teacheranswer a JOIN annotator_teacherrun r ON r.id = a.run_id
+WHERE a.project_id = %s AND a.abstained = '' AND a.probabilities <> '{}'
+ORDER BY r.teacher_id, a.item_id, a.id DESC
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The labels that can be looked at: (n,) items and numbers, their labels, who gave them."""
+
+    items: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    labels: list[list[int]]
+    groups: NDArray[np.int64]
+    reviewed: NDArray[np.bool_]
+    by_teacher: NDArray[np.bool_]
+    columns: Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspicion:
+    """What detectors make of a population.
+
+    scores: (n,) 0 surely wrong … 1 surely right; by_detector: name -> (n,) likewise; column: (n,)
+    which of several labels is in question; suggested: (n,) the likeliest other column.
+    """
+
+    population: Population
+    evidence: Evidence
+    scores: NDArray[np.float64]
+    by_detector: dict[str, NDArray[np.float64]]
+    column: NDArray[np.int64]
+
+    def each(self, row: int) -> dict[str, float]:
+        """What every detector says of one label."""
+        return {name: round(float(said[row]), 6) for name, said in self.by_detector.items()}
+
+    def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
+        """For each row: what the most telling detectors say, in sentences with their scores."""
+        import numpy as np
+
+        from learning.audit.detectors import DETECTORS
+        from learning.audit.detectors.scoring import words
+
+        found: list[list[dict[str, Any]]] = [[] for _ in rows]
+        at = np.asarray(rows, dtype=np.int64)
+        for name, scores in self.by_detector.items():
+            detector = DETECTORS[name]()
+            said = self._by_column(at, lambda chosen, column, d=detector: words(  # type: ignore[misc]
+                d, self.evidence, chosen, column))  # fmt: skip
+            for place, row in enumerate(at.tolist()):
+                one = {"detector": name, "score": round(float(scores[row]), 4)}
+                found[place].append(one | {"words": said[place]})
+        return [sorted(each, key=lambda one: one["score"])[:TOLD] for each in found]
+
+    def suggested(self, rows: Sequence[int]) -> list[list[int]]:
+        """For each row the labels that the student would have given instead."""
+        import numpy as np
+
+        from learning.audit.detectors.scoring import suggestions
+
+        at = np.asarray(rows, dtype=np.int64)
+        best = self._by_column(at, lambda chosen, column: suggestions(
+            self.evidence, chosen, column).tolist())  # fmt: skip
+        ids = self.population.columns.label_ids
+        if not self.evidence.multi_label:
+            return [[ids[column]] for column in best]
+        changed = []
+        for row, there in zip(at.tolist(), best, strict=True):
+            asked = ids[int(self.column[row])]
+            others = [label for label in self.population.labels[row] if label != asked]
+            changed.append([*others, asked] if there else others)
+        return changed
+
+    def _by_column(
+        self, rows: NDArray[np.int64], ask: Callable[[NDArray[np.int64], int | None], list[Any]]
+    ) -> list[Any]:
+        """Ask about rows in the order of the label in question; answers in the order of `rows`."""
+        import numpy as np
+
+        if not self.evidence.multi_label:
+            return list(ask(rows, None))
+        found: list[Any] = [None] * len(rows)
+        for column in np.unique(self.column[rows]).tolist():
+            places = np.flatnonzero(self.column[rows] == column)
+            for place, answer in zip(places.tolist(), ask(rows[places], column), strict=True):
+                found[place] = answer
+        return found
+
+
+def read(project: Project, encoding: Encoding, rng: np.random.Generator) -> Population | None:
+    """The decided items that are encoded, whose labels all are in the schema; None when too few."""
+    import numpy as np
+
+    from learning.tasks import TASKS
+
+    with connection.cursor() as cursor:
+        cursor.execute(_DECIDED, [project.pk, encoding.rows])
+        rows = cursor.fetchall()
+    columns = columns_of(project)
+    if len(rows) < FEWEST:
+        return None
+    task = TASKS[project.task_type]()
+    usable = np.asarray(task.usable(task.encode([row[2] for row in rows], columns)))
+    kept = np.flatnonzero(usable)
+    most = MOST_CELLS // max(1, len(columns))
+    if len(kept) > most:
+        kept = np.sort(rng.choice(kept, most, replace=False))
+    rows = [rows[place] for place in kept.tolist()]
+    if len(rows) < FEWEST or len({tuple(row[2]) for row in rows}) < 2:
+        return None
+    hashes = [int.from_bytes(bytes(row[3])[:7]) for row in rows]
+    return Population(
+        items=np.array([row[0] for row in rows], dtype=np.int64),
+        numbers=np.array([row[1] for row in rows], dtype=np.int64),
+        labels=[list(row[2]) for row in rows],
+        groups=np.array(hashes, dtype=np.int64),
+        reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
+        by_teacher=np.array([row[4] == TEACHER for row in rows], dtype=np.bool_),
+        columns=columns,
+    )
+
+
+def gather(
+    project: Project,
+    encoding: Encoding,
+    population: Population,
+    rng: np.random.Generator,
+    report: Callable[[int, int], None],
+) -> Evidence:
+    """Evidence by students that were fitted without the item they speak about."""
+    import numpy as np
+
+    from learning.audit.detectors.gathering import gather as gathered
+    from learning.tasks import TASKS
+    from learning.types import TrainingData
+
+    task, columns = TASKS[project.task_type](), population.columns
+    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    rows = open_matrix(encoding).view()[population.numbers]
+    return gathered(
+        TrainingData(
+            targets=task.encode(population.labels, columns),
+            encodings=np.asarray(rows, dtype=np.float32),
+            known=task.known(len(population.items), columns),
+            multi_label=project.multi_label,
+        ),
+        rng,
+        groups=population.groups,
+        judges=_judges(project, population),
+        label_names=tuple(names[pk] for pk in columns.label_ids),
+        report=report,
+    )
+
+
+def _judges(project: Project, population: Population) -> NDArray[np.float64] | None:
+    """(j, n, k) what each teacher said, asked blind; NaN where it was not asked or abstained."""
+    import numpy as np
+
+    with connection.cursor() as cursor:
+        cursor.execute(_JUDGED, [project.pk])
+        said = cursor.fetchall()
+    place = {item: row for row, item in enumerate(population.items.tolist())}
+    said = [row for row in said if row[1] in place]
+    teachers = sorted({row[0] for row in said})
+    if not teachers:
+        return None
+    columns = population.columns
+    heard = np.full((len(teachers), len(place), len(columns)), np.nan)
+    for teacher, item, probabilities in said:
+        shares = np.zeros(len(columns))
+        for label, share in _json(probabilities).items():
+            shares[columns.column(int(label))] = share
+        total = shares.sum()
+        if not project.multi_label and total > 0:
+            shares /= total
+        heard[teachers.index(teacher), place[item]] = shares
+    heard[:, population.by_teacher] = np.nan  # nobody judges what may be their own word
+    return heard
+
+
+def _json(value: Any) -> dict[str, float]:
+    import json
+
+    found: dict[str, float] = json.loads(value) if isinstance(value, str) else value
+    return found
+
+
+def suspect(population: Population, evidence: Evidence, belief: Belief) -> Suspicion:
+    """Ask every detector for which the evidence suffices, and weigh what they say by a belief.
+
+    With several labels an item is as doubtful as its most doubtful label.
+    """
+    import numpy as np
+
+    from learning.audit.detectors import DETECTORS
+    from learning.audit.detectors.combined import PARTS
+    from learning.audit.detectors.scoring import applicable, score
+
+    parts = [name for name in applicable(evidence) if name in PARTS]
+    said = {name: score(DETECTORS.create(name), evidence) for name in parts}
+    combined = _weighed(said, belief)
+    column = np.zeros(len(population.items), dtype=np.int64)
+    if evidence.multi_label:
+        column = np.asarray(np.nanargmin(combined, axis=1), dtype=np.int64)
+        rows = np.arange(len(column))
+        said = {name: scores[rows, column] for name, scores in said.items()}
+        combined = combined[rows, column]
+    return Suspicion(
+        population=population,
+        evidence=evidence,
+        scores=combined,
+        by_detector=said,
+        column=column,
+    )
+
+
+def _weighed(said: dict[str, NDArray[np.float64]], belief: Belief) -> NDArray[np.float64]:
+    """(n,) or (n, k): how likely each label is right; NaN where nothing is known of it."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import features
+
+    first = next(iter(said.values()))
+    if first.ndim == 1:
+        return np.asarray(1 - belief.chance(features(said)))
+    columns = [
+        1 - belief.chance(features({name: scores[:, column] for name, scores in said.items()}))
+        for column in range(first.shape[1])
+    ]
+    return np.where(np.isnan(first), np.nan, np.stack(columns, axis=1))
+
+
+def believed(project: Project) -> Belief:
+    """How much each detector counts here: as on development data, then as settled reviews teach."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import PARTS, features, prior
+
+    cases = [flag for flag in settled_before(project) if flag.scores]
+    if not cases:
+        return prior()
+    said = {
+        name: np.array([flag.scores.get(name, np.nan) for flag in cases], dtype=np.float64)
+        for name in PARTS
+    }
+    wrong = np.array([flag.outcome in WRONG for flag in cases], dtype=np.bool_)
+    return prior().learn(features(said), wrong)
+
+
+def settled_before(project: Project) -> list[Flag]:
+    """Machines' flags that reviewers settled, the training cases of the combined score."""
+    settled = Flag.objects.filter(project=project, state=FlagState.SETTLED).by_machines()
+    return list(settled.exclude(outcome="").order_by("settled_at", "pk"))

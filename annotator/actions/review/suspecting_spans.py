@@ -1,0 +1,197 @@
+"""Which marked spans look wrong: what `suspecting` does with labels, where answers mark spans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator import jobs
+from annotator.actions.encoders import reading_words
+from annotator.actions.projects.schema import columns_of
+from annotator.actions.review.suspecting import FEWEST, Population
+from annotator.actions.students import tagging
+from annotator.models import Encoding, Item, Label, Project, VerdictSource
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.audit.span_doubts import Doubt
+    from learning.spans import Span
+    from learning.taggers.types import Marked
+
+# Texts that are compared at most: more are drawn at random among all.
+MOST_TEXTS = 5_000
+DETECTOR, TOLD, LONGEST = "spans", 4, 60
+# A word that is less likely than this to be outside of every span is worth a sentence.
+UNSURE = 0.7
+NOTHING = "a student that has not seen this answer marks nothing either"
+
+_DECIDED = """
+SELECT i.id, i.number, v.labels, i.content_hash, v.source, v.value::text
+FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
+WHERE v.project_id = %s AND v.state = 'decided' AND v.value IS NOT NULL AND i.number < %s
+  AND i.removed_at IS NULL
+ORDER BY i.number
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanSuspicion:
+    """What a tagger makes of the spans of a population; as `suspecting.Suspicion`.
+
+    places: of each item what may be wrong with it, the most doubtful first.
+    """
+
+    population: Population
+    places: list[list[Doubt]]
+    scores: NDArray[np.float64]
+    names: tuple[str, ...]
+
+    @property
+    def by_detector(self) -> dict[str, NDArray[np.float64]]:
+        return {DETECTOR: self.scores}
+
+    def each(self, row: int) -> dict[str, float]:
+        """What is kept of one answer's score."""
+        return {DETECTOR: round(float(self.scores[row]), 6)}
+
+    def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
+        """For each row its most doubtful places, in sentences with their scores; a place where nothing is
+        marked only if it is in doubt.
+        """
+        items = [int(self.population.items[row]) for row in rows]
+        texts = dict(Item.objects.filter(pk__in=items).values_list("pk", "text"))
+        return [
+            [
+                {
+                    "detector": DETECTOR,
+                    "score": round(place.score, 4),
+                    "words": sentence(place, texts[item], self.names),
+                }
+                for place in _worth_telling(self.places[row])
+            ]
+            or [{"detector": DETECTOR, "score": 1.0, "words": NOTHING}]
+            for row, item in zip(rows, items, strict=True)
+        ]
+
+    def suggested(self, rows: Sequence[int]) -> list[list[int]]:
+        """The labels that would occur if the most doubtful place were as the tagger has it."""
+        ids = self.population.columns.label_ids
+        found = []
+        for row in rows:
+            labels = set(self.population.labels[row])
+            worst = self.places[row][0] if self.places[row] else None
+            if worst is not None and worst.instead is not None:
+                labels.add(ids[worst.instead.label])
+            found.append(sorted(labels))
+        return found
+
+
+def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSuspicion | None:
+    """Compare every decided answer with taggers that have not learnt from it; None when too few."""
+    import numpy as np
+
+    from learning.audit.span_doubts import score_of
+    from learning.students.folds import assign_folds
+    from learning.taggers.types import Marked
+
+    project = run.project
+    read = _read(project, encoding, rng)
+    if read is None:
+        return None
+    population, spans = read
+    words = reading_words.read(run, encoding).subset(population.numbers)
+    data = Marked(words=words, spans=spans, labels=len(population.columns))
+    fold = assign_folds(population.groups, tagging.FOLDS, rng)
+    if fold.max() < 1:
+        return None  # all are one text: there is nothing to compare them with
+    places = _out_of_fold(run, data, fold, rng)
+    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    return SpanSuspicion(
+        population=population,
+        places=places,
+        scores=np.array([score_of(one) for one in places]),
+        names=tuple(names[pk] for pk in population.columns.label_ids),
+    )
+
+
+def _read(
+    project: Project, encoding: Encoding, rng: np.random.Generator
+) -> tuple[Population, list[list[Span]]] | None:
+    import numpy as np
+
+    with connection.cursor() as cursor:
+        cursor.execute(_DECIDED, [project.pk, encoding.rows])
+        rows = cursor.fetchall()
+    if len(rows) > MOST_TEXTS:
+        kept = np.sort(rng.choice(len(rows), MOST_TEXTS, replace=False))
+        rows = [rows[place] for place in kept.tolist()]
+    columns = columns_of(project)
+    spans = [tagging.in_columns(json.loads(row[5]), columns) for row in rows]
+    if len(rows) < FEWEST or not any(spans):
+        return None
+    population = Population(
+        items=np.array([row[0] for row in rows], dtype=np.int64),
+        numbers=np.array([row[1] for row in rows], dtype=np.int64),
+        labels=[list(row[2]) for row in rows],
+        groups=np.array([int.from_bytes(bytes(row[3])[:7]) for row in rows], dtype=np.int64),
+        reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
+        by_teacher=np.zeros(len(rows), dtype=np.bool_),
+        columns=columns,
+    )
+    return population, spans
+
+
+def _out_of_fold(
+    run: jobs.Run, data: Marked, fold: NDArray[np.int64], rng: np.random.Generator
+) -> list[list[Doubt]]:
+    """Of each answer what may be wrong with it, by a tagger that learned from the other folds."""
+    import numpy as np
+
+    from learning.audit.span_doubts import doubts
+    from learning.taggers.head import TokenHead
+
+    folds = int(fold.max()) + 1
+    found: list[list[Doubt]] = [[] for _ in data.spans]
+    for number in range(folds):
+        run.progress(number, folds, "Comparing spans with the others")
+        ask = np.flatnonzero(fold == number)
+        learn = data.subset(np.flatnonzero(fold != number))
+        fitted = TokenHead(reach=0.0).fit(learn, rng, lambda at, of: run.check())
+        part = data.subset(ask)
+        read = fitted.read(part.words)
+        for place, row in zip(doubts(read, part.words, part.spans), ask.tolist(), strict=True):
+            found[row] = place
+    return found
+
+
+def _worth_telling(places: Sequence[Doubt]) -> list[Doubt]:
+    return [one for one in places if one.given is not None or one.score < UNSURE][:TOLD]
+
+
+def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
+    """What is in doubt about a place, for a reviewer."""
+    from learning.audit.span_doubts import Fault
+
+    def said(span: Span) -> str:
+        words = " ".join(text[span.start : span.end].split())
+        short = words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+        return f"“{short}” as {names[span.label]}"
+
+    given, instead = place.given, place.instead
+    if given is None:
+        told = "" if instead is None else said(instead)
+        there = f"{round(100 * (1 - place.score))} %"
+        return f"nothing is marked; a student that has not seen this answer gives {told} {there}"
+    if place.fault == Fault.SPURIOUS or instead is None:
+        return (
+            f"{said(given)} is marked; a student that has not seen this answer marks nothing there"
+        )
+    if instead == given:
+        return f"{said(given)} is marked, and a student that has not seen this answer agrees"
+    return f"{said(given)} is marked; a student that has not seen this answer marks {said(instead)}"

@@ -1,0 +1,1 @@
+"""Person or machine, under a policy."""

@@ -1,0 +1,164 @@
+"""How things stand under a project's policy: the seed, what is believed, what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator.actions.routing import budgeting, doubling, policies, routing
+from annotator.actions.teachers import budgets
+from annotator.models import Policy, Project, Purse, Routing, Verdict, VerdictSource
+
+if TYPE_CHECKING:
+    from learning.audit.intervals import Estimate
+
+# A teacher that is right less often than this is asked other items than the most doubtful ones for a
+# reason that the page tells.
+WEAK = 0.75
+# Fewer checked words than this say nothing.
+FEWEST_CHECKED = 5
+
+# Accepted words that were drawn to be checked, once a person has decided: how likely right each was
+# held to be, and whether it was. Of a word that was accepted more than once the first time counts.
+_CHECKED = """
+SELECT DISTINCT ON (c.item_id) c.p_right, said.labels @> v.labels AND v.labels @> said.labels
+FROM annotator_double d
+JOIN annotator_acceptance c ON c.item_id = d.item_id
+JOIN annotator_annotation said ON said.id = c.annotation_id
+JOIN annotator_teacher t ON t.id = d.teacher_id AND t.voice_id = said.annotator_id
+JOIN annotator_item i ON i.id = d.item_id AND i.answers > 0
+JOIN annotator_verdict v ON v.item_id = d.item_id AND v.state = 'decided' AND v.source <> 'teacher'
+WHERE d.project_id = %s AND d.teacher_id = %s AND d.why = 'check'
+ORDER BY c.item_id, c.id
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share with its interval at 95 %, of `n`; None while there are too few."""
+
+    n: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """`seed` items have both answers, of `drawn`; `for_people` and `for_teacher` still lack one.
+
+    decided: items whose verdict is the teacher's word now. checked: how often such words were right,
+    on those drawn at random for a person; foretold: how often they were held to be.
+    error: the teacher's on the seed. wrong: how often it is expected to be wrong on what it is asked
+    next, as it is picked and as the smallest margins would be. money_left: None without a cap.
+    """
+
+    policy: Policy
+    seed: int = 0
+    drawn: int = 0
+    for_people: int = 0
+    for_teacher: int = 0
+    needed: int = 0
+    decided: int = 0
+    sent: int = 0
+    checked: Share = field(default_factory=Share)
+    foretold: float | None = None
+    error: Share = field(default_factory=Share)
+    wrong: dict[str, float] = field(default_factory=dict)
+    curve: dict[str, Any] = field(default_factory=dict)
+    scoreboard: dict[str, Any] = field(default_factory=dict)
+    computed_at: Any = None
+    money_left: Decimal | None = None
+    # What the chosen point foretold beside what was found; None while either is missing.
+    outcome: dict[str, Any] | None = None
+
+    @property
+    def weak(self) -> bool:
+        """Whether the teacher is, by all that is known, right in fewer than three of four items."""
+        return self.error.value is not None and 1 - self.error.value < WEAK
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures without the policy's settings."""
+        kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        kept.pop("policy")
+        return kept | {"checked": asdict(self.checked), "error": asdict(self.error)}
+
+
+def overview(project: Project) -> Overview:
+    """All of it, from rows alone: a page shows it while jobs work."""
+    policy = policies.policy_of(project)
+    teacher = policy.teacher
+    kept = Routing.objects.filter(pk=project.pk).first()
+    if teacher is None:
+        return Overview(policy=policy)
+    both = len(doubling.both(project, teacher))
+    counts = doubling.counts(project, teacher)
+    checked, foretold = _checked(project, policy)
+    facts = kept.facts if kept is not None and kept.teacher_id == teacher.pk else {}
+    current = kept if facts else None
+    decided = Verdict.objects.filter(project=project, source=VerdictSource.TEACHER).count()
+    return Overview(
+        policy=policy,
+        seed=both,
+        drawn=counts["drawn"],
+        for_people=counts["waiting"],
+        for_teacher=len(doubling.unasked(project, teacher)),
+        needed=max(routing.enough(policy) - both, 0),
+        decided=decided,
+        sent=0 if current is None else len(current.numbers),
+        checked=checked,
+        foretold=foretold,
+        error=_error(facts, both),
+        wrong=facts.get("wrong", {}),
+        curve={} if current is None else current.curve,
+        scoreboard={} if current is None else current.scoreboard,
+        computed_at=None if current is None else current.computed_at,
+        money_left=_money_left(project),
+        outcome=budgeting.outcome(project, _estimate(checked), _share_of_labels(project, decided)),
+    )
+
+
+def _estimate(share: Share) -> Estimate | None:
+    from learning.audit.intervals import Estimate
+
+    if share.value is None or share.low is None or share.high is None:
+        return None
+    return Estimate(value=share.value, low=share.low, high=share.high, n=share.n)
+
+
+def _share_of_labels(project: Project, by_teacher: int) -> float:
+    every = Verdict.objects.filter(project=project).decided().count()
+    return by_teacher / every if every else 0.0
+
+
+def _error(facts: dict[str, Any], n: int) -> Share:
+    value, low, high = facts.get("error") or (None, None, None)
+    return Share(n=n, value=value, low=low, high=high)
+
+
+def _checked(project: Project, policy: Policy) -> tuple[Share, float | None]:
+    from learning.metrics import wilson
+
+    with connection.cursor() as cursor:
+        cursor.execute(_CHECKED, [project.pk, policy.teacher_id])
+        rows = cursor.fetchall()
+    if len(rows) < FEWEST_CHECKED:
+        return Share(n=len(rows)), None
+    right = sum(same for _, same in rows)
+    low, high = wilson(right, len(rows))
+    return (
+        Share(n=len(rows), value=right / len(rows), low=low, high=high),
+        sum(p for p, _ in rows) / len(rows),
+    )
+
+
+def _money_left(project: Project) -> Decimal | None:
+    purse = Purse.objects.filter(pk=project.pk).first()
+    if purse is None:
+        return None
+    today: Decimal = purse.cap_day - budgets.spent_today(purse)
+    in_all: Decimal = purse.cap_project - purse.spent - purse.held
+    return max(min(today, in_all), Decimal(0))

@@ -1,0 +1,239 @@
+"""Replay a labelled file through the loop: encode, select, label, train; the curves come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.actions.simulations import labelled
+from annotator.actions.simulations.labelled import Labelled
+from annotator.actions.simulations.simulations import NOT_REPLAYED
+from annotator.errors import InvalidError
+
+if TYPE_CHECKING:
+    from learning.comparison import Mean, Run
+    from learning.simulation import CurvePoint, Loop, Replay
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to replay and how. `test_share` is used where no `test` file is given.
+
+    `text` and `label` name columns; empty ones are guessed. `rows` limits what is read, 0 not.
+    `strategies` are compared, all from `cold_start`; without them only `strategy` is replayed.
+    """
+
+    file: Path
+    test: Path | None = None
+    test_share: float = labelled.TEST_SHARE
+    text: str = ""
+    label: str = ""
+    rows: int = 0
+    encoder: str = "minilm"
+    encoder_params: dict[str, Any] = field(default_factory=dict)
+    student: str = "head"
+    strategy: str = "mixed"
+    strategies: tuple[str, ...] = ()
+    cold_start: str = ""
+    start: int = 50
+    batch: int = 50
+    labels: int = 1_000
+    seeds: int = 1
+
+
+def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
+    """Yield one point of the curve after the other, seed by seed, as JSON has it.
+
+    With `strategies`, a point says in `run` whose curve it is on, and at the end there is one
+    line for each strategy that compares it with the others.
+    """
+    import numpy as np
+
+    from learning import simulation
+
+    for strategy in plan.strategies or (plan.strategy,):
+        if strategy in NOT_REPLAYED:
+            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
+    replay, task = _prepared(plan, report)
+    schedule = simulation.Schedule(
+        start=min(plan.start, plan.labels), batch=plan.batch, budget=plan.labels
+    )
+    runs: list[Run] = []
+    for seed in range(plan.seeds):
+        for strategy in plan.strategies or (plan.strategy,):
+            loop = _loop(plan, task, strategy)
+            points = []
+            for point in simulation.simulate(replay, loop, schedule, np.random.default_rng(seed)):
+                points.append(point)
+                told = _told(plan, seed, point, len(replay.test_targets))
+                more = {"run": strategy, "pick_seconds": round(point.pick_seconds, 4)}
+                yield told | more if plan.strategies else told
+            runs.append(run_of(strategy, seed, points))
+    if plan.strategies:
+        full = simulation.full_figures(
+            replay, _loop(plan, task, plan.strategies[0]), np.random.default_rng(0)
+        )
+        simplest = "random" if "random" in plan.strategies else plan.strategies[0]
+        yield from comparison_lines(runs, full["score"], simplest)
+
+
+def run_of(strategy: str, seed: int, points: list[CurvePoint]) -> Run:
+    """A replayed curve as it is compared; picks are those of the strategy, not the cold start's."""
+    from learning.comparison import Run
+
+    picks = [point.pick_seconds for point in points[1:]]
+    return Run(
+        strategy=strategy,
+        seed=seed,
+        labels=[point.labels for point in points],
+        scores=[point.score for point in points],
+        pick_seconds=sum(picks) / len(picks) if picks else None,
+    )
+
+
+def comparison_lines(
+    runs: list[Run], full_score: float | None, current: str
+) -> Iterator[dict[str, Any]]:
+    """One line for each strategy, best first; `recommended` marks the one to use."""
+    from learning.comparison import advise, compare
+
+    advice = advise(runs, current)
+    for one in compare(runs, full_score):
+        low, high = one.area.low, one.area.high
+        yield {
+            "comparison": one.strategy,
+            "seeds": len(one.seeds),
+            "area": round(one.area.value, 6),
+            "low": None if low is None else round(low, 6),
+            "high": None if high is None else round(high, 6),
+            "full": None if full_score is None else round(full_score, 6),
+            **{
+                f"labels_to_{share * 100:.0f}": None if count is None else round(count, 1)
+                for share, count in one.labels_to.items()
+            },
+            "pick_seconds": None if one.pick_seconds is None else round(one.pick_seconds, 4),
+            "difference_to_random": mean_as_json(one.difference),
+            "recommended": one.strategy == advice.strategy,
+        }
+
+
+def mean_as_json(mean: Mean | None) -> dict[str, Any] | None:
+    """A mean with its interval as JSON has it."""
+    if mean is None:
+        return None
+    low, high = mean.low, mean.high
+    return {
+        "value": round(mean.value, 6),
+        "low": None if low is None else round(low, 6),
+        "high": None if high is None else round(high, 6),
+        "count": mean.count,
+    }
+
+
+def _told(plan: Plan, seed: int, point: CurvePoint, tested: int) -> dict[str, Any]:
+    from learning.metrics import wilson
+
+    low, high = wilson(round(point.accuracy * tested), tested)
+    return {
+        "seed": seed,
+        "labels": point.labels,
+        "accuracy": round(point.accuracy, 6),
+        "low": round(low, 6),
+        "high": round(high, 6),
+        "tested": tested,
+        "strategy": point.strategy,
+        "encoder": plan.encoder,
+        "student": plan.student,
+        "metrics": {name: round(value, 6) for name, value in point.metrics.items()},
+        "seconds": round(point.seconds, 4),
+    }
+
+
+def _loop(plan: Plan, task: Any, strategy: str) -> Loop:
+    from learning.selection import STRATEGIES
+    from learning.simulation import Loop
+    from learning.students import STUDENTS
+
+    alone = "random" if strategy == "random" and not plan.strategies else "representatives"
+    cold = plan.cold_start or alone
+    return Loop(
+        task=task,
+        student=STUDENTS.create(plan.student),
+        cold_start=STRATEGIES.create(cold),
+        strategy=STRATEGIES.create(strategy),
+        names=(cold, strategy),
+    )
+
+
+def _prepared(plan: Plan, report: Report) -> tuple[Replay, Any]:
+    from learning.tasks import TASKS
+
+    pool, test = _pool_and_test(plan, report)
+    names = sorted({name for labels in pool.labels + test.labels for name in labels})
+    multi = any(len(labels) != 1 for labels in pool.labels + test.labels)
+    if len(names) < 2:
+        raise InvalidError("The file has fewer than two different labels.")
+    task = TASKS["multi" if multi else "single"]()
+    report(f"{len(pool.items):,} items to label, {len(test.items):,} to test, {len(names)} labels")
+    return _replay(plan, pool, test, names, task, report), task
+
+
+def _replay(
+    plan: Plan, pool: Labelled, test: Labelled, names: list[str], task: Any, report: Report
+) -> Replay:
+    from learning import simulation
+    from learning.encoders import ENCODERS
+    from learning.tasks import Columns
+    from learning.teachers.types import LabelText
+    from learning.teachers.zero_shot import label_vectors
+
+    report(f"Encoding with {plan.encoder}")
+    encoder = ENCODERS.create(plan.encoder, plan.encoder_params)
+    ready = encoder.fit(pool.items)
+    columns = Columns(label_ids=tuple(range(len(names))))
+    number = {name: column for column, name in enumerate(names)}
+
+    def targets(labels: list[tuple[str, ...]]) -> Any:
+        return task.encode([[number[name] for name in each] for each in labels], columns)
+
+    texts = encoder.modality == "text"
+    encodings = ready.encode(pool.items)
+    labels = [LabelText(id=column, name=name) for column, name in enumerate(names)]
+    return simulation.Replay(
+        encodings=encodings,
+        label_vectors=label_vectors(labels, ready, encodings) if texts else None,
+        targets=targets(pool.labels),
+        test_encodings=ready.encode(test.items),
+        test_targets=targets(test.labels),
+        label_names=tuple(names),
+        texts=pool.items if texts else None,
+        test_texts=test.items if texts else None,
+    )
+
+
+def _pool_and_test(plan: Plan, report: Report) -> tuple[Labelled, Labelled]:
+    whole = _read(plan.file, plan, report)
+    if plan.test is not None:
+        return whole, _read(plan.test, plan, report)
+    if not 0 < plan.test_share < 1:
+        raise InvalidError("The test share lies between 0 and 1.")
+    pool, test = Labelled(), Labelled()
+    for item, labels in zip(whole.items, whole.labels, strict=True):
+        held_out = labelled.place_of(labelled.hash_of(item)) < plan.test_share
+        chosen = test if held_out else pool
+        chosen.items.append(item)
+        chosen.labels.append(labels)
+    if not pool.items or not test.items:
+        raise InvalidError("The file is too small to be parted; give --test another file.")
+    return pool, test
+
+
+def _read(path: Path, plan: Plan, report: Report) -> Labelled:
+    found = labelled.read(path, text=plan.text, label=plan.label, rows=plan.rows)
+    told = f", {found.left_out:,} without a label left out" if found.left_out else ""
+    report(f"{path.name}: {len(found.items):,} rows{told}")
+    return found

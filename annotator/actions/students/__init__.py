@@ -1,0 +1,1 @@
+"""Students: trained, judged, asked, taken away."""

@@ -1,0 +1,246 @@
+"""Which students train by themselves beside the head, when, and for how long a day.
+
+The head learns from every burst of answers. Dearer recipes wait until the labels grew by a good part
+since their last run, until no other work waits for the machine that trains, and while the project has
+minutes left today; of two projects the one that used less goes first. A recipe that failed, or found
+no GPU, waits for as many new labels as one that was trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import current_encoding
+from annotator.actions.students import fitting, lessons
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import ItemKind, Job, JobState, Project, Recipe, StudentVersion, When
+from learning.errors import LearningError
+
+QUEUE = "train"
+# Kinds of jobs that train another student than the head; they share a key, so that a project trains one
+# of them at a time.
+TRAININGS = ("background", "finetune")
+# A recipe is due when this share more was labelled than at its last run, and no sooner than here.
+GROWN, FEWEST = 0.2, 100
+STEP_BACK_SECONDS, HOUR_SECONDS = 30.0, 3600.0
+MOST_MINUTES = 24 * 60
+# What a new project tries where there is a GPU: of the dear ones the one that serves most projects.
+DEFAULTS = {"finetune": When.GPU}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Today:
+    """The project's minutes of the last 24 hours: what it may use, and used."""
+
+    minutes: int
+    used: float
+
+    @property
+    def left(self) -> float:
+        return max(self.minutes - self.used, 0.0)
+
+
+def key_of(project: Project) -> str:
+    """What parts two trainings of one project."""
+    return f"challenger:{project.pk}"
+
+
+def recipes_of(project: Project) -> list[Recipe]:
+    """Every recipe that fits the project beside the head, as a lead set it or as it is at first."""
+    from learning.students import STUDENTS
+    from learning.tasks import TASKS
+
+    known = {each.kind: each for each in Recipe.objects.filter(project=project)}
+    texts = project.item_kind != ItemKind.IMAGE
+    return [
+        known.get(kind)
+        or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
+        for kind in TASKS[project.task_type].students
+        if kind != "head" and kind in STUDENTS and (texts or STUDENTS[kind].needs == "encodings")
+    ]
+
+
+def change(
+    project: Project,
+    *,
+    minutes: int | None = None,
+    recipes: dict[str, tuple[str, dict[str, Any]]] | None = None,
+) -> None:
+    """Set the minutes a day, and for recipes when they train and with which parameters.
+
+    Raises InvalidError for what there is not; then nothing is changed.
+    """
+    fitting_kinds = {each.kind: each for each in recipes_of(project)}
+    with transaction.atomic():
+        if minutes is not None:
+            if not 0 <= minutes <= MOST_MINUTES:
+                raise InvalidError(f"A day has 0 to {MOST_MINUTES:,} minutes.", field="minutes")
+            Project.objects.filter(pk=project.pk).update(training_minutes=minutes)
+        for kind, (when, params) in (recipes or {}).items():
+            if kind not in fitting_kinds:
+                listed = ", ".join(fitting_kinds) or "none"
+                raise InvalidError(f"The recipes of this project are: {listed}.", field=kind)
+            _set(fitting_kinds[kind], when, params)
+
+
+def _set(recipe: Recipe, when: str, params: dict[str, Any]) -> None:
+    if when not in When.values:
+        raise InvalidError(f"A recipe trains {', '.join(When.values)}.", field=recipe.kind)
+    if when != When.NEVER or params:  # one that never trains may still lack the name of a model
+        params = fitting.Plan(kind=recipe.kind, params=params).plain().params
+    changed: dict[str, Any] = {"when": when, "params": params, "trouble": ""}
+    if params != recipe.params:
+        changed["tried_on"] = 0  # another recipe: it was never tried
+    Recipe.objects.update_or_create(project=recipe.project, kind=recipe.kind, defaults=changed)
+
+
+def today(project: Project) -> Today:
+    """What trainings of the last 24 hours took, those that a person asked for among them."""
+    day = timezone.now() - timedelta(days=1)
+    rows = Job.objects.filter(project=project, kind__in=TRAININGS, started_at__gte=day)
+    took = rows.aggregate(took=Sum(Coalesce(F("finished_at"), Now()) - F("started_at")))["took"]
+    used = (took or timedelta()).total_seconds() / 60
+    return Today(minutes=project.training_minutes, used=used)
+
+
+def due(project: Project, labelled: int) -> list[Recipe]:
+    """The recipes for which enough changed, the one that waited longest first."""
+    found = [
+        each for each in recipes_of(project) if each.when != When.NEVER and labelled >= wanted(each)
+    ]
+    long_ago = timezone.now() - timedelta(days=10_000)
+    return sorted(found, key=lambda each: each.tried_at or long_ago)
+
+
+def wanted(recipe: Recipe) -> int:
+    """The labelled items from which on the recipe is due."""
+    return max(FEWEST, math.ceil(recipe.tried_on * (1 + GROWN)))
+
+
+def wish(project: Project, labelled: int, *, in_seconds: float = 0.0) -> None:
+    """Ask for a training in the background if a recipe is due; safe to ask twice."""
+    if project.training_paused or not project.training_minutes or not due(project, labelled):
+        return
+    with transaction.atomic():
+        jobs.enqueue("background", project=project, key=key_of(project), due_in_seconds=in_seconds)
+
+
+def run_background(run: jobs.Run) -> dict[str, Any]:
+    """Train the recipe that waited longest, if it is this project's turn."""
+    project = run.project
+    plan = _plan(run)  # what an attempt began that was killed
+    if plan is None:
+        labelled = _labelled(project)
+        if project.training_paused:
+            return {"trained": False, "why": "Training is paused."}
+        if today(project).left <= 0:
+            wish(project, labelled, in_seconds=HOUR_SECONDS)
+            return {"trained": False, "why": "Today's minutes are used up."}
+        if not is_turn(run.job):
+            wish(project, labelled, in_seconds=STEP_BACK_SECONDS)
+            return {"trained": False, "why": "Other work goes first."}
+        plan = _chosen(run, due(project, labelled), labelled)
+    if plan is None:
+        return {"trained": False, "why": "No recipe is due, or those that are want a GPU."}
+    try:
+        version = _train(run, replace(plan, most_minutes=project.training_minutes))
+    except (ConflictError, InvalidError, LearningError) as refusal:
+        kept = Recipe.objects.filter(project=project, kind=plan.kind, params=plan.params)
+        kept.update(trouble=str(refusal))
+        raise
+    wish(project, version.trained_on)
+    return _told(version)
+
+
+def _plan(run: jobs.Run) -> fitting.Plan | None:
+    """What the job is to train, where that was decided."""
+    if "kind" not in run.params:
+        return None
+    return fitting.Plan(kind=run.params["kind"], params=run.params["student"])
+
+
+def _told(version: StudentVersion) -> dict[str, Any]:
+    return {"trained": True, "student": version.number, "trained_on": version.trained_on}
+
+
+def run_asked(run: jobs.Run) -> dict[str, Any]:
+    """Train the student that a person asked for; it takes over by the same rule as any other."""
+    asked = run.params.get("student", {})
+    return _told(_train(run, _plan(run) or fitting.Plan(kind="finetune", params=asked)))
+
+
+def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
+    project = run.project
+    encoding, texts = current_encoding(project), project.item_kind != ItemKind.IMAGE
+    lesson = lessons.gather(project, encoding, texts=texts) if encoding else None
+    if encoding is None or lesson is None:
+        raise ConflictError("A student needs encoded items and answers with two different labels.")
+    version, _ = fitting.learn(run, project, encoding, lesson, plan)
+    fitting.put_to_use(version)
+    return version
+
+
+def _labelled(project: Project) -> int:
+    """What the newest version learned from: as many as there are, to some answers."""
+    newest = StudentVersion.objects.filter(project=project).order_by("-number")
+    return newest.values_list("trained_on", flat=True).first() or 0
+
+
+def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan | None:
+    """The first one that this machine may train. It is marked as tried, so that it waits if it fails,
+    and written into the job, so that another worker goes on with it if this one is killed."""
+    for recipe in recipes:
+        here = recipe.when == When.ALWAYS or fitting.accelerator() != "cpu"
+        with run.fence():
+            Recipe.objects.update_or_create(
+                project=recipe.project,
+                kind=recipe.kind,
+                defaults={
+                    "when": recipe.when,
+                    "params": recipe.params,
+                    "tried_on": labelled,
+                    "tried_at": Now(),
+                    "trouble": "" if here else "No GPU was found.",
+                },
+            )
+            if here:
+                plan = {"kind": recipe.kind, "student": recipe.params}
+                Job.objects.filter(pk=run.job.pk).update(params=plan)
+                return fitting.Plan(kind=recipe.kind, params=recipe.params)
+    return None
+
+
+def is_turn(job: Job) -> bool:
+    """Whether nothing else wants the machine: what people asked for goes first, then projects that
+    used less today. A worker begins a job that was due later beside the one it does, so that what it
+    has in work counts too."""
+    here = Job.objects.filter(queue=QUEUE, state=JobState.RUNNING, worker=job.worker)
+    if here.filter(lease_until__gte=Now()).exclude(pk=job.pk).exists():
+        return False
+    waiting = Job.objects.filter(queue=QUEUE, state=JobState.QUEUED, due_at__lte=Now())
+    if waiting.exclude(kind="background").exists():
+        return False
+    if job.project is None:
+        return True
+    mine = (today(job.project).used, job.project_id or 0)
+    others = waiting.filter(~Q(project=job.project), project__archived_at=None)
+    return all(
+        (today(other.project).used, other.project_id or 0) > mine
+        for other in others.select_related("project")
+        if other.project is not None
+    )
+
+
+def step_aside(project: Project) -> None:
+    """Take back what waits in the background, for a training that a person asks for."""
+    for job in Job.objects.filter(key=key_of(project), kind="background", state=JobState.QUEUED):
+        jobs.request_cancel(job)

@@ -1,0 +1,356 @@
+"""Fit a student, predict the pool with it, measure it, publish it: whole or not at all.
+
+Until the one transaction that publishes, a version is a folder that no row names; what a killed
+worker left of it is removed by the next attempt, or by the next training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+from django.db import transaction
+from django.db.models import Max
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import open_matrix, students_folder
+from annotator.actions.figures import estimating
+from annotator.actions.imports import differing
+from annotator.actions.routing import routing, scoring
+from annotator.actions.students import conforming, evaluating, promoting, sheets
+from annotator.actions.teachers import local_models
+from annotator.errors import AnnotatorError, ConflictError, InvalidError
+from annotator.models import (
+    Encoding,
+    Item,
+    Job,
+    PredictedFile,
+    Project,
+    StudentState,
+    StudentVersion,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from annotator.actions.students.lessons import Lesson
+    from learning.students import Fitted, Student
+    from learning.students.predictions import Predictions
+    from learning.tasks import Columns
+
+# Old versions keep their figures for the curve; their files go, but for the newest few heads, which
+# are small, and the newest of the others, which may be returned to.
+KEPT_FILES, KEPT_OTHERS = 5, 2
+# How the folder of an attempt at a job is named, and that of its checkpoints.
+_ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to train: a kind of student, its parameters, and after how long to give up."""
+
+    kind: str
+    params: dict[str, Any] = field(default_factory=dict)
+    most_minutes: float | None = None
+
+    def student(self) -> Student:
+        """The plugin. Raises InvalidError for a kind or parameters that there are not."""
+        from learning.errors import LearningError
+        from learning.students import STUDENTS
+
+        try:
+            return STUDENTS.create(self.kind, self.params)
+        except (LearningError, ValueError) as error:
+            raise InvalidError(str(error), field="params") from error
+
+    def plain(self) -> Plan:
+        """The same without values that the kind has anyway: what trains alike is one recipe, and its
+        tests are counted together; a model as the path or the pinned name that it is loaded by.
+        Raises InvalidError as `student`, and for a model that nobody may name.
+        """
+        plugin: Any = self.student()
+        own = {each.name: each.default for each in fields(plugin)}
+        params = {name: value for name, value in self.params.items() if value != own[name]}
+        if "model" in params:
+            params["model"] = local_models.place_of(params)
+        return replace(self, params=params)
+
+
+class Learned(Protocol):
+    """What is told of a lesson with the version that learned from it."""
+
+    @property
+    def numbers(self) -> NDArray[np.int64]: ...
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def held(self) -> list[int]: ...
+    @property
+    def answers(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+
+
+def learn(
+    run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plan: Plan
+) -> tuple[StudentVersion, Predictions]:
+    """Train, predict, evaluate, publish; after a kill behind the publishing only what follows it."""
+    import numpy as np
+
+    from learning.students.predictions import read_predictions, write_predictions
+
+    done = published(run)
+    if done is not None:
+        predictions = read_predictions(students_folder(project.pk) / done.folder / "pool")
+        follow_up(run, done, predictions)
+        return done, predictions
+    started = time.monotonic()
+    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    student = plan.student()
+    remove_attempts(run, project)
+    folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
+    with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+        start = _former(encoding, plan.kind, lesson.columns)
+        fitted = _fit(run, project, lesson, plan, rng, checkpoint, start)
+        fitted.save(folder)
+        items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
+        predictions = write_predictions(
+            folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
+        )
+        figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
+        fields = {
+            "kind": plan.kind,
+            "params": plan.params,
+            "folder": folder.name,
+            "by_epoch": _by_epoch(fitted),
+            "device": _device(student),
+            "seconds": round(time.monotonic() - started, 3),
+            **figures.fields(),
+        }
+        version = publish(run, encoding, lesson, predictions, fields)
+    follow_up(run, version, predictions)
+    return version, predictions
+
+
+def published(run: jobs.Run) -> StudentVersion | None:
+    """What an attempt at this job published before it was killed."""
+    return StudentVersion.objects.filter(job=run.job).select_related("sheet", "project").first()
+
+
+def _fit(
+    run: jobs.Run,
+    project: Project,
+    lesson: Lesson,
+    plan: Plan,
+    rng: np.random.Generator,
+    checkpoint: Path,
+    start: Fitted | None,
+) -> Fitted:
+    """Learn, from the checkpoint of a killed attempt if it learned from just this."""
+    from learning.errors import CheckpointMismatchError
+
+    began = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        run.progress(done, total, "Training")
+        minutes = (time.monotonic() - began) / 60
+        if plan.most_minutes is not None and minutes > plan.most_minutes:
+            raise ConflictError(
+                f"It was not trained within {plan.most_minutes:g} minutes, which is all that the "
+                "project has a day. Give it more, or start this training by hand."
+            )
+
+    def fit() -> Fitted:
+        return plan.student().fit(lesson.data, rng, report, start=start, checkpoint=checkpoint)
+
+    try:
+        return fit()
+    except CheckpointMismatchError:
+        shutil.rmtree(checkpoint)  # answers came between a worker that died and this one
+        return fit()
+
+
+@contextlib.contextmanager
+def _resumable(folder: Path) -> Iterator[Path]:
+    """A folder for the checkpoints of a job: it goes when the version is published or refused, and
+    stays for the next worker when this one dies or loses its lease.
+    """
+    from learning.errors import LearningError
+
+    try:
+        yield folder
+    except jobs.FencedError:
+        raise
+    except (AnnotatorError, LearningError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _device(student: Student) -> str:
+    """Where it learned: those that read texts take a GPU where there is one."""
+    return "cpu" if student.needs == "encodings" else accelerator()
+
+
+def accelerator() -> str:
+    """What this process computes on. Found by name, as plugins are: the web never imports torch."""
+    return str(importlib.import_module("learning.students.devices").device().type)
+
+
+def _by_epoch(fitted: Fitted) -> list[float]:
+    """The share of its own items on which its margin was above 0, after each epoch."""
+    margins = getattr(fitted, "margins", None)  # those that learn in epochs keep them, (epochs, n)
+    if margins is None or not margins.size:
+        return []
+    return [round(float(share), 4) for share in (margins > 0).mean(axis=1)]
+
+
+def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:
+    """What rests on a version once it is there; done again after a kill in between."""
+    project = version.project
+    conforming.calibrate(run, version, predictions, version.sheet.held)
+    estimating.wish(project)
+    differing.wish(project)
+    routing.wish_after_training(project)
+    scoring.wish(project)
+
+
+def _former(encoding: Encoding, kind: str, columns: Columns) -> Fitted | None:
+    """The newest head on the same vectors to begin a head from, if its columns are still ours."""
+    from learning import students
+    from learning.errors import DamagedFileError
+
+    if kind != "head":
+        return None
+    heads = StudentVersion.objects.filter(encoding=encoding, kind=kind).exclude(folder="")
+    former = heads.order_by("-number").first()
+    if former is None or tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
+        return None
+    try:
+        return students.load(students_folder(encoding.project_id) / former.folder)
+    except DamagedFileError:
+        return None  # a cold start gives the same student, only slower
+
+
+def publish(
+    run: jobs.Run,
+    encoding: Encoding,
+    lesson: Learned,
+    predictions: Predictions,
+    fields: dict[str, Any],
+) -> StudentVersion:
+    """The row, what it says of the audit items, and whether it serves: all of it or nothing."""
+    from learning.storage import MANIFEST, sha256_of
+
+    folder = students_folder(encoding.project_id) / fields["folder"]
+    with run.fence():
+        # Parts two trainings that finish at the same moment: numbers and promotion.
+        project = Project.objects.select_for_update(no_key=True).get(pk=encoding.project_id)
+        version = StudentVersion.objects.create(
+            project=project,
+            number=_next_number(project),
+            state=StudentState.READY,
+            job=run.job,
+            encoding=encoding,
+            label_ids=list(lesson.columns.label_ids),
+            position=lesson.position,
+            trained_on=len(lesson.numbers),
+            answers=lesson.answers,
+            digest=sha256_of(folder / MANIFEST),
+            **fields,
+        )
+        sheets.write(run, version, predictions, lesson.held)
+        promoting.decide(project, version)
+    return version
+
+
+def _next_number(project: Project) -> int:
+    last = StudentVersion.objects.filter(project=project).aggregate(n=Max("number"))["n"]
+    number = max(last or 0, project.student_number) + 1
+    Project.objects.filter(pk=project.pk).update(student_number=number)
+    return number
+
+
+def put_to_use(version: StudentVersion) -> None:
+    """Let the queue follow a version that took over, and remove files that it made needless."""
+    project = version.project
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        with transaction.atomic():
+            jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+    forget_old_files(project)
+
+
+def remove_attempts(run: jobs.Run, project: Project) -> None:
+    """Remove what earlier attempts at this job wrote before they were killed."""
+    for left in students_folder(project.pk).glob(f"*-{run.job.pk}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def forget_old_files(project: Project) -> None:
+    """Remove the files of versions that neither serve, nor label a file just now, nor are among the
+    newest of their kind, and those that no version names; rows stay."""
+    with transaction.atomic():
+        # Parts this from a person who promotes one of them: it must not serve without its files.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        versions = StudentVersion.objects.filter(project=project).exclude(folder="")
+        kinds = set(versions.order_by().values_list("kind", flat=True))
+        kept = {
+            pk
+            for kind in kinds
+            for pk in versions.filter(kind=kind)
+            .order_by("-number")
+            .values_list("pk", flat=True)[: KEPT_FILES if kind == "head" else KEPT_OTHERS]
+        }
+        kept.add(locked.current_student_id or 0)
+        at_work = PredictedFile.objects.live().filter(project=project, student__isnull=False)
+        kept |= set(at_work.values_list("student_id", flat=True))
+        gone = dict(versions.exclude(pk__in=kept).values_list("pk", "folder"))
+        StudentVersion.objects.filter(pk__in=gone).update(folder="")
+    for folder in gone.values():  # a worker that is killed here leaves strays
+        shutil.rmtree(students_folder(project.pk) / folder, ignore_errors=True)
+    _forget_strays(project)
+
+
+def _forget_strays(project: Project) -> None:
+    """Remove what a killed or cancelled training left, once its job is over."""
+    paths = list(students_folder(project.pk).glob("*"))  # before the jobs: one may begin just now
+    live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
+    for path in paths:
+        found = _ATTEMPT.fullmatch(path.name)
+        if found is None or int(found[1] or found[2]) in live:
+            continue
+        if not StudentVersion.objects.filter(project=project, folder=path.name).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class _Texts(Sequence[str]):
+    """The project's texts as a sequence that is read block by block."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.rows = Project.objects.values_list("item_count", flat=True).get(pk=project.pk)
+
+    def __len__(self) -> int:
+        return int(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        from learning.encoders import pair
+
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        items = Item.objects.filter(
+            project=self.project, number__gte=place.start, number__lt=place.stop
+        )
+        return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]

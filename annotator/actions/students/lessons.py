@@ -1,0 +1,181 @@
+"""What a student learns from: the verdicts of now, as arrays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator.actions.encoders import naming
+from annotator.actions.encoders.encoding import open_matrix
+from annotator.actions.projects.schema import columns_of
+from annotator.actions.queue import auditing
+from annotator.actions.verdicts.sealing import position as sealed_position
+from annotator.models import Encoding, Item, Part, Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.tasks import Columns
+    from learning.types import TrainingData
+
+# `p_right` is how much the word of a teacher is to be relied on; null where people or files decided.
+_TRAINABLE = f"""
+SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right
+FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
+LEFT JOIN annotator_acceptance c
+    ON v.source = 'teacher' AND c.item_id = v.item_id AND c.ended_at IS NULL
+WHERE v.project_id = %s AND i.number < %s AND v.state IN ('decided', 'partial')
+  AND i.removed_at IS NULL
+  AND NOT {auditing.untrainable_items()}
+ORDER BY i.number
+"""  # noqa: S608 - only our own condition is put in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a student is about to learn: item numbers beside the arrays made of their verdicts.
+
+    `whole` marks the items of which every label is known, not only what a question was about;
+    `taught` those that a teacher decided: they weigh less, and no figure is computed from them.
+    `audited` holds what it will be measured on, known before it learns: an item that is drawn while
+    it learns may be one of its own. `held` are the numbers of all that is kept from it so.
+    """
+
+    numbers: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    taught: NDArray[np.bool_]
+    data: TrainingData
+    columns: Columns
+    audited: list[tuple[int, list[int]]]
+    held: list[int]
+    answers: int
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """Verdicts as (n,) item numbers, ascending, (n, k) targets and (n, k) what is known of them."""
+
+    numbers: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    rows: list[Any]
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """(n,) bool: a whole answer is behind it."""
+        import numpy as np
+
+        return np.array([row[2] is None for row in self.rows], dtype=np.bool_)
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """(n,) bool: a teacher decided it, and no person."""
+        import numpy as np
+
+        return np.array([row[5] is not None for row in self.rows], dtype=np.bool_)
+
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """(n,) how likely right each label is held to be; None where people decided all."""
+        import numpy as np
+
+        if not self.taught.any():
+            return None
+        return np.array([1.0 if row[5] is None else row[5] for row in self.rows], dtype=np.float32)
+
+
+def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:
+    """The training set as of now, or None while it has fewer than two different labels.
+
+    Evaluation and calibration items and their content duplicates are never in it. Of an item that
+    only questions were answered about, the other labels are not known.
+    """
+    import numpy as np
+
+    from learning.encoders import pair
+    from learning.types import TrainingData
+
+    position = sealed_position(project)
+    audited = auditing.answered(project, Part.EVALUATION)
+    calibrating = auditing.answered(project, Part.CALIBRATION)
+    columns = columns_of(project)
+    learnt = read(project, encoding.rows, columns)
+    used = (learnt.targets > 0).any(axis=0).sum()
+    if len(learnt.numbers) < 2 or used < (1 if project.multi_label else 2):
+        return None
+    contents: list[str] | None = None
+    if texts:
+        items = Item.objects.filter(project=project, number__in=learnt.numbers.tolist())
+        contents = [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
+    groups = [int.from_bytes(bytes(row[4])[:7]) for row in learnt.rows]
+    return Lesson(
+        numbers=learnt.numbers,
+        groups=np.array(groups, dtype=np.int64),
+        whole=learnt.whole,
+        taught=learnt.taught,
+        data=TrainingData(
+            targets=learnt.targets,
+            encodings=np.asarray(open_matrix(encoding).view()[learnt.numbers], dtype=np.float32),
+            texts=contents,
+            weights=learnt.weights,
+            known=learnt.known,
+            multi_label=project.multi_label,
+            label_vectors=naming.of(project, encoding, columns),
+            label_texts=naming.texts_of(project, columns) if texts else None,
+        ),
+        columns=columns,
+        audited=audited,
+        held=[number for number, _ in [*audited, *calibrating]],
+        answers=sum(row[3] for row in learnt.rows),
+        position=position,
+    )
+
+
+def read(project: Project, below: int, columns: Columns) -> Learnt:
+    """The verdicts that students may learn from, of items with numbers below `below`."""
+    import numpy as np
+
+    from learning.tasks import TASKS
+
+    with connection.cursor() as cursor:
+        cursor.execute(_TRAINABLE, [project.pk, below])
+        rows = cursor.fetchall()
+    task = TASKS[project.task_type]()
+    targets = _soft_targets(project, rows, columns)
+    usable = np.asarray(task.usable(targets))
+    rows = [row for row, kept in zip(rows, usable.tolist(), strict=True) if kept]
+    known = task.known(len(rows), columns)
+    for place, row in enumerate(rows):
+        if row[2] is not None:
+            asked = np.zeros(len(columns), dtype=np.bool_)
+            asked[[columns.column(label) for label in row[2]]] = True
+            known[place] &= asked
+    told = np.asarray(known.any(axis=1))  # not where only an archived label was asked about
+    rows = [row for row, kept in zip(rows, told.tolist(), strict=True) if kept]
+    return Learnt(
+        numbers=np.array([row[0] for row in rows], dtype=np.int64),
+        targets=np.where(known, targets[usable], 0)[told],
+        known=known[told],
+        rows=rows,
+    )
+
+
+def _soft_targets(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.float32]:
+    """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1."""
+    import numpy as np
+
+    targets = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    for row, (_, soft, *_rest) in enumerate(rows):
+        for label, share in json.loads(soft).items():
+            targets[row, columns.column(int(label))] = share
+    targets[:, ~columns.active] = 0
+    if not project.multi_label:
+        total = targets.sum(axis=1, keepdims=True)
+        np.divide(targets, total, out=targets, where=total > 0)
+    return np.clip(targets, 0, 1)

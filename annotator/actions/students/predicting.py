@@ -1,0 +1,290 @@
+"""The work of labelling a file: read through once, predicted part by part, then written whole.
+
+Each part is on disk before the next one begins, so a killed worker's successor loses one part at
+most. The file that comes of it has a row for every row that could be read.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import encoder_of, students_folder
+from annotator.actions.imports import uploads
+from annotator.actions.students import predictions
+from annotator.errors import AnnotatorError, ConflictError, InvalidError
+from annotator.formats import FORMATS, WRITERS, Field, FormatError, Problem
+from annotator.formats.guard import guarded
+from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.records import RowError
+from annotator.formats.writing import cell
+from annotator.models import Job, JobState, Label, PredictedFile, PredictionState
+from learning.errors import LearningError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CHUNK = 1_024
+# Of so many labels each, the likeliest ones, a row's probabilities are kept.
+TOP = 64
+MOST_COLUMNS = 1_000
+SHOWN_PROBLEMS = 20
+# A piece of work ends after so long if somebody waits for the same worker.
+PIECE_SECONDS = 60.0
+# What we write; a column of the same name in the file is replaced.
+OURS = ("predicted_label", "predicted_labels", "predicted_probability", "predicted_soft")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of the file: its fields, and its text; None where it has none."""
+
+    fields: dict[str, Any]
+    text: str | None
+
+
+def run_predict(run: jobs.Run) -> dict[str, Any]:
+    """Do a piece of the work; the last one publishes the file."""
+    live = PredictedFile.objects.live().select_related("project", "student__encoding")
+    predicted = live.filter(pk=run.params["file"]).first()
+    if predicted is None:
+        return {"over": True}
+    try:
+        with uploads.sentences_for_full_disks():
+            return _piece(run, predicted)
+    except jobs.FencedError:
+        raise
+    except jobs.CancelledError as refusal:
+        _end(run, predicted, PredictionState.CANCELLED, refusal.detail)
+        raise
+    except AnnotatorError as refusal:
+        _end(run, predicted, PredictionState.FAILED, refusal.detail)
+        raise
+    except (LearningError, FormatError) as refusal:
+        _end(run, predicted, PredictionState.FAILED, str(refusal))
+        raise InvalidError(str(refusal)) from refusal
+
+
+def _end(run: jobs.Run, predicted: PredictedFile, state: PredictionState, told: str) -> None:
+    with run.fence():
+        predictions.end(predicted, state, told)
+
+
+def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
+    _ = run.project  # raises when it was deleted meanwhile
+    with run.fence():
+        PredictedFile.objects.filter(pk=predicted.pk).update(state=PredictionState.RUNNING)
+    if predicted.rows is None:
+        _read_through(run, predicted)
+    total, began = predicted.rows or 0, time.monotonic()
+    folder = predictions.parts_of(predicted)
+    folder.mkdir(parents=True, exist_ok=True)
+    predict = _Predict(predicted)
+    for start, rows in _chunks(predicted):
+        if not _part(folder, start).is_file():
+            if _should_give_way(run, began):
+                with run.fence():
+                    predictions.go_on(predicted)
+                return {"rows": start, "of": total}
+            _keep(_part(folder, start), predict([row.text for row in rows]))
+        run.progress(min(start + len(rows), total), total + 1, "Predicting")
+    run.progress(total, total + 1, "Writing the file")
+    return _publish(run, predicted, predict)
+
+
+def _should_give_way(run: jobs.Run, began: float) -> bool:
+    if time.monotonic() - began < PIECE_SECONDS:
+        return False
+    waiting = Job.objects.filter(queue=run.job.queue, state=JobState.QUEUED, due_at__lte=Now())
+    return waiting.exclude(pk=run.job.pk).exists()
+
+
+def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
+    """Learn how many rows there are, which columns, and what is wrong with rows."""
+    columns: dict[str, None] = {}
+    rows = silent = unreadable = 0
+    problems: list[list[Any]] = []
+    for row in _rows(predicted):
+        if isinstance(row, Problem):
+            unreadable += 1
+            if len(problems) < SHOWN_PROBLEMS:
+                problems.append([row.row, row.column, row.message])
+            continue
+        rows += 1
+        silent += row.text is None
+        columns.update(dict.fromkeys(row.fields))
+        if len(columns) > MOST_COLUMNS:
+            raise InvalidError(f"The file has more than {MOST_COLUMNS:,} columns.")
+        if (rows & 1023) == 0:
+            run.progress(0, 0, f"Read {rows:,} rows")
+    if rows == silent:
+        raise InvalidError(f"No row of {predicted.file_name} has a text in the chosen column.")
+    predicted.rows, predicted.columns = rows, [name for name in columns if name not in OURS]
+    predicted.report = {"silent": silent, "unreadable": unreadable, "problems": problems}
+    with run.fence():
+        predicted.save(update_fields=["rows", "columns", "report"])
+
+
+def _rows(predicted: PredictedFile) -> Iterator[Row | Problem]:
+    chosen = predicted.settings
+    mapping = Mapping(text=chosen["text"], text_b=chosen["text_b"])
+    path = uploads.path_of(predicted.stored_name)
+    with path.open("rb") as stream:
+        reader = FORMATS.create(chosen["reader"])
+        for record in guarded(reader.read(stream), path.stat().st_size):
+            if isinstance(record, Problem):
+                yield record
+            else:
+                yield Row(fields=record.fields, text=_text(record, mapping))
+
+
+def _text(record: Any, mapping: Mapping) -> str | None:
+    from learning.encoders import pair
+
+    try:
+        item = mapped(record, mapping)
+    except RowError:
+        return None
+    return pair(item.text, item.text_b)
+
+
+def _chunks(predicted: PredictedFile) -> Iterator[tuple[int, list[Row]]]:
+    """(number of the first row, rows), in the order of the file."""
+    start, rows = 0, []
+    for row in _rows(predicted):
+        if isinstance(row, Row):
+            rows.append(row)
+        if len(rows) == CHUNK:
+            yield start, rows
+            start, rows = start + CHUNK, []
+    if rows:
+        yield start, rows
+
+
+class _Predict:
+    """A loaded student, and the encoder whose vectors it reads."""
+
+    def __init__(self, predicted: PredictedFile) -> None:
+        from learning import students
+        from learning.storage import MANIFEST
+
+        version = predicted.student
+        folder = students_folder(predicted.project_id) / (version.folder if version else "")
+        if version is None or not version.folder or not (folder / MANIFEST).is_file():
+            raise ConflictError("The files of this student were removed meanwhile; begin again.")
+        self.fitted = students.load(folder)
+        self.encoder = None
+        if students.STUDENTS[version.kind].needs == "encodings":
+            if version.encoding is None:
+                raise ConflictError("The encoding that this student read is gone. Train again.")
+            self.encoder = encoder_of(version.encoding)
+        labels = Label.objects.filter(project=predicted.project).in_bulk()
+        self.names = [labels[pk].name for pk in version.label_ids]
+        self.archived = [
+            column
+            for column, pk in enumerate(version.label_ids)
+            if labels[pk].archived_at is not None
+        ]
+
+    def __call__(self, texts: list[str | None]) -> NDArray[np.float32]:
+        """(n, k) probabilities, 0 for labels archived since; the row of a None means nothing."""
+        given: Any = [text or "" for text in texts]
+        items = given if self.encoder is None else self.encoder.encode(given)
+        said = self.fitted.predict(items)
+        said[:, self.archived] = 0
+        return said
+
+
+def _part(folder: Path, start: int) -> Path:
+    return folder / f"{start:010d}.safetensors"
+
+
+def _keep(path: Path, probabilities: NDArray[np.float32]) -> None:
+    """Write the likeliest columns of each row, all at once, likeliest first."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    from learning.storage import write_bytes
+
+    columns = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+    kept = np.take_along_axis(probabilities, columns, axis=1)
+    write_bytes(path, save({"columns": columns.astype(np.int32), "shares": kept}))
+
+
+def _publish(run: jobs.Run, predicted: PredictedFile, predict: _Predict) -> dict[str, Any]:
+    """Write beside the place, move it in, then say so in one transaction."""
+    from learning.storage import sha256_of, sync_folder
+
+    folder, format = predictions.folder_of(predicted.project_id), predicted.settings["format"]
+    for left in folder.glob(f"{predicted.pk}-*"):  # a worker was killed after it moved its file in
+        left.unlink()
+    fresh = predictions.parts_of(predicted) / "result"
+    with fresh.open("wb") as stream:
+        WRITERS.create(format).write(_records(run, predicted, predict), _fields(predicted), stream)
+    name = f"{predicted.pk}-{secrets.token_hex(8)}.{format}"
+    digest, size = sha256_of(fresh), fresh.stat().st_size
+    fresh.replace(folder / name)
+    sync_folder(folder)
+    try:
+        with run.fence():
+            made: dict[str, Any] = {"result_name": name, "sha256": digest, "size_bytes": size}
+            if not predictions.end(predicted, PredictionState.DONE, **made):
+                raise jobs.CancelledError("Cancelled.")
+    except BaseException:
+        (folder / name).unlink(missing_ok=True)
+        raise
+    return {"rows": predicted.rows}
+
+
+def _fields(predicted: PredictedFile) -> list[Field]:
+    given = "json" if predicted.settings["format"] == "jsonl" else "text"
+    ours = [Field("predicted_label"), Field("predicted_probability", "number")]
+    if predicted.project.multi_label:
+        ours = [Field("predicted_labels", "texts"), Field("predicted_probability", "numbers")]
+    if predicted.settings["soft"]:
+        ours.append(Field("predicted_soft", "json"))
+    return [Field(name, given) for name in predicted.columns] + ours  # type: ignore[arg-type]
+
+
+def _records(
+    run: jobs.Run, predicted: PredictedFile, predict: _Predict
+) -> Iterator[dict[str, Any]]:
+    from safetensors.numpy import load
+
+    as_it_is = predicted.settings["format"] == "jsonl"
+    names, several = predict.names, predicted.project.multi_label
+    for start, rows in _chunks(predicted):
+        run.check()
+        part = load(_part(predictions.parts_of(predicted), start).read_bytes())
+        pairs = zip(part["columns"].tolist(), part["shares"].tolist(), strict=True)
+        for row, (columns, shares) in zip(rows, pairs, strict=True):
+            fields: dict[str, Any] = {}
+            for name in predicted.columns:
+                value = row.fields.get(name)
+                fields[name] = value if as_it_is or value is None else cell(value)
+            said = [(names[column], round(p, 6)) for column, p in zip(columns, shares, strict=True)]
+            yield fields | _ours(said if row.text is not None else None, several=several)
+
+
+def _ours(said: list[tuple[str, float]] | None, *, several: bool) -> dict[str, Any]:
+    """What is predicted of one row, likeliest first; nothing for a row without a text."""
+    if said is None:
+        return dict.fromkeys(OURS)
+    soft = {name: share for name, share in said if share > 0}
+    if several:
+        chosen = [(name, share) for name, share in said if share >= 0.5]
+        return {
+            "predicted_labels": [name for name, _ in chosen],
+            "predicted_probability": [share for _, share in chosen],
+            "predicted_soft": soft,
+        }
+    name, share = said[0]
+    return {"predicted_label": name, "predicted_probability": share, "predicted_soft": soft}

@@ -1,0 +1,237 @@
+"""Which student is the current one: by the rule on audit items, or as a person decides.
+
+A decision is made when a version is published, and of another recipe's version again when enough
+new audit answers came. Each one is a row with its numbers.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.figures import estimating
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.queue import auditing
+from annotator.actions.students import sheets
+from annotator.errors import ConflictError, NotFoundError
+from annotator.models import (
+    Part,
+    Project,
+    Promotion,
+    PromotionRule,
+    StudentState,
+    StudentVersion,
+    User,
+)
+
+if TYPE_CHECKING:
+    from learning.audit.promotion import Decision, Paired
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a version of another recipe still needs. `tests` it has had, `answers` there are."""
+
+    tests: int
+    answers: int
+    decision: Decision
+
+    @property
+    def to_win(self) -> int | None:
+        """About how many answers would let it win if the difference stays; None: not ahead."""
+        from learning.audit.promotion import answers_to_win
+
+        paired = self.decision.paired
+        return None if paired is None else answers_to_win(paired, self.tests + 1)
+
+
+def decide(project: Project, version: StudentVersion) -> Promotion | None:
+    """Decide about a version, within a transaction that holds the project's row, and record it.
+
+    None where there is nothing to decide: a person pinned the current student, it is this very
+    version, or too few new audit answers came for a test.
+    """
+    from learning.audit.promotion import refit
+
+    current = project.current_student
+    if current is None:
+        return _record(project, version, PromotionRule.FIRST, took_over=True)
+    if project.student_pinned or current.pk == version.pk:
+        return None
+    if same_recipe(current, version):
+        decision = refit(paired(project, version, current))
+        return _keep(project, version, current, decision, answers=0)
+    standing = standing_of(project, version, current)
+    if standing.decision.missing:
+        return None
+    return _keep(project, version, current, standing.decision, answers=standing.answers)
+
+
+def same_recipe(one: StudentVersion, other: StudentVersion) -> bool:
+    """Whether they differ only in what they learned from."""
+    return (one.kind, one.params) == (other.kind, other.params)
+
+
+def standing_of(project: Project, version: StudentVersion, current: StudentVersion) -> Standing:
+    """How a version of another recipe stands against the current student, now."""
+    from learning.audit.promotion import challenge
+
+    held = Promotion.objects.filter(
+        project=project,
+        kind=version.kind,
+        params=version.params,
+        rule=PromotionRule.CHALLENGE,
+    ).order_by("id")
+    tests = list(held.values_list("figures__answers", flat=True))
+    answers = len(auditing.answered(project, Part.EVALUATION))
+    fresh = answers - (tests[-1] if tests else 0)
+    found = paired(project, version, current)
+    return Standing(
+        tests=len(tests),
+        answers=answers,
+        decision=challenge(found, tests=len(tests), fresh=fresh),
+    )
+
+
+def paired(project: Project, one: StudentVersion, other: StudentVersion) -> Paired:
+    """Two versions on the answered evaluation items that neither of them learned from; on none where
+    answers are more than labels, since a value is not right because its labels are."""
+    import numpy as np
+
+    from learning.audit.promotion import compare, scores
+
+    if project.shape != LABELS:
+        return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
+    judged = sheets.between(project, [one, other], auditing.answered(project, Part.EVALUATION))
+    if len(judged.versions) < 2:
+        return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
+    both = judged.asked.all(axis=0)
+    rights = [scores(judged.truth[both], said[both]) for said in judged.said]
+    rng = np.random.default_rng([project.pk, one.pk, other.pk, int(both.sum())])
+    return compare(rights[0], rights[1], rng)
+
+
+def reconsider(run: jobs.Run) -> StudentVersion | None:
+    """Test the newest version of every other recipe for which enough answers came; a winner serves.
+
+    Returns the version that took over, if one did.
+    """
+    with run.fence():
+        project = Project.objects.select_for_update(no_key=True).get(pk=run.project.pk)
+        current = project.current_student
+        if current is None or project.student_pinned:
+            return None
+        for version in challengers(project, current):
+            made = decide(project, version)
+            if made is not None and made.took_over:
+                jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+                return version
+    return None
+
+
+def challengers(project: Project, current: StudentVersion) -> list[StudentVersion]:
+    """The newest version of each other recipe that has its files, latest first."""
+    ready = StudentVersion.objects.filter(project=project, sheet__isnull=False).ready()
+    newest = ready.exclude(folder="").order_by("kind", "params", "-number")
+    found = [each for each in newest.distinct("kind", "params") if not same_recipe(each, current)]
+    return sorted(found, key=lambda each: -each.number)
+
+
+def promote(project: Project, version: StudentVersion, by: User | None = None) -> None:
+    """Make a student the current one by a person's decision, forwards or back."""
+    if version.project_id != project.pk or version.state != StudentState.READY:
+        raise NotFoundError("There is no such student in this project.")
+    with transaction.atomic():
+        # Parts this from a deletion, and from the removal of old files.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        folder = (
+            StudentVersion.objects.filter(pk=version.pk).values_list("folder", flat=True).first()
+        )
+        if folder is None:
+            raise NotFoundError("This student was deleted just now.")
+        if not folder or not (students_folder(project.pk) / folder / "manifest.json").is_file():
+            raise ConflictError(
+                f"The files of student {version.number} were removed to save space. "
+                "Train again, or promote one of the newest versions."
+            )
+        _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
+        Project.objects.filter(pk=project.pk).update(student_pinned=True)
+    jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+    estimating.wish(project)
+
+
+def delete(project: Project, version: StudentVersion) -> None:
+    """Remove a version and its files for good; never the one that serves. Decisions about it stay."""
+    with transaction.atomic():
+        # Parts this from a promotion of the very version.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if locked.current_student_id == version.pk:
+            raise ConflictError(
+                f"Student {version.number} serves just now. Promote another one first."
+            )
+        number = max(locked.student_number, version.number)
+        Project.objects.filter(pk=project.pk).update(student_number=number)
+        folder = version.folder
+        StudentVersion.objects.filter(pk=version.pk, project=project).delete()
+        if folder:
+            path = students_folder(project.pk) / folder
+            transaction.on_commit(lambda: shutil.rmtree(path, ignore_errors=True))
+
+
+def unpin(project: Project) -> None:
+    """Let newer students take over again."""
+    Project.objects.filter(pk=project.pk).update(student_pinned=False)
+
+
+def _keep(
+    project: Project,
+    version: StudentVersion,
+    current: StudentVersion,
+    decision: Decision,
+    *,
+    answers: int,
+) -> Promotion:
+    figures = {} if decision.paired is None else asdict(decision.paired)
+    return _record(
+        project,
+        version,
+        PromotionRule(decision.rule),
+        took_over=decision.takes_over,
+        against=current,
+        figures={**figures, "alpha": decision.alpha, "answers": answers},
+    )
+
+
+def _record(
+    project: Project,
+    version: StudentVersion,
+    rule: PromotionRule,
+    *,
+    took_over: bool,
+    against: StudentVersion | None = None,
+    figures: dict[str, object] | None = None,
+    by: User | None = None,
+) -> Promotion:
+    before = against or project.current_student
+    if took_over:
+        StudentVersion.objects.filter(pk=version.pk).update(promoted_at=Now())
+        Project.objects.filter(pk=project.pk).update(current_student=version)
+        project.current_student = version
+    return Promotion.objects.create(
+        project=project,
+        version=version,
+        number=version.number,
+        kind=version.kind,
+        params=version.params,
+        against=None if before is None else before.number,
+        rule=rule,
+        took_over=took_over,
+        figures=figures or {},
+        made_by=by,
+    )

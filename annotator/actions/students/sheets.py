@@ -1,0 +1,238 @@
+"""Audit sheets: what each version says of the audit items, and which of them it may be judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator import jobs
+from annotator.actions.projects.schema import columns_of
+from annotator.models import AuditSheet, Item, Project, StudentVersion
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.audit.curves import Measured
+    from learning.students.predictions import Predictions
+    from learning.tasks import Columns
+
+# Items of the secret order that a sheet speaks of, at most.
+LONGEST = 2_000
+# Versions that are compared, at even steps of log labels.
+MOST_VERSIONS = 60
+# Sheets are thinned so that the labels behind two kept ones differ by this factor; not the newest.
+STEP, NEWEST = 1.02, 20
+
+# When a content was first spoken of outside the audit stream, and so could be learnt. Answers that
+# were taken back count too, and words of a teacher that were ever accepted: a version in between may
+# have learned from them.
+_LEARNABLE = """
+SELECT i.number, min(e.position)
+FROM annotator_item i
+JOIN annotator_item twin ON twin.project_id = i.project_id AND twin.content_hash = i.content_hash
+JOIN annotator_annotation a ON a.item_id = twin.id AND a.kind = 'answer'
+    AND a.stream NOT IN ('audit', 'gold')
+JOIN annotator_annotator v ON v.id = a.annotator_id AND (v.kind <> 'teacher' OR EXISTS (
+    SELECT 1 FROM annotator_acceptance c WHERE c.annotation_id = a.id))
+JOIN annotator_ledgerentry e ON e.annotation_id = a.id
+WHERE i.project_id = %s AND i.number = ANY(%s) AND e.position IS NOT NULL
+GROUP BY i.number
+"""
+
+
+def write(
+    run: jobs.Run, version: StudentVersion, predictions: Predictions, held: list[int]
+) -> AuditSheet:
+    """Keep what a fresh version says of the audit sample; `held` are items it surely never met."""
+    import numpy as np
+
+    project = run.project
+    kept = Item.objects.filter(
+        project=project, order_key__lte=project.audit_cutoff, number__lt=predictions.rows
+    ).present()
+    numbers = list(kept.order_by("order_key").values_list("number", flat=True)[:LONGEST])
+    said, doubts = [], []
+    for number in numbers:
+        row = predictions.row(number)
+        columns = np.flatnonzero(row >= 0.5) if project.multi_label else [int(row.argmax())]
+        said.append([version.label_ids[column] for column in columns])
+        doubts.append(_doubt(float(predictions.entropies[number]), predictions))
+    with run.fence():
+        sheet, _ = AuditSheet.objects.update_or_create(
+            version=version,
+            defaults={
+                "project": project,
+                "numbers": numbers,
+                "said": said,
+                "doubts": doubts,
+                "held": held,
+            },
+        )
+        _thin(project, version)
+    return sheet
+
+
+def _doubt(entropy: float, predictions: Predictions) -> float:
+    """0 sure … 1 as doubtful as can be."""
+    import math
+
+    most = math.log(2 if predictions.multi_label else max(predictions.labels, 2))
+    return round(min(entropy / most, 1.0), 4)
+
+
+def _thin(project: Project, version: StudentVersion) -> None:
+    """Drop sheets of old versions that learned from nearly as many labels as a kept one."""
+    rows = list(
+        AuditSheet.objects.filter(project=project, version__kind=version.kind)
+        .order_by("version__trained_on", "version__number")
+        .values_list("version_id", "version__trained_on")
+    )
+    newest = {pk for pk, _ in sorted(rows)[-NEWEST:]}
+    current = Project.objects.values_list("current_student_id", flat=True).get(pk=project.pk)
+    last, dropped = 0.0, []
+    for pk, labels in rows:
+        if pk in newest or pk == current or labels >= last * STEP:
+            last = float(labels)
+        else:
+            dropped.append(pk)
+    AuditSheet.objects.filter(version_id__in=dropped).delete()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Versions of students on the answered evaluation items.
+
+    truth: (m, k) bool of `numbers`; said: (v, m, k) bool; asked: (v, m) bool, what each version may
+    be judged on; doubts: (v, m), NaN where a version was not asked.
+    """
+
+    versions: list[StudentVersion]
+    numbers: list[int]
+    columns: Columns
+    truth: NDArray[np.bool_]
+    said: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+    doubts: NDArray[np.float64]
+
+    def row_of(self, version: StudentVersion) -> int | None:
+        """The version's row, or None when it has no sheet."""
+        ids = [each.pk for each in self.versions]
+        return ids.index(version.pk) if version.pk in ids else None
+
+    def measured(self, fewest: int) -> Measured:
+        """Right and wrong, of the versions that were asked about so many items or more."""
+        import numpy as np
+
+        from learning.audit.curves import Measured
+
+        rows = np.flatnonzero(self.asked.sum(axis=1) >= fewest)
+        right = (self.said == self.truth[None]).all(axis=2)
+        labels = np.array([each.trained_on for each in self.versions], dtype=np.int64)
+        return Measured(labels=labels[rows], right=right[rows], asked=self.asked[rows])
+
+
+def judged(
+    project: Project, current: StudentVersion, answers: list[tuple[int, list[int]]]
+) -> Judged:
+    """The versions of the current student's kind on the answered items (number, label ids)."""
+    return _judged(project, _chosen(project, current), answers)
+
+
+def between(
+    project: Project, versions: Sequence[StudentVersion], answers: list[tuple[int, list[int]]]
+) -> Judged:
+    """Just these versions, in this order; those without a sheet are left out."""
+    found = AuditSheet.objects.filter(version__in=versions).select_related("version")
+    by_version = {sheet.version_id: sheet for sheet in found}
+    kept = [by_version[each.pk] for each in versions if each.pk in by_version]
+    return _judged(project, kept, answers)
+
+
+def _judged(
+    project: Project, sheets: list[AuditSheet], answers: list[tuple[int, list[int]]]
+) -> Judged:
+    import numpy as np
+
+    from learning.tasks import TASKS
+
+    columns = columns_of(project)
+    task = TASKS[project.task_type]()
+    truth = task.encode([labels for _, labels in answers], columns)
+    usable = task.usable(truth)
+    numbers = [number for (number, _), kept in zip(answers, usable, strict=True) if kept]
+    place = {number: row for row, number in enumerate(numbers)}
+    learnable = _learnable(project, numbers)
+    said = np.zeros((len(sheets), len(numbers), len(columns)), dtype=np.bool_)
+    asked = np.zeros((len(sheets), len(numbers)), dtype=np.bool_)
+    doubts = np.full((len(sheets), len(numbers)), np.nan)
+    for row, sheet in enumerate(sheets):
+        held = set(sheet.held)
+        for number, labels, doubt in zip(sheet.numbers, sheet.said, sheet.doubts, strict=True):
+            at = place.get(number)
+            if at is None:
+                continue
+            met = learnable.get(number)
+            asked[row, at] = number in held or met is None or met > sheet.version.position
+            said[row, at] = columns.hot([labels])[0] > 0
+            doubts[row, at] = doubt
+    return Judged(
+        versions=[sheet.version for sheet in sheets],
+        numbers=numbers,
+        columns=columns,
+        truth=truth[usable] > 0.5,
+        said=said,
+        asked=asked,
+        doubts=doubts,
+    )
+
+
+def _chosen(project: Project, current: StudentVersion) -> list[AuditSheet]:
+    """At most MOST_VERSIONS sheets of this kind of student; the current one is always among them."""
+    import numpy as np
+
+    rows = list(
+        AuditSheet.objects.filter(
+            project=project, version__kind=current.kind, version__trained_on__gt=0
+        )
+        .order_by("version__trained_on", "version__number")
+        .values_list("version_id", "version__trained_on")
+    )
+    chosen = {pk for pk, _ in rows}
+    if len(rows) > MOST_VERSIONS:
+        labels = np.array([trained_on for _, trained_on in rows], dtype=np.float64)
+        wanted = np.geomspace(labels[0], labels[-1], MOST_VERSIONS)
+        places = np.minimum(np.searchsorted(labels, wanted - 1e-9), len(rows) - 1)
+        chosen = {rows[place][0] for place in places} | {rows[-1][0], current.pk}
+    found = AuditSheet.objects.filter(version_id__in=chosen).select_related("version")
+    return list(found.order_by("version__trained_on", "version__number"))
+
+
+def of(version: StudentVersion) -> AuditSheet | None:
+    """The version's sheet, or None for one that is older than sheets or was thinned out."""
+    return AuditSheet.objects.filter(version=version).first()
+
+
+def unlearnt(
+    version: StudentVersion, answers: list[tuple[int, list[int]]], held: Collection[int]
+) -> list[tuple[int, list[int]]]:
+    """Those of the answered items (number, label ids) that the version surely never learned from.
+
+    `held` were drawn and answered when it was trained, and so kept out.
+    """
+    learnable, kept = _learnable(version.project, [number for number, _ in answers]), set(held)
+    return [
+        (number, labels)
+        for number, labels in answers
+        if number in kept or learnable.get(number, version.position + 1) > version.position
+    ]
+
+
+def _learnable(project: Project, numbers: list[int]) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LEARNABLE, [project.pk, numbers])
+        rows: list[Any] = cursor.fetchall()
+    return dict(rows)

@@ -1,0 +1,155 @@
+"""What a person asks of the students: a fine-tuning now, a word on a typed text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import matrix_folder, students_folder
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.students import background, fitting
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Job, JobState, Label, Project, StudentVersion, User
+from annotator.runtime import modelclient
+
+TEXTS_AT_MOST = 512
+# The model process takes so many at a time.
+BATCH = 64
+LONGEST_TEXT = 20_000
+# Each is one more text for the model process, which people wait for.
+MOST_PIECES = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """The probability, 0…1, of each label for one text, likeliest first."""
+
+    labels: list[tuple[int, float]]
+
+
+def start_training(
+    project: Project, kind: str, params: dict[str, Any], user: User | None = None
+) -> Job:
+    """Ask for a student of a kind; a head that waits already is the answer too.
+
+    Raises InvalidError for a kind or parameters that there are not, ConflictError while another
+    student than a head waits already.
+    """
+    if kind != "head":
+        return _start_another(project, kind, params, user)
+    if params:
+        raise InvalidError("A head chooses its own parameters.", field="params")
+    with transaction.atomic():
+        key = f"train:{project.pk}"
+        job = jobs.enqueue("train", project=project, key=key, started_by=user)
+        return job or Job.objects.get(key=key, state=JobState.QUEUED)
+
+
+def start_finetune(
+    project: Project, user: User | None, params: dict[str, Any] | None = None
+) -> Job:
+    """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
+    return start_training(project, "finetune", params or {}, user)
+
+
+def _start_another(project: Project, kind: str, params: dict[str, Any], user: User | None) -> Job:
+    kinds = [each.kind for each in background.recipes_of(project)]
+    if kind == "finetune" and kind not in kinds:
+        raise InvalidError("Only students of text are fine-tuned.")
+    if kind not in kinds:
+        raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
+    plan = fitting.Plan(kind=kind, params=params).plain()
+    background.step_aside(project)
+    with transaction.atomic():
+        job = jobs.enqueue(
+            "finetune",
+            project=project,
+            params={"kind": kind, "student": plan.params},
+            key=background.key_of(project),
+            started_by=user,
+        )
+    if job is None:
+        raise ConflictError("A training waits already; it will learn from every answer so far.")
+    return job
+
+
+def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:
+    """The version named, or the current one. Raises ConflictError where it can say nothing."""
+    if project.shape != LABELS:
+        raise ConflictError(
+            "Students of spans mark the items of their project, no other text yet. Import the text."
+        )
+    student = version or project.current_student
+    if student is None or not student.folder:
+        raise ConflictError("There is no student to ask yet, or its files were removed.")
+    return student
+
+
+def predict(
+    project: Project, texts: list[str], version: StudentVersion | None = None, top: int = 0
+) -> list[Guess]:
+    """A student's word on texts, by the warm model process; the current student's if none is named.
+
+    `top` limits the labels of each text to the likeliest ones, 0 does not. Raises ConflictError while
+    there is no student, UnavailableError while the model process starts.
+    """
+    student = asked(project, version)
+    encoding = student.encoding
+    if encoding is None:
+        raise ConflictError("The encoding that this student read is gone. Train again.")
+    fitted = matrix_folder(project.pk) / encoding.fingerprint
+    data = settings.DATA_DIR
+    rows: list[list[float]] = []
+    for start in range(0, len(texts), BATCH):
+        probabilities = modelclient.predict(
+            texts[start : start + BATCH],
+            student=str((students_folder(project.pk) / student.folder).relative_to(data)),
+            encoder=encoding.encoder,
+            params=encoding.params,
+            folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
+        )
+        rows += probabilities.tolist()
+    live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
+    return [_guess(student.label_ids, row, live, top) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Stretches of a text with how far each pushed the label, in log odds; between them lies what is
+    no word. `whole` is the label's probability for the whole text."""
+
+    label: int
+    whole: float
+    parts: list[tuple[str, float | None]]
+
+
+def evidence(project: Project, text: str) -> Evidence:
+    """Which words pushed the likeliest label: each is left out in turn, and the student asked again.
+
+    At most MOST_PIECES pieces are left out; a longer text is cut into so many. Raises as `predict`.
+    """
+    from learning.audit.occlusion import pieces, pushes, without
+
+    found = pieces(text, MOST_PIECES)
+    if len(found) < 2:
+        raise InvalidError("Type at least two words: of one alone nothing can be left out.")
+    whole, *others = predict(project, [text, *without(text, found)])
+    label, likely = whole.labels[0]
+    moved = pushes(likely, [dict(each.labels).get(label, 0.0) for each in others])
+    parts: list[tuple[str, float | None]] = []
+    at = 0
+    for piece, push in zip(found, moved, strict=True):
+        parts += [(text[at : piece.start], None), (text[piece.start : piece.end], push)]
+        at = piece.end
+    parts.append((text[at:], None))
+    return Evidence(label=label, whole=likely, parts=[each for each in parts if each[0]])
+
+
+def _guess(label_ids: list[int], row: list[float], live: set[int], top: int) -> Guess:
+    pairs = [(pk, round(p, 6)) for pk, p in zip(label_ids, row, strict=True) if pk in live]
+    pairs.sort(key=lambda pair: -pair[1])
+    return Guess(labels=pairs[:top] if top else pairs)

@@ -1,0 +1,138 @@
+"""Train a student from the verdicts, let the better one serve, and refill the queue."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from annotator import jobs
+from annotator.actions.encoders import naming, reading_words
+from annotator.actions.encoders.encoding import (
+    current_encoding,
+    open_matrix,
+    students_folder,
+    wish_encoding,
+)
+from annotator.actions.imports import differing
+from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.queue import choosing, queueing
+from annotator.actions.review import flagging
+from annotator.actions.students import background, conforming, fitting, lessons, promoting, tagging
+from annotator.models import (
+    Encoding,
+    Project,
+    StudentVersion,
+)
+
+if TYPE_CHECKING:
+    from learning.students.predictions import Predictions
+
+HEAD = fitting.Plan(kind="head")
+
+
+def run_train(run: jobs.Run) -> dict[str, Any]:
+    """Train the quick student and refill the queue; without enough labels only refill it."""
+    project = run.project
+    encoding = current_encoding(project)
+    if encoding is None or encoding.rows == 0:
+        wish_encoding(project)
+        return {"trained": False, "why": "The items are not encoded yet."}
+    if project.shape != LABELS:
+        return _train_tagger(run, encoding)
+    if naming.behind(project, encoding):
+        wish_encoding(project)  # it trains again when the labels' names are encoded too
+    lesson = lessons.gather(project, encoding)
+    if lesson is None:
+        chosen = _refill(run, project, encoding, None)
+        differing.wish(project)
+        return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
+    version, predictions = fitting.learn(run, project, encoding, lesson, HEAD)
+    knowledge = _knowledge(project, encoding, predictions, version)
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        _refill(run, project, encoding, knowledge)
+    promoting.reconsider(run)
+    fitting.forget_old_files(project)
+    flagging.wish(project)
+    background.wish(project, len(lesson.numbers))
+    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
+    """The same where answers mark spans."""
+    from learning.errors import ParameterError
+
+    project = run.project
+    try:
+        words = reading_words.read(run, encoding)
+    except ParameterError as refusal:
+        return {
+            "trained": False,
+            "why": str(refusal),
+            "picks": _refill(run, project, encoding, None),
+        }
+    lesson = tagging.gather(project, words)
+    if lesson is None:
+        chosen = _refill(run, project, encoding, None)
+        return {"trained": False, "why": "Two texts, one with a span, are needed.", "picks": chosen}
+    version, predictions, tagged = tagging.learn(run, encoding, words, lesson)
+    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+        known = replace(_knowledge(project, encoding, predictions, version), tagged=tagged)
+        _refill(run, project, encoding, known)
+    promoting.reconsider(run)
+    fitting.forget_old_files(project)
+    flagging.wish(project)
+    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def run_refill(run: jobs.Run) -> dict[str, Any]:
+    """Choose the queue anew with the current student's word, after a promotion by hand."""
+    project = run.project
+    encoding = current_encoding(project)
+    if encoding is None or encoding.rows == 0:
+        return {"picks": 0}
+    knowledge = knowledge_of(project, encoding)
+    if project.current_student is not None and knowledge is not None:
+        sets = conforming.follow(run, project.current_student, knowledge.predictions)
+        knowledge = replace(knowledge, sets=sets)
+    return {"picks": _refill(run, project, encoding, knowledge)}
+
+
+def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | None:
+    """The current student's predictions beside the matrix, or None while there is no student."""
+    from learning.students.predictions import read_predictions
+
+    current = project.current_student
+    if current is None:
+        return None
+    pool = students_folder(project.pk) / current.folder / "pool"
+    predictions = read_predictions(pool)
+    known = _knowledge(project, encoding, predictions, current)
+    if project.shape == LABELS:
+        return known
+    from learning.taggers.pool import read_tagged
+
+    return replace(known, tagged=read_tagged(pool, predictions))
+
+
+def _knowledge(
+    project: Project, encoding: Encoding, predictions: Predictions, version: StudentVersion
+) -> choosing.Knowledge:
+    return choosing.Knowledge(
+        encodings=open_matrix(encoding).view(),
+        predictions=predictions,
+        label_ids=tuple(version.label_ids),
+        learnt=lessons.read(project, encoding.rows, columns_of(project)),
+        sets=conforming.ready(version),
+    )
+
+
+def _refill(
+    run: jobs.Run, project: Project, encoding: Encoding, knowledge: choosing.Knowledge | None
+) -> int:
+    import numpy as np
+
+    known = knowledge or choosing.Knowledge(encodings=open_matrix(encoding).view())
+    rng = np.random.default_rng(secrets.randbits(64))
+    selection = choosing.choose(project, known, rng)
+    return queueing.replace_queue(project, selection, known, run)

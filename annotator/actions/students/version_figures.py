@@ -1,0 +1,156 @@
+"""Everything measured about one version: on evaluation items that it never learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.figures import scorecards
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.queue import auditing
+from annotator.actions.students import sheets
+from annotator.models import AnnotatorKind, Part, Project, StudentVersion
+
+if TYPE_CHECKING:
+    from annotator.actions.students.sheets import Judged
+    from learning.audit.estimates import Sample
+    from learning.audit.intervals import Estimate
+    from learning.audit.reliability import Reliability
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFigures:
+    """One label's figures, each with its interval and the items that tell of it."""
+
+    label: int
+    f1: Estimate
+    recall: Estimate
+    precision: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionFigures:
+    """`score` has the accuracy and the confusions; `missing` more answers are needed for any figure.
+
+    reliability is None where the files are gone; `points` are the versions of its kind that were
+    judged on the same items: (version, accuracy), fewest labels first.
+    """
+
+    score: scorecards.Score
+    labels: list[LabelFigures]
+    reliability: Reliability | None
+    points: list[tuple[StudentVersion, Estimate]]
+    missing: int
+
+
+def figures_of(project: Project, version: StudentVersion) -> VersionFigures:
+    """The version on the evaluation answers of now; without a sheet, or where answers are more than
+    labels, as if nobody had answered."""
+    from learning.audit.estimates import Sample
+
+    alone = project.shape == LABELS
+    answers = auditing.answered(project, Part.EVALUATION) if alone else []
+    found = sheets.between(project, [version], answers)
+    kept = found.asked[0] if found.versions else []
+    shared = int(sum(kept))
+    missing = max(auditing.FEWEST_TO_SHOW - shared, 0)
+    if not found.versions or missing:
+        right = int((found.said[0] == found.truth).all(axis=1)[kept].sum()) if shared else 0
+        score = _early(shared=shared, right=right)
+        return VersionFigures(score=score, labels=[], reliability=None, points=[], missing=missing)
+    sample = Sample(truth=found.truth[kept], predicted=found.said[0][kept])
+    labels = _labels(found, sample)
+    return VersionFigures(
+        score=_scored(project, found, sample, labels),
+        labels=labels,
+        reliability=_reliability(project, version, found),
+        points=_points(project, version, answers),
+        missing=0,
+    )
+
+
+def _early(*, shared: int, right: int) -> scorecards.Score:
+    return scorecards.Score(
+        kind=AnnotatorKind.STUDENT,
+        shared=shared,
+        right=right,
+        stale=0,
+        accuracy=None,
+        labels=[],
+        confusions=[],
+    )
+
+
+def _scored(
+    project: Project, found: Judged, sample: Sample, labels: list[LabelFigures]
+) -> scorecards.Score:
+    from learning.audit import estimates
+
+    ids = found.columns.label_ids
+    pairs = [
+        (
+            frozenset(label for label, there in zip(ids, truth, strict=True) if there),
+            frozenset(label for label, there in zip(ids, said, strict=True) if there),
+        )
+        for truth, said in zip(sample.truth, sample.predicted, strict=True)
+    ]
+    return replace(
+        _early(shared=len(pairs), right=sum(truth == said for truth, said in pairs)),
+        accuracy=estimates.accuracy(sample),
+        labels=[
+            scorecards.LabelScore(label=each.label, recall=each.recall, precision=each.precision)
+            for each in labels
+        ],
+        confusions=scorecards.confusions(pairs, multi_label=project.multi_label),
+    )
+
+
+def _labels(found: Judged, sample: Sample) -> list[LabelFigures]:
+    from learning.audit import estimates
+
+    f1s, recalls = estimates.f1s(sample), estimates.recalls(sample)
+    precisions = estimates.precisions(sample)
+    return [
+        LabelFigures(
+            label=label, f1=f1s[column], recall=recalls[column], precision=precisions[column]
+        )
+        for column, label in enumerate(found.columns.label_ids)
+        if found.columns.active[column]
+    ]
+
+
+def _reliability(project: Project, version: StudentVersion, found: Judged) -> Reliability | None:
+    """Of each answer, how sure it was; with several labels per item, of each yes and no."""
+    import numpy as np
+
+    from learning.audit.reliability import reliability
+    from learning.errors import DamagedFileError
+    from learning.students.predictions import read_predictions
+
+    if not version.folder or tuple(version.label_ids) != found.columns.label_ids:
+        return None
+    try:
+        predictions = read_predictions(students_folder(project.pk) / version.folder / "pool")
+    except DamagedFileError:
+        return None
+    rows = [row for row in np.flatnonzero(found.asked[0]) if found.numbers[row] < predictions.rows]
+    if not rows:
+        return None
+    said = np.stack([predictions.row(found.numbers[row]) for row in rows])[:, found.columns.active]
+    truth = found.truth[rows][:, found.columns.active]
+    if project.multi_label:
+        confidence, right = np.maximum(said, 1 - said).ravel(), ((said >= 0.5) == truth).ravel()
+    else:
+        confidence, right = said.max(axis=1), said.argmax(axis=1) == truth.argmax(axis=1)
+    return reliability(np.clip(confidence, 0, 1), right)
+
+
+def _points(
+    project: Project, version: StudentVersion, answers: list[tuple[int, list[int]]]
+) -> list[tuple[StudentVersion, Estimate]]:
+    judged = sheets.judged(project, version, answers)
+    enough = judged.asked.sum(axis=1) >= auditing.FEWEST_TO_SHOW
+    versions = [each for each, kept in zip(judged.versions, enough, strict=True) if kept]
+    measured = judged.measured(auditing.FEWEST_TO_SHOW)
+    return list(zip(versions, measured.points(), strict=True))

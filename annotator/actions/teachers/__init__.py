@@ -1,0 +1,1 @@
+"""Machine annotators: set up, asked, paid."""

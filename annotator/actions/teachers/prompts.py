@@ -1,0 +1,103 @@
+"""What a language model is told: versions that people edit, compare and restore."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from annotator.actions.teachers import lending, teachers
+from annotator.actions.teachers.prompt_versions import KIND, SETTINGS, latest
+from annotator.errors import ConflictError, InvalidError, NotFoundError
+from annotator.models import Teacher, TeacherPrompt, User
+
+if TYPE_CHECKING:
+    from learning.teachers.openai import OpenAITeacher
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of two versions put side by side: same, added or removed."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A prompt as it is sent about one item: the system part and the user part."""
+
+    system: str
+    user: str
+
+
+def version_of(teacher: Teacher, version: int) -> TeacherPrompt:
+    """Raises NotFoundError when there is none of this number."""
+    found = TeacherPrompt.objects.filter(teacher=teacher, version=version).first()
+    if found is None:
+        raise NotFoundError("There is no such version of this prompt.")
+    return found
+
+
+def change(teacher: Teacher, by: User | None, **settings: Any) -> TeacherPrompt:
+    """The next version, or the present one when nothing changed."""
+    require_prompt(teacher)
+    unknown = set(settings) - set(SETTINGS)
+    if unknown:
+        raise InvalidError(f"A prompt has no setting {', '.join(sorted(unknown))}.")
+    changed = teachers.change_teacher(teacher, by, params=settings)
+    return cast("TeacherPrompt", latest(changed))
+
+
+def restore(teacher: Teacher, version: int, by: User | None) -> TeacherPrompt:
+    """Tell again what an earlier version told: as a new version, so that none is lost."""
+    require_prompt(teacher)
+    return change(teacher, by, **version_of(teacher, version).settings)
+
+
+def require_prompt(teacher: Teacher) -> None:
+    """Raise ConflictError for a kind of teacher that is told nothing."""
+    if teacher.plugin != KIND:
+        raise ConflictError(f"{teacher.name} is told nothing: only language models read a prompt.")
+
+
+def difference(old: TeacherPrompt | None, new: TeacherPrompt) -> list[Line]:
+    """Line by line; everything is new where there is nothing before."""
+    before = _lines(old) if old is not None else []
+    kinds = {" ": "same", "+": "added", "-": "removed"}
+    found = difflib.ndiff(before, _lines(new))
+    return [Line(kind=kinds[line[0]], text=line[2:]) for line in found if line[0] in kinds]
+
+
+def _lines(prompt: TeacherPrompt) -> list[str]:
+    settings = prompt.settings
+    told = str(settings.get("instructions") or "").strip() or "(the usual instructions)"
+    asked = [name for name in ("confidence", "reason") if settings.get(name)]
+    return [
+        *told.splitlines(),
+        f"Asked for beside the label: {', '.join(asked) or 'nothing'}",
+        f"Solved examples shown: {settings.get('demonstrations') or 'none'}",
+        f"Labels offered: {settings.get('candidates') or 'all'}",
+        f"Characters of a text, at most: {settings.get('text_limit')}",
+    ]
+
+
+def usual_instructions(teacher: Teacher) -> str:
+    """What is told when nobody wrote anything."""
+    from learning.teachers.prompting import first_prompt
+
+    return first_prompt(lending.schema_of(teacher.project)).instructions
+
+
+def written(teacher: Teacher, number: int) -> Written:
+    """The present prompt about an item, without examples and with every label."""
+    from learning.teachers import TEACHERS
+    from learning.teachers.prompting import write_request
+
+    plugin = cast("OpenAITeacher", TEACHERS.create(teacher.plugin, teacher.params))
+    schema = lending.schema_of(teacher.project)
+    items = lending.items_of(teacher.project, [number])
+    if not items:
+        raise NotFoundError("There is no such item in this project.")
+    request = write_request(plugin.prompt(schema), schema, items)
+    return Written(system=request.system, user=request.user)

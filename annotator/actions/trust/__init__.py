@@ -1,0 +1,1 @@
+"""Whether a teacher may be believed, and still may."""

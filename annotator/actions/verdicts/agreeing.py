@@ -1,0 +1,207 @@
+"""How far the voices of a project agree beyond chance, from items that several of them answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import connection
+
+from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.verdicts import agreeing_spans
+from annotator.models import AnnotatorKind, ConsensusFit, Project
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from learning.consensus.agreement import Agreement, Answers, Distance, Grades
+
+# Items that are read at most, the latest first, and different sets of labels among their answers.
+MOST_ITEMS, MOST_SETS = 10_000, 1_500
+# Answers between two texts that the effect of their order is read from, the latest.
+MOST_ANSWERS = 20_000
+# Common items below which a pair is not told, and pairs and labels at most.
+FEWEST_COMMON, MOST_PAIRS, MOST_LABELS = 5, 100, 200
+# Points over time, each of so many items at least.
+MOST_POINTS, FEWEST_PER_POINT = 12, 20
+
+_ANSWERS = """
+WITH several AS (
+    SELECT a.item_id FROM annotator_annotation a
+    WHERE a.project_id = %(project)s AND a.kind = 'answer' AND a.question_id IS NULL
+      AND a.stream <> 'review'
+      AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+    GROUP BY a.item_id HAVING count(DISTINCT a.annotator_id) > 1
+    ORDER BY max(a.id) DESC LIMIT %(most)s
+)
+SELECT a.item_id, a.annotator_id, a.labels, v.kind, v.truth
+FROM several s JOIN annotator_annotation a ON a.item_id = s.item_id
+JOIN annotator_annotator v ON v.id = a.annotator_id
+WHERE a.kind = 'answer' AND a.question_id IS NULL AND a.stream <> 'review'
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+ORDER BY a.id
+"""
+
+
+_SIDED = """
+SELECT a.labels[1], a.value->>'shown' = 'ab'
+FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
+WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
+  AND a.value ? 'shown' AND a.labels[1] = ANY(%(sides)s::bigint[])
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+ORDER BY a.id DESC LIMIT %(most)s
+"""
+
+
+def kept(project: Project) -> dict[str, Any]:
+    """The figures as the last job left them; empty before there are any."""
+    fit = ConsensusFit.objects.filter(project=project).first()
+    return {} if fit is None else fit.agreement
+
+
+def summary(project: Project) -> dict[str, Any] | None:
+    """What an export tells about the whole: alpha and kappa, with their intervals and counts."""
+    figures = kept(project)
+    names = ("distance", "alpha", "masi", "fleiss")
+    return {name: figures[name] for name in names} if figures else None
+
+
+class Given(NamedTuple):
+    item: int
+    annotator: int
+    labels: list[int]
+    kind: str
+    truth: bool
+
+    @property
+    def votes(self) -> bool:
+        """Whether it is a vote: a teacher's word stands beside the votes, and truth above them."""
+        return self.kind != AnnotatorKind.TEACHER and not self.truth
+
+
+def figures(project: Project) -> dict[str, Any]:
+    """Agreement of the voices that vote, by label, over time; and of every pair, teachers too."""
+    import numpy as np
+
+    from learning.consensus import agreement
+    from learning.tasks import TASKS
+
+    rng = np.random.default_rng(project.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERS, {"project": project.pk, "most": MOST_ITEMS})
+        given = [Given._make(row) for row in cursor.fetchall()]
+    votes = _few_sets([one for one in given if one.votes])
+    answers = agreement.answers_of([(one.item, one.annotator, one.labels) for one in votes])
+    everybody = agreement.answers_of(
+        [(one.item, one.annotator, one.labels) for one in _few_sets(given)]
+    )
+    task, distance = TASKS[project.task_type], _distance(project)
+    alpha = agreement.krippendorff(answers, rng, distance)
+    found = {
+        "needed": max(agreement.FEWEST - alpha.items, 0),
+        "distance": task.measure,
+        "alpha": asdict(alpha),
+        "masi": asdict(agreement.krippendorff(answers, rng, agreement.masi))
+        if project.multi_label
+        else None,
+        "fleiss": asdict(agreement.fleiss(answers, rng)),
+        "labels": list(_labels(project, answers, rng)),
+        "pairs": list(_pairs(project, everybody, rng)),
+        "over_time": list(_over_time(project, votes, rng)),
+        "order": _order(project),
+    }
+    if project.shape != LABELS:
+        found |= agreeing_spans.figures(project, sorted({one.item for one in votes}), rng)
+    return found
+
+
+def _order(project: Project) -> dict[str, Any] | None:
+    """How often the text that was shown first was found better; None where texts have no sides."""
+    import numpy as np
+
+    from learning.consensus.order import order_effect
+
+    if not project.task.sided:
+        return None
+    sides = columns_of(project, with_archived=True).label_ids[:2]
+    with connection.cursor() as cursor:
+        cursor.execute(_SIDED, {"project": project.pk, "sides": list(sides), "most": MOST_ANSWERS})
+        rows = cursor.fetchall()
+    found = order_effect(
+        np.array([label == sides[0] for label, _ in rows], dtype=np.bool_),
+        np.array([shown for _, shown in rows], dtype=np.bool_),
+    )
+    return None if found is None else asdict(found) | {"told": found.is_told}
+
+
+def _distance(project: Project) -> Distance | Grades:
+    from learning.tasks import TASKS
+
+    return TASKS[project.task_type]().apart(columns_of(project, with_archived=True))
+
+
+def _few_sets(given: Sequence[Given]) -> list[Given]:
+    """Those of the latest items, as long as every two of their different answers can be compared."""
+    by_item: dict[int, list[Given]] = {}
+    for one in given:
+        by_item.setdefault(one.item, []).append(one)
+    sets: set[frozenset[int]] = set()
+    kept: set[int] = set()
+    for item in reversed(by_item):
+        sets |= {frozenset(one.labels) for one in by_item[item]}
+        if len(sets) > MOST_SETS:
+            break
+        kept.add(item)
+    return [one for one in given if one.item in kept]
+
+
+def _labels(
+    project: Project, answers: Answers, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Each label by itself, chosen or not."""
+    from learning.consensus.agreement import about, krippendorff
+
+    columns = columns_of(project)
+    live = [pk for pk, active in zip(columns.label_ids, columns.active, strict=True) if active]
+    for pk in live[:MOST_LABELS]:
+        yield {"id": pk, **asdict(krippendorff(about(answers, pk), rng))}
+
+
+def _pairs(
+    project: Project, answers: Answers, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Two voices on the items that both answered: kappa, or alpha by the task's own distance."""
+    from learning.consensus import agreement
+
+    distance = _distance(project)
+
+    for one, other, _ in agreement.pairs(answers, FEWEST_COMMON)[:MOST_PAIRS]:
+        found: Agreement
+        if distance is agreement.nominal:
+            found = agreement.cohen(answers, one, other, rng)
+        else:
+            both = agreement.between(answers, one, other)
+            found = agreement.krippendorff(both, rng, distance)
+        yield {"one": one, "other": other, **asdict(found)}
+
+
+def _over_time(
+    project: Project, votes: Sequence[Given], rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Items in the order of their latest answer, in even parts: those after `start` up to `end`."""
+    from learning.consensus import agreement
+
+    last = {one.item: place for place, one in enumerate(votes)}
+    counts: dict[int, int] = {}
+    for one in votes:
+        counts[one.item] = counts.get(one.item, 0) + 1
+    ordered = [item for item in sorted(last, key=last.__getitem__) if counts[item] > 1]
+    parts = min(MOST_POINTS, len(ordered) // FEWEST_PER_POINT)
+    distance = _distance(project)
+    for number in range(parts):
+        start, end = (len(ordered) * at // parts for at in (number, number + 1))
+        chosen = set(ordered[start:end])
+        said = [(one.item, one.annotator, one.labels) for one in votes if one.item in chosen]
+        found = agreement.krippendorff(agreement.answers_of(said), rng, distance)
+        yield {"start": start, "end": end, **asdict(found)}

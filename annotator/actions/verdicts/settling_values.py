@@ -1,0 +1,109 @@
+"""Verdicts where answers are values: what `verdicts` does with labels, done by the project's task."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator.actions.verdicts import weighing
+from annotator.actions.verdicts.votes import Derived, Vote, derived, final_word
+from annotator.actions.verdicts.weighing import Learnt
+from annotator.models import Outcome, Project, VerdictSource, VerdictState
+
+if TYPE_CHECKING:
+    from learning.tasks.values import Given
+
+_VALUES = """
+SELECT e.position, a.value::text FROM annotator_ledgerentry e
+JOIN annotator_annotation a ON a.id = e.annotation_id
+WHERE e.project_id = %s AND e.position = ANY(%s) AND a.value IS NOT NULL
+"""
+
+
+def derive(
+    project: Project, items: Iterable[Sequence[Vote]], learnt: Learnt | None = None
+) -> list[Derived]:
+    """As `verdicts.derive`, of a project whose answers are values."""
+    said = _with_values(project, list(items))
+    words = [(votes, final_word(votes)) for votes in said]
+    finals = [_final(project, votes, word) for votes, word in words if word is not None]
+    return finals + _agreed(project, [votes for votes, word in words if word is None], learnt)
+
+
+def given(votes: Iterable[Vote]) -> list[Given]:
+    """Votes as the task reads them; a word that an item is bad has no value."""
+    from learning.tasks.values import Given
+
+    return [
+        Given(annotator=vote.annotator, value=vote.value, weight=vote.weight)
+        for vote in votes
+        if vote.value is not None
+    ]
+
+
+def _with_values(project: Project, items: list[Sequence[Vote]]) -> list[list[Vote]]:
+    positions = [vote.position for votes in items for vote in votes]
+    with connection.cursor() as cursor:
+        cursor.execute(_VALUES, [project.pk, positions])
+        values = {position: json.loads(value) for position, value in cursor.fetchall()}
+    return [[vote._replace(value=values.get(vote.position)) for vote in votes] for votes in items]
+
+
+def _final(project: Project, votes: Sequence[Vote], word: Vote) -> Derived:
+    soft = dict.fromkeys(word.labels, 1.0)
+    if word.outcome == Outcome.AMBIGUOUS:
+        soft = _divided([vote for vote in votes if vote.outcome != Outcome.BAD])
+    return derived(
+        votes,
+        labels=word.labels,
+        value=word.value,
+        soft=soft,
+        known=None,
+        state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
+        source=VerdictSource.REVIEWER if word.stream == "review" else VerdictSource.TRUTH,
+        outcome=word.outcome,
+    )
+
+
+def _divided(votes: Sequence[Vote]) -> dict[int, float]:
+    """Label -> the share of the voices' weight that found it somewhere."""
+    shares: dict[int, float] = defaultdict(float)
+    for vote in votes:
+        for label in vote.labels:
+            shares[label] += vote.weight
+    total = sum(vote.weight for vote in votes)
+    return {label: round(share / total, 6) for label, share in sorted(shares.items())}
+
+
+def _agreed(
+    project: Project, items: Sequence[Sequence[Vote]], learnt: Learnt | None
+) -> list[Derived]:
+    from learning.tasks.values import value_task
+
+    if not items:
+        return []
+    if learnt is None:
+        learnt = weighing.learnt(project, [vote.annotator for votes in items for vote in votes])
+    task = value_task(project.task_type)
+    found = task.settle(learnt.consensus(), [given(votes) for votes in items], learnt.skills)
+    return [
+        derived(
+            votes,
+            labels=task.labels_of(agreed.value),
+            value=agreed.value,
+            soft={label: round(share, 6) for label, share in agreed.shares.items()},
+            known=None,
+            state=VerdictState.TIE if agreed.tied else VerdictState.DECIDED,
+            source=VerdictSource.CONSENSUS,
+        )
+        for votes, agreed in zip(items, found, strict=True)
+    ]
+
+
+def value_text(value: Any) -> str | None:
+    """As the database takes it."""
+    return None if value is None else json.dumps(value)
