@@ -22,7 +22,7 @@ from annotator.errors import UnavailableError
 from annotator.formats.mapping import Mapping
 from annotator.models import Membership, Project, Role, User
 
-FOLDER = Path(__file__).resolve().parent.parent / "demo"
+FOLDER = Path(__file__).resolve().parents[2] / "demo"
 DIGITS = 600
 DIGIT_PIXELS = 64
 # Read from the keyboard's number row: 1 to 9, then 0.
