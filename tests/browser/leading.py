@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import numpy as np
 
+import annotator
 from annotator import jobs
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.projects import projects
@@ -23,7 +24,7 @@ from annotator.models import (
 from tests.annotator.web.helpers import index, teach
 from tests.factories import make_items, make_project
 
-TICKETS = Path(projects.__file__).parent.parent / "demo"
+TICKETS = Path(annotator.__file__).parent / "demo"
 LABELS = ("Billing", "Delivery", "Login", "Refund", "Praise", "Technical", "Cancel", "Other")
 
 
