@@ -30,12 +30,13 @@ class Median:
         if votes.multi_label or not votes.answers.shape[1]:
             return counted
         up_to = np.cumsum(counted.shares, axis=1, dtype=np.float64)  # (n, k)
-        low = (up_to >= 0.5 - self.tie).argmax(axis=1)
-        high = (up_to > 0.5 + self.tie).argmax(axis=1)
-        voted = counted.votes > 0
+        half = up_to[:, -1:] / 2  # votes for archived grades have no share
+        low = (up_to >= half - self.tie).argmax(axis=1)
+        high = (up_to > half + self.tie).argmax(axis=1)
+        voted, graded = counted.votes > 0, half[:, 0] > self.tie
         answers = np.zeros_like(counted.answers)
-        answers[np.flatnonzero(voted), low[voted]] = True
-        tied = np.asarray((low != high) & voted)
+        answers[np.flatnonzero(graded), low[graded]] = True
+        tied = np.asarray(voted & (~graded | (low != high)))
         return Consensus(
             answers=answers,
             shares=counted.shares,

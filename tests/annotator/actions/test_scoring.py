@@ -63,6 +63,7 @@ class TestScoreboard:
             task=None,
             columns=scoring.columns_of(scored.project),
             multi_label=False,
+            label_vectors=None,
             check=lambda: None,
         )
         people = scoring._people(scored.project, exam, 1.0)

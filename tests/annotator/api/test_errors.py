@@ -154,6 +154,7 @@ class TestOneShape:
         def away(*_, **__):
             raise UnavailableError("The model is starting.")
 
+        monkeypatch.setattr("annotator.actions.students.teaching.asked", lambda *_: None)
         monkeypatch.setattr("annotator.actions.students.teaching.predict", away)
         answer = lea.post(f"/api/v1/projects/{project.pk}/predict", {"texts": ["x"]})
         check(answer, 503, "unavailable")
