@@ -153,7 +153,7 @@ def _training(system: System, setting: dict[str, Any], paused: str) -> None:
     system.command(
         "shell",
         "-c",
-        "from annotator.models import Project; from annotator.actions import projects; "
+        "from annotator.models import Project; from annotator.actions.projects import projects; "
         f"projects.change_project(Project.objects.get(pk={setting['project']}), "
         f"training_paused={paused == 'on'})",
     )
