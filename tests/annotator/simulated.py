@@ -6,7 +6,7 @@ import numpy as np
 
 from annotator import jobs
 from annotator.actions.simulations import simulations
-from annotator.models import Item, JobState, Verdict, VerdictSource, VerdictState
+from annotator.models import Item, JobState, SimulationRun, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import WORDS
 from tests.annotator.web.helpers import encode
 from tests.contracts.plugins import three_groups
@@ -104,3 +104,8 @@ def labelled_file(rows=90, header="text,label"):
         words = WORDS[name].split()
         lines.append(f"{words[n % 7]} {words[(n * 3 + 1) % 7]} {words[(n * 5 + 2) % 7]} {n},{name}")
     return io.BytesIO("\n".join(lines).encode())
+
+
+def finished(simulation):
+    """How many of its curves are done."""
+    return SimulationRun.objects.filter(simulation=simulation, state="done").count()

@@ -1,21 +1,17 @@
-"""Simulations on real rows: what is replayed, how the work goes on, who may stop and use it."""
+"""Simulations at work: how one goes on, who may stop it, what its advice is good for."""
 
-import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions.imports import uploads
 from annotator.actions.projects import projects, purging
 from annotator.actions.simulations import (
     comparing,
-    parting,
     replaying,
     simulation_runs,
     simulations,
@@ -26,12 +22,9 @@ from annotator.models import (
     JobState,
     Project,
     Simulation,
-    SimulationRun,
     StrategyChange,
-    Verdict,
 )
-from tests.annotator.simulated import audited, labelled_file, labelled_project, start, wish, work
-from tests.factories import make_items, make_project
+from tests.annotator.simulated import finished, labelled_project, start, wish, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,202 +39,6 @@ def bells(monkeypatch):
 @pytest.fixture
 def tickets(cast):
     return labelled_project(cast)
-
-
-def finished(simulation):
-    return SimulationRun.objects.filter(simulation=simulation, state="done").count()
-
-
-class TestReplay:
-    def test_every_strategy_is_replayed_under_every_seed(self, tickets):
-        simulation = start(tickets)
-        work(simulation)
-        assert (simulation.state, simulation.error) == ("done", "")
-        runs = list(simulation.runs.order_by("pk"))
-        assert [(run.strategy, run.seed) for run in runs] == [
-            *(("margin", 0), ("random", 0), ("margin", 1), ("random", 1))
-        ]
-        for run in runs:
-            assert [point["labels"] for point in run.points] == [6, 26, 46]
-            assert all(0 <= point["score"] <= 1 for point in run.points)
-            assert run.pick_seconds > 0
-        assert runs[0].points[0]["score"] == runs[1].points[0]["score"], "the same start"
-        assert 0.8 < simulation.full["score"] <= 1
-        assert simulation.finished_at is not None
-        assert simulation.facts["items"] == 240
-        assert simulation.facts["tested"] + simulation.facts["pool"] == 240
-        assert simulation.facts["test_part"] == "split"
-        assert simulation.advice["current"] == "margin"
-
-    def test_the_same_labels_give_the_same_curves_and_the_same_hash(self, tickets):
-        one = start(tickets)
-        work(one)
-        other = start(tickets)
-        work(other)
-        assert one.data_hash == other.data_hash
-        scores = [
-            [[point["score"] for point in run.points] for run in each.runs.order_by("pk")]
-            for each in (one, other)
-        ]
-        assert scores[0] == scores[1]
-        assert list(comparing.laid_over(one)) == [other]
-        Verdict.objects.filter(project=tickets).order_by("pk").last().delete()
-        third = start(tickets)
-        work(third)
-        assert third.data_hash != one.data_hash
-        assert not comparing.laid_over(third).exists()
-
-    def test_labels_that_come_while_it_runs_change_nothing(self, tickets, monkeypatch):
-        monkeypatch.setattr(simulation_runs, "PIECE_SECONDS", 0.0)
-        simulation = start(tickets)
-        assert work(simulation, pieces=1) == 1
-        before = simulation.facts["items"]
-        Verdict.objects.filter(project=tickets).delete()
-        work(simulation)
-        assert (simulation.state, simulation.facts["items"]) == ("done", before)
-        assert finished(simulation) == 4
-
-    def test_a_strategy_that_refuses_ends_its_own_curve_only(self, tickets, monkeypatch):
-        from learning.errors import NotEnoughDataError
-        from learning.selection.margin import Margin
-
-        def refuse(self, pool, n, rng):
-            raise NotEnoughDataError("It needs something else.")
-
-        monkeypatch.setattr(Margin, "select", refuse)
-        simulation = start(tickets)
-        work(simulation)
-        assert simulation.state == "done"
-        assert [one.strategy for one in comparing.standings(simulation)] == ["random"]
-        (told,) = comparing.refused(simulation)
-        assert (told.strategy, told.error) == ("margin", "It needs something else.")
-
-    def test_when_every_strategy_refuses_the_simulation_says_why(self, tickets, monkeypatch):
-        from learning.errors import NotEnoughDataError
-        from learning.selection.margin import Margin
-
-        def refuse(self, pool, n, rng):
-            raise NotEnoughDataError("It needs something else.")
-
-        monkeypatch.setattr(Margin, "select", refuse)
-        simulation = start(tickets, "margin")
-        work(simulation)
-        assert (simulation.state, simulation.error) == ("failed", "It needs something else.")
-
-    def test_archived_labels_and_ties_are_left_out(self, tickets):
-        label = tickets.labels.order_by("column").last()
-        label.archived_at = timezone.now()
-        label.save()
-        Verdict.objects.filter(project=tickets, labels=[tickets.labels.first().pk]).update(
-            state="tie"
-        )
-        decided = Verdict.objects.filter(project=tickets, state="decided")
-        assert decided.count() == 160
-        simulation = start(tickets)
-        work(simulation)
-        assert simulation.state == "failed"
-        assert "two different labels" in simulation.error
-
-    def test_items_with_several_labels_are_measured_by_their_headline(self, cast):
-        project = labelled_project(cast, task_type="multi")
-        simulation = start(project)
-        work(simulation)
-        assert simulation.state == "done"
-        assert comparing.measure_of(simulation) == "micro F1"
-
-
-class TestTestPart:
-    def answered(self, count, *, labels=3, twins=0):
-        hashes = [np.random.default_rng(n).bytes(16) for n in range(count - twins)]
-        return parting.Answered(
-            columns=[[n % labels] for n in range(count)],
-            hashes=hashes + hashes[:twins],
-            names=tuple("abc"[:labels]),
-        )
-
-    def test_equal_contents_are_never_on_both_sides(self):
-        answered = self.answered(300, twins=120)
-        found = parting.part(answered, audit=[], where="here")
-        sides = {}
-        for place, held in zip(found.places, found.held_out, strict=True):
-            sides.setdefault(answered.hashes[place], set()).add(held)
-        assert all(len(side) == 1 for side in sides.values())
-        assert found.facts["test_part"] == "split"
-        assert found.facts["items"] == 300
-
-    def test_enough_audit_items_are_the_test_part_and_their_twins_are_left_out(self):
-        answered = self.answered(400, twins=30)
-        found = parting.part(answered, audit=range(200), where="here")
-        assert found.facts["test_part"] == "audit"
-        held = [p for p, h in zip(found.places, found.held_out, strict=True) if h]
-        assert held == list(range(200))
-        assert found.facts["duplicates_left_out"] == 30
-        tested = {answered.hashes[place] for place in held}
-        assert not tested & {answered.hashes[place] for place in found.pool}
-
-    @pytest.mark.parametrize(("items", "audit"), [(400, 199), (249, 200)])
-    def test_too_few_audit_items_or_too_little_beside_them_is_a_split(self, items, audit):
-        found = parting.part(self.answered(items), audit=range(audit), where="here")
-        assert found.facts["test_part"] == "split"
-        assert found.facts["duplicates_left_out"] == 0
-
-    @pytest.mark.parametrize(("items", "tested"), [(60, 24), (300, 100), (2_000, 400)])
-    def test_the_share_that_is_kept_grows_where_there_is_little(self, items, tested):
-        found = parting.part(self.answered(items), audit=[], where="here")
-        assert found.facts["tested"] == tested
-
-    def test_a_content_that_is_most_of_the_items_is_no_test(self):
-        hashes = [b"same"] * 70 + [b"%d" % n for n in range(30)]
-        answered = parting.Answered(
-            columns=[[n % 3] for n in range(100)], hashes=hashes, names=("a", "b", "c")
-        )
-        found = parting.part(answered, audit=[], where="here")
-        assert found.facts["tested"] == 30
-        assert 0 in found.pool
-
-    def test_no_more_are_replayed_than_tell_something(self, monkeypatch):
-        monkeypatch.setattr(parting, "MOST_ITEMS", 300)
-        found = parting.part(self.answered(1_000), audit=[], where="here")
-        assert (found.facts["items"], found.facts["not_drawn"]) == (300, 700)
-        assert found.facts["tested"] == 100
-        kept = parting.part(self.answered(1_000), audit=range(250), where="here")
-        assert (kept.facts["tested"], kept.facts["pool"]) == (250, 300)
-
-    @pytest.mark.parametrize(
-        ("items", "labels", "told"),
-        [
-            (49, 3, "at least 50 items with a label; here has 49"),
-            (80, 1, "two different labels"),
-        ],
-    )
-    def test_too_little_is_refused_in_a_sentence(self, items, labels, told):
-        answered = self.answered(items, labels=labels)
-        with pytest.raises(InvalidError, match=told):
-            parting.part(answered, audit=[], where="here")
-
-    def test_items_that_are_all_the_same_cannot_be_parted(self):
-        answered = parting.Answered(
-            columns=[[n % 3] for n in range(80)], hashes=[b"same"] * 80, names=("a", "b", "c")
-        )
-        with pytest.raises(InvalidError, match="Too few different items"):
-            parting.part(answered, audit=[], where="here")
-
-    def test_a_project_with_enough_audit_answers_is_tested_on_them(self, cast):
-        project = labelled_project(cast, 300)
-        numbers = audited(project, 220)
-        simulation = start(project)
-        work(simulation)
-        assert simulation.facts["test_part"] == "audit"
-        assert simulation.facts["tested"] == 220
-        arrays, _ = replaying_arrays(simulation)
-        held = arrays["numbers"][arrays["held_out"].astype(bool)]
-        assert set(held.tolist()) == numbers
-
-
-def replaying_arrays(simulation):
-    from learning.storage import load_folder
-
-    return load_folder(replaying.folder_of(simulation.project_id) / simulation.folder)
 
 
 class TestWork:
@@ -602,102 +399,6 @@ class TestAdvice:
         assert said.endswith("“Smallest margin”, in use now, was not replayed.")
 
 
-class TestFiles:
-    @pytest.fixture
-    def empty(self, cast):
-        small = {"components": 16, "features": 4096}
-        return make_project(cast, encoder="tfidf-svd", encoder_params=small, name="Empty")
-
-    def test_a_labelled_file_is_replayed_in_a_project_without_labels(self, empty, cast):
-        simulation = simulations.create_simulation(
-            empty, wish(), cast.lea, file=labelled_file(), file_name="old.csv"
-        )
-        kept = uploads.path_of(simulation.stored_name)
-        assert kept.is_file()
-        work(simulation)
-        assert (simulation.state, simulation.error) == ("done", "")
-        assert finished(simulation) == 4
-        assert (simulation.facts["items"], simulation.facts["labels"]) == (90, 3)
-        assert (simulation.position, simulation.file_name) == (0, "old.csv")
-        assert not kept.exists(), "an upload is not kept for longer than it is needed"
-        assert not list(replaying.folder_of(empty.pk).glob("*"))
-
-    def test_the_same_file_has_the_same_hash(self, empty):
-        found = []
-        for _ in range(2):
-            simulation = simulations.create_simulation(
-                empty, wish("random", seeds=1), file=labelled_file(), file_name="old.csv"
-            )
-            work(simulation)
-            found.append(simulation.data_hash)
-        assert found[0] == found[1] != ""
-
-    @pytest.mark.parametrize(
-        ("content", "told"),
-        [
-            (b"", "empty"),
-            (b"text,label\na,\nb,\n", "No labels are found"),
-            (b"\x89PNG\r\n\x1a\n\x00\x00", ""),
-        ],
-    )
-    def test_a_file_that_is_no_labelled_file_is_refused_at_once(self, empty, content, told):
-        with pytest.raises(InvalidError, match=told) as refusal:
-            simulations.create_simulation(
-                empty, wish(), file=io.BytesIO(content), file_name="x.csv"
-            )
-        assert refusal.value.data["field"] == "file"
-        assert not Simulation.objects.exists()
-
-    def test_columns_may_be_named_and_are_checked(self, empty):
-        named = wish(text="words", label="kind", seeds=1)
-        simulation = simulations.create_simulation(
-            empty, named, file=labelled_file(header="words,kind"), file_name="old.csv"
-        )
-        work(simulation)
-        assert simulation.state == "done"
-        with pytest.raises(InvalidError, match="no column “topic”"):
-            simulations.create_simulation(
-                empty, wish(label="topic"), file=labelled_file(), file_name="old.csv"
-            )
-
-    def test_too_short_a_file_ends_in_a_sentence(self, empty):
-        simulation = simulations.create_simulation(
-            empty, wish(), file=labelled_file(rows=30), file_name="old.csv"
-        )
-        work(simulation)
-        assert simulation.state == "failed"
-        assert "at least 50 items with a label; the file has 30" in simulation.error
-
-    @pytest.mark.parametrize(
-        ("task_type", "second", "told"),
-        [
-            ("multi", "Billing", "Every item of the file has one label"),
-            ("single", "Billing|Login", "Some items of the file have several labels"),
-        ],
-    )
-    def test_a_file_of_another_task_ends_in_a_sentence(self, empty, task_type, second, told):
-        Project.objects.filter(pk=empty.pk).update(task_type=task_type)
-        empty.refresh_from_db()
-        lines = [f"ticket number {n},{('Login', second)[n % 2]}" for n in range(90)]
-        simulation = simulations.create_simulation(
-            empty,
-            wish(),
-            file=io.BytesIO("\n".join(["text,label", *lines]).encode()),
-            file_name="old.csv",
-        )
-        work(simulation)
-        assert simulation.state == "failed"
-        assert told in simulation.error
-
-    def test_cancelling_lets_the_upload_go(self, empty):
-        simulation = simulations.create_simulation(
-            empty, wish(), file=labelled_file(), file_name="old.csv"
-        )
-        kept = uploads.path_of(simulation.stored_name)
-        simulations.cancel(simulation)
-        assert not kept.exists()
-
-
 def test_a_purged_project_leaves_no_simulation_behind(tickets, cast):
     simulation = start(tickets)
     work(simulation)
@@ -709,13 +410,3 @@ def test_a_purged_project_leaves_no_simulation_behind(tickets, cast):
     purging.purge_now(tickets)
     assert not Simulation.objects.exists()
     assert not home.exists()
-
-
-def test_the_pool_of_a_project_that_grows_is_replayed_as_it_was(tickets):
-    """Numbers are rows of the matrix: later items change nothing."""
-    simulation = start(tickets)
-    work(simulation)
-    before = replaying.load(simulation)[0]
-    make_items(tickets, ["one more"])
-    after = replaying.load(simulation)[0]
-    np.testing.assert_array_equal(before.encodings, after.encodings)
