@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from annotator.actions.verdicts import weighing
-from annotator.actions.verdicts.votes import Derived, Vote, derived, final_word
+from annotator.actions.verdicts.votes import (
+    Derived,
+    Vote,
+    belief,
+    derived,
+    final_word,
+    settled,
+)
 from annotator.actions.verdicts.weighing import Learnt
-from annotator.models import Outcome, Project, VerdictSource, VerdictState
+from annotator.models import Project, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
     from learning.tasks.values import Given
@@ -30,7 +36,11 @@ def derive(
     """As `verdicts.derive`, of a project whose answers are values."""
     said = _with_values(project, list(items))
     words = [(votes, final_word(votes)) for votes in said]
-    finals = [_final(project, votes, word) for votes, word in words if word is not None]
+    finals = [
+        settled(votes, word, belief(votes, word), word.labels)
+        for votes, word in words
+        if word is not None
+    ]
     return finals + _agreed(project, [votes for votes, word in words if word is None], learnt)
 
 
@@ -51,32 +61,6 @@ def _with_values(project: Project, items: list[Sequence[Vote]]) -> list[list[Vot
         cursor.execute(_VALUES, [project.pk, positions])
         values = {position: json.loads(value) for position, value in cursor.fetchall()}
     return [[vote._replace(value=values.get(vote.position)) for vote in votes] for votes in items]
-
-
-def _final(project: Project, votes: Sequence[Vote], word: Vote) -> Derived:
-    soft = dict.fromkeys(word.labels, 1.0)
-    if word.outcome == Outcome.AMBIGUOUS:
-        soft = _divided([vote for vote in votes if vote.outcome != Outcome.BAD])
-    return derived(
-        votes,
-        labels=word.labels,
-        value=word.value,
-        soft=soft,
-        known=None,
-        state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
-        source=VerdictSource.REVIEWER if word.stream == "review" else VerdictSource.TRUTH,
-        outcome=word.outcome,
-    )
-
-
-def _divided(votes: Sequence[Vote]) -> dict[int, float]:
-    """Label -> the share of the voices' weight that found it somewhere."""
-    shares: dict[int, float] = defaultdict(float)
-    for vote in votes:
-        for label in vote.labels:
-            shares[label] += vote.weight
-    total = sum(vote.weight for vote in votes)
-    return {label: round(share / total, 6) for label, share in sorted(shares.items())}
 
 
 def _agreed(

@@ -15,10 +15,12 @@ from annotator.actions.verdicts import settling_values, weighing
 from annotator.actions.verdicts.votes import (
     Derived,
     Vote,
+    belief,
     by_teacher,
     counting,
     derived,
     final_word,
+    settled,
 )
 from annotator.actions.verdicts.weighing import Learnt
 from annotator.models import Outcome, Project, Verdict, VerdictSource, VerdictState
@@ -195,30 +197,9 @@ def derive(
 
 
 def _final(project: Project, votes: Sequence[Vote], word: Vote) -> Derived:
-    soft = dict.fromkeys(word.labels, 1.0)
-    labels = word.labels
-    if word.outcome == Outcome.AMBIGUOUS:
-        soft = _divided([vote for vote in votes if vote.outcome != Outcome.BAD])
-        labels = _likeliest(project, soft, word)
-    return derived(
-        votes,
-        labels=labels,
-        soft=soft,
-        known=None,
-        state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
-        source=VerdictSource.REVIEWER if word.stream == "review" else VerdictSource.TRUTH,
-        outcome=word.outcome,
-    )
-
-
-def _divided(votes: Sequence[Vote]) -> dict[int, float]:
-    """Label -> its share of the weight of all voices, the reviewer's among them."""
-    shares: dict[int, float] = defaultdict(float)
-    for vote in votes:
-        for label in vote.labels:
-            shares[label] += vote.weight
-    total = sum(vote.weight for vote in votes)
-    return {label: round(share / total, 6) for label, share in sorted(shares.items())}
+    soft = belief(votes, word)
+    divided = word.outcome == Outcome.AMBIGUOUS
+    return settled(votes, word, soft, _likeliest(project, soft, word) if divided else word.labels)
 
 
 def _likeliest(project: Project, soft: dict[int, float], word: Vote) -> list[int]:

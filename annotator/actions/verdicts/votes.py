@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from annotator.models import VerdictSource, VerdictState
+from annotator.models import Outcome, VerdictSource, VerdictState
 
 
 class Vote(NamedTuple):
@@ -70,6 +71,37 @@ def by_teacher(item: int, labels: list[int], position: int) -> Derived:
         voices=1,
         position=position,
     )
+
+
+def settled(
+    votes: Sequence[Vote], word: Vote, soft: dict[int, float], labels: list[int]
+) -> Derived:
+    """The verdict that a word makes which settles the item, see `final_word`."""
+    return derived(
+        votes,
+        labels=labels,
+        value=word.value,
+        soft=soft,
+        known=None,
+        state=VerdictState.BAD if word.outcome == Outcome.BAD else VerdictState.DECIDED,
+        source=VerdictSource.REVIEWER if word.stream == "review" else VerdictSource.TRUTH,
+        outcome=word.outcome,
+    )
+
+
+def belief(votes: Sequence[Vote], word: Vote) -> dict[int, float]:
+    """Label -> how far it holds, by a word that settles the item: wholly, or where it says that
+    several fit, by the share of the weight of all voices, the reviewer's among them.
+    """
+    if word.outcome != Outcome.AMBIGUOUS:
+        return dict.fromkeys(word.labels, 1.0)
+    fitting = [vote for vote in votes if vote.outcome != Outcome.BAD]
+    shares: dict[int, float] = defaultdict(float)
+    for vote in fitting:
+        for label in vote.labels:
+            shares[label] += vote.weight
+    total = sum(vote.weight for vote in fitting)
+    return {label: round(share / total, 6) for label, share in sorted(shares.items())}
 
 
 def counting(votes: Sequence[Vote]) -> Sequence[Vote]:
