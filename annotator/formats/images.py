@@ -28,6 +28,7 @@ FORMATS_READ = ("PNG", "JPEG", "WEBP", "GIF")
 _PASSED_OVER = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _DIRECTORY_BYTES = 64 * 1024 * 1024
+# What zipfile raises of a broken archive, of a compression it does not know, of one with a password.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
