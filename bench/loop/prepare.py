@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 LABELS = 77
-DIMENSIONS = 384
 
 
 def main(items: int, people: int) -> dict[str, Any]:
@@ -85,22 +84,23 @@ def _write_matrix(project: Any, items: int) -> None:
     """Unit vectors in 77 clusters: what the encoder would give, without its minutes."""
     import numpy as np
 
-    from annotator.actions.encoders.encoding import open_matrix
+    from annotator.actions.encoders.encoding import open_matrix, ready_encoder
     from annotator.models import Encoding
 
+    ready = ready_encoder(project)
     encoding = Encoding.objects.create(
         project=project,
         encoder=project.encoder,
         params=project.encoder_params,
-        fingerprint="bench",
-        dimensions=DIMENSIONS,
+        fingerprint=ready.fingerprint,
+        dimensions=ready.dimensions,
     )
     rng = np.random.default_rng(7)
-    centres = rng.normal(size=(LABELS, DIMENSIONS)).astype(np.float32)
+    centres = rng.normal(size=(LABELS, ready.dimensions)).astype(np.float32)
     matrix = open_matrix(encoding)
     for start in range(0, items, 10_000):
         rows = np.arange(start, min(start + 10_000, items))
-        block = centres[rows % LABELS] + 1.5 * rng.normal(size=(len(rows), DIMENSIONS))
+        block = centres[rows % LABELS] + 1.5 * rng.normal(size=(len(rows), ready.dimensions))
         block /= np.linalg.norm(block, axis=1, keepdims=True)
         matrix.write(start, block.astype(np.float32))
     Encoding.objects.filter(pk=encoding.pk).update(rows=items)
