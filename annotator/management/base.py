@@ -13,7 +13,7 @@ from django.core.management.base import (
 )
 
 from annotator.errors import AnnotatorError
-from annotator.models import Project, User
+from annotator.models import ROLES, Can, Project, User
 from annotator.runtime.errors import StartError
 from learning.errors import LearningError
 
@@ -76,6 +76,20 @@ def project_named(name: str) -> Project:
         known = ", ".join(f"{one.pk} {one.name}" for one in projects.order_by("pk")[:10])
         raise CommandError(f"There is no project “{name}”. There are: {known or 'none'}.")
     return found[0]
+
+
+def named_by(project: Project, name: str | None, can: Can) -> User | None:
+    """The account in whose name a command runs, None for the operator, who may do everything.
+
+    Raises CommandError where the account's role in the project does not allow it.
+    """
+    if name is None:
+        return None
+    user = user_named(name)
+    if not Project.objects.for_user(user, can).filter(pk=project.pk).exists():
+        roles = ", ".join(role.label.lower() for role in ROLES[can])
+        raise CommandError(f"“{name}” may not do that in “{project}”. Who may: {roles}.")
+    return user
 
 
 def password_from_input() -> str:

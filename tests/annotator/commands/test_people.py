@@ -12,7 +12,7 @@ from tests.factories import PASSWORD
 
 OURS = (
     *("create_user", "create_token", "create_project", "reset_password", "invite", "simulate"),
-    *("doctor", "backup", "restore", "upgrade", "purge", "redact"),
+    *("doctor", "backup", "restore", "upgrade", "purge", "redact", "gold", "alarms"),
 )
 
 
