@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.learning.vectors import CHUNK, DIMENSIONS, cache_folder, datasets_folder, read_rows
-from bench.selection.sets import load
 from learning.encoders import ENCODERS
 from learning.encoders.matrix import Matrix
 
@@ -55,12 +54,19 @@ class Noise:
 
 
 def clean(name: str, grid: str) -> tuple[Floats, NDArray[np.int64], tuple[str, ...]]:
-    """Encodings (n, d), label columns (n,) and label names of a set whose labels are trusted."""
-    pool = load(name)
-    rows = np.arange(len(pool.targets))
+    """Encodings (n, d), label columns (n,) and label names of a set whose labels are trusted.
+
+    Only the items that the grid looks at are encoded.
+    """
+    rows: list[dict[str, Any]] = read_rows(_folder(), name, "train")
+    names = tuple(sorted({str(row["label"]) for row in rows}))
+    kept = np.arange(len(rows))
     if len(rows) > MOST_ITEMS[grid]:
-        rows = np.sort(np.random.default_rng(5).choice(rows, MOST_ITEMS[grid], replace=False))
-    return pool.encodings[rows], pool.targets[rows].argmax(axis=1), pool.label_names
+        kept = np.sort(np.random.default_rng(5).choice(kept, MOST_ITEMS[grid], replace=False))
+    chosen = [rows[int(row)] for row in kept]
+    place = {label: column for column, label in enumerate(names)}
+    truth = np.array([place[str(row["label"])] for row in chosen], dtype=np.int64)
+    return _minilm(f"{name}-{len(chosen)}", [str(row["text"]) for row in chosen]), truth, names
 
 
 def spoilt(name: str, noise: Noise, seed: int, grid: str = "quick") -> FlagSet:
@@ -137,7 +143,7 @@ def _of_names(encodings: Floats, given: list[str], truth: list[str]) -> FlagSet:
 def _hausa() -> FlagSet:
     rows = read_rows(_folder(), "hausa_news_noisy", "train")
     return _of_names(
-        load("hausa_news_noisy").encodings,
+        _minilm("hausa_news_noisy", [str(row["text"]) for row in rows]),
         [str(row["noisy_label"]) for row in rows],
         [str(row["label"]) for row in rows],
     )
