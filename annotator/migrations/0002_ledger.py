@@ -41,9 +41,21 @@ END $$;
 CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE ON annotator_ledgerentry
     FOR EACH ROW EXECUTE FUNCTION annotator_refuse_unsealing();
 
--- Every annotation, also one that came by COPY, waits for the sealer from its first moment.
+-- Every annotation, also one that came by COPY, waits for the sealer from its first moment. The table
+-- has no constraints of its own: this looks at all new rows at once, in scalar subqueries, each of
+-- which is one look-up by primary key, however large the tables are.
 CREATE FUNCTION annotator_enter_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (
+        SELECT 1 FROM fresh f
+        WHERE (SELECT i.project_id FROM annotator_item i WHERE i.id = f.item_id)
+                  IS DISTINCT FROM f.project_id
+           OR (SELECT v.project_id FROM annotator_annotator v WHERE v.id = f.annotator_id)
+                  IS DISTINCT FROM f.project_id
+    ) THEN
+        RAISE EXCEPTION 'An annotation needs an item and a voice of its own project.'
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
     INSERT INTO annotator_ledgerentry (annotation_id, project_id)
     SELECT id, project_id FROM fresh ORDER BY id;
     RETURN NULL;

@@ -197,7 +197,7 @@ class TestUpgrade:
 
     def test_an_old_data_folder_is_brought_up(self, elsewhere):
         """Migrated to an earlier state, then upgraded: the backup lies below the data folder."""
-        first = elsewhere("migrate", "annotator", "0002", "--verbosity", "0")
+        first = elsewhere("migrate", "annotator", "0001", "--verbosity", "0")
         assert first.returncode == 0, first.stderr
         done = elsewhere("upgrade")
         assert done.returncode == 0, done.stderr
@@ -208,7 +208,7 @@ class TestUpgrade:
 
     def test_starting_a_newer_version_makes_a_backup_first(self, elsewhere):
         """What `make run` does with a data folder of an older version."""
-        first = elsewhere("migrate", "annotator", "0002", "--verbosity", "0")
+        first = elsewhere("migrate", "annotator", "0001", "--verbosity", "0")
         assert first.returncode == 0, first.stderr
         for _ in range(2):
             done = elsewhere("prepare")
