@@ -20,6 +20,32 @@ def tiny_causal(folder: Path, *, chat: bool = False, seed: int = 0) -> Path:
     return _saved(folder, tokenizer, model)
 
 
+def tiny_masked(folder: Path, kind: str = "bert", *, part: str = "ForMaskedLM") -> Path:
+    """A random encoder with a word list of its own, that reads 64 tokens: with a head for gaps, or
+    the `part` that is named.
+    """
+    import torch
+    import transformers
+
+    tokenizer = _word_pieces()
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    # RoBERTa counts places from behind that of its padding.
+    places = 64 + (tokenizer.pad_token_id + 1 if kind == "roberta" else 0)
+    made = {"bert": "Bert", "roberta": "Roberta"}[kind]
+    config = getattr(transformers, f"{made}Config")(
+        vocab_size=len(tokenizer),
+        intermediate_size=64,
+        max_position_embeddings=places,
+        pad_token_id=tokenizer.pad_token_id,
+        type_vocab_size=2,
+        initializer_range=0.5,  # random, but not the same for every word
+        **sizes,
+    )
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{made}{part}")(config).eval()
+    return _saved(folder, tokenizer, model)
+
+
 def says_always(folder: Path, answer: str) -> Path:
     """A causal model that writes one answer and ends, whatever it was told: each token decides the
     next one alone, and every token but the answer is followed by the answer.
@@ -67,6 +93,25 @@ def _tokenizer(*, chat: bool) -> Any:
             "{% if add_generation_prompt %}<s>assistant: {% endif %}"
         )
     return tokenizer
+
+
+def _word_pieces() -> Any:
+    """Words, the letters that they are made of, and marks around a text, as BERT has them."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    marks = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    letters = sorted(set(WORDS.lower()) - {" "})
+    words = dict.fromkeys([*marks, *letters, *(f"##{x}" for x in letters), *WORDS.lower().split()])
+    place = {word: number for number, word in enumerate(words)}
+    made = Tokenizer(models.WordPiece(place, unk_token="[UNK]"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(mark, place[mark]) for mark in marks[2:4]]
+    )
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    return PreTrainedTokenizerFast(tokenizer_object=made, **dict(zip(names, marks, strict=True)))
 
 
 def _config(tokenizer: Any, **sizes: int) -> Any:

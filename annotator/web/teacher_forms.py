@@ -16,7 +16,7 @@ SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"
 # What the form says of a plugin's parameters; the others are set over the API.
 PARAMS = {
     "openai": ("model", "price_in", "price_out", "batch_size"),
-    "local": ("model", "revision", "instructions", "demonstrations"),
+    "local": ("model", "revision", "instructions", "template", "demonstrations"),
     "student": ("mapping",),
     "committee": ("quorum",),
 }
@@ -122,8 +122,14 @@ class TeacherForm(forms.Form):
         label="Instructions",
         max_length=20_000,
         required=False,
-        help_text="The first paragraph of the prompt; labels follow. Empty: the usual one.",
+        help_text="The first paragraph of a causal model's prompt; labels follow. Empty: the usual one.",
         widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    template = forms.CharField(
+        label="Sentence with a gap",
+        max_length=500,
+        required=False,
+        help_text="For a masked model: {text} is the item, {label} the gap. Empty: “{text} It is about {label}.”",
     )
     demonstrations = forms.IntegerField(
         label="Solved examples in a prompt", min_value=0, max_value=50, initial=0
@@ -164,7 +170,14 @@ class TeacherForm(forms.Form):
         "mapping",
     )
     MONEY = ("price_in", "price_out", "cap_run")
-    MORE = ("instructions", "demonstrations", "batch_size", "concurrency", "requests_per_minute")
+    MORE = (
+        "instructions",
+        "template",
+        "demonstrations",
+        "batch_size",
+        "concurrency",
+        "requests_per_minute",
+    )
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A causal language model of transformers, loaded for the teacher `local`.
+"""Language models of transformers, loaded for the teacher `local`; here is the causal kind.
 
 Importing this imports no torch; loading does.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learning.errors import ModelUnavailableError
+from learning.teachers.masked_model import LoadedMasked, log_shares
 
 if TYPE_CHECKING:
     from learning.teachers.token_trie import NextTokens, Tokens
@@ -21,14 +22,16 @@ LONGEST = 8_192  # tokens that are read where the model does not say how many it
 AT_ONCE = 16  # beginnings of labels in one pass
 
 
-def load_language_model(source: str, revision: str | None = None) -> LoadedModel:
-    """Load tokenizer and causal model from a folder or by name: safetensors weights only, no code
-    from the model's repository runs, and for a folder no network is asked.
+def load_language_model(source: str, revision: str | None = None) -> LoadedModel | LoadedMasked:
+    """Load tokenizer and language model from a folder or by name, causal or masked as its makers
+    saved it: safetensors weights only, no code from the model's repository runs, and for a folder no
+    network is asked.
 
-    Raises ModelUnavailableError when it cannot be found, read, or named exactly.
+    Raises ModelUnavailableError when it cannot be found, read, or named exactly, and for a model that
+    has no language model's head.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     from learning.encoders.pooled import quiet_transformers, weights_name
 
@@ -39,22 +42,59 @@ def load_language_model(source: str, revision: str | None = None) -> LoadedModel
         options["revision"] = revision
     on_gpu = torch.cuda.is_available()
     try:
+        config = AutoConfig.from_pretrained(source, **options)
+        masked = _is_masked(config, source)
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            source,
-            use_safetensors=True,
-            dtype=torch.bfloat16 if on_gpu else torch.float32,
-            **options,
-        )
+        kind = torch.bfloat16 if on_gpu else torch.float32
+        model = _with_head(source, masked=masked, dtype=kind, **options)
     except (OSError, ValueError) as error:
         raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
     weights = weights_name(Path(source)) if local else getattr(model.config, "_commit_hash", None)
     if not weights:
         raise ModelUnavailableError(f"The model {source} does not say which revision it is.")
+    model = model.eval().to("cuda" if on_gpu else "cpu")
+    identity = f"{Path(source).name if local else source}@{weights[:12]}"
+    if masked:
+        if tokenizer.mask_token_id is None:
+            raise ModelUnavailableError(f"The tokenizer of {source} has no token for a gap.")
+        return LoadedMasked(tokenizer, model, identity)
     if tokenizer.eos_token_id is None:
         raise ModelUnavailableError(f"The tokenizer of {source} has no token that ends an answer.")
-    model = model.eval().to("cuda" if on_gpu else "cpu")
-    return LoadedModel(tokenizer, model, f"{Path(source).name if local else source}@{weights[:12]}")
+    return LoadedModel(tokenizer, model, identity)
+
+
+def _is_masked(config: Any, source: str) -> bool:
+    """Whether the model fills gaps; raises for one that neither does that nor goes on with a text.
+
+    What its makers saved decides: transformers would put a new, random head on the body of any model.
+    """
+    named = list(config.architectures or ())
+    if any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in named):
+        return True
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in named):
+        return False
+    told = ", ".join(named) or config.model_type
+    raise ModelUnavailableError(
+        f"The model {source} ({told}) has no head that gives words probabilities, so it cannot "
+        "answer. Take a causal or a masked language model (…ForCausalLM, …ForMaskedLM)."
+    )
+
+
+def _with_head(source: str, *, masked: bool, **options: Any) -> Any:
+    """The model; raises where a part of it would be random because its weights are not there."""
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    kind = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+    model, found = kind.from_pretrained(
+        source, use_safetensors=True, output_loading_info=True, **options
+    )
+    if found["missing_keys"]:
+        missing = ", ".join(sorted(found["missing_keys"])[:3])
+        raise ModelUnavailableError(
+            f"The files of {source} lack weights of its language model ({missing}), so its answers "
+            "would be random."
+        )
+    return model
 
 
 class LoadedModel:
@@ -127,7 +167,7 @@ class LoadedModel:
             out = self.model(input_ids=fresh, past_key_values=self._states, use_cache=True)
         self._read = prompt
         self.tokens_read += len(prompt) - same
-        first: Floats = _log_shares(out.logits[:, -1])[0]
+        first: Floats = log_shares(out.logits[:, -1])[0]
         return first
 
     def _follow(self, beginnings: Sequence[Tokens]) -> Floats:
@@ -141,11 +181,4 @@ class LoadedModel:
         rows = torch.tensor([list(each) for each in beginnings], device=self.model.device)
         with torch.inference_mode():
             out = self.model(input_ids=rows, past_key_values=states, use_cache=True)
-        return _log_shares(out.logits[:, -1])
-
-
-def _log_shares(logits: Any) -> Floats:
-    import torch
-
-    shares: Floats = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-    return shares
+        return log_shares(out.logits[:, -1])

@@ -18,7 +18,7 @@ from learning.types import Bools, Floats, Report, require
 if TYPE_CHECKING:
     from learning.encoders import Ready
     from learning.students import Fitted
-    from learning.teachers.language_model import LanguageModel
+    from learning.teachers.language_model import LanguageModel, MaskedModel
     from learning.teachers.line import Line
 
 SUM_TOLERANCE = 1e-4
@@ -267,7 +267,7 @@ class Means:
     student_labels: tuple[str, ...] | None = None
     student_encoder: Ready | None = None
     line: Line | None = None
-    language_model: LanguageModel | None = None
+    language_model: LanguageModel | MaskedModel | None = None
     show: Show | None = None
     offer: OfferLabels | None = None
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from annotator.errors import InvalidError
 
 if TYPE_CHECKING:
-    from learning.teachers.language_model import LanguageModel
+    from learning.teachers.language_model import LanguageModel, MaskedModel
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\Z")
@@ -69,7 +69,7 @@ def place_of(params: dict[str, Any]) -> str:
     return model if _HUB_NAME.match(model) else str(folder() / model)
 
 
-def load(params: dict[str, Any]) -> LanguageModel:
+def load(params: dict[str, Any]) -> LanguageModel | MaskedModel:
     """The model that a teacher names, kept in this process while no other one is asked for."""
     check(params)
     model = str(params["model"])
@@ -81,10 +81,10 @@ def load(params: dict[str, Any]) -> LanguageModel:
 
 
 @lru_cache(maxsize=1)
-def _loaded(source: str, revision: str, changed: float) -> LanguageModel:
+def _loaded(source: str, revision: str, changed: float) -> LanguageModel | MaskedModel:
     """`changed`: when its files were written; a folder with other files is loaded anew."""
     from learning.teachers import TEACHERS
 
     plugin: Any = TEACHERS["local"]  # by its name: the web process must not reach what it loads
-    loaded: LanguageModel = plugin.load(source, revision or None)
+    loaded: LanguageModel | MaskedModel = plugin.load(source, revision or None)
     return loaded
