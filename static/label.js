@@ -12,6 +12,7 @@ const RENEW_SECONDS = 60;
 const EMPTY_SECONDS = 10;
 const USED_SECONDS = 120;
 const HINT_SECONDS = 3;
+const SOON_MS = 2_000; // after which a page without items looks again while a file is being read
 const BOUNCE_MS = 30; // the same key again within this time is one press of a worn switch
 const HISTORY = 50;
 
@@ -31,6 +32,7 @@ let hiddenMs = 0;
 let hiddenSince = 0;
 let lastUsed = performance.now();
 let lastRenewed = performance.now();
+let soonTimer;
 let lastAt = 0;
 let lastPress = { key: "", at: -Infinity };
 let armedNone = false;
@@ -97,6 +99,8 @@ function answerWhole() {
 }
 
 function tellNothing() {
+  clearTimeout(soonTimer);
+  if (byId("nothing").hasAttribute("data-soon")) soonTimer = setTimeout(() => current() || renew(), SOON_MS);
   if (!outbox.offline) return;
   byId("nothing").querySelector("[data-nothing-title]").textContent = "No connection";
   byId("nothing").querySelector("[data-nothing-text]").textContent =

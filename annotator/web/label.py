@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import assigning, entering, labeling, revising, siding
-from annotator.actions.imports import media
+from annotator.actions.imports import importing, media
 from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Label, Project, Stream
@@ -316,7 +316,13 @@ def _own_key(label: Label, place: int, *, few: bool) -> str:
 
 
 def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
-    """What an empty page says, and why it is empty."""
+    """What an empty page says, and why it is empty; with `soon` the page looks again by itself."""
+    if not project.item_count and importing.is_importing(project):
+        return {
+            "title": "A file is being read",
+            "text": "Its items appear here by themselves, as soon as it is in.",
+            "soon": "yes",
+        }
     if not project.item_count:
         return {
             "title": "No items yet",

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from annotator import jobs
 from annotator.models import Annotation, AnnotationKind, Flag, Pick, Stream
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project
@@ -304,3 +305,13 @@ class TestBadMinutes:
         expect(desk.page.get_by_role("heading", name="Projects")).to_be_visible()
         desk.page.wait_for_timeout(300)
         assert live.count() == 0
+
+
+def test_items_appear_by_themselves_once_their_file_is_in(visit, cast):
+    project = make_project(cast, audit_share=0)
+    jobs.enqueue("import", project=project)
+    page = visit(cast.ana).new_page()
+    LabelPage(page, project).open()
+    expect(page.get_by_role("heading", name="A file is being read")).to_be_visible()
+    make_items(project, ["It came late."])
+    expect(page.get_by_text("It came late.", exact=True)).to_be_visible()

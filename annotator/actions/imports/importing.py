@@ -183,6 +183,11 @@ def discard(batch: ImportBatch) -> ImportBatch:
     return batch
 
 
+def is_importing(project: Project) -> bool:
+    """Whether items are on their way."""
+    return Job.objects.live().filter(project=project, kind="import").exists()
+
+
 def mark_stranded() -> int:
     """Fail the batches whose job is over without them: cancelled early, or its workers died."""
     stranded = ImportBatch.objects.filter(
