@@ -41,8 +41,8 @@ WRITERS: Registry[Writer] = Registry(
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
-        "conll": Entry("CoNLL-2003, spans only", "annotator.formats.conll:Conll"),
-        "tokens": Entry("Tokens and tags, spans only", "annotator.formats.tokens:Tokens"),
+        "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
+        "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
     },
 )
 

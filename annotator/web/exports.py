@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.exports import export_options, exporting
 from annotator.errors import AnnotatorError, NotFoundError
-from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, Project, Snapshot
 from annotator.web import jobs
 from annotator.web.entrance import refuse
@@ -29,7 +28,6 @@ class SnapshotForm(forms.Form):
 
     format = forms.ChoiceField(
         label="Format",
-        choices=WRITERS.choices,
         widget=forms.RadioSelect,
         initial="jsonl",
         help_text="JSONL keeps everything as it is; CSV opens in a spreadsheet; Parquet is small "
@@ -72,8 +70,10 @@ class SnapshotForm(forms.Form):
     test = forms.FloatField(label="Test", required=False, min_value=0, max_value=100)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        """Offer images only where there are some."""
+        """Offer what fits the project: formats with a place for its answers, images if it has some."""
         super().__init__(*args, **kwargs)
+        format: Any = self.fields["format"]
+        format.choices = export_options.formats_for(project)
         if project.item_kind != ItemKind.IMAGE:
             del self.fields["images"]
 

@@ -100,3 +100,16 @@ def check_fit(project: Project, format: str) -> None:
     shapes = getattr(WRITERS[format], "shapes", (project.shape,))
     if project.shape not in shapes:
         raise InvalidError(f"{name} has no place for labels of whole items.", field="format")
+
+
+def formats_for(project: Project) -> list[tuple[str, str]]:
+    """(name, label) of the formats that have a place for this project's items and answers."""
+    return [(name, label) for name, label in WRITERS.choices() if _fits(project, name)]
+
+
+def _fits(project: Project, format: str) -> bool:
+    try:
+        check_fit(project, format)
+    except InvalidError:
+        return False
+    return True

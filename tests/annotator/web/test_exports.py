@@ -43,6 +43,11 @@ def test_an_empty_page_teaches(lea, project):
     assert b"No snapshot yet" in lea.get(url(project)).content
 
 
+def test_formats_are_offered_that_have_a_place_for_the_answers(lea, project, cast):
+    assert b"CoNLL-2003" not in lea.get(url(project)).content
+    assert b"CoNLL-2003" in lea.get(url(make_project(cast, task_type="spans"))).content
+
+
 def test_a_snapshot_is_made_followed_and_taken_away(lea, labelled):
     assert lea.post(url(labelled), FORM).status_code == 302
     snapshot = Snapshot.objects.get()
