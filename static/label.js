@@ -143,6 +143,7 @@ function finish(kind, labels, reason, value) {
   card.remove();
   card.labels = kind === "answer" ? labels : null;
   card.value = value;
+  widget?.answered?.(card);
   history.push({ card, op });
   history.splice(0, history.length - HISTORY);
   channel?.postMessage({ item: card.dataset.item });
@@ -420,7 +421,9 @@ const answers = new Answers({
   labels, multi, prefix, onChoose: choose, onChange: () => paintState(),
 });
 
-const widget = module && new module.Widget({ answers, say, prefix, onChange: () => paintState() });
+const widget = module && new module.Widget({
+  answers, say, prefix, onChange: () => paintState(), onAnswer: () => accept(),
+});
 
 const sides = pairs && new pairs.Sides({ answers, choose, say });
 

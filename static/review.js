@@ -63,7 +63,13 @@
     }
     if (!control) return;
     event.preventDefault();
-    control.matches("input[type=text]") ? control.focus() : control.click();
+    control.matches("input[type=text], textarea") ? control.focus() : control.click();
+  });
+
+  // A voice's answer becomes the text to decide by.
+  document.addEventListener("click", (event) => {
+    const written = event.target.closest("[data-writes]");
+    if (written) document.getElementById("written").value = written.dataset.writes;
   });
 
   document.addEventListener("input", (event) => {

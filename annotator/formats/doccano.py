@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_lines import rows_of_lines, written_lines
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import look_like_spans, names_of, spans_of
-from annotator.formats.writing import Field, labels_in
+from annotator.formats.writing import ANSWER, Field, labels_in
 
 _LABEL_COLUMNS = ("label", "labels", "cats")
 
@@ -18,8 +18,11 @@ _LABEL_COLUMNS = ("label", "labels", "cats")
 @dataclass(frozen=True, kw_only=True)
 class Doccano:
     """Lines of `{"id", "text", "label": [names]}`, or `[[start, end, name]]`. Source: doccano's JSONL
-    export of categories, of spans, and of entities with relations, whose relations are left out.
+    export of categories, of spans, of texts (sequence to sequence: `[text]`), and of entities with
+    relations, whose relations are left out.
     """
+
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text")
 
     encoding: str = ""
     limits: Limits = LIMITS
@@ -65,6 +68,8 @@ def _written(record: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {"id": record.get("id") or record.get("number"), "text": record["text"]}
     line = {name: value for name, value in line.items() if value is not None}
     line |= {"meta": record["meta"]} if record.get("meta") else {}
+    if ANSWER in record:
+        return line if record[ANSWER] is None else line | {"label": [record[ANSWER]]}
     if "spans" in record:
         if record["spans"] is None:
             return line

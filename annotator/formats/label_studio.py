@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import Span, by_quote, names_of, span_of, units
-from annotator.formats.writing import Field, compact, labels_in
+from annotator.formats.writing import ANSWER, Field, compact, labels_in
 
 LABEL_PATH = " / "
 FROM, TO = "label", "text"
+# What an answer is called there by what it is: a text that was written.
+WRITTEN = "textarea"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelStudio:
-    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy` and `labels` the answers.
+    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy`, `labels` and `textarea` the answers.
 
     Places are counted in UTF-16 units there; their words (`text`) tell, and are checked.
 
     `question` is the `from_name` to take where the tasks answer several. Source: Label Studio's
     task format (docs, "Label Studio JSON format of annotated tasks").
     """
+
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text")
 
     question: str = ""
     encoding: str = ""
@@ -83,6 +87,7 @@ def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -
     """Collect the labels of one answer; None when it doesn't answer the question."""
     labels: list[str] = []
     spans: list[Span] = []
+    texts_written: list[str] = []
     asked: set[str] = set()
     for part in answer.get("result") or []:
         if not isinstance(part, dict):
@@ -93,6 +98,8 @@ def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -
         asked.add(name)
         if part.get("type") == "labels":
             spans += _spans(part, name, texts)
+        elif part.get("type") == WRITTEN:
+            texts_written += _texts(part, name)
         else:
             labels += _labels(part, name)
     if len(asked) > 1:
@@ -109,7 +116,8 @@ def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -
         kind=kind,
         score=float(score) if isinstance(score, int | float) else None,
         # An empty answer is one of either kind.
-        spans=places if places or not labels else None,
+        spans=places if places or not (labels or texts_written) else None,
+        words="\n".join(texts_written) if texts_written else None,
     )
 
 
@@ -126,6 +134,16 @@ def _spans(part: dict[str, Any], name: str, texts: list[str]) -> list[Span]:
     return found
 
 
+def _texts(part: dict[str, Any], name: str) -> list[str]:
+    """What was written: one text, or several lines of their own."""
+    value = part.get("value")
+    found = value.get("text") if isinstance(value, dict) else None
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise RowError([(name or "result", "A written answer needs its 'text'.")])
+    return found
+
+
 def _labels(part: dict[str, Any], name: str) -> list[str]:
     value = part.get("value")
     value = value if isinstance(value, dict) else {}
@@ -135,7 +153,7 @@ def _labels(part: dict[str, Any], name: str) -> list[str]:
     if isinstance(taxonomy, list) and all(isinstance(path, list) for path in taxonomy):
         return [LABEL_PATH.join(str(step) for step in path) for path in taxonomy]
     kind = str(part.get("type") or "unknown")[:50]
-    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy' and 'labels' are."
+    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'labels' and 'textarea' are."
     raise RowError([(name or "result", told)])
 
 
@@ -156,7 +174,11 @@ def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
         data["id"] = record["id"]
     task: dict[str, Any] = {"id": place, "data": data, "annotations": []}
     labels = labels_in(record)
-    if "spans" in record:
+    if ANSWER in record:
+        if record[ANSWER] is None:
+            return task
+        result = [_part(WRITTEN, {"text": [record[ANSWER]]}, 1)]
+    elif "spans" in record:
         if record["spans"] is None:
             return task
         result = [_region(one, text, number) for number, one in enumerate(record["spans"], 1)]

@@ -58,8 +58,11 @@ class Mapped:
     image: bytes | None = None
 
 
-def mapped(record: Record, mapping: Mapping) -> Mapped:
-    """Make an item of a record; raise RowError naming every column that stands in the way."""
+def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped:
+    """Make an item of a record; raise RowError naming every column that stands in the way.
+
+    spelled: the column of labels holds whole answers, written as texts.
+    """
     fields = record.fields
     faults: list[tuple[str, str]] = []
     text = text_b = ""
@@ -70,8 +73,13 @@ def mapped(record: Record, mapping: Mapping) -> Mapped:
     if mapping.image and record.image is None:
         faults.append((mapping.image, "There is no image in this row."))
     identity = _identity(fields, mapping.id, faults) if mapping.id else ""
-    given = _given(fields, mapping, faults) if mapping.label else record.given
-    for one in record.given:
+    read = _written if spelled else _given
+    given = record.given
+    if mapping.label:
+        given = read(fields, mapping, faults)
+    elif spelled:
+        given = tuple(_as_words(one, faults) for one in record.given)
+    for one in () if spelled else record.given:
         _check_names(one.labels, mapping.label or "label", faults)
     if faults:
         raise RowError(faults)
@@ -133,6 +141,27 @@ def _given(
     labels = tuple(dict.fromkeys(name for name in names if name))
     _check_names(labels, mapping.label, faults)
     return (Given(labels=labels),) if labels else ()
+
+
+def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:
+    """An answer of a format that has names of labels and texts in the same place."""
+    if given.words is not None or given.spans:
+        return given
+    if len(given.labels) > 1:
+        faults.append(("label", f"{len(given.labels)} texts stand here; an answer is one."))
+    return given._replace(labels=(), spans=None, words=next(iter(given.labels), None))
+
+
+def _written(
+    fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
+) -> tuple[Given, ...]:
+    value = fields.get(mapping.label)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return ()
+    if isinstance(value, dict | list):
+        faults.append((mapping.label, "A text was expected, and a list or an object stands here."))
+        return ()
+    return (Given((), words=_plain(value)),)
 
 
 def _spans(value: list[Any], column: str, faults: list[tuple[str, str]]) -> tuple[Given, ...]:

@@ -43,6 +43,8 @@ class Given(NamedTuple):
     # Marked places, (start, end, label) in code points; None where labels are the answer. `labels`
     # names those that occur.
     spans: tuple[tuple[int, int, str], ...] | None = None
+    # The whole answer as a text; None where labels or places are the answer.
+    words: str | None = None
 
 
 @dataclass(slots=True)

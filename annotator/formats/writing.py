@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Literal, Protocol
 _COMPACT = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
+# The column of answers that are written texts.
+ANSWER = "answer"
 Kind = Literal["text", "integer", "number", "flag", "texts", "numbers", "json"]
 
 
@@ -37,6 +39,8 @@ class Writer(Protocol):
 
 def labels_in(record: Mapping[str, Any]) -> list[str] | None:
     """The names of an exported row's labels, None where it has no verdict."""
+    if ANSWER in record:
+        return None
     if "labels" in record:
         found: list[str] | None = record["labels"]
         return found

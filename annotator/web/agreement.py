@@ -18,6 +18,7 @@ from annotator.web.pages import allowed, page, project_for
 FIRST = 10
 MEASURES = {
     "words": "the labels upon each word",
+    "edits": "texts, by the share of the longer one that has to be edited",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",
     "tree": "steps apart in the tree of labels",

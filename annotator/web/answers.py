@@ -13,7 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.desk import assigning, revising
-from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Label, Project
 from annotator.web import marks, words
@@ -44,6 +43,7 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
             words.named(labels, each.labels),
             words.about(each, labels),
             marks.parts_of(each.value, each.item.text, labels),
+            words.told(project, each.value),
         )
         for each in answers
     ]
@@ -73,6 +73,7 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         "question": asked[0] if asked else None,
         "parts": parts,
         "marked": marks.marked(answer.item.text, parts),
+        "told": words.told(project, answer.value),
         "fresh_uuid": uuid4(),
     }
     return page(request, "label/change.html", project, "label", context)
@@ -92,8 +93,6 @@ def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
         uuid=fresh,
         annotation_uuid=answer.uuid,
         labels=[int(each) for each in chosen],
-        value=marks.value_of(request.POST.getlist("part"))
-        if project.shape != schema.LABELS
-        else None,
+        value=words.value_in(project, request.POST),
         comment=request.POST.get("comment", ""),
     )

@@ -84,6 +84,13 @@ class Choices:
         return self.task_type in TASKS and TASKS[self.task_type].nested
 
     @property
+    def is_spelled(self) -> bool:
+        """True where an answer is written as a text, in the column that holds labels otherwise."""
+        from learning.tasks import TASKS
+
+        return self.task_type in TASKS and TASKS[self.task_type].spelled
+
+    @property
     def task_types(self) -> list[tuple[str, str]]:
         """What an answer may be, given what the items are; columns decide between one text and two."""
         from learning.tasks import TASKS

@@ -83,7 +83,11 @@ def choices(project: Project, labels: dict[int, Label]) -> dict[str, Any]:
     return {
         "filters": [
             ("status", "Status", list(searching.STATUSES.items())),
-            ("label", "Label", [(pk, each.name) for pk, each in labels.items()]),
+            *(
+                [("label", "Label", [(pk, each.name) for pk, each in labels.items()])]
+                if labels
+                else []
+            ),
             ("annotator", "Answered by", _voices(project)),
             ("doubt", "Student", [("high", "in doubt"), ("low", "sure")]),
             ("stream", "Stream", Stream.choices),
@@ -125,8 +129,9 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "verdict": verdict,
         "verdict_labels": words.decided(verdict, labels),
         "marked": marks.marked(found.text, words.marked_in(verdict, found, labels)),
+        "told": words.told_by(project, verdict),
         "known": words.known(verdict, labels),
-        "history": words.history(found, labels),
+        "history": words.history(project, found, labels),
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],
         "labels": [each for each in labels.values() if each.archived_at is None],

@@ -24,7 +24,7 @@ SHORTEST_MINUTES = 5.0
 def of_student(project: Project) -> dict[str, Any]:
     """The current student's accuracy with its interval, in words."""
     if project.current_student_id is None:
-        return {"student": "no student yet"}
+        return {"student": "no student yet" if project.task.students else ""}
     return {"student": _student_words(project.current_student_id)}
 
 

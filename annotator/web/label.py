@@ -21,16 +21,14 @@ from annotator.actions.imports import importing, media
 from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Label, Project, Stream
-from annotator.templatetags.concord import controls_of
 from annotator.web import figures
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
+from annotator.web.widgets import WIDGETS
 
 SLOTS = 10
 # Labels that the guidelines explain; more are found by the search.
 LONGEST_GLOSSARY = 100
-# What gives answers that are more than labels, by what they are made of.
-WIDGETS = {"spans": "label/spans.js"}
 FACTS = 4
 LONGEST_FACT = 60
 SKIP_REASONS = (
@@ -53,7 +51,8 @@ class Card:
     text: str
     text_b: str
     shown: str
-    marking: str
+    given: str
+    marks: bool
     image_url: str
     name: str
     facts: list[tuple[str, str]]
@@ -88,6 +87,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
         "skip_reasons": SKIP_REASONS,
         "widget": WIDGETS.get(project.shape),
+        "asks_labels": project.multi_label and project.shape == schema.LABELS,
         "has_pairs": project.item_kind == ItemKind.PAIR,
     }
     return page(request, "label/label.html", project, "label", context)
@@ -237,6 +237,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
     shown = siding.shown(project, item.pk, assignment.annotator_id)
     texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     blind = project.blind or assignment.stream in labeling.BLIND
+    widget = WIDGETS.get(project.shape)
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
     return Card(
         assignment=assignment.pk,
@@ -247,7 +248,8 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         text=texts[0],
         text_b=texts[1],
         shown=shown,
-        marking="" if project.shape == schema.LABELS else marking_of(item.text),
+        given="" if widget is None else widget.data(item),
+        marks=widget is not None and widget.marks,
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
         facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
@@ -258,11 +260,6 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         fallback=assignment.fallback,
         flagged=False,
     )
-
-
-def marking_of(text: str) -> str:
-    """A text in which places are marked, as JSON: HTML would change its line ends."""
-    return json.dumps({"text": text, "controls": controls_of(text)}, ensure_ascii=False)
 
 
 def _why(project: Project, assignment: Assignment) -> str:
@@ -328,7 +325,7 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
             "title": "No items yet",
             "text": "Items appear here as soon as a file has been imported.",
         }
-    if not project.labels.filter(archived_at=None).exists():
+    if project.task.has_labels and not project.labels.filter(archived_at=None).exists():
         return {
             "title": "No labels yet",
             "text": "A manager adds labels under Settings; then items can be answered.",

@@ -158,8 +158,11 @@ def learning_series(project: Project) -> list[Series]:
 
 def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
     """The state of the project in sentences that stand by themselves in an e-mail."""
-    done = f"{decided:,} of {project.present_count:,} items have a label"
+    what = "a label" if project.task.has_labels else "an answer"
+    done = f"{decided:,} of {project.present_count:,} items have {what}"
     student = project.current_student
+    if not project.task.students:
+        return f"{project.name}: {done}."
     if student is None:
         return f"{project.name}: {done}. There is no student yet; it needs two different labels."
     if student.accuracy is None or student.accuracy_low is None or student.accuracy_high is None:

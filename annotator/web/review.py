@@ -92,7 +92,9 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     if seen:
         context |= evidence(project, item)
         context |= _decision(context)
-        if project.shape != schema.LABELS:
+        if project.task.spelled:
+            context |= _written(project, context)
+        elif project.shape != schema.LABELS:
             context |= _places(project, item, context)
     return page(request, "review/review.html", project, "review", context)
 
@@ -109,7 +111,7 @@ def evidence(project: Project, item: Item) -> dict[str, Any]:
     # It learned from a decided label and would only repeat it; what it says without is in the flag.
     unlearned = verdict is None or verdict.state != VerdictState.DECIDED
     return {
-        "said": [each for each in words.history(item, labels) if each.stands],
+        "said": [each for each in words.history(project, item, labels) if each.stands],
         "verdict": verdict,
         "verdict_labels": words.decided(verdict, labels),
         "guesses": words.StudentWord(project, labels).guesses(item, 3) if unlearned else [],
@@ -179,6 +181,22 @@ def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, 
     }
 
 
+def _written(project: Project, context: dict[str, Any]) -> dict[str, Any]:
+    """What the voices wrote, each text once with who wrote it, and what the item has now."""
+    said: list[words.Said] = context["said"]
+    voices: dict[str, list[str]] = {}
+    for each in said:
+        voices.setdefault(each.told, []).append(each.annotation.annotator.name)
+    verdict = context["verdict"]
+    # A tie has a candidate too: what is nearest to all.
+    has = "" if verdict is None else words.told(project, verdict.value)
+    return {
+        "written": list(voices.items()),
+        "has": has,
+        "comments": [each for each in said if each.annotation.comment],
+    }
+
+
 @require_POST
 @login_required
 def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
@@ -191,16 +209,20 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     guess = _given(request.POST.getlist("guess"))
     if outcome == Outcome.AMBIGUOUS and not labels:
         labels = _given(request.POST.getlist("also"))
-    parts = request.POST.getlist("part")
+    form = request.POST.copy()
     if outcome == Outcome.KEEP:  # what the page showed, should the label have changed meanwhile
-        labels, parts = _given(request.POST.getlist("question")), request.POST.getlist("had")
+        labels = _given(form.getlist("question"))
+        form.setlist("part", form.getlist("had"))
+        form["written"] = form.get("had", "")
     reviewing.settle(
         project,
         person(request),
         uuid=_uuid(request.POST.get("uuid", "")),
         item=item,
         labels=labels,
-        value=marks.value_of(parts) if request.POST.get("parts") else None,
+        value=words.value_in(project, form)
+        if form.get("parts") and outcome != Outcome.BAD
+        else None,
         outcome=outcome,
         comment=request.POST.get("comment", "")[: labeling.LONGEST_COMMENT],
         guess=guess,
@@ -312,6 +334,7 @@ def _around(request: HttpRequest, project: Project) -> dict[str, Any]:
     return {
         "last": last,
         "has_values": project.shape != schema.LABELS,
+        "spelled": project.task.spelled,
         "undo_uuid": uuid4(),
         "only": request.GET.get("only", ""),
         "tabs": cases.ONLY.items(),

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.http import QueryDict
 from django.urls import reverse
 
+from annotator.actions.desk import saying
 from annotator.actions.explore.searching import predictions_of
+from annotator.actions.projects.schema import LABELS
 from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
 from annotator.web import marks
 from annotator.web.marks import Part
+from learning.tasks.values import spelled_task
 
 if TYPE_CHECKING:
     from learning.students.predictions import Predictions
@@ -44,8 +48,9 @@ class Row:
     guess: Guess | None
     margin: float | None
     image_url: str
-    # What is marked in the text, where answers are more than labels.
+    # What is marked in the text, or what was written, where answers are more than labels.
     parts: list[Part]
+    told: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Said:
     # What was said about one label alone.
     about: Known | None
     parts: list[Part]
+    told: str
 
 
 def labels_by_id(project: Project) -> dict[int, Label]:
@@ -126,6 +132,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -
                 margin=word.margin(item),
                 image_url=image_url(project, item),
                 parts=marked_in(verdict, item, labels),
+                told=told_by(project, verdict),
             )
         )
     return rows
@@ -135,7 +142,7 @@ def image_url(project: Project, item: Item) -> str:
     return reverse("item_image", args=[project.pk, item.image]) if item.image else ""
 
 
-def history(item: Item, labels: dict[int, Label]) -> list[Said]:
+def history(project: Project, item: Item, labels: dict[int, Label]) -> list[Said]:
     """Everything said about an item, in order; `stands` marks what counts now."""
     said = list(Annotation.objects.filter(item=item).select_related("annotator").order_by("pk"))
     replaced = {each.previous_id for each in said}
@@ -146,6 +153,7 @@ def history(item: Item, labels: dict[int, Label]) -> list[Said]:
             stands=each.kind == AnnotationKind.ANSWER and each.pk not in replaced,
             about=about(each, labels),
             parts=marks.parts_of(each.value, item.text, labels),
+            told=told(project, each.value),
         )
         for each in said
     ]
@@ -163,6 +171,29 @@ def marked_in(verdict: Any, item: Item, labels: dict[int, Label]) -> list[Part]:
     if verdict is None or verdict.state != VerdictState.DECIDED:
         return []
     return marks.parts_of(verdict.value, item.text, labels)
+
+
+def told_by(project: Project, verdict: Any) -> str:
+    """What a verdict says in writing; nothing where it is no decision."""
+    if verdict is None or verdict.state != VerdictState.DECIDED:
+        return ""
+    return told(project, verdict.value)
+
+
+def told(project: Project, value: Any) -> str:
+    """A value as a text, where the task writes it as one."""
+    if value is None or not project.task.spelled:
+        return ""
+    return spelled_task(project.task_type).spell(value)
+
+
+def value_in(project: Project, form: QueryDict) -> Any:
+    """The value that a plain form gives; None where labels are the answer."""
+    if project.shape == LABELS:
+        return None
+    if project.task.spelled:
+        return saying.spelled(project, form.get("written", ""))
+    return marks.value_of(form.getlist("part"))
 
 
 def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:

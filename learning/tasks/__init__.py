@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from learning.consensus.agreement import Distance, Grades
 from learning.registry import Entry, Registry
 from learning.tasks.columns import Columns
+from learning.tasks.content import Content
 from learning.types import Bools, Floats
 
-__all__ = ["TASKS", "Columns", "Task"]
+__all__ = ["TASKS", "Columns", "Content", "Task"]
 
 
 class Task(Protocol):
@@ -26,11 +27,15 @@ class Task(Protocol):
     item_kinds: "text", "pair", "image": the items that can be answered so.
     begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
         none is added to them.
-    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree".
+    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits".
     headline: the one of `metrics` that students are compared by; 1 is best.
+    students: those that learn from such answers; none where nothing does.
     """
 
     shape: ClassVar[str]
+    has_labels: ClassVar[bool]
+    spelled: ClassVar[bool]
+    tracked: ClassVar[tuple[str, ...]]
     multi_label: ClassVar[bool]
     ordered: ClassVar[bool]
     sided: ClassVar[bool]
@@ -68,7 +73,9 @@ class Task(Protocol):
         """What Krippendorff's alpha of the answers' labels compares them by."""
         ...
 
-    def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
+    def read(
+        self, value: object, content: Content, labels: Collection[int]
+    ) -> dict[str, Any] | None:
         """The value in its one canonical form, None where answers are labels alone.
 
         Raises ShapeError with a sentence that says what is wrong with it and where.
@@ -93,5 +100,6 @@ TASKS: Registry[Task] = Registry(
         ),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
+        "text": Entry("A text that is written or edited", "learning.tasks.text:FreeText"),
     },
 )

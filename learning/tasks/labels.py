@@ -4,19 +4,25 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from learning.errors import ShapeError
+from learning.tasks.content import Content
 
 
 class LabelsAlone:
     """What `Task` asks about values, where an answer has none."""
 
     shape: ClassVar[str] = "labels"
+    has_labels: ClassVar[bool] = True
+    spelled: ClassVar[bool] = False
+    tracked: ClassVar[tuple[str, ...]] = ()
     ordered: ClassVar[bool] = False
     sided: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
-    def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any] | None:
+    def read(
+        self, value: object, content: Content, labels: Collection[int]
+    ) -> dict[str, Any] | None:
         """None; raises ShapeError for a value."""
         if value is not None:
             raise ShapeError("Answers of this project are labels: leave `value` out.")

@@ -13,6 +13,7 @@ from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.taggers import TAGGERS
 from learning.tasks.columns import Columns
+from learning.tasks.content import Content
 from learning.tasks.multi import Multi
 from learning.tasks.values import Agreed, Given
 from learning.types import Votes
@@ -46,7 +47,7 @@ class Spans(Multi):
 
     edges: Literal["exact", "near"] = "exact"
 
-    def read(self, value: object, text: str, labels: Collection[int]) -> dict[str, Any]:
+    def read(self, value: object, content: Content, labels: Collection[int]) -> dict[str, Any]:
         """The canonical value: spans sorted by start, end and label, each once.
 
         labels: ids that may be given. Raises ShapeError with a sentence that names the span (the
@@ -60,7 +61,8 @@ class Spans(Multi):
         if len(given) > MOST_SPANS:
             raise ShapeError(f"An answer has {MOST_SPANS:,} spans at most, not {len(given):,}.")
         return value_of(
-            _read(f"Span {number}", one, len(text), labels) for number, one in enumerate(given, 1)
+            _read(f"Span {number}", one, len(content.text), labels)
+            for number, one in enumerate(given, 1)
         )
 
     def labels_of(self, value: Value) -> list[int]:

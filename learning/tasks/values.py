@@ -1,6 +1,6 @@
 """What a task type does beside `Task` where answers have values that labels alone do not tell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -56,6 +56,33 @@ class ValueTask(Task, Protocol):
     def compare(self, truth: Sequence[Any], said: Sequence[Any]) -> dict[str, float]:
         """Metrics of values said against the true ones, the headline among them."""
         ...
+
+
+class SpelledTask(ValueTask, Protocol):
+    """A task type whose values can be written as texts."""
+
+    def spell(self, value: Any) -> str:
+        """The value as a text."""
+        ...
+
+    def unspell(self, words: str) -> Any:
+        """The value that a text says, for `read`. Raises ShapeError for one that says none."""
+        ...
+
+    def facets(self, value: Any) -> Mapping[Any, Any]:
+        """The parts of a value that agreement compares, each with what is said of it."""
+        ...
+
+    def facets_apart(self, a: Any, b: Any) -> float:
+        """Disagreement of two things said of one part, 0 equal … 1."""
+        ...
+
+
+def spelled_task(name: str) -> SpelledTask:
+    """The task type of that name. Raises ShapeError where its values cannot be written as texts."""
+    if not TASKS[name].spelled:
+        raise ShapeError(f"Answers of {name} are not written as texts.")
+    return cast(SpelledTask, TASKS[name]())
 
 
 def value_task(name: str) -> ValueTask:

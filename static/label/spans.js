@@ -82,7 +82,7 @@ export class Widget {
   }
 
   #textOf(card) {
-    card.spanText ??= new SpanText(card.querySelector(".item-text"), JSON.parse(card.dataset.marking));
+    card.spanText ??= new SpanText(card.querySelector(".item-text"), JSON.parse(card.dataset.given));
     return card.spanText;
   }
 

@@ -8,12 +8,18 @@ import pytest
 from learning.consensus import CONSENSUS, LEARNING
 from learning.consensus.agreement import answers_of, krippendorff
 from learning.consensus.skills import skills_from_json, voice_to_json
+from learning.consensus.value_agreement import closeness, facet_alpha
 from learning.errors import ShapeError
-from learning.tasks import TASKS, Columns
+from learning.tasks import TASKS, Columns, Content
+from learning.tasks.values import Given, spelled_task, value_task
 from learning.types import Votes
 
 each_method = pytest.mark.parametrize("name", CONSENSUS)
 each_task = pytest.mark.parametrize("name", TASKS)
+each_with_value = pytest.mark.parametrize(
+    "name", [name for name in TASKS if TASKS[name].shape != "labels"]
+)
+each_spelled = pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name].spelled])
 
 # Two answers with nothing in common, by the shape of answers.
 ANSWERS = {
@@ -22,7 +28,9 @@ ANSWERS = {
         {"spans": [{"start": 2, "end": 6, "label": 1}]},
         {"spans": [{"start": 2, "end": 6, "label": 2}]},
     ),
+    "text": ({"text": "two words"}, {"text": "88_88888"}),
 }
+TEXT = Content("a text")
 
 
 def votes(*, multi_label: bool) -> Votes:
@@ -181,18 +189,56 @@ def test_agreement_of_equal_answers_is_one_and_of_others_less(name: str) -> None
 def test_a_value_is_read_into_one_form_or_refused(name: str) -> None:
     task = TASKS.create(name)
     if task.shape == "labels":
-        assert task.read(None, "a text", [1]) is None
+        assert task.read(None, TEXT, [1]) is None
         with pytest.raises(ShapeError, match="value"):
-            task.read({"spans": []}, "a text", [1])
+            task.read({"spans": []}, TEXT, [1])
         return
     one, _ = ANSWERS[task.shape]
-    value = task.read(one, "a text", [1, 2])
-    assert value == task.read(value, "a text", [1, 2]) == json.loads(json.dumps(value))
+    value = task.read(one, TEXT, [1, 2])
+    assert value == task.read(value, TEXT, [1, 2]) == json.loads(json.dumps(value))
+    with pytest.raises(ShapeError):
+        task.read(None, TEXT, [1])
+    if not task.has_labels:
+        assert task.labels_of(value) == []
+        return
     assert task.labels_of(value) == [1]
     with pytest.raises(ShapeError):
-        task.read(one, "a text", [2])
-    with pytest.raises(ShapeError):
-        task.read(None, "a text", [1])
+        task.read(one, TEXT, [2])
+
+
+@each_with_value
+def test_one_voice_stands_as_it_is_and_two_alike_agree(name: str) -> None:
+    task, method = value_task(name), CONSENSUS.create(TASKS[name].consensus[0])
+    one, other = (task.read(value, TEXT, [1, 2]) for value in ANSWERS[task.shape])
+    alone, both, apart = task.settle(
+        method, [[Given(7, one)], [Given(7, one), Given(8, one)], [Given(7, one), Given(8, other)]]
+    )
+    assert alone.value == both.value == one
+    assert not alone.tied
+    assert not both.tied
+    assert apart.tied
+    assert task.compare([one, other], [one, other])[task.headline] == 1
+    assert task.compare([one, other], [other, one])[task.headline] <= 0
+
+
+@each_spelled
+def test_a_value_is_read_back_from_the_text_that_it_is_written_as(name: str) -> None:
+    task = spelled_task(name)
+    for given in ANSWERS[task.shape]:
+        value = task.read(given, TEXT, [])
+        assert task.read(task.unspell(task.spell(value)), TEXT, []) == value
+
+
+@each_spelled
+def test_equal_values_agree_fully_and_others_do_not(name: str) -> None:
+    task = spelled_task(name)
+    one, other = (task.facets(task.read(each, TEXT, [])) for each in ANSWERS[task.shape])
+    same = [[one, one], [other, other]] * 6
+    mixed = [[one, other], [other, one]] * 6
+    for figure in (facet_alpha, closeness):
+        found = figure(same, task.facets_apart, np.random.default_rng(0))
+        assert found.value == found.low == found.same == pytest.approx(1)
+    assert (facet_alpha(mixed, task.facets_apart).value or 0) < 0
 
 
 @each_task
@@ -202,7 +248,6 @@ def test_names_plugins_that_exist(name: str) -> None:
     from learning.taggers import TAGGERS
 
     task = TASKS[name]
-    assert task.students
     assert set(task.students) <= set(STUDENTS if task.shape == "labels" else TAGGERS)
     assert set(task.strategies) <= set(STRATEGIES)
     assert task.conformal or not SETWISE & set(task.strategies), "they would wait for ever"

@@ -13,6 +13,7 @@ from learning.spans.scores import exact_f1, f1_interval, metrics, micro_f1, near
 from learning.spans.tags import runs_of, spans_of_tags, tags_of
 from learning.spans.words import words_of
 from learning.tasks.columns import Columns
+from learning.tasks.content import Content
 from learning.tasks.spans import Spans
 
 TEXT = "Ana met Bo in Zu\u0308rich 👩\u200d💻."
@@ -24,14 +25,16 @@ def value(*spans: tuple[int, int, int]) -> dict:
 
 class TestReading:
     def test_sorts_and_keeps_each_span_once_and_lets_them_overlap(self) -> None:
-        read = Spans().read(value((8, 10, 2), (0, 3, 1), (8, 10, 2), (0, 10, 2)), TEXT, {1, 2})
+        read = Spans().read(
+            value((8, 10, 2), (0, 3, 1), (8, 10, 2), (0, 10, 2)), Content(TEXT), {1, 2}
+        )
         assert spans_of(read) == [(0, 3, 1), (0, 10, 2), (8, 10, 2)]
         assert Spans().labels_of(read) == [1, 2]
-        assert Spans().read({"spans": []}, "", ()) == {"spans": []}
+        assert Spans().read({"spans": []}, Content(""), ()) == {"spans": []}
 
     def test_counts_code_points(self) -> None:
         assert len(TEXT) == 26
-        assert Spans().read(value((22, 25, 1)), TEXT, {1}) == value((22, 25, 1))
+        assert Spans().read(value((22, 25, 1)), Content(TEXT), {1}) == value((22, 25, 1))
 
     @pytest.mark.parametrize(
         ("given", "words"),
@@ -51,7 +54,7 @@ class TestReading:
     )
     def test_refuses_with_the_span_and_its_fault(self, given: object, words: str) -> None:
         with pytest.raises(ShapeError, match=words):
-            Spans().read(given, TEXT, {1})
+            Spans().read(given, Content(TEXT), {1})
 
 
 class TestWords:

@@ -123,7 +123,7 @@ def store(
 ) -> Annotation:
     """What `submit` does, within a transaction of the caller's, which a refusal has to end."""
     said = saying.read(
-        project, labels, value, question, lambda: saying.text_of_lease(annotator, assignment_id)
+        project, labels, value, question, lambda: saying.content_of_lease(annotator, assignment_id)
     )
     assignment = lock(project, annotator, assignment_id)
     first = _already_answered(assignment)

@@ -78,7 +78,9 @@ def revise(
         said = _own(annotator, annotation_uuid)
         # Parts two tabs that change or take back one answer: the second is told so.
         item = Item.objects.select_for_update(no_key=True).get(pk=said.item_id)
-        answer = saying.read(project, labels, value, said.question_id, lambda: item.text)
+        answer = saying.read(
+            project, labels, value, said.question_id, lambda: saying.content_of(item)
+        )
         replay = find_replay(annotator, uuid)
         if replay is not None:
             return replay

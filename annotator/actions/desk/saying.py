@@ -9,6 +9,7 @@ from annotator.actions.projects.schema import LABELS, check_answer
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Item, Project
 from learning.errors import LearningError
+from learning.tasks.content import Content
 
 
 class Answer(NamedTuple):
@@ -26,11 +27,11 @@ def read(
     labels: Sequence[int],
     value: object,
     question: int | None,
-    text: Callable[[], str],
+    content: Callable[[], Content],
 ) -> Answer:
-    """The answer in its one canonical form; `text` is asked for where the task needs the item's.
+    """The answer in its one canonical form; `content` is asked for where the task needs the item's.
 
-    Raises InvalidError with a sentence for one that the schema, the task or the text cannot hold.
+    Raises InvalidError with a sentence for one that the schema, the task or the item cannot hold.
     """
     if project.shape == LABELS:
         if value is not None:
@@ -45,26 +46,41 @@ def read(
             "Labels alone are no answer here: send a value, empty where there is nothing.",
             field="value",
         )
-    return of_value(project, value, text())
+    return of_value(project, value, content())
 
 
-def of_value(project: Project, value: object, text: str) -> Answer:
+def of_value(project: Project, value: object, content: Content) -> Answer:
     """As `read`, of a value alone."""
     from learning.tasks import TASKS
 
     task = TASKS[project.task_type]()
     live = list(project.live_labels().values_list("pk", flat=True))
     try:
-        canonical = task.read(value, text, live)
+        canonical = task.read(value, content, live)
     except LearningError as refusal:
         raise InvalidError(str(refusal), field="value") from refusal
     return Answer(task.labels_of(canonical), canonical)
 
 
-def text_of_lease(annotator: Annotator, assignment_id: int) -> str:
-    """The text of an item that is or was with this annotator. Raises NotFoundError for any other."""
+def content_of_lease(annotator: Annotator, assignment_id: int) -> Content:
+    """What an item holds that is or was with this annotator. Raises NotFoundError for any other."""
     held = Item.objects.filter(assignments__pk=assignment_id, assignments__annotator=annotator)
-    text = held.values_list("text", flat=True).first()
-    if text is None:
+    item = held.only("text", "text_b").first()
+    if item is None:
         raise NotFoundError("That item is not yours to answer in this project.")
-    return text
+    return content_of(item)
+
+
+def content_of(item: Item) -> Content:
+    """What an answer to the item may depend on."""
+    return Content(item.text, item.text_b)
+
+
+def spelled(project: Project, words: str) -> Any:
+    """The value that a plain form holds as a text. Raises InvalidError for one that says none."""
+    from learning.tasks.values import spelled_task
+
+    try:
+        return spelled_task(project.task_type).unspell(words)
+    except LearningError as refusal:
+        raise InvalidError(str(refusal), field="value") from refusal

@@ -97,9 +97,8 @@ def check_fit(project: Project, format: str) -> None:
     name = WRITERS.entry(format).label
     if project.item_kind != ItemKind.TEXT:
         raise InvalidError(f"{name} is written of items that are one text.", field="format")
-    shapes = getattr(WRITERS[format], "shapes", (project.shape,))
-    if project.shape not in shapes:
-        raise InvalidError(f"{name} has no place for labels of whole items.", field="format")
+    if project.shape not in getattr(WRITERS[format], "shapes", ("labels", "spans")):
+        raise InvalidError(f"{name} has no place for answers of this type.", field="format")
 
 
 def formats_for(project: Project) -> list[tuple[str, str]]:

@@ -22,7 +22,9 @@ from annotator.actions.verdicts.votes import Derived, Vote, by_teacher
 from annotator.actions.verdicts.weighing import thawed
 from annotator.formats import Field
 from annotator.formats.spans import exported
+from annotator.formats.writing import ANSWER, labels_in
 from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
+from learning.tasks.values import spelled_task
 
 CHUNK = 2_000
 # Items whose votes are held at once are fewer the more labels there are.
@@ -116,6 +118,8 @@ class Rows:
         )
         self._kind = self._frozen["item_kind"]
         self._shape = self._project.shape
+        task = self._project.task_type
+        self._spelled = spelled_task(task) if self._project.task.spelled else None
         # Snapshots from before there were questions are written as they were.
         self._asks = bool(self._frozen.get("asks"))
         # So are those from before reviewers' words had outcomes.
@@ -164,10 +168,17 @@ class Rows:
         return [Field(name, kind) for name, kind in kinds.items()]
 
     def _label_kinds(self) -> dict[str, str]:
+        if self._project.task.spelled:
+            return {ANSWER: "text", **dict.fromkeys(self._project.task.tracked, "integer")}
         kinds = {"labels": "texts"} if self._project.multi_label else {"label": "text"}
         return kinds if self._shape == LABELS else kinds | {self._shape: "json"}
 
     def _label_values(self, label_ids: list[int], value: Any, text: str = "") -> dict[str, Any]:
+        if self._spelled is not None:
+            told = None if value is None else self._spelled.spell(value)
+            return {ANSWER: told} | {
+                name: (value or {}).get(name) for name in self._spelled.tracked
+            }
         names = [self._names[pk] for pk in label_ids]
         found: dict[str, Any] = {"label": names[0] if names else None}
         if self._project.multi_label:
@@ -253,7 +264,7 @@ class Rows:
             "part": part if "audit" in streams else "",
             "streams": list(streams),
         }
-        if self._project.multi_label and not decided:
+        if "labels" in fields and not decided:
             fields["labels"] = None
         if self._reviews:
             fields["outcome"] = (verdict.outcome if verdict is not None else "") or None
@@ -276,9 +287,7 @@ class Rows:
         counts = self.counts
         counts.by_state[row["state"]] += 1
         counts.by_part[row["part"] or "none"] += 1
-        counts.by_label.update(
-            row["labels"] or [] if "labels" in row else filter(None, [row["label"]])
-        )
+        counts.by_label.update(labels_in(row) or ())
         if "split" in row:
             counts.by_split[row["split"]] += 1
 

@@ -141,6 +141,12 @@ def begin(
 ) -> ImportBatch:
     """Enqueue the import of a received file, once. Raises InvalidError for an unfit mapping."""
     _check_mapping(batch.project, mapping, options.format or batch.format)
+    if batch.project.task.spelled and options.labels == "suggestions":
+        raise InvalidError(
+            "Written answers cannot be suggested. Take them as votes or as the truth, or give the text "
+            "to be edited as the second one.",
+            field="labels",
+        )
     with transaction.atomic():
         # Parts two presses of the button: one of them finds the batch under way.
         batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
@@ -279,7 +285,7 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
 def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -> list[Problem]:
     """Take a record into the stage, or say why not."""
     try:
-        item = mapped(record, mapping)
+        item = mapped(record, mapping, spelled=stage.project.task.spelled)
         _check_given(item, label_column, stage.project)
         stage.add(item)
     except RowError as error:
@@ -291,6 +297,12 @@ def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -
 
 def _check_given(item: Mapped, column: str, project: Project) -> None:
     """Refuse answers of another shape than the project's; leave out those that say nothing."""
+    if project.task.spelled:
+        _check_spelled(item, column)
+        return
+    if any(given.words is not None for given in item.given):
+        told = "A written text stands here; the project's answers are others."
+        raise RowError([(column, told)])
     if project.shape != LABELS:
         if any(given.spans is None and given.labels for given in item.given):
             told = "Labels of the whole text stand here; the project marks places in it."
@@ -308,6 +320,17 @@ def _check_given(item: Mapped, column: str, project: Project) -> None:
             raise RowError([(column, told)])
     if any(not given.labels for given in item.given):
         item.given = tuple(given for given in item.given if given.labels)
+
+
+def _check_spelled(item: Mapped, column: str) -> None:
+    """Take written answers alone."""
+    if any(given.spans for given in item.given):
+        told = "Places in the text are marked here; the project's answers are written texts."
+        raise RowError([(column, told)])
+    if any(given.kind == "prediction" and given.words for given in item.given):
+        told = "What a model wrote cannot be suggested here. Import it as a vote, or leave it out."
+        raise RowError([(column, told)])
+    item.given = tuple(given for given in item.given if given.words)
 
 
 def _counted(book: LabelBook) -> list[list[Any]]:

@@ -56,8 +56,9 @@ LEFT JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS l(number, label_id
     ON l.number = part.number
 GROUP BY s.id
 """
-# A value with the labels' ids in place of the file's numbers, in its canonical order.
-_VALUE = """CASE WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
+# A value with the labels' ids in place of the file's numbers, in its canonical order; one that names no
+# label as it is.
+_VALUE = """CASE WHEN NOT a.value ? 'spans' THEN a.value WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
     SELECT jsonb_agg(jsonb_build_object('start', first, 'end', last, 'label', label_id)
                      ORDER BY first, last, label_id)
     FROM (SELECT DISTINCT (one->>'start')::int AS first, (one->>'end')::int AS last, n.label_id

@@ -24,6 +24,8 @@ from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped
 from annotator.models import Label, Project
 from learning.tasks import TASKS
+from learning.tasks.content import Content
+from learning.tasks.values import spelled_task
 
 FLUSH_ROWS = 5_000
 FLUSH_CHARACTERS = 8_000_000
@@ -184,7 +186,7 @@ class Stage:
         Raises UnknownLabelsError, having taken nothing, for labels that the project lacks, and
         LearningError for marked places that the text does not have.
         """
-        words = [(*self._word(one), self._value(one, item.text)) for one in _last_words(item.given)]
+        words = [(*self._word(one), self._value(one, item)) for one in _last_words(item.given)]
         for numbers, word, value in words:
             self.book.count(numbers)
             self._answers.append((item.row, *word, value))
@@ -211,6 +213,7 @@ class Stage:
 
     def _word(self, given: Given) -> tuple[tuple[int, ...], tuple[Any, ...]]:
         """The numbers of an answer's labels, and what the table holds of it beside the row."""
+        given = given._replace(words=None)
         found = self._words.get(given)
         if found is None:
             numbers = self.book.numbers(given.labels)
@@ -222,8 +225,12 @@ class Stage:
             self._words[given] = found
         return found
 
-    def _value(self, given: Given, text: str) -> str | None:
+    def _value(self, given: Given, item: Mapped) -> str | None:
         """The answer's value as JSON, in which labels go by this file's numbers."""
+        content = Content(item.text, item.text_b)
+        if given.words is not None:
+            spelled = spelled_task(self.project.task_type)
+            return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))
         if given.spans is None or self._task.shape == LABELS:
             return None  # a list of no places says "no label" where labels are the answer
         spans = [
@@ -231,7 +238,7 @@ class Stage:
             for start, end, label in given.spans
         ]
         numbers = {one["label"] for one in spans}
-        value = self._task.read({"spans": spans}, text, numbers)
+        value = self._task.read({"spans": spans}, content, numbers)
         return None if value is None else _JSON.encode(value)
 
     def _set(self, numbers: tuple[int, ...]) -> int:

@@ -89,6 +89,7 @@ def create_project(
     if kind == ItemKind.IMAGE:
         settings.setdefault("encoder", IMAGE_ENCODER)
     project = Project(created_by=owner, task_type=task_type, item_kind=kind)
+    fit(project)
     _assign(project, {"name": name, **settings})
     with transaction.atomic():
         project.save()
@@ -110,6 +111,15 @@ def check_shape(task_type: str, kind: str) -> None:
         raise InvalidError(
             f"“{TASKS.entry(task_type).label}” needs items that are {wanted}.", field="item_kind"
         )
+
+
+def fit(project: Project) -> None:
+    """Let a project begin with a strategy and a consensus method that its answers allow."""
+    task = project.task
+    if project.strategy not in task.strategies:
+        project.strategy = task.strategies[0]
+    if project.consensus not in task.consensus:
+        project.consensus = task.consensus[0]
 
 
 def change_project(

@@ -103,6 +103,8 @@ def add_labels(
     Where labels are grades, the first is the lowest, and one named by a digit has it as its key. In a
     tree names are paths, and branches that are missing are added too.
     """
+    if not project.task.has_labels:
+        raise ConflictError("Answers of this type of project name no labels.")
     if project.task.begins_with and Label.objects.filter(project=project).exists():
         raise ConflictError(
             "The answers of this type of project are fixed: rename or archive them."

@@ -67,6 +67,8 @@ def begin(
     project = batch.project
     with transaction.atomic():
         _shape(project, mapping, task_type or project.task_type)
+        if not project.task.has_labels:
+            return importing.begin(batch, mapping, options, user)
         known = {label.name.casefold() for label in project.live_labels()}
         fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
         if fresh:
@@ -100,7 +102,10 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     project.item_kind, project.task_type = kind, task_type
     if project.task.begins_with and project.labels.exists():
         raise ConflictError("The project has labels already; answers of this type bring their own.")
-    project.save(update_fields=["item_kind", "task_type"])
+    if not project.task.has_labels and project.labels.exists():
+        raise ConflictError("The project has labels already; answers of this type name none.")
+    projects.fit(project)
+    project.save(update_fields=["item_kind", "task_type", "strategy", "consensus"])
     schema.begin_labels(project)
 
 

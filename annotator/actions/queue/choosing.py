@@ -166,7 +166,7 @@ def _by_strategy(project: Project, pool: Pool, rng: np.random.Generator) -> Sele
     from learning.errors import NeedsStudentError, NotEnoughDataError
     from learning.selection import STRATEGIES
 
-    if pool.probabilities is None:
+    if pool.probabilities is None and project.task.students:
         labels = Label.objects.filter(project=project, archived_at=None).count()
         wanted = max(FEWEST_REPRESENTATIVES, REPRESENTATIVES_PER_LABEL * labels)
         return STRATEGIES[COLD_START]().select(pool, wanted, rng)

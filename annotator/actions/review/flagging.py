@@ -115,6 +115,11 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
 
     project = run.project
     encoding = current_encoding(project)
+    if not project.task.students:
+        return {
+            "looked": False,
+            "why": "No student learns from such answers, to compare them with.",
+        }
     if encoding is None or encoding.rows == 0:
         return {"looked": False, "why": "The items are not encoded yet."}
     position = sealing.position(project)

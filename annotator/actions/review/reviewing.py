@@ -119,10 +119,11 @@ def _meant(
     if outcome == Outcome.KEEP:
         if has is None:
             raise ConflictError("This item has no label to keep. Say which one is right.")
-        if (labels and set(labels) != set(has.labels)) or value not in (None, has.value):
+        shown = has if value is None else saying.of_value(project, value, saying.content_of(item))
+        if (labels and set(labels) != set(has.labels)) or shown.value != has.value:
             raise ConflictError("The label has changed since you saw it. Look at the item again.")
         return has, Outcome.KEEP
-    said = saying.read(project, labels, value, None, lambda: item.text)
+    said = saying.read(project, labels, value, None, lambda: saying.content_of(item))
     if outcome == Outcome.AMBIGUOUS:
         return said, Outcome.AMBIGUOUS
     if has is None:

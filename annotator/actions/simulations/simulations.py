@@ -255,7 +255,9 @@ def _kept(file: BinaryIO, name: str, wish: Wish) -> str:
 
 def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
     if project.shape != LABELS:
-        raise InvalidError("Simulations replay labels; spans cannot be replayed yet.")
+        raise InvalidError(
+            "Simulations replay labels; answers that are more than labels cannot be replayed yet."
+        )
     _check_strategies(project, wish)
     _check_student(project, wish, from_file=from_file)
     if not 1 <= wish.seeds <= MOST_SEEDS:

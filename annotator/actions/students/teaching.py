@@ -79,6 +79,8 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
 
 def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
+    if not project.task.students:
+        raise ConflictError("No student learns from answers of this type.")
     if project.shape != LABELS:
         raise ConflictError(
             "Students of spans mark the items of their project, no other text yet. Import the text."

@@ -38,6 +38,9 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)
         return {"trained": False, "why": "The items are not encoded yet."}
+    if not project.task.students:
+        chosen = _refill(run, project, encoding, None)
+        return {"trained": False, "why": "No student learns from such answers.", "picks": chosen}
     if project.shape != LABELS:
         return _train_tagger(run, encoding)
     if naming.behind(project, encoding):

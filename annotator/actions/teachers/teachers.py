@@ -117,7 +117,7 @@ def create_teacher(
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
     if project.shape != LABELS:
         raise InvalidError(
-            "Teachers answer with labels of whole items; here places in them are marked.",
+            "Teachers answer with labels of whole items; here answers are more than that.",
             field="plugin",
         )
     if plugin in FROM_FILES and settings.get("recording") is None:

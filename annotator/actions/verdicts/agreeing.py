@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection
 
 from annotator.actions.projects.schema import LABELS, columns_of
-from annotator.actions.verdicts import agreeing_spans
+from annotator.actions.verdicts import agreeing_spans, agreeing_values
 from annotator.models import AnnotatorKind, ConsensusFit, Project
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def figures(project: Project) -> dict[str, Any]:
         "order": _order(project),
     }
     if project.shape != LABELS:
-        found |= agreeing_spans.figures(project, sorted({one.item for one in votes}), rng)
+        of_values = agreeing_values if project.task.spelled else agreeing_spans
+        found |= of_values.figures(project, sorted({one.item for one in votes}), rng)
     return found
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Common items below which a pair is not told, and pairs at most.
 FEWEST_COMMON, MOST_PAIRS = 5, 100
 
-_VALUES = """
+VALUES = """
 SELECT a.item_id, a.annotator_id, a.value::text FROM annotator_annotation a
 JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind <> 'teacher' AND NOT v.truth
 WHERE a.item_id = ANY(%s) AND a.kind = 'answer' AND a.value IS NOT NULL AND a.stream <> 'review'
@@ -72,7 +72,7 @@ def _read(items: Sequence[int]) -> list[Said]:
     from learning.spans.words import words_of
 
     with connection.cursor() as cursor:
-        cursor.execute(_VALUES, [list(items)])
+        cursor.execute(VALUES, [list(items)])
         rows = cursor.fetchall()
     found: dict[int, dict[int, list[Span]]] = {}
     for item, voice, value in rows:

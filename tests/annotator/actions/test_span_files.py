@@ -152,7 +152,7 @@ class TestExport:
     def test_what_a_format_cannot_hold_is_refused(self, cast, project):
         with pytest.raises(InvalidError, match="hold the verdicts"):
             Options.from_json({"format": "doccano", "contents": ["annotations"]})
-        with pytest.raises(InvalidError, match="no place for labels"):
+        with pytest.raises(InvalidError, match="no place for answers"):
             create_snapshot(make_project(cast), Options(format="conll"))
 
 

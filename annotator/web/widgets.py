@@ -1,0 +1,59 @@
+"""What gives answers that are more than labels on the label page, by what the answers are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from annotator.models import Item
+from annotator.templatetags.concord import controls_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widget:
+    """A script and what it finds on the page.
+
+    module: the script; also: scripts that it loads, so that they come at once.
+    tools: a template above the labels; aside: one beside the item; stage: what the item's place is to a
+    screen reader. given: what the script needs of an item, which HTML would change.
+    marks: the script writes the item's text itself. application: it takes all keys there.
+    """
+
+    module: str
+    tools: str
+    stage: str
+    given: Callable[[Item], dict[str, Any]]
+    also: tuple[str, ...] = ()
+    aside: str = ""
+    marks: bool = False
+    application: bool = False
+
+    def data(self, item: Item) -> str:
+        """What an item's card carries for the script, as JSON."""
+        return json.dumps(self.given(item), ensure_ascii=False)
+
+
+def _marked(item: Item) -> dict[str, Any]:
+    return {"text": item.text, "controls": controls_of(item.text)}
+
+
+WIDGETS = {
+    "spans": Widget(
+        module="label/spans.js",
+        also=("label/span-text.js",),
+        tools="label/span_tools.html",
+        aside="label/span_side.html",
+        stage="Item: arrow keys select words, j and k go through spans",
+        given=_marked,
+        marks=True,
+        application=True,
+    ),
+    "text": Widget(
+        module="label/writing.js",
+        tools="label/writing.html",
+        stage="Item",
+        given=lambda item: {"begun": item.text_b},
+    ),
+}

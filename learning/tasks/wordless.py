@@ -1,0 +1,20 @@
+"""Task types whose answers name no label: their projects have none."""
+
+from typing import Any, ClassVar
+
+from learning.tasks.multi import Multi
+
+
+class Wordless(Multi):
+    """What `Task` asks about labels where there are none; nothing learns from such answers yet."""
+
+    has_labels: ClassVar[bool] = False
+    spelled: ClassVar[bool] = True
+    students: ClassVar[tuple[str, ...]] = ()
+    strategies: ClassVar[tuple[str, ...]] = ("representatives", "random", "probcover", "typiclust")
+    consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")
+    conformal: ClassVar[tuple[str, ...]] = ()
+
+    def labels_of(self, value: Any) -> list[int]:
+        """None."""
+        return []
