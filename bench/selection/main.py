@@ -1,8 +1,8 @@
 """Bench of selection: labels that a given accuracy costs, ours beside two libraries'.
 
 `make bench ONLY=selection GRID=quick|full`; WORKERS says how many processes (one per core). Every
-curve is filed, so that a run which is stopped goes on where it was. To fill parts of the grid, or
-print the tables of what is filed:
+curve is filed in bench/selection/measured, so a run which is stopped goes on where it was. To fill
+parts of the grid, or print the tables of what is filed:
 
     python -m bench.selection.main --grid full --sets trec6 --seeds 3 --strategies mixed
     python -m bench.selection.main --grid full --filed
@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from bench.figures import RESULTS, Figure, conclude
 from bench.learning.vectors import datasets_folder
 from bench.selection import margin_speed, measure, report, rivals, sets
+from bench.selection.filed import Cell, Task
 from bench.selection.loop import STARTS
-from bench.selection.measure import Task
 from learning.selection import STRATEGIES
 from learning.tasks import TASKS
 
@@ -31,19 +31,19 @@ QUICK_RIVALS = (
 
 def run(grid: str) -> list[Figure]:
     """Measure what is not filed yet, print the tables, save the plots, return the figures."""
-    if datasets_folder() is None:
-        print("SKIPPED selection: DATASETS names no folder with data sets.")
-        return conclude("selection", grid, [])
-    if not rivals.installed():
-        print("Without `make install-bench` only our own strategies are measured.")
     tasks = grid_of(grid)
-    for name in sets.SETS:
-        sets.load(name)  # encodes what is not encoded yet, once and not in every process
-    return _figures(grid, measure.run_all(tasks))
+    if datasets_folder() is None:
+        print("DATASETS names no folder with data sets: only what is filed is told.")
+        return _figures(grid, measure.found(tasks))
+    _measure(tasks)
+    return _figures(grid, measure.found(tasks))
 
 
 def grid_of(grid: str) -> list[Task]:
-    """Every curve of a grid, the first seeds first, so that a stopped run is a smaller grid."""
+    """Every curve of a grid, the first seeds first, so that a stopped run is a smaller grid.
+
+    Of a rival that picks what another picks, the first seed only.
+    """
     starts = ("k-means",) if grid == "quick" else tuple(STARTS)
     return [
         Task(name=name, start=start, strategy=strategy, seed=seed)
@@ -51,6 +51,7 @@ def grid_of(grid: str) -> list[Task]:
         for start in starts
         for name in sets.SETS
         for strategy in strategies_for(name, grid)
+        if seed == SEEDS[grid][0] or strategy not in rivals.TWINS
     ]
 
 
@@ -61,10 +62,17 @@ def strategies_for(name: str, grid: str) -> list[str]:
     theirs = list(rivals.RIVALS if grid == "full" else QUICK_RIVALS)
     if name == "goemotions" and grid == "full":
         theirs += rivals.SEVERAL_LABELS
-    return ours + (theirs if rivals.installed() else [])
+    return ours + theirs
 
 
-def _figures(grid: str, found: dict[Task, dict[str, object]]) -> list[Figure]:
+def _measure(tasks: Iterable[Task]) -> None:
+    if not rivals.installed():
+        print("Without `make install-bench` only our own strategies are measured.")
+        tasks = [task for task in tasks if ":" not in task.strategy]
+    measure.run_all(tasks)
+
+
+def _figures(grid: str, found: dict[Task, Cell]) -> list[Figure]:
     tables = report.tables(found)
     report.show(tables)
     report.plot(tables, RESULTS / "selection")
@@ -90,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         and (chosen.seeds is None or task.seed in SEEDS[chosen.grid][: chosen.seeds])
     )
     if chosen.filed:
-        _figures(f"{chosen.grid}-filed", measure.filed(tasks))
+        _figures(f"{chosen.grid}-filed", measure.found(tasks))
     else:
-        measure.run_all(tasks)
+        _measure(tasks)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.figures import Figure
 from bench.selection import figures as f
-from bench.selection import measure, plots
-from bench.selection.measure import Task
+from bench.selection import filed, plots, rivals
+from bench.selection.filed import Cell, Task
 
 DEFAULT, YARDSTICK, CHANCE = "mixed", "margin-diverse", "random"
 LIBRARIES = ("small-text", "scikit-activeml")
@@ -25,10 +24,11 @@ class Table:
     start: str
     full: float
     note: str
-    labels: list[int] = field(default_factory=list)
+    labels: list[int]
     scores: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    measured: set[str] = field(default_factory=set)
 
     def pair(self, one: str, other: str) -> tuple[f.Curves, f.Curves] | None:
         """(seeds, rounds) of both over the seeds that both have; None for too few."""
@@ -44,25 +44,22 @@ class Table:
         return np.array([found[seed] for seed in sorted(found)])
 
 
-def tables(found: dict[Task, dict[str, Any]]) -> list[Table]:
+def tables(found: dict[Task, Cell]) -> list[Table]:
     """Curves in tables, sets and starts in the order in which they come."""
     made: dict[tuple[str, str], Table] = {}
     for task, curve in sorted(found.items(), key=lambda item: item[0].seed):
         key = (task.name, task.start)
         if key not in made:
-            made[key] = Table(
-                name=task.name,
-                start=task.start,
-                full=measure.full(task.name),
-                note=measure.note(task.name),
-            )
+            about = filed.about(task.name)
+            words = {word: about[word] for word in ("full", "note", "labels")}
+            made[key] = Table(name=task.name, start=task.start, **words)
         table = made[key]
+        table.measured.add(curve["on"])
         if "error" in curve:
             table.errors[task.strategy] = curve["error"]
             continue
-        table.labels = curve["labels"]
         table.scores.setdefault(task.strategy, {})[task.seed] = curve["score"]
-        table.seconds.setdefault(task.strategy, []).extend(curve["seconds"])
+        table.seconds.setdefault(task.strategy, []).append(curve["pick"])
     return [made[key] for key in sorted(made)]
 
 
@@ -81,6 +78,17 @@ def show(found: Iterable[Table]) -> None:
         for strategy, why in sorted(table.errors.items()):
             if strategy not in table.scores:
                 print(f"| {strategy} | | {why} | | | | |")
+        for twin, other in rivals.TWINS.items():
+            _tell_twin(table, twin, other)
+        print("\nMeasured " + "; ".join(sorted(table.measured)))
+
+
+def _tell_twin(table: Table, twin: str, other: str) -> None:
+    mine, theirs = table.scores.get(twin, {}), table.scores.get(other, {})
+    both = sorted(mine.keys() & theirs.keys())
+    if both:
+        apart = max(float(np.abs(np.subtract(mine[s], theirs[s])).max()) for s in both)
+        print(f"\n{twin} beside {other}, seeds {both}: scores {apart:.4f} apart at most")
 
 
 def _mean_area(table: Table, strategy: str) -> float:
@@ -93,7 +101,8 @@ def _line(table: Table, strategy: str) -> str:
     both = None if strategy == DEFAULT else table.pair(DEFAULT, strategy)
     if both is not None:
         mean, low, high = _gain(table, both)
-        against = f"{mean:+.4f} ({low:+.4f} … {high:+.4f})"
+        verdict = "better" if low > 0 else "worse" if high < 0 else "tied"
+        against = f"{verdict}: {mean:+.4f} ({low:+.4f} … {high:+.4f})"
     to_90, to_95 = (
         f"{row[key]:,.0f}" if np.isfinite(row[key]) else "not reached" for key in ("to_90", "to_95")
     )

@@ -21,6 +21,8 @@ import small_text
 from scipy.sparse import csr_matrix
 from skactiveml import pool as activeml
 from skactiveml.base import SkactivemlClassifier
+from skactiveml.classifier import SklearnClassifier
+from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from small_text.data.datasets import SklearnDataset
 
@@ -51,6 +53,7 @@ ACTIVEML: dict[str, tuple[Any, dict[str, Any], str | None]] = {
     "drop-query": (activeml.DropQuery, {}, "clf"),
     "contrastive": (activeml.ContrastiveAL, {}, "clf"),
     "falcun": (activeml.Falcun, {}, "clf"),
+    "query-by-committee": (activeml.QueryByCommittee, {}, "ensemble"),
 }
 
 
@@ -107,6 +110,13 @@ class _Given(SkactivemlClassifier):
         return self.predict_proba(X).argmax(axis=1).astype(np.float64)
 
 
+def _committee(classes: Any, seed: int) -> SklearnClassifier:
+    """Ten logistic regressions of the student's strength, each on a bootstrap of the labels."""
+    member = LogisticRegression(C=30, max_iter=200)
+    bagged = BaggingClassifier(member, n_estimators=10, random_state=seed)
+    return SklearnClassifier(bagged, classes=classes, random_state=seed)
+
+
 class Worker:
     """Holds the pool and the strategies, which may remember what they found before."""
 
@@ -153,7 +163,9 @@ class Worker:
             self.made = {(name, seed): kind(random_state=seed, **parameters)}
         strategy = self.made[name, seed]
         given = {}
-        if called:
+        if called == "ensemble":
+            given = {called: _committee(np.arange(answers.shape[1]), seed)}
+        elif called:
             clf = _Given(student=student, classes=np.arange(answers.shape[1]))
             given = {called: clf, "fit_clf" if called == "clf" else "fit_estimator": False}
         return strategy.query(self.x, y, batch_size=n, **given)

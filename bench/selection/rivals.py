@@ -46,11 +46,19 @@ ACTIVEML = (
     "prob-cover",
     "max-herding",
     "badge",
+    "query-by-committee",
 )
 RIVALS = tuple(
     [f"small-text:{name}" for name in SMALL_TEXT] + [f"scikit-activeml:{name}" for name in ACTIVEML]
 )
 SEVERAL_LABELS = ("small-text:cvirs",)
+# The same picks by both libraries, which the first seed of a set shows; more would say nothing new.
+TWINS = {
+    "scikit-activeml:margin": "small-text:breaking-ties",
+    "scikit-activeml:least-confident": "small-text:least-confidence",
+    "small-text:prediction-entropy": "scikit-activeml:entropy",
+    "small-text:greedy-coreset": "scikit-activeml:core-set",
+}
 
 
 class RivalError(Exception):
