@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import annotator
+from learning.tasks.preference import Preference
 
 FOLDER = Path(annotator.__file__).parent / "demo"
 LONGEST_LIKENESS = 0.6  # of the words of two tickets, Jaccard
@@ -77,3 +78,12 @@ def test_notices_are_marked_word_by_word_in_their_first_half():
             assert words, row["id"]
     named = {span["label"] for row in rows[:30] for span in row["spans"]}
     assert named == {"Person", "Place", "Organiser", "Date"}
+
+
+def test_wordings_are_all_different_and_answered_in_their_first_half():
+    rows = [json.loads(line) for line in (FOLDER / "wordings.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == [f"W{n:02}" for n in range(1, 49)]
+    assert len({text for row in rows for text in (row["text"], row["text_b"])}) == 96
+    said = [row["label"] for row in rows if "label" in row]
+    assert said == [row.get("label") for row in rows[:24]]
+    assert set(said) == {name for name, _, _ in Preference.begins_with}

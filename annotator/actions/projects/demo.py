@@ -1,4 +1,4 @@
-"""The demo: support tickets and notices written for it, and scikit-learn's digits as images."""
+"""The demo: tickets, notices and wordings written for it, and scikit-learn's digits as images."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _make(logins: list[dict[str, str]]) -> None:
     lea, ana, ben = (_person(login) for login in logins)
     lea.is_staff = lea.is_superuser = True
     lea.save(update_fields=["is_staff", "is_superuser"])
-    for project in (_tickets(lea), _notices(lea), _digits(lea)):
+    for project in (_tickets(lea), _notices(lea), _wordings(lea), _digits(lea)):
         Membership.objects.create(project=project, user=ana, role=Role.ANNOTATOR)
         Membership.objects.create(project=project, user=ben, role=Role.REVIEWER)
 
@@ -140,6 +140,26 @@ def _notices(owner: User) -> Project:
         importing.Options(voice="The old calendar"),
         owner,
         name="notices.jsonl",
+    )
+    return project
+
+
+def _wordings(owner: User) -> Project:
+    project = projects.create_project(
+        owner,
+        "Help page wordings",
+        description="Which of two wordings is better? 48 invented pairs, half of them answered.",
+        guidelines=(FOLDER / "wordings.md").read_text(),
+        task_type="preference",
+        item_kind="pair",
+    )
+    importing.start_import(
+        project,
+        io.BytesIO((FOLDER / "wordings.jsonl").read_bytes()),
+        Mapping(text="text", text_b="text_b", label="label", id="id"),
+        importing.Options(voice="The editor before you"),
+        owner,
+        name="wordings.jsonl",
     )
     return project
 
