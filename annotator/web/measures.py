@@ -164,7 +164,10 @@ def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
     if not project.task.students:
         return f"{project.name}: {done}."
     if student is None:
-        return f"{project.name}: {done}. There is no student yet; it needs two different labels."
+        return (
+            f"{project.name}: {done}. There is no student yet; the first one is trained once two "
+            "different labels are given."
+        )
     if student.accuracy is None or student.accuracy_low is None or student.accuracy_high is None:
         return f"{project.name}: {done}. It is too early to say how good the student is."
     audited = student.estimate == EstimateSource.AUDIT
