@@ -89,7 +89,14 @@
     document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
   });
 
+  // A row of screens that is wider than the window begins where the present one can be seen.
+  const bringIntoView = (here) => {
+    const row = here.parentElement;
+    row.scrollLeft = Math.max(0, here.offsetLeft + here.offsetWidth - row.clientWidth + here.offsetWidth / 2);
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("nav > [aria-current=page]").forEach(bringIntoView);
     document
       .querySelectorAll("[data-theme-switch]")
       .forEach((button) => button.setAttribute("aria-pressed", String(isDark())));

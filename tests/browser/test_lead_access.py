@@ -40,6 +40,12 @@ def page(request, visit, cast):
     return visit(cast.lea, bypass_csp=True, reduced_motion="reduce", **options).new_page()
 
 
+IN_SIGHT = """() => [...document.querySelectorAll("nav > [aria-current=page]")].every((here) => {
+  const { left, right } = here.getBoundingClientRect();
+  return left >= 0 && right <= innerWidth + 1;
+})"""
+
+
 @pytest.mark.parametrize("page", ["light", "dark-phone"], indirect=True)
 def test_every_screen_in_mid_life(page, cast):
     project = lively_project(cast)
@@ -54,6 +60,8 @@ def test_every_screen_in_mid_life(page, cast):
         problems = violations(page)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             problems.append("wider than its window")
+        if not page.evaluate(IN_SIGHT):
+            problems.append("its name among the screens is out of sight")
         if problems:
             found[screen] = problems
     assert found == {}
