@@ -43,7 +43,7 @@ def replacing(
 ) -> dict[str, list[float]]:
     """Way -> accuracy at these shares when people's answers only replace the teacher's."""
     rows = loops.drawn(data, count, seed)
-    items = replace(data.items, student=_student(data, rows))
+    items = replace(data.items, student=student_of(data, rows))
     budgets = [round(share * data.rows) for share in shares]
     found = {way: _curve(data, items, rows, way, budgets, seed) for way in ways}
     sure = _benefit("threshold", items, rows[:0], data, seed)
@@ -51,7 +51,7 @@ def replacing(
     return found
 
 
-def _student(data: RoutingSet, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def student_of(data: RoutingSet, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """(n, k) by a student of the seed, out of fold on the seed."""
     encodings = np.asarray(data.items.encodings)
     lesson = TrainingData(

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from learning.audit.intervals import CONFIDENCE, Estimate, effective_size, wilson_share
+from learning.routing.folds import dealt
 from learning.routing.types import Candidates, FittedRouter, Router, Seed, Shares
-from learning.students.folds import assign_folds
 from learning.types import Bools, Floats, Ints, Report, no_report, require
 
 FOLDS = 5
@@ -125,7 +125,7 @@ def _unseen(
 ) -> tuple[Ints, Shares]:
     """(s,) folds and (s,) what routers of the other folds say."""
     require(seed.rows >= 2 * folds, f"Cross-fitting needs {2 * folds} seed items.")
-    fold = assign_folds(np.arange(seed.rows), folds, rng)
+    fold = dealt(seed, folds, rng)
     found = np.empty(seed.rows)
     for number in range(folds):
         beat = partial(_beat, report, number, folds)

@@ -8,10 +8,10 @@ import numpy as np
 
 from learning.errors import ParameterError
 from learning.routing.features import FEATURES, measured, scaled
+from learning.routing.folds import dealt
 from learning.routing.memory import Memory
 from learning.routing.regression import Logistic, fit_logistic, sigmoid
 from learning.routing.types import Candidates, Seed, Shares, need_seed, sentences
-from learning.students.folds import assign_folds
 from learning.types import Bools, Ints, Report, row_blocks
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -43,7 +43,7 @@ class ErrorModel:
     def fit(self, seed: Seed, rng: np.random.Generator, report: Report) -> "FittedErrorModel":
         """Raises NotEnoughDataError below `fewest` items."""
         need_seed(seed, self.fewest, "The error model")
-        fold = assign_folds(np.arange(seed.rows), self.folds, rng)
+        fold = dealt(seed, self.folds, rng)
         memory = Memory.of(seed, rng)
         # What an item's own answer says of it must not be among its features.
         rates = [Memory.of(seed.subset(np.flatnonzero(fold != f)), rng) for f in range(self.folds)]

@@ -8,6 +8,7 @@ import pytest
 
 from learning.errors import NotEnoughDataError, ShapeError
 from learning.routing.error_model import ErrorModel, FittedErrorModel
+from learning.routing.folds import dealt
 from learning.routing.memory import Memory
 from learning.routing.ppm import FittedPpm, Performance, Ppm
 from learning.routing.regression import fit_logistic
@@ -128,6 +129,17 @@ def test_weights_of_the_regression_count_items() -> None:
     one = fit_logistic(x, hit, 1.0 + (np.arange(60) % 2), 10.0)
     other = fit_logistic(x[twice], hit[twice], np.ones(len(twice)), 10.0)
     np.testing.assert_allclose(one.slopes, other.slopes, atol=0.02)
+
+
+def test_folds_have_the_same_errors_of_each_label() -> None:
+    """Else the folds that a router learns from would speak against the one that it is asked about."""
+    seed = taught(103)
+    fold = dealt(seed, 5, np.random.default_rng(1))
+    assert (np.bincount(fold) >= 20).all()
+    for column in range(seed.truth.shape[1]):
+        for wrong in (False, True):
+            held = fold[seed.items.said()[:, column] & (seed.wrong == wrong)]
+            assert np.ptp(np.bincount(held, minlength=5)) <= 1
 
 
 class TestErrorModel:
