@@ -258,6 +258,35 @@ class Breaker:
         self._given_up = self._given_up or not turn.passing
 
 
+class Slots(Protocol):
+    """How many calls may be under way at once."""
+
+    def take(self, stopped: Stopped) -> Hashable:
+        """Wait until one more may; a token for it."""
+        ...
+
+    def free(self, slot: Hashable) -> None:
+        """The call of this token is over."""
+        ...
+
+
+class OwnSlots:
+    """So many calls of whoever shares this object."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.Semaphore(count)
+
+    def take(self, stopped: Stopped) -> Hashable:
+        """Wait until one more may."""
+        while not self._free.acquire(timeout=SLICE_SECONDS):
+            check_stopped(stopped)
+        return None
+
+    def free(self, slot: Hashable) -> None:
+        """The call is over."""
+        self._free.release()
+
+
 class Budget(Protocol):
     """Money for calls: reserved at its worst before each, settled at its real cost after it."""
 

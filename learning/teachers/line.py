@@ -20,8 +20,10 @@ from learning.teachers.limits import (
     Budget,
     Cache,
     CappedBudget,
+    OwnSlots,
     Pace,
     Retries,
+    Slots,
     Stopped,
     Turn,
     check_stopped,
@@ -122,7 +124,8 @@ class _Failure:
 class Line:
     """An endpoint and its guards; share one among all who use the endpoint in this process.
 
-    concurrency: calls at once. longest_body: bytes of a request that are sent at most.
+    concurrency: calls at once; slots: who holds to that, where others call beside this line, None for
+    this line alone. longest_body: bytes of a request that are sent at most.
     longest_wait_seconds: of a Retry-After that is waited for; an endpoint that wants longer is given
     up for that time. stopped: the kill switch, asked about ten times a second.
     """
@@ -134,12 +137,13 @@ class Line:
     breaker: Breaker = field(default_factory=Breaker)
     retries: Retries = field(default_factory=Retries)
     concurrency: int = 4
+    slots: Slots | None = None
     longest_body: int | None = None
     longest_wait_seconds: float = 60.0
     stopped: Stopped = never
 
     def __post_init__(self) -> None:
-        self._slots = threading.Semaphore(self.concurrency)
+        self._slots = self.slots or OwnSlots(self.concurrency)
         self._settled = threading.Condition()
         self._in_flight = 0
 
@@ -178,13 +182,12 @@ class Line:
 
     def _once(self, call: Call, stopped: Stopped) -> Answered | _Failure:
         self.bucket.take(call.tokens, stopped)
-        while not self._slots.acquire(timeout=SLICE_SECONDS):
-            check_stopped(stopped)
+        slot = self._slots.take(stopped)
         try:
             with self.breaker.turn(stopped) as turn:
                 return self._paid(call, turn, stopped)
         finally:
-            self._slots.release()
+            self._slots.free(slot)
 
     def _paid(self, call: Call, turn: Turn, stopped: Stopped) -> Answered | _Failure:
         """Send with the money held back; a call whose answer was lost counts at its worst."""

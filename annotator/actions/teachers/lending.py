@@ -22,7 +22,7 @@ from annotator.actions.teachers import (
 )
 from annotator.actions.teachers.answer_cache import ProjectCache
 from annotator.actions.teachers.budgets import RunBudget
-from annotator.actions.teachers.pacing import SharedPace
+from annotator.actions.teachers.pacing import SharedPace, SharedSlots
 from annotator.errors import ConflictError
 from annotator.models import (
     Encoding,
@@ -216,6 +216,7 @@ class Lender:
             ),
             bucket=SharedPace(teacher=teacher.pk, endpoint=teacher.endpoint.pk, through=through),
             concurrency=teacher.concurrency,
+            slots=SharedSlots(teacher=teacher.pk, count=teacher.concurrency, through=through),
             longest_body=CallLimits().request_bytes,
             stopped=self.stopped,
         )

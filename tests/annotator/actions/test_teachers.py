@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -36,7 +37,7 @@ from annotator.models import (
     Verdict,
 )
 from annotator.runtime.destinations import NotAllowedError
-from learning.errors import BudgetSpentError
+from learning.errors import BudgetSpentError, RunStoppedError
 from tests.annotator.teaching import KEY, PRICES, admin, teacher_on, work_off
 from tests.factories import make_items, make_project, make_user
 from tests.llm import plays
@@ -146,6 +147,36 @@ class TestPace:
         self.pace(teacher).pause(600)
         self.pace(teacher).take(0, stopped=lambda: False)
         assert waits == pytest.approx([600], abs=60)
+
+    def test_calls_at_once_hold_for_all_who_ask_a_teacher_also_when_one_is_killed(self, db):
+        """Each run has a connection of its own; one that breaks off leaves its slots to others."""
+
+        def give_up():
+            return True
+
+        def close():
+            connection.close()  # that of the thread which does this
+
+        def slots(through):
+            return pacing.SharedSlots(teacher=7, count=2, through=through)
+
+        with (
+            ThreadPoolExecutor(max_workers=1) as one,
+            ThreadPoolExecutor(max_workers=1) as other,
+        ):
+            here, there = (
+                slots(lambda work, run=run: run.submit(work).result()) for run in (one, other)
+            )
+            first, second = here.take(give_up), there.take(give_up)
+            assert first != second
+            for full in (here, there):
+                with pytest.raises(RunStoppedError):
+                    full.take(give_up)
+            here.free(first)
+            assert there.take(give_up) == first
+            other.submit(close).result()  # as a killed worker's
+            assert {here.take(give_up), here.take(give_up)} == {first, second}
+            one.submit(close).result()
 
     def test_a_rate_is_a_number_above_0_or_none(self, cast, good):
         _, teacher = teacher_on(good, cast)
