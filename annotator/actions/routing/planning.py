@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -167,14 +168,30 @@ def pick_for_teacher(
     rows = rows[~np.isin(sight.numbers[rows], plan.due)]
     if not len(rows):
         return
-    wrong = fitted.wrong(sight.items)
-    pool = _pool(policy, sight, rows)
+    wrong = _unheard(sight, fitted, rng)
+    pool = _pool(policy, sight, rows, wrong)
     picked = {name: _picked(name, pool, rows, rng) for name in (PICKS, OTHERWISE)}
     plan.facts["wrong"] = {name: round(float(wrong[r].mean()), 4) for name, r in picked.items()}
     plan.due += [int(number) for number in sight.numbers[picked[PICKS]]]
 
 
-def _pool(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> Pool:
+def _unheard(sight: Sight, fitted: FittedRouter, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(n,) how likely the teacher is wrong before it is asked: by the error model, whatever router
+    judges its words, for only that tells unasked items apart; by the router where the seed is small.
+    """
+    from learning.errors import NotEnoughDataError
+    from learning.routing.error_model import ErrorModel, FittedErrorModel
+    from learning.types import no_report
+
+    if not isinstance(fitted, FittedErrorModel):
+        with suppress(NotEnoughDataError):
+            fitted = ErrorModel().fit(sight.seed(), rng, no_report)
+    return fitted.wrong(sight.items)
+
+
+def _pool(
+    policy: Policy, sight: Sight, rows: NDArray[np.int64], wrong: NDArray[np.float64]
+) -> Pool:
     """What may be put to the teacher, as a strategy sees it; its error is the most it may be."""
     import numpy as np
 
@@ -190,6 +207,7 @@ def _pool(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> Pool:
         label_names=sight.items.label_names,
         multi_label=policy.project.multi_label,
         teacher_error=sight.seed().teacher_error().high,
+        teacher_wrong=wrong,
     )
 
 
