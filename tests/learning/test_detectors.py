@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from learning.audit.detectors import gathering
 from learning.audit.detectors.belief import Belief
 from learning.audit.detectors.confident_learning import ConfidentLearning
 from learning.audit.detectors.data_importance import gradient
-from learning.audit.detectors.evidence import Evidence, nearest
+from learning.audit.detectors.evidence import Evidence, _largest, nearest
 from learning.audit.detectors.gathering import gather
 from learning.audit.detectors.judges import Judges
 from learning.audit.detectors.near_duplicates import NearDuplicates
@@ -16,6 +17,7 @@ from learning.audit.detectors.noise import confident_joint
 from learning.audit.detectors.prototypes import Prototypes
 from learning.errors import NotEnoughDataError, ShapeError
 from learning.students.folds import OutOfFold
+from learning.students.head import Head
 from learning.types import TrainingData
 from tests.contracts.plugins import three_groups
 
@@ -42,11 +44,29 @@ class TestGathering:
         found = gather(
             TrainingData(targets=np.eye(3, dtype=np.float32)[given], encodings=points), rng()
         )
-        for table in [*found.training, *found.students, found.probabilities]:
+        for table in [*found.training, *found.students, found.cleaned, found.probabilities]:
             assert found.own(table).mean() == pytest.approx(1 / 3, abs=0.04)
             assert (table.argmax(axis=1) == given).mean() < 0.45
-        # The label has a say in which others are doubted, and through them a little in this one
-        assert found.own(found.cleaned).mean() < 0.45
+
+    def test_of_many_labels_heads_learn_from_some_and_all_are_judged(self, monkeypatch) -> None:
+        points, group = three_groups(300, 8)
+        given = group.copy()
+        given[:12] = (given[:12] + 1) % 3
+        data = TrainingData(targets=np.eye(3, dtype=np.float32)[given], encodings=points)
+        learnt: list[int] = []
+        fit = Head.fit
+
+        def spy(head: Head, lesson: TrainingData, *rest: object, **more: object) -> object:
+            learnt.append(lesson.rows)
+            return fit(head, lesson, *rest, **more)
+
+        monkeypatch.setattr(Head, "fit", spy)
+        monkeypatch.setattr(gathering, "MOST_LEARNT", 90)
+        monkeypatch.setattr(gathering, "LEAST_PER_LABEL", 1)
+        found = gather(data, rng())
+        assert max(learnt) == 90
+        own = found.own(found.probabilities)
+        assert own[:12].max() < np.median(own[12:])
 
     def test_near_copies_share_a_fold_so_that_none_vouches_for_another(self) -> None:
         points, group = three_groups(60, 8)
@@ -98,6 +118,12 @@ class TestEvidence:
         np.fill_diagonal(alike, -np.inf)
         np.testing.assert_array_equal(near.rows, np.argsort(-alike, axis=1)[:, :7])
         assert nearest(points[:3], 7).rows.shape == (3, 2)
+
+    def test_many_columns_are_searched_by_their_groups_and_nothing_is_missed(self) -> None:
+        values = rng(4).normal(size=(20, 64 * 9 + 5)).astype(np.float32)
+        values[:, 3::9] += 4  # most of the largest are of one group
+        found = np.take_along_axis(values, _largest(values, 4), axis=1)
+        np.testing.assert_array_equal(np.sort(found), np.sort(values)[:, -4:])
 
 
 class TestConfidentLearning:

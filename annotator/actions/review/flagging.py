@@ -54,6 +54,8 @@ FEWEST_NEW, NEW_SHARE = 20, 0.02
 DOUBTED, MOST_FLAGS = 0.7, 300
 # Drawn cases that are kept ready, and after how many flagged ones the next of them comes.
 DRAWN_READY, EVERY = 60, 5
+# Of a look's time, how many hundredths students and neighbours take; then the detectors speak.
+GATHERING = 80
 # Of so many next cases the share of errors is told.
 NEXT = 50
 # What another look changes of a flag that is still open.
@@ -164,9 +166,19 @@ def _suspicion(
         encoding,
         population,
         rng,
-        lambda done, total: run.progress(done, total + 1, "Comparing labels with the others"),
+        lambda done, total: run.progress(
+            GATHERING * done // total, 100, "Comparing labels with the others"
+        ),
     )
-    return suspecting.suspect(population, evidence, belief)
+    rest = 100 - GATHERING
+    return suspecting.suspect(
+        population,
+        evidence,
+        belief,
+        lambda done, total: run.progress(
+            GATHERING + rest * done // total, 100, "Weighing the evidence"
+        ),
+    )
 
 
 def choose(project: Project, found: Suspicion | SpanSuspicion, rng: np.random.Generator) -> Choice:

@@ -226,7 +226,9 @@ def _json(value: Any) -> dict[str, float]:
     return found
 
 
-def suspect(population: Population, evidence: Evidence, belief: Belief) -> Suspicion:
+def suspect(
+    population: Population, evidence: Evidence, belief: Belief, report: Callable[[int, int], None]
+) -> Suspicion:
     """Ask every detector for which the evidence suffices, and weigh what they say by a belief.
 
     With several labels an item is as doubtful as its most doubtful label.
@@ -238,7 +240,10 @@ def suspect(population: Population, evidence: Evidence, belief: Belief) -> Suspi
     from learning.audit.detectors.scoring import applicable, score
 
     parts = [name for name in applicable(evidence) if name in PARTS]
-    said = {name: score(DETECTORS.create(name), evidence) for name in parts}
+    said = {}
+    for place, name in enumerate(parts):
+        report(place, len(parts))
+        said[name] = score(DETECTORS.create(name), evidence)
     combined = _weighed(said, belief)
     column = np.zeros(len(population.items), dtype=np.int64)
     if evidence.multi_label:

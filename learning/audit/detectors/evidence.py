@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError
 from learning.students.folds import OutOfFold
-from learning.types import Bools, Floats, require, row_blocks
+from learning.types import Bools, Floats, Report, no_report, require, row_blocks
 
 MOST_NEIGHBOURS = 30
 MOST_REMEMBERED = 20_000  # items among which neighbours are looked for
+GROUP = 64  # columns of which the largest entry is taken first
 ABSENT, PRESENT = 0, 1  # columns of a question about one label
 
 Doubles = NDArray[np.float64]
@@ -39,8 +40,8 @@ class Evidence:
         promise, so make it with `out_of_fold` or `gather`.
     training: (t, n, k) likewise, at points along the student's training, the earliest first.
     students: (s, n, k) likewise, of students of other kinds.
-    cleaned: (n, k) likewise, of a student that learnt from no label in doubt either. Which labels
-        are in doubt was decided with all of them, so a label has a small say in it.
+    cleaned: (n, k) likewise, of a student that learnt from no label in doubt either; which ones are
+        was decided without the item's fold as well.
     encodings: (n, d), any length; definitions: (k, d) encoded texts that say what labels mean.
     judges: (j, n, k) distributions of teachers who were not shown the label; NaN where one
         abstained, was not asked, or is itself the author of the label.
@@ -176,7 +177,7 @@ def _both(present: Floats) -> NDArray[np.float32]:
     return np.stack([1 - p, p], axis=-1)
 
 
-def nearest(encodings: Floats, count: int = MOST_NEIGHBOURS) -> Near:
+def nearest(encodings: Floats, count: int = MOST_NEIGHBOURS, report: Report = no_report) -> Near:
     """The `count` nearest items of each by cosine, fewer when there are not as many.
 
     Compares all pairs, block by block. Beyond MOST_REMEMBERED items, neighbours are looked for
@@ -194,13 +195,35 @@ def nearest(encodings: Floats, count: int = MOST_NEIGHBOURS) -> Near:
         return Near(rows=rows, cosine=cosine)
     place = np.full(n, -1, dtype=np.int64)
     place[bank] = np.arange(len(bank))
+    remembered = np.ascontiguousarray(points[bank].T)
     for block in row_blocks(n, 1024):
-        alike = points[block] @ points[bank].T
+        report(block.start, n)
+        alike = points[block] @ remembered
         self_at = np.flatnonzero(place[block] >= 0)
         alike[self_at, place[block][self_at]] = -np.inf
-        top = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        top = _largest(alike, count)
         found = np.take_along_axis(alike, top, axis=1)
         order = np.argsort(-found, axis=1, kind="stable")
         rows[block] = bank[np.take_along_axis(top, order, axis=1)]
         cosine[block] = np.take_along_axis(found, order, axis=1)
     return Near(rows=rows, cosine=cosine)
+
+
+def _largest(values: NDArray[np.float32], count: int) -> Rows:
+    """(b, count) the columns of the largest entries of each row, in no order.
+
+    They lie in the `count` groups of columns with the largest maxima, so that only these are sorted.
+    """
+    b, n = values.shape
+    groups = n // GROUP
+    if groups <= 2 * count:
+        return np.asarray(np.argpartition(-values, count - 1, axis=1)[:, :count])
+    whole = values[:, : groups * GROUP].reshape(
+        b, GROUP, groups
+    )  # group g: columns g, g + groups …
+    best = np.argpartition(-whole.max(axis=1), count - 1, axis=1)[:, :count]
+    inside = best[:, None, :] + groups * np.arange(GROUP)[:, None]
+    rest = np.broadcast_to(np.arange(groups * GROUP, n), (b, n - groups * GROUP))
+    asked = np.concatenate([inside.reshape(b, -1), rest], axis=1)
+    top = np.argpartition(-np.take_along_axis(values, asked, axis=1), count - 1, axis=1)
+    return np.asarray(np.take_along_axis(asked, top[:, :count], axis=1))

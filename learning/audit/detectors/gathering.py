@@ -1,24 +1,27 @@
 """Gather evidence about labels: every item is judged by students that were fitted without it."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.audit.detectors.ensemble import Ensemble
+from learning.audit.detectors.doubting import doubtful
 from learning.audit.detectors.evidence import Evidence, nearest
-from learning.audit.detectors.neighbours import Neighbours
-from learning.audit.detectors.ridge import held_out_ridge
-from learning.audit.detectors.scoring import score
+from learning.audit.detectors.ridge import Ridges
 from learning.audit.detectors.temperature import Told, scaled, warmth
 from learning.errors import NotEnoughDataError
 from learning.students.folds import OutOfFold, assign_folds, near_duplicates
 from learning.students.head import FittedHead, Head
-from learning.types import Floats, Ints, Report, TrainingData, no_report, require
+from learning.types import Bools, Floats, Ints, Report, TrainingData, no_report, require
 
 PATH = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # strengths of the head, the run of its training
 LEAST_POINTS = 3
 MOST_COMPARED = 20_000  # rows up to which near-duplicates are kept in one fold
+# A head of a fold learns from so many rows at most, drawn at random: more hardly change what it says,
+# and cost as much again. With many labels it takes more, so that each has some.
+MOST_LEARNT, LEAST_PER_LABEL = 20_000, 100
+NEAR_WORK = 10  # how many fits of one fold the search for neighbours takes about as long as
 
 Table = NDArray[np.float32]
 Folds = NDArray[np.int64]
@@ -52,20 +55,23 @@ def gather(
     told = Told.of(data)
     walk = _Walk(data=data, told=told, fold=fold, rng=rng, report=report)
     training, best = walk.along()
-    first = Evidence(
+    near = nearest(data.encodings, report=walk.looked)
+    ridges = Ridges.of(data, told, fold)
+    doubts = [walk.done(doubtful(ridges, near, number)) for number in walk.folds]
+    return Evidence(
         labels=data.targets,
         held_out=OutOfFold(probabilities=training[best], fold=fold),
         training=training,
-        students=held_out_ridge(data, told, fold),
+        students=ridges.held_out(),
+        cleaned=walk.without(doubts, PATH[best]),
         encodings=data.encodings,
         definitions=definitions,
         judges=judges,
         known=data.known if data.multi_label else None,
         multi_label=data.multi_label,
         label_names=label_names,
-        near=nearest(data.encodings),
+        near=near,
     )
-    return replace(first, cleaned=walk.without(doubtful(first), PATH[best]))
 
 
 def _folds(data: TrainingData, rng: np.random.Generator, folds: int, groups: Ints | None) -> Folds:
@@ -81,7 +87,7 @@ def _folds(data: TrainingData, rng: np.random.Generator, folds: int, groups: Int
 
 @dataclass(kw_only=True)
 class _Walk:
-    """Heads by fold, on their way along PATH."""
+    """Heads by fold, on their way along PATH, and how far all the work is, in fits."""
 
     data: TrainingData
     told: Told
@@ -95,71 +101,78 @@ class _Walk:
     def folds(self) -> range:
         return range(int(self.fold.max()) + 1)
 
+    @cached_property
+    def turn(self) -> Folds:
+        """(n,) the order in which rows are learnt from where there are more than enough."""
+        if self.data.rows <= self._most:
+            return np.arange(self.data.rows)
+        return self.rng.permutation(self.data.rows)
+
+    @property
+    def _most(self) -> int:
+        return max(MOST_LEARNT, LEAST_PER_LABEL * self.data.labels)
+
     def along(self) -> tuple[Table, int]:
         """(t, n, k) held-out probabilities on PATH, and which of them fits the labels best."""
         path: list[Table] = []
         costs: list[float] = []
         for strength in PATH:
-            table, cost = self._warmed(self._fitted(self.data, Head(strength=strength)))
+            table, cost = self._warmed(self._fitted(Head(strength=strength)))
             path.append(table)
             costs.append(cost)
             if len(path) >= LEAST_POINTS and cost > min(costs):
                 break
+        self.fits = len(PATH) * len(self.folds)
         return np.stack(path), int(np.argmin(costs))
 
-    def without(self, doubt: NDArray[np.bool_], strength: float) -> Table:
-        """(n, k) the same by heads that learnt from no label in doubt, (n,) or (n, k) bool."""
-        if doubt.ndim == 2:
-            known = self.told.known & ~doubt
-            data = replace(self.data, known=known, targets=np.where(known, self.data.targets, 0))
-            table = self._fitted(data, Head(strength=strength))
-        else:
-            table = self._fitted(self.data, Head(strength=strength), ~doubt)
-        self._tell(last=True)
-        return self._warmed(table)[0]
+    def without(self, doubts: list[Bools], strength: float) -> Table:
+        """(n, k) the same by heads that learnt from no label in doubt; for each fold what is."""
+        table = self._warmed(self._fitted(Head(strength=strength), doubts))[0]
+        self.report(self._all, self._all)
+        return table
 
-    def _fitted(
-        self, data: TrainingData, head: Head, kept: NDArray[np.bool_] | None = None
-    ) -> Table:
+    def looked(self, done: int, total: int) -> None:
+        """So many of the items have found their neighbours."""
+        self.report(self.fits + NEAR_WORK * done // total, self._all)
+
+    def done(self, doubt: Bools) -> Bools:
+        """One more of what takes about as long as a fit."""
+        self.fits += 1
+        self.report(self.fits + NEAR_WORK, self._all)
+        return doubt
+
+    @property
+    def _all(self) -> int:
+        return (len(PATH) + 2) * len(self.folds) + NEAR_WORK
+
+    def _fitted(self, head: Head, doubts: list[Bools] | None = None) -> Table:
         """(n, k) what heads that were fitted without an item's fold say about it."""
-        assert data.encodings is not None  # noqa: S101 - gather has refused that
-        table = np.empty((data.rows, data.labels), dtype=np.float32)
+        assert self.data.encodings is not None  # noqa: S101 - gather has refused that
+        table = np.empty((self.data.rows, self.data.labels), dtype=np.float32)
+        before = 0 if doubts is None else NEAR_WORK
         for number in self.folds:
-            others = self.fold != number if kept is None else (self.fold != number) & kept
-            learn, ask = np.flatnonzero(others), np.flatnonzero(self.fold == number)
-            start = self.heads.get(number)
-            fitted = head.fit(data.subset(learn), self.rng, self._beat, start=start)
-            table[ask] = fitted.predict(data.encodings[ask])
+            lesson = self._lesson(number, None if doubts is None else doubts[number])
+            beat = partial(self._beat, self.fits + before)
+            fitted = head.fit(lesson, self.rng, beat, start=self.heads.get(number))
+            ask = np.flatnonzero(self.fold == number)
+            table[ask] = fitted.predict(self.data.encodings[ask])
             self.heads[number] = fitted
             self.fits += 1
         return table
+
+    def _lesson(self, number: int, doubt: Bools | None) -> TrainingData:
+        """What the head of a fold learns from: others' labels, but for those in doubt."""
+        data, there = self.data, self.fold != number
+        if doubt is not None and data.multi_label:
+            known = self.told.known & ~doubt
+            data = replace(data, known=known, targets=np.where(known, data.targets, 0))
+        elif doubt is not None:
+            there &= ~doubt
+        return data.subset(np.sort(self.turn[there[self.turn]][: self._most]))
 
     def _warmed(self, table: Table) -> tuple[Table, float]:
         warm, cost = warmth(table, self.told)
         return scaled(table, warm, multi_label=self.told.multi_label), cost
 
-    def _beat(self, _done: int, _total: int) -> None:
-        self._tell()  # a cancel passes through while a head is being fitted
-
-    def _tell(self, *, last: bool = False) -> None:
-        most = (len(PATH) + 1) * len(self.folds)
-        self.report(most if last else self.fits, most)
-
-
-def doubtful(evidence: Evidence) -> NDArray[np.bool_]:
-    """(n,), or (n, k) for several labels: students and neighbours both prefer another answer.
-
-    At most half of a label's items, the most doubtful ones.
-    """
-    scores = np.stack([score(Ensemble(), evidence), score(Neighbours(), evidence)])
-    worse = np.nan_to_num(scores.max(axis=0), nan=1.0)
-    doubt = np.asarray(worse < 0.5, dtype=np.bool_)
-    if evidence.multi_label:
-        return doubt
-    for label in range(evidence.columns):
-        rows = np.flatnonzero(evidence.given == label)
-        allowed = len(rows) // 2
-        if int(doubt[rows].sum()) > allowed:
-            order = np.argsort(worse[rows], kind="stable")
-            doubt[rows[order[allowed:]]] = False
-    return doubt
+    def _beat(self, fits: int, _done: int, _total: int) -> None:
+        self.report(fits, self._all)  # a cancel passes through while a head is being fitted

@@ -1,5 +1,7 @@
 """Students of another kind in closed form: ridge regression on one-hot labels, fold by fold."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,30 +14,52 @@ SHARPNESS = np.float32(8)  # where the search for a temperature begins
 
 Table = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Folds = NDArray[np.int64]
 
 
-def held_out_ridge(data: TrainingData, told: Told, fold: NDArray[np.int64]) -> Table:
-    """(s, n, k) probabilities of each item by ridge regressions that were fitted without it.
+@dataclass(frozen=True, kw_only=True)
+class Ridges:
+    """Ridge regressions that can be had without any folds at once.
 
-    The normal equations of all rows less those of a fold are those without it, so that a fold
-    costs one solve of d equations. Source: Hoerl, Kennard 1970.
+    The normal equations of all rows less those of some folds are those without them, so that what
+    is left out costs one solve of d equations. Source: Hoerl, Kennard 1970.
     """
-    x = np.asarray(data.encodings, dtype=np.float32)
-    x = np.hstack([x, np.full((len(x), 1), 3, dtype=np.float32)])  # a bias, hardly penalised
-    y = np.where(told.known, told.targets, 0).astype(np.float32)
-    parts = [_normal(x[fold == f], y[fold == f]) for f in range(int(fold.max()) + 1)]
-    square = np.sum([part[0] for part in parts], axis=0)
-    mixed = np.sum([part[1] for part in parts], axis=0)
-    penalty = np.trace(square) / len(square) * np.eye(len(square))
-    found = []
-    for ridge in RIDGES:
-        said = np.empty(y.shape, dtype=np.float32)
-        for f, (own_square, own_mixed) in enumerate(parts):
-            rows = fold == f
-            left = square - own_square + ridge * penalty
-            said[rows] = x[rows] @ np.linalg.solve(left, mixed - own_mixed).astype(np.float32)
-        found.append(_probabilities(said, told))
-    return np.stack(found)
+
+    x: Table
+    told: Told
+    fold: Folds
+    squares: Doubles
+    mixed: Doubles
+
+    @classmethod
+    def of(cls, data: TrainingData, told: Told, fold: Folds) -> "Ridges":
+        """The normal equations of every fold, (f, d, d) and (f, d, k)."""
+        x = np.asarray(data.encodings, dtype=np.float32)
+        x = np.hstack([x, np.full((len(x), 1), 3, dtype=np.float32)])  # a bias, hardly penalised
+        y = np.where(told.known, told.targets, 0).astype(np.float32)
+        parts = [_normal(x[fold == f], y[fold == f]) for f in range(int(fold.max()) + 1)]
+        squares, mixed = zip(*parts, strict=True)
+        return cls(x=x, told=told, fold=fold, squares=np.stack(squares), mixed=np.stack(mixed))
+
+    def held_out(self, without: int | None = None) -> Table:
+        """(s, n, k) probabilities of each item by students that were fitted without its fold.
+
+        without: a fold from which none of them learns anything; what is said of it is no answer.
+        """
+        folds, d = self.squares.shape[:2]
+        penalty = np.trace(self.squares.sum(axis=0)) / d * np.eye(d)
+        undecided = 0.5 if self.told.multi_label else 0.0
+        said = np.full((len(RIDGES), *self.told.targets.shape), undecided, dtype=np.float32)
+        for f in range(folds):
+            if f == without:
+                continue
+            others = [g for g in range(folds) if g not in (f, without)]
+            square, mixed = self.squares[others].sum(axis=0), self.mixed[others].sum(axis=0)
+            rows = np.flatnonzero(self.fold == f)
+            for table, ridge in zip(said, RIDGES, strict=True):
+                weights = np.linalg.solve(square + ridge * penalty, mixed)
+                table[rows] = self.x[rows] @ weights.astype(np.float32)
+        return np.stack([_probabilities(table, self.told) for table in said])
 
 
 def _normal(x: Table, y: Table) -> tuple[Doubles, Doubles]:

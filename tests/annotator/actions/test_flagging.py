@@ -80,6 +80,19 @@ def review_all(project, reviewer, count):
 
 
 class TestLook:
+    def test_it_tells_how_far_it_is_and_can_be_ended_in_each_part(self, shop, monkeypatch):
+        told = []
+        monkeypatch.setattr(
+            jobs.Run, "progress", lambda run, done, total, message="": told.append((done, message))
+        )
+        look(shop)
+        assert told == sorted(told, key=lambda one: one[0])
+        assert {message for _, message in told} == {
+            "Comparing labels with the others",
+            "Weighing the evidence",
+        }
+        assert len({done for done, _ in told}) > 30
+
     def test_the_wrong_labels_come_first_with_evidence_and_a_suggestion(self, shop):
         result = look(shop)
         assert result["labels"] == ITEMS
