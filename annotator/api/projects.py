@@ -132,6 +132,10 @@ class LabelFields(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=10_000, allow_blank=True, required=False)
     hotkey = serializers.CharField(max_length=1, allow_blank=True, required=False)
     colour = serializers.IntegerField(min_value=0, max_value=1_000, required=False)
+    means_else = serializers.BooleanField(
+        required=False,
+        help_text="What it means has changed: items that have it wait for a reviewer's second look.",
+    )
 
 
 class NewLabel(serializers.Serializer[Any]):
@@ -239,7 +243,7 @@ class OneLabel(Endpoint):
         project = self.project(project_id, Can.MANAGE)
         label = one_label(self, project, label_id)
         now = {"name": label.name, "description": label.description, "hotkey": label.hotkey}
-        schema.change_label(label, **(now | body(request, LabelFields)))
+        schema.change_label(label, by=self.person, **(now | body(request, LabelFields)))
         return Response(LabelShape(label).data)
 
 

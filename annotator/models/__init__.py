@@ -15,6 +15,7 @@ from annotator.models.annotation import (
 )
 from annotator.models.audit import AuditSheet, SetCalibration
 from annotator.models.bakeoff import BakeOff
+from annotator.models.codebook import CodebookChange
 from annotator.models.consensus import ConsensusFit, Skill
 from annotator.models.item import BatchState, ImportBatch, Item, ItemSearch, Part, Suggestion
 from annotator.models.job import Job, JobState
@@ -84,6 +85,7 @@ __all__ = [
     "Calibration",
     "Can",
     "Canary",
+    "CodebookChange",
     "ConsensusFit",
     "Double",
     "Drawn",

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from annotator.models.annotation import Annotation, Annotator, Outcome
+from annotator.models.codebook import CodebookChange
 from annotator.models.item import Item
 from annotator.models.people import Can, User
 from annotator.models.project import Project
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 class FlagKind(models.TextChoices):
     PERSON = "person", "Asked by a person"
+    DEFINITION = "definition", "Its label means something else"
     DETECTOR = "detector", "Looks wrong"
     # Mixed in unmarked, so that the errors which no detector sees are counted too.
     RANDOM = "random", "Drawn at random"
+
+
+MACHINES = (FlagKind.DETECTOR, FlagKind.RANDOM)
 
 
 class FlagState(models.TextChoices):
@@ -33,7 +38,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self.filter(project__in=Project.objects.for_user(user, can))
 
     def by_machines(self) -> Self:
-        return self.exclude(kind=FlagKind.PERSON)
+        return self.filter(kind__in=MACHINES)
 
 
 class Flag(models.Model):
@@ -42,13 +47,15 @@ class Flag(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="flags")
     item = models.ForeignKey(Item, models.CASCADE, related_name="flags")
     kind = models.CharField(max_length=16, choices=FlagKind, default=FlagKind.PERSON)
-    # Who asks; nobody where a machine does.
+    # Who asks; nobody where a machine does, or a change of the codebook.
     raised_by = models.ForeignKey(Annotator, models.CASCADE, null=True, related_name="flags")
+    change = models.ForeignKey(CodebookChange, models.CASCADE, null=True, related_name="flags")
     reason = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=16, choices=FlagState, default=FlagState.OPEN)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Of machines only: the label in question, 0 surely wrong … 1 surely right, and why.
+    # The label in question; a person asks about the item. Of machines only: 0 surely wrong … 1 surely
+    # right, and why.
     labels = ArrayField(models.BigIntegerField(), default=list)
     score = models.FloatField(null=True)
     suggested = ArrayField(models.BigIntegerField(), default=list)
@@ -81,7 +88,7 @@ class Flag(models.Model):
             models.UniqueConstraint(
                 fields=["item"],
                 name="one_open_flag_of_machines",
-                condition=models.Q(state="open") & ~models.Q(kind="person"),
+                condition=models.Q(state="open", kind__in=MACHINES),
             ),
         ]
         indexes = [
@@ -92,6 +99,11 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"flag on item {self.item_id}"
+
+    @property
+    def by_machine(self) -> bool:
+        """Whether a detector or chance asks."""
+        return self.kind in MACHINES
 
 
 class ReviewCase(models.Model):

@@ -12,12 +12,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions.projects import schema
+from annotator.actions.projects import codebook, schema
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, Label, Project
 from annotator.web import measures
 from annotator.web.entrance import refuse
-from annotator.web.pages import page, project_for
+from annotator.web.pages import page, person, project_for
 
 LONGEST_PASTE = 500_000
 
@@ -32,6 +32,7 @@ class LabelForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="When this label fits, in a sentence; shown beside the answer.",
     )
+    means_else = forms.BooleanField(label="What it means has changed", required=False)
     hotkey = forms.CharField(
         label="Key",
         max_length=1,
@@ -114,17 +115,30 @@ def label(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     if project.task.nested:
         initial["name"] = found.part
     form = LabelForm(request.POST or None, initial=initial)
+    has_it = codebook.with_label(found)
+    if has_it:
+        form.fields["means_else"].help_text = _second_look(has_it)
+    else:
+        del form.fields["means_else"]
     if request.method == "POST" and form.is_valid():
         try:
-            schema.change_label(found, **form.cleaned_data)
+            schema.change_label(found, by=person(request), **form.cleaned_data)
         except AnnotatorError as error:
             refuse(form, error)
         else:
-            messages.success(request, f"“{found.name}” is saved.")
+            second = (
+                " Items that have it wait in Review." if form.cleaned_data.get("means_else") else ""
+            )
+            messages.success(request, f"“{found.name}” is saved.{second}")
             return redirect("labels", project_id=project.pk)
-    context: dict[str, Any] = {"form": form, "label": found, "tab": "labels"}
+    context: dict[str, Any] = {"form": form, "label": found, "has_it": has_it, "tab": "labels"}
     status = 422 if form.errors else 200
     return page(request, "settings/label.html", project, "settings", context, status)
+
+
+def _second_look(has_it: int) -> str:
+    items = "1 item that has it goes" if has_it == 1 else f"{has_it:,} items that have it go"
+    return f"Not for a clearer wording of the same. {items} to Review, with the difference."
 
 
 @require_POST

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import labeling
 from annotator.actions.explore.neighbours import nearest
-from annotator.actions.projects import paths, schema
+from annotator.actions.projects import codebook, paths, schema
 from annotator.actions.review import alike, cases, corrections, flagging, reviewed, reviewing
 from annotator.actions.review.cases import Place
 from annotator.errors import InvalidError
@@ -24,6 +24,7 @@ from annotator.models import (
     Annotation,
     AnnotationKind,
     Can,
+    Flag,
     Item,
     Label,
     Outcome,
@@ -82,7 +83,8 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "guess_names": [view["name"] for view in views if view["id"] in guess],
         "fresh_uuid": uuid4(),
         "flags": [flag for flag in flags if flag.raised_by_id],
-        "doubted": next((flag for flag in flags if not flag.raised_by_id), None),
+        "doubted": next((flag for flag in flags if flag.by_machine), None),
+        "redefined": [flag for flag in flags if flag.change_id],
         "tied": words.tied(item),
         "facts": list(item.meta.items())[:6],
         "after": str(cases.place_of(project, item)),
@@ -92,6 +94,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     if seen:
         context |= evidence(project, item)
         context |= _decision(context)
+        context["redefined"] = [_redefined(flag) for flag in context["redefined"]]
         if project.task.spelled:
             context |= _written(project, context)
         elif project.shape != schema.LABELS:
@@ -149,6 +152,19 @@ def _decision(context: dict[str, Any]) -> dict[str, Any]:
         "also": fits,
         "also_names": [by_id[pk] for pk in fits if pk not in asked],
         "parting": _parting(question, [pk for pk in fits if pk not in asked]),
+    }
+
+
+def _redefined(flag: Flag) -> dict[str, Any]:
+    """What a label said when the item was answered, beside what it says now."""
+    assert flag.change is not None  # noqa: S101 - such flags are chosen
+    label, change = flag.change.label, flag.change
+    assert label is not None  # noqa: S101 - guidelines put no items in doubt
+    return {
+        "label": label,
+        "change": change,
+        "name_before": change.name_before if change.name_before != label.name else "",
+        "parts": codebook.difference(change.before, label.description),
     }
 
 

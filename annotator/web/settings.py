@@ -290,7 +290,7 @@ def guidelines(request: HttpRequest, project_id: int) -> HttpResponse:
     text = project.guidelines
     if request.method == "POST":
         text = request.POST.get("guidelines", "").replace("\r\n", "\n")
-        projects.change_project(project, guidelines=text)
+        projects.change_project(project, by=person(request), guidelines=text)
         messages.success(request, "The guidelines are saved; everybody sees them from now on.")
         return redirect("guidelines", project_id=project.pk)
     context = {"text": text, "preview": to_html(text), "tab": "guidelines"}

@@ -69,6 +69,7 @@ api_project_restore    POST    404   404     404      404       404    404      
 
 api_labels             GET     yes   yes     yes      yes       yes    404      in
 api_labels             POST    yes   yes     no       no        no     404      in
+api_codebook           GET     yes   yes     no       no        no     404      in
 api_labels_order       PUT     yes   yes     no       no        no     404      in
 api_label              PATCH   yes   yes     no       no        no     404      in
 api_label_words        GET     yes   yes     no       no        no     404      in
@@ -351,6 +352,7 @@ member_reset           POST    yes   404     404      404       404    404      
 invitation_revoke      POST    yes   yes     404      404       404    404      in
 settings               GET     yes   yes     404      404       404    404      in
 settings               POST    yes   yes     404      404       404    404      in
+codebook               GET     yes   yes     404      404       404    404      in
 labels                 GET     yes   yes     404      404       404    404      in
 labels                 POST    yes   yes     404      404       404    404      in
 label_edit             GET     yes   yes     404      404       404    404      in

@@ -12,7 +12,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning, entering
 from annotator.actions.encoders import switching
 from annotator.actions.encoders.encoding import current_encoding, wish_encoding
-from annotator.actions.projects import adapting, asking, schema
+from annotator.actions.projects import adapting, asking, codebook, schema
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
 from annotator.actions.verdicts import settling, skills
@@ -156,6 +156,8 @@ def change_project(
             auditing.recut(project)
         if changed & {"encoder", "encoder_params"}:
             wish_encoding(project)
+        if "guidelines" in changed:
+            codebook.note_guidelines(project, before["guidelines"], by)
         for setting in changed & set(adapting.SETTINGS):
             adapting.wish(project, setting)
         if "consensus" in changed:

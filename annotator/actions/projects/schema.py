@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from annotator.actions.projects import paths
+from annotator.actions.projects import codebook, paths
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Label, Project
+from annotator.models import Label, Project, User
 from annotator.models.statements import run_prepared
 
 if TYPE_CHECKING:
@@ -185,13 +185,24 @@ def _free_hotkey(taken: set[str]) -> str:
 
 
 def change_label(
-    label: Label, *, name: str, description: str, hotkey: str, colour: int | None = None
+    label: Label,
+    *,
+    name: str,
+    description: str,
+    hotkey: str,
+    colour: int | None = None,
+    by: User | None = None,
+    means_else: bool = False,
 ) -> Label:
-    """Rename or describe a label. Answers refer to its id, so none is touched."""
+    """Rename or describe a label. Answers refer to its id, so none is touched.
+
+    What it said before stays in the codebook's history; where it `means_else` now, the items that have
+    it wait for a second look.
+    """
     others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(
         pk=label.pk
     )
-    former, nested = label.name, label.project.task.nested
+    former, described, nested = label.name, label.description, label.project.task.nested
     wanted = paths.renamed(label, name) if nested else name
     label.name = _checked_name(wanted, {other.name.casefold() for other in others})
     if hotkey and others.filter(hotkey=hotkey).exists():
@@ -203,6 +214,7 @@ def change_label(
         label.save(update_fields=["name", "description", "hotkey", "colour"])
         if nested and label.name != former:
             paths.carry(label, former)
+        codebook.note_label(label, name=former, description=described, by=by, means_else=means_else)
     return label
 
 

@@ -1,7 +1,8 @@
 """Which item a reviewer looks at next: nobody else has it, and nobody who was unsure gets it again.
 
-Items wait because their voices disagree evenly, because a person asks, or because a detector or
-chance put them there; what people ask comes first, then what looks most wrong.
+Items wait because their voices disagree evenly, because a person asks, because their label means
+something else by now, or because a detector or chance put them there; what people ask comes first,
+then what looks most wrong.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ SELECT item_id, min(tier) AS tier, min(rank) AS rank FROM (
           AND NOT EXISTS (
             SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id))
     UNION ALL
-    SELECT f.item_id, CASE f.kind WHEN 'person' THEN 0 ELSE 1 END, f.rank
+    SELECT f.item_id, CASE WHEN f.kind IN ('person', 'definition') THEN 0 ELSE 1 END, f.rank
     FROM annotator_flag f
     WHERE f.project_id = %(project)s AND f.state = 'open' AND (f.kind = 'person' OR EXISTS (
         SELECT 1 FROM annotator_verdict v
-        WHERE v.item_id = f.item_id AND v.state = 'decided' AND v.labels = f.labels))
+        WHERE v.item_id = f.item_id AND v.state = 'decided' AND (
+            v.labels = f.labels OR (f.kind = 'definition' AND v.labels @> f.labels))))
 ) each GROUP BY item_id
 """
 _NEXT = f"""
@@ -195,4 +197,8 @@ def held_by_others(project: Project, reviewer: User) -> int:
 
 def open_flags(item: Item) -> list[Flag]:
     """The questions about an item that wait for an answer."""
-    return list(Flag.objects.filter(item=item, state=FlagState.OPEN).select_related("raised_by"))
+    return list(
+        Flag.objects.filter(item=item, state=FlagState.OPEN).select_related(
+            "raised_by", "change__label", "change__changed_by"
+        )
+    )

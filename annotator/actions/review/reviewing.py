@@ -188,7 +188,7 @@ def _reopen_flags(word: Annotation) -> None:
     again = Flag.objects.filter(item_id=word.item_id, state=FlagState.OPEN)
     raised = Q(raised_by__in=again.values("raised_by"))
     if again.by_machines().exists():
-        raised |= Q(raised_by=None)
+        raised |= Q(pk__in=settled.by_machines().values("pk"))
     settled.exclude(raised).update(
         state=FlagState.OPEN, outcome="", word=None, settled_by=None, settled_at=None
     )

@@ -119,6 +119,23 @@ def test_a_label_is_renamed_and_no_answer_is_lost(lea, cast, project):
     assert b"1 item" in lea.get(url(project, "settings/labels")).content
 
 
+def test_a_label_that_means_something_else_sends_its_items_to_review(lea, ben, cast, project):
+    label = project.labels.get(name="Billing")
+    address = url(project, f"settings/labels/{label.pk}")
+    assert b"What it means has changed" not in lea.get(address).content
+    item = project.items.order_by("number").first()
+    say(project, assigning.voice_of(project, cast.ana), item, "Billing")
+    assert b"1 item that has it goes to Review" in lea.get(address).content
+    form = {"name": "Billing", "hotkey": label.hotkey, "colour": 0, "means_else": "on"}
+    lea.post(address, form | {"description": "Charges, <b>no</b> refunds."})
+    assert b"&lt;b&gt;no&lt;/b&gt; refunds." in lea.get(url(project, "settings/codebook")).content
+    blind = ben.get(url(project, "review"), follow=True)
+    assert b"means something else" not in blind.content
+    seen = ben.get(f"{blind.redirect_chain[-1][0]}?guess={label.pk}").content
+    assert b"means something else since" in seen
+    assert b"Keep Billing" in seen
+
+
 def test_a_key_that_is_taken_is_said_beside_the_field(lea, project):
     billing = project.labels.get(name="Billing")
     form = {"name": "Billing", "hotkey": "2", "colour": "0"}

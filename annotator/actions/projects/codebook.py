@@ -1,0 +1,117 @@
+"""The codebook: what labels and guidelines said before, and the items that a new meaning puts in doubt."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from annotator.models import CodebookChange, FlagKind, FlagState, Label, Project, User, VerdictState
+
+# Comparing words takes the square of their number; from so many characters on lines are compared.
+LONG = 10_000
+# An item that waits for such a look already is not put there twice: it is compared with what the
+# label said when the first of them began to wait.
+_ASK = """
+INSERT INTO annotator_flag
+    (project_id, item_id, kind, reason, state, created_at, labels, suggested, evidence, scores, rank,
+     outcome, change_id)
+SELECT v.project_id, v.item_id, %(kind)s, '', %(open)s, now(), ARRAY[%(label)s]::bigint[], '{}',
+       '[]', '{}', row_number() OVER (ORDER BY i.number), '', %(change)s
+FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id AND i.removed_at IS NULL
+WHERE v.project_id = %(project)s AND v.state = %(decided)s
+  AND v.labels @> ARRAY[%(label)s]::bigint[]
+  AND NOT EXISTS (
+    SELECT 1 FROM annotator_flag f
+    WHERE f.item_id = v.item_id AND f.state = %(open)s AND f.kind = %(kind)s
+      AND f.labels @> ARRAY[%(label)s]::bigint[])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stretch of two texts put side by side: "same", "added" or "removed"."""
+
+    kind: str
+    text: str
+
+
+def difference(before: str, after: str) -> list[Part]:
+    """Word by word, long texts line by line; what was taken out comes before what was put in."""
+    cut = _words if len(before) + len(after) < LONG else _lines
+    old, new = cut(before), cut(after)
+    matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    parts = []
+    for _, i1, i2, j1, j2 in matcher.get_opcodes():
+        if old[i1:i2] == new[j1:j2]:
+            parts.append(Part(kind="same", text="".join(old[i1:i2])))
+            continue
+        for kind, words in (("removed", old[i1:i2]), ("added", new[j1:j2])):
+            if words:
+                parts.append(Part(kind=kind, text="".join(words)))
+    return parts
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s+|[^\s]+", text)
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def with_label(label: Label) -> int:
+    """How many items have this label now."""
+    decided = label.project.verdicts.filter(state=VerdictState.DECIDED, item__removed_at=None)
+    return decided.filter(labels__contains=[label.pk]).count()
+
+
+def note_label(
+    label: Label, *, name: str, description: str, by: User | None, means_else: bool
+) -> CodebookChange | None:
+    """Keep what a label was called and described as before; None where it says the same.
+
+    Where it `means_else` now, every item that has it waits for a reviewer's second look. The caller's
+    transaction holds the change itself.
+    """
+    if (name, description) == (label.name, label.description) and not means_else:
+        return None
+    change = CodebookChange.objects.create(
+        project_id=label.project_id,
+        label=label,
+        name_before=name,
+        name_after=label.name,
+        before=description,
+        after=label.description,
+        means_else=means_else,
+        changed_by=by,
+    )
+    if means_else:
+        change.asked = _ask(change)
+        change.save(update_fields=["asked"])
+    return change
+
+
+def note_guidelines(project: Project, before: str, by: User | None) -> CodebookChange:
+    """Keep what the guidelines said before."""
+    return CodebookChange.objects.create(
+        project=project, before=before, after=project.guidelines, changed_by=by
+    )
+
+
+def _ask(change: CodebookChange) -> int:
+    values: dict[str, Any] = {
+        "kind": FlagKind.DEFINITION.value,
+        "open": FlagState.OPEN.value,
+        "decided": VerdictState.DECIDED.value,
+        "project": change.project_id,
+        "label": change.label_id,
+        "change": change.pk,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ASK, values)
+        asked: int = cursor.rowcount
+    return asked
