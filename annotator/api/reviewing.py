@@ -44,8 +44,8 @@ class FlagShape(serializers.ModelSerializer[Flag]):
         ]
 
     def get_kind(self, flag: Flag) -> str | None:
-        """person, detector or random; null for an open one of a machine."""
-        return flag.kind if _told(flag) or flag.raised_by_id else None
+        """person, definition, detector or random; null for an open one of a machine."""
+        return flag.kind if _told(flag) or not flag.by_machine else None
 
     def get_score(self, flag: Flag) -> float | None:
         """0 surely wrong … 1 surely right."""
