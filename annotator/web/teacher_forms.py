@@ -195,9 +195,11 @@ class TeacherForm(forms.Form):
         kept = {"name", "plugin", *PARAMS.get(kind, ()), *PLAIN.get(kind, ())}
         for name in [name for name in self.fields if name not in kept]:
             del self.fields[name]
+        if "model" in self.fields:
+            self.fields["model"].required = True
         if kind == "local":
             known = ", ".join(local_models.names()) or "none so far"
-            told = f"A folder on this server ({known}), or a model on a hub by owner/name."
+            told = f"A folder in models/ of the server's data ({known}), or owner/name on a hub."
             self.fields["model"].help_text = told
         for name, offered in self._offered().items():
             if name in self.fields:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import Truncator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
@@ -84,13 +85,15 @@ def _progress(project: Project, found: TeacherRun) -> dict[str, Any]:
 def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
     """The latest answers with the labels' names, and why others are missing."""
     names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
-    rows = TeacherAnswer.objects.filter(run=found).select_related("item").order_by("-pk")
+    rows = (
+        TeacherAnswer.objects.filter(run=found).select_related("item", "annotation").order_by("-pk")
+    )
     return {
         "answers": [
             {
                 "row": row,
                 "item": row.item,
-                "text": row.item.text[:EXCERPT],
+                "text": Truncator(row.item.text).chars(EXCERPT),
                 "labels": [names[pk] for pk in row.labels if pk in names],
             }
             for row in rows[:SHOWN]

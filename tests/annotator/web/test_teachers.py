@@ -1,12 +1,23 @@
 """Teachers in a browser: set up, tried, run, watched, stopped; the key is on no page."""
 
+import uuid
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from annotator import jobs
-from annotator.actions.teachers import teacher_runs
-from annotator.models import Endpoint, EndpointKey, Job, Recording, Teacher, TeacherRun
+from annotator.actions.teachers import teacher_runs, teachers
+from annotator.models import (
+    Annotation,
+    Endpoint,
+    EndpointKey,
+    Job,
+    Recording,
+    Teacher,
+    TeacherAnswer,
+    TeacherRun,
+)
 from tests.annotator.teaching import KEY, admin, teacher_on, work_off
 from tests.annotator.web.helpers import teach
 from tests.factories import make_items, make_project
@@ -92,6 +103,31 @@ def test_a_run_is_watched_and_stopped(cast, lea, ben):
     run.refresh_from_db()
     assert run.state == "cancelled"
     assert lea.get(state)["HX-Refresh"] == "true"
+
+
+def test_why_a_teacher_said_something_stands_beside_its_answer(cast, lea):
+    project = make_project(cast)
+    item = make_items(project, ["Late parcel, " + "and late again " * 20])[0]
+    teacher = teachers.create_teacher(project, cast.lea, name="Names", plugin="zero-shot")
+    run = TeacherRun.objects.create(project=project, teacher=teacher, state="done")
+    word = Annotation.objects.create(
+        uuid=uuid.uuid4(),
+        project=project,
+        item=item,
+        annotator=teacher.voice,
+        labels=[project.live_labels()[0].pk],
+        reason="It <b>waits</b> for a parcel.",
+    )
+    TeacherAnswer.objects.create(
+        project=project, run=run, item=item, annotation=word, labels=word.labels, confidence=0.9
+    )
+    for url in (
+        reverse("teacher_run", args=[project.pk, run.pk]),
+        reverse("item", args=[project.pk, item.number]),
+    ):
+        shown = lea.get(url).content.decode()
+        assert "because: “It &lt;b&gt;waits&lt;/b&gt; for a parcel.”" in shown
+    assert "…</span>" in lea.get(reverse("teacher_run", args=[project.pk, run.pk])).content.decode()
 
 
 def test_a_teacher_is_switched_off_and_says_so(cast, lea):
