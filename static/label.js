@@ -409,6 +409,7 @@ const keys = new Keys({
     lastPress = { key: digit, at: now };
     if (isBounce) return;
     if (question.asked) return question.key(digit);
+    if (widget?.digit) return current() && widget.digit(digit);
     const id = answers.atDigit(digit);
     if (id !== null) choose(id);
   },

@@ -52,6 +52,12 @@ class MappingFields(serializers.Serializer[Any]):
 
     text = column()
     text_b = column()
+    candidates = serializers.ListField(
+        child=serializers.CharField(max_length=500, trim_whitespace=False),
+        default=list,
+        max_length=20,
+        help_text="A column for each candidate, or one that holds a list of them.",
+    )
     label = column()  # type: ignore[assignment]  # a name of ours
     id = column()
     image = column()

@@ -61,7 +61,16 @@ class ItemContent(serializers.ModelSerializer[Item]):
 
     class Meta:
         model = Item
-        fields = ["id", "number", "external_id", "text", "text_b", "image_url", "meta"]
+        fields = [
+            "id",
+            "number",
+            "external_id",
+            "text",
+            "text_b",
+            "candidates",
+            "image_url",
+            "meta",
+        ]
 
     def get_image_url(self, item: Item) -> str:
         """Where the image lies, or nothing."""

@@ -87,7 +87,7 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
 
     def get_shown(self, lease: Assignment) -> str:
         """Say "ba" where the second text is to be shown first, "ab" where the first is, else empty."""
-        return siding.shown(self.context["project"], lease.item_id, lease.annotator_id)
+        return siding.shown(self.context["project"], lease.item, lease.annotator_id)
 
     def _is_blind(self, lease: Assignment) -> bool:
         return bool(self.context["project"].blind or lease.stream in labeling.BLIND)

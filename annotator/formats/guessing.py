@@ -24,6 +24,7 @@ _LABEL_NAMES = (
     "label", "labels", "category", "categories", "class", "intent", "sentiment", "topic", "target",
     "tag", "tags", "gold", "gold_label", "emotion",
 )  # fmt: skip
+_LIST_NAMES = ("candidates", "completions", "passages", "items")
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "external_id", "item_id", "key", "index", "ref")
 _FIRST_OF_PAIRS = {
     "text_b": ("text_a", "text"), "textb": ("texta", "text"), "text2": ("text1", "text"),
@@ -99,10 +100,12 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
     if not label and not any(record.given for record in records):
         label = _repeating(columns, {text, second}, len(records))
     identity = next((names[name] for name in _ID_NAMES if name in names), "")
-    used = {text, second, label, identity}
+    candidates = _candidates(names, records)
+    used = {text, second, label, identity, *candidates}
     return Mapping(
         text=text,
-        text_b=second,
+        text_b="" if candidates else second,
+        candidates=candidates,
         label=label,
         id=identity,
         metadata=tuple(column.name for column in columns if column.name not in used),
@@ -117,6 +120,16 @@ def _marking(columns: Sequence[Column], records: Sequence[Record]) -> str:
         if any(lists) and all(map(look_like_spans, lists)):
             return column.name
     return ""
+
+
+def _candidates(names: dict[str, str], records: Sequence[Record]) -> tuple[str, ...]:
+    """Name the column that holds what is to be ranked: lists of two entries or more."""
+    for name in _LIST_NAMES:
+        cells = [one.fields.get(names.get(name, "")) for one in records]
+        lists = [cell for cell in cells if isinstance(cell, list) and len(cell) > 1]
+        if lists and len(lists) == len([cell for cell in cells if cell]):
+            return (names[name],)
+    return ()
 
 
 def _image_mapping(records: Sequence[Record]) -> Mapping:

@@ -15,13 +15,14 @@ from annotator.formats.writing import ANSWER, Field, compact, labels_in
 
 LABEL_PATH = " / "
 FROM, TO = "label", "text"
-# What an answer is called there by what it is: a text that was written.
-WRITTEN = "textarea"
+# What an answer is called there: a text that was written, an order of the entries of a list.
+WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelStudio:
-    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy`, `labels` and `textarea` the answers.
+    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy`, `labels`, `textarea` and `ranker` the answers.
+    An order is written as buckets, named by their places, since a plain one holds no ties.
 
     Places are counted in UTF-16 units there; their words (`text`) tell, and are checked.
 
@@ -29,7 +30,8 @@ class LabelStudio:
     task format (docs, "Label Studio JSON format of annotated tasks").
     """
 
-    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text")
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "ranking")
+    item_kinds: ClassVar[tuple[str, ...]] = ("text", "list")
 
     question: str = ""
     encoding: str = ""
@@ -65,12 +67,12 @@ def _task(row: int, value: Any, limits: Limits, *, question: str) -> Record:
         fields.setdefault("meta", task["meta"])
     texts = [content for content in fields.values() if isinstance(content, str)]
     answers = [
-        _given(answer, "answer", question, texts)
+        _given(answer, "answer", question, texts, fields)
         for answer in _objects(task, "annotations")
         if not answer.get("was_cancelled")
     ]
     predictions = [
-        _given(one, "prediction", question, texts) for one in _objects(task, "predictions")
+        _given(one, "prediction", question, texts, fields) for one in _objects(task, "predictions")
     ]
     given = tuple(one for one in (*answers, *predictions) if one is not None)
     return Record(row, fields, given)
@@ -83,7 +85,9 @@ def _objects(task: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -> Given | None:
+def _given(
+    answer: dict[str, Any], kind: Any, question: str, texts: list[str], data: dict[str, Any]
+) -> Given | None:
     """Collect the labels of one answer; None when it doesn't answer the question."""
     labels: list[str] = []
     spans: list[Span] = []
@@ -100,6 +104,8 @@ def _given(answer: dict[str, Any], kind: Any, question: str, texts: list[str]) -
             spans += _spans(part, name, texts)
         elif part.get("type") == WRITTEN:
             texts_written += _texts(part, name)
+        elif part.get("type") == RANKED:
+            texts_written.append(_order(part, name, data))
         else:
             labels += _labels(part, name)
     if len(asked) > 1:
@@ -144,6 +150,30 @@ def _texts(part: dict[str, Any], name: str) -> list[str]:
     return found
 
 
+def _order(part: dict[str, Any], name: str, data: dict[str, Any]) -> str:
+    """The order of the entries by their numbers, best first: one list, or buckets named by place."""
+    value = part.get("value")
+    buckets = value.get(RANKED) if isinstance(value, dict) else None
+    lists = [one for one in data.values() if _are_entries(one)]
+    if not isinstance(buckets, dict) or len(lists) != 1:
+        told = "An order needs its 'ranker' and one list of entries with ids in the data."
+        raise RowError([(name or "result", told)])
+    number = {str(one["id"]): at for at, one in enumerate(lists[0], 1)}
+    try:
+        if len(buckets) == 1:
+            groups = [[one] for one in next(iter(buckets.values()))]
+        else:
+            groups = [buckets[place] for place in sorted(buckets, key=int)]
+        return " > ".join(" = ".join(str(number[str(one)]) for one in each) for each in groups)
+    except (KeyError, TypeError, ValueError) as error:
+        told = "Entries of an order are named by their ids, and several buckets by their places."
+        raise RowError([(name or "result", told)]) from error
+
+
+def _are_entries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) and "id" in one for one in value)
+
+
 def _labels(part: dict[str, Any], name: str) -> list[str]:
     value = part.get("value")
     value = value if isinstance(value, dict) else {}
@@ -153,7 +183,7 @@ def _labels(part: dict[str, Any], name: str) -> list[str]:
     if isinstance(taxonomy, list) and all(isinstance(path, list) for path in taxonomy):
         return [LABEL_PATH.join(str(step) for step in path) for path in taxonomy]
     kind = str(part.get("type") or "unknown")[:50]
-    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'labels' and 'textarea' are."
+    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'labels', 'textarea' and 'ranker' are."
     raise RowError([(name or "result", told)])
 
 
@@ -172,12 +202,15 @@ def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
     data = {**(record.get("meta") or {}), "text": text}
     if record.get("id"):
         data["id"] = record["id"]
+    candidates = record.get("candidates") or []
+    if candidates:
+        data[ENTRIES] = [{"id": str(at), "body": one} for at, one in enumerate(candidates, 1)]
     task: dict[str, Any] = {"id": place, "data": data, "annotations": []}
     labels = labels_in(record)
     if ANSWER in record:
         if record[ANSWER] is None:
             return task
-        result = [_part(WRITTEN, {"text": [record[ANSWER]]}, 1)]
+        result = [_ordered(record) if candidates else _part(WRITTEN, {"text": [record[ANSWER]]}, 1)]
     elif "spans" in record:
         if record["spans"] is None:
             return task
@@ -187,6 +220,12 @@ def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
     else:
         result = [_part("choices", {"choices": labels}, 1)] if labels else []
     return task | {"annotations": [{"result": result, "was_cancelled": False}]}
+
+
+def _ordered(record: Mapping[str, Any]) -> dict[str, Any]:
+    groups = [each.split(" = ") for each in record[ANSWER].split(" > ")]
+    buckets = {str(place): each for place, each in enumerate(groups, 1)}
+    return _part(RANKED, {RANKED: buckets}, 1)
 
 
 def _region(one: Mapping[str, Any], text: str, number: int) -> dict[str, Any]:

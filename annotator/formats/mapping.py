@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -13,17 +14,20 @@ from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spa
 LONGEST_LABEL = 200
 LONGEST_ID = 500
 LABELS_PER_ROW = 1_000
+FEWEST_CANDIDATES, MOST_CANDIDATES = 2, 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping:
     """The importer's choice: a column's name for each part of an item, '' for none.
 
+    `candidates` are a column for each of an item's candidates, or one that holds a list of them.
     `separator` splits one cell into several labels; '' takes a cell as one label.
     """
 
     text: str = ""
     text_b: str = ""
+    candidates: tuple[str, ...] = ()
     label: str = ""
     id: str = ""
     image: str = ""
@@ -34,7 +38,8 @@ class Mapping:
     def from_json(cls, values: AnyMapping[str, Any]) -> Mapping:
         """Make a mapping of a stored one; unknown names are a KeyError."""
         known = {name: values[name] for name in values}
-        known["metadata"] = tuple(known.get("metadata") or ())
+        for name in ("metadata", "candidates"):
+            known[name] = tuple(known.get(name) or ())
         try:
             return cls(**known)
         except TypeError as error:
@@ -42,7 +47,8 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """Give the mapping as JSON has it."""
-        return {**asdict(self), "metadata": list(self.metadata)}
+        lists = {"metadata": list(self.metadata), "candidates": list(self.candidates)}
+        return {**asdict(self), **lists}
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ class Mapped:
     meta: dict[str, Any] = field(default_factory=dict)
     given: tuple[Given, ...] = ()
     image: bytes | None = None
+    candidates: tuple[str, ...] = ()
 
 
 def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped:
@@ -70,6 +77,7 @@ def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped
         text = _text(fields, mapping.text, faults)
     if mapping.text_b:
         text_b = _text(fields, mapping.text_b, faults)
+    candidates = _candidates(fields, mapping, faults) if mapping.candidates else ()
     if mapping.image and record.image is None:
         faults.append((mapping.image, "There is no image in this row."))
     identity = _identity(fields, mapping.id, faults) if mapping.id else ""
@@ -85,7 +93,7 @@ def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped
         raise RowError(faults)
     meta = {name: fields[name] for name in mapping.metadata if fields.get(name) not in (None, "")}
     image = record.image if mapping.image else None
-    return Mapped(record.row, text, text_b, identity, meta, given, image)
+    return Mapped(record.row, text, text_b, identity, meta, given, image, candidates)
 
 
 def _text(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) -> str:
@@ -102,6 +110,44 @@ def _text(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) ->
         faults.append((column, "A text was expected, and a list or an object stands here."))
         return ""
     return _plain(value)
+
+
+def _candidates(
+    fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
+) -> tuple[str, ...]:
+    """The candidates of a row: the filled cells, or the entries of its one list."""
+    first = mapping.candidates[0]
+    found: list[Any] = [fields.get(column) for column in mapping.candidates]
+    if len(found) == 1:
+        found = _listed(found[0])
+    texts = [_told(one) for one in found if one not in (None, "")]
+    if any(one is None for one in texts):
+        faults.append((first, "A candidate is a text, or an object with a text or a body."))
+    elif not FEWEST_CANDIDATES <= len(texts) <= MOST_CANDIDATES:
+        wanted = f"{FEWEST_CANDIDATES} to {MOST_CANDIDATES}"
+        faults.append((first, f"The row has {len(texts)} candidates; an item has {wanted}."))
+    return tuple(one for one in texts if one is not None)
+
+
+def _listed(cell: Any) -> list[Any]:
+    """A list, also where a cell of a table holds it as JSON."""
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return [cell]
+    return cell if isinstance(cell, list) else [cell]
+
+
+def _told(candidate: Any) -> str | None:
+    """The text of a candidate, None where there is none."""
+    if isinstance(candidate, dict):
+        parts = [candidate.get(name) for name in ("title", "text", "body")]
+        candidate = "\n".join(one for one in parts if isinstance(one, str) and one.strip())
+    if isinstance(candidate, list) or candidate is None:
+        return None
+    text = _plain(candidate)
+    return text if text.strip() else None
 
 
 def _identity(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -102,6 +103,8 @@ class Item(models.Model):
     external_id = models.TextField(blank=True)
     text = models.TextField(blank=True)
     text_b = models.TextField(blank=True)
+    # What is put in an order, where items have such.
+    candidates = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
     image = models.CharField(max_length=100, blank=True)
     meta = models.JSONField(default=dict, blank=True)
     content_hash = models.BinaryField(max_length=16)

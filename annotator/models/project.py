@@ -47,6 +47,7 @@ def conformal_choices() -> list[tuple[str, str]]:
 class ItemKind(models.TextChoices):
     TEXT = "text", "Text"
     PAIR = "pair", "Two texts"
+    LIST = "list", "Candidates to be ranked"
     IMAGE = "image", "Image"
 
 

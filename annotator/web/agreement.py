@@ -18,6 +18,7 @@ from annotator.web.pages import allowed, page, project_for
 FIRST = 10
 MEASURES = {
     "words": "the labels upon each word",
+    "orders": "the order of each two candidates, ties between (Kendall)",
     "edits": "texts, by the share of the longer one that has to be edited",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",

@@ -24,6 +24,7 @@ LONGEST_CELL = 160
 ROLES = {
     "text": "Text",
     "text_b": "Second text",
+    "candidates": "Candidate",
     "label": "Label",
     "id": "Your own id",
     "image": "Image",
@@ -95,7 +96,7 @@ class Choices:
         """What an answer may be, given what the items are; columns decide between one text and two."""
         from learning.tasks import TASKS
 
-        kinds = {"image"} if self.is_image else {"text", "pair"}
+        kinds = {"image"} if self.is_image else {"text", "pair", "list"}
         return [each for each in task_type_choices() if kinds & TASKS[each[0]].item_kinds]
 
     @property
@@ -185,20 +186,21 @@ def _roles(mapping: Mapping) -> dict[str, str]:
     """Column name to its role."""
     single = ("text", "text_b", "label", "id", "image")
     roles = dict.fromkeys(mapping.metadata, "metadata")
+    roles |= dict.fromkeys(mapping.candidates, "candidates")
     return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
 
 
 def _mapping(found: Preview, form: QueryDict) -> Mapping:
     """The mapping that the form's selects give. Raises InvalidError for a role given twice."""
     single: dict[str, str] = {}
-    metadata: list[str] = []
+    several: dict[str, list[str]] = {"metadata": [], "candidates": []}
     guessed = _roles(found.mapping)
     for place, column in enumerate(found.columns):
         role = form.get(f"role-{place}", guessed.get(column.name, ""))
         if role not in ROLES:
             raise InvalidError(f"“{role}” is no role of a column.", field=f"role-{place}")
-        if role == "metadata":
-            metadata.append(column.name)
+        if role in several:
+            several[role].append(column.name)
         elif role and role in single:
             raise InvalidError(
                 f"Two columns are “{ROLES[role]}”: {single[role]} and {column.name}. Choose one.",
@@ -207,4 +209,4 @@ def _mapping(found: Preview, form: QueryDict) -> Mapping:
         elif role:
             single[role] = column.name
     separator = form.get("separator", found.mapping.separator).strip()
-    return Mapping.from_json({**single, "metadata": metadata, "separator": separator[:5]})
+    return Mapping.from_json({**single, **several, "separator": separator[:5]})

@@ -234,7 +234,7 @@ def _pieces(
 def card_of(project: Project, assignment: Assignment) -> Card:
     """What the page may show of a lease: nothing that hints where the item is labelled blind."""
     item = assignment.item
-    shown = siding.shown(project, item.pk, assignment.annotator_id)
+    shown = siding.shown(project, item, assignment.annotator_id)
     texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     blind = project.blind or assignment.stream in labeling.BLIND
     widget = WIDGETS.get(project.shape)

@@ -50,6 +50,12 @@ WIDGETS = {
         marks=True,
         application=True,
     ),
+    "ranking": Widget(
+        module="label/ranking.js",
+        tools="label/ranking.html",
+        stage="Item",
+        given=lambda item: {"candidates": item.candidates},
+    ),
     "text": Widget(
         module="label/writing.js",
         tools="label/writing.html",

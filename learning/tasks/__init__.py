@@ -22,12 +22,14 @@ class Task(Protocol):
     chooses the widget that gives it and the formats that carry it.
     ordered: the labels are grades, and their columns are in the order of the scale.
     sided: columns 0 and 1 say that the first or the second text is better, so that the side on which
-        a text is shown is drawn for each person.
+        a text is shown matters.
+    drawn: the order in which an item's texts are shown is drawn for each person and kept with the answer.
     nested: labels are the places of a tree, each named by its path.
-    item_kinds: "text", "pair", "image": the items that can be answered so.
+    item_kinds: "text", "pair", "list", "image": the items that can be answered so.
     begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
         none is added to them.
-    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits".
+    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits",
+        "orders".
     headline: the one of `metrics` that students are compared by; 1 is best.
     students: those that learn from such answers; none where nothing does.
     """
@@ -39,6 +41,7 @@ class Task(Protocol):
     multi_label: ClassVar[bool]
     ordered: ClassVar[bool]
     sided: ClassVar[bool]
+    drawn: ClassVar[bool]
     nested: ClassVar[bool]
     item_kinds: ClassVar[frozenset[str]]
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]]
@@ -100,6 +103,7 @@ TASKS: Registry[Task] = Registry(
         ),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
+        "ranking": Entry("The order of several candidates", "learning.tasks.ranking:Ranking"),
         "text": Entry("A text that is written or edited", "learning.tasks.text:FreeText"),
     },
 )

@@ -16,6 +16,7 @@ class LabelsAlone:
     tracked: ClassVar[tuple[str, ...]] = ()
     ordered: ClassVar[bool] = False
     sided: ClassVar[bool] = False
+    drawn: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()

@@ -762,7 +762,8 @@ class TestWhatAnAnnotatorSees:
         mine = callers["annotator"].get(f"{here}/annotations").json()["results"]
         assert [each["uuid"] for each in mine] == [str(world.arguments["uuid"])]
         item = callers["annotator"].get(f"{here}/items/{mine[0]['item_id']}").json()
-        assert set(item) == {"id", "number", "external_id", "text", "text_b", "image_url", "meta"}
+        content = {"text", "text_b", "candidates", "image_url", "meta"}
+        assert set(item) == {"id", "number", "external_id"} | content
         ben = assigning.voice_of(world.project, world.people["reviewer"])
         lease = assigning.lease(world.project, ben, 1)[0]
         said = labeling.submit(

@@ -28,9 +28,10 @@ ANSWERS = {
         {"spans": [{"start": 2, "end": 6, "label": 1}]},
         {"spans": [{"start": 2, "end": 6, "label": 2}]},
     ),
+    "ranking": ({"order": [[2], [1], [3]]}, {"order": [[3], [1], [2]]}),
     "text": ({"text": "two words"}, {"text": "88_88888"}),
 }
-TEXT = Content("a text")
+TEXT = Content("a text", candidates=("one", "two", "three"))
 
 
 def votes(*, multi_label: bool) -> Votes:

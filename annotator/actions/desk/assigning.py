@@ -62,10 +62,11 @@ _LEASED = (
     *("id", "slot", "state", "stream", "reason", "suggestion", "fallback", "lease_until"),
     *("item_id", "question_id", "label_set"),
 )
-_ITEM = ("id", "number", "external_id", "text", "text_b", "image", "meta")
+_ITEM = ("id", "number", "external_id", "text", "text_b", "candidates", "image", "meta")
 _TAKEN: LiteralString = """
 SELECT a.id, a.slot, a.state, a.stream, a.reason, a.suggestion::text, a.fallback, a.lease_until,
-       a.item_id, a.question_id, a.label_set::text, i.id, i.number, i.external_id, i.text, i.text_b, i.image, i.meta::text
+       a.item_id, a.question_id, a.label_set::text, i.id, i.number, i.external_id, i.text, i.text_b, i.candidates, i.image,
+       i.meta::text
 FROM annotator_assignment a JOIN annotator_item i ON i.id = a.item_id
 WHERE a.id = ANY(%(taken)s) ORDER BY a.id
 """

@@ -144,7 +144,7 @@ def store(
             assignment=assignment,
             stream=assignment.stream,
             labels=said.labels,
-            value=said.value or siding.noted(project, assignment.item_id, annotator.pk),
+            value=siding.noted(project, assignment.item_id, annotator.pk, said.value),
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,

@@ -65,7 +65,7 @@ def of_value(project: Project, value: object, content: Content) -> Answer:
 def content_of_lease(annotator: Annotator, assignment_id: int) -> Content:
     """What an item holds that is or was with this annotator. Raises NotFoundError for any other."""
     held = Item.objects.filter(assignments__pk=assignment_id, assignments__annotator=annotator)
-    item = held.only("text", "text_b").first()
+    item = held.only("text", "text_b", "candidates").first()
     if item is None:
         raise NotFoundError("That item is not yours to answer in this project.")
     return content_of(item)
@@ -73,7 +73,7 @@ def content_of_lease(annotator: Annotator, assignment_id: int) -> Content:
 
 def content_of(item: Item) -> Content:
     """What an answer to the item may depend on."""
-    return Content(item.text, item.text_b)
+    return Content(item.text, item.text_b, item.candidates)
 
 
 def spelled(project: Project, words: str) -> Any:

@@ -1,27 +1,39 @@
-"""Which of an item's two texts a person is shown first: drawn by chance, and kept with the answer."""
+"""In which order a person is shown an item's texts: drawn by chance, and kept with the answer."""
 
 from __future__ import annotations
 
+import random
 from hashlib import blake2b
 from typing import Any
 
-from annotator.models import Project
+from annotator.models import Item, Project
 
 OWN, SWAPPED = "ab", "ba"
 
 
-def shown(project: Project, item_id: int, annotator_id: int) -> str:
-    """Say "ab" where the item's own order is shown and "ba" where its second text comes first.
+def shown(project: Project, item: Item, annotator_id: int) -> str:
+    """Say "ab" where the item's own order is shown and "ba" where its second text comes first; of
+    candidates their numbers, such as "3 1 2".
 
-    The same whenever this person meets the item, and empty where texts have no sides.
+    The same whenever this person meets the item, and empty where the order does not matter.
     """
-    if not project.task.sided:
+    return _drawn(project, item.pk, annotator_id, len(item.candidates))
+
+
+def noted(project: Project, item_id: int, annotator_id: int, value: Any) -> dict[str, Any] | None:
+    """The answer's value with the order that was shown, so that its effect can be measured."""
+    count = sum(map(len, value["order"])) if value and "order" in value else 0
+    order = _drawn(project, item_id, annotator_id, count)
+    return (value or {}) | {"shown": order} if order else value
+
+
+def _drawn(project: Project, item_id: int, annotator_id: int, candidates: int) -> str:
+    if not project.task.drawn:
         return ""
-    drawn = blake2b(f"{item_id}:{annotator_id}".encode(), digest_size=1, person=b"sides")
-    return SWAPPED if drawn.digest()[0] & 1 else OWN
-
-
-def noted(project: Project, item_id: int, annotator_id: int) -> dict[str, Any] | None:
-    """What is kept beside an answer's labels, so that the effect of the order can be measured."""
-    order = shown(project, item_id, annotator_id)
-    return {"shown": order} if order else None
+    drawn = blake2b(f"{item_id}:{annotator_id}".encode(), digest_size=1, person=b"sides").digest()
+    if not candidates:
+        return SWAPPED if drawn[0] & 1 else OWN
+    seed = blake2b(f"{item_id}:{annotator_id}".encode(), digest_size=16, person=b"candidates")
+    numbers = list(range(1, candidates + 1))
+    random.Random(seed.digest()).shuffle(numbers)  # noqa: S311 - no secret, and the same at each visit
+    return " ".join(map(str, numbers))

@@ -123,4 +123,7 @@ def contents(project: Project, start: int, count: int) -> list[str] | list[bytes
     if project.item_kind == ItemKind.IMAGE:
         names = ordered.values_list("image", flat=True)
         return [read_image(project.pk, name) if name else BLANK for name in names]
+    if project.item_kind == ItemKind.LIST:
+        lists = ordered.values_list("text", "candidates")
+        return [pair(text, "\n".join(candidates)) for text, candidates in lists]
     return [pair(text, text_b) for text, text_b in ordered.values_list("text", "text_b")]

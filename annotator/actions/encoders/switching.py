@@ -22,6 +22,7 @@ from annotator.models import ItemKind, Job, JobState, Project, User
 ENCODERS_BY_KIND = {
     ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
     ItemKind.PAIR: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
+    ItemKind.LIST: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
     ItemKind.IMAGE: {"pixels-pca", "vision"},
 }
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\Z")

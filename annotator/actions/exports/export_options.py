@@ -95,8 +95,8 @@ def check_fit(project: Project, format: str) -> None:
     if format in OWN:
         return
     name = WRITERS.entry(format).label
-    if project.item_kind != ItemKind.TEXT:
-        raise InvalidError(f"{name} is written of items that are one text.", field="format")
+    if project.item_kind not in getattr(WRITERS[format], "item_kinds", (ItemKind.TEXT,)):
+        raise InvalidError(f"{name} is not written of such items.", field="format")
     if project.shape not in getattr(WRITERS[format], "shapes", ("labels", "spans")):
         raise InvalidError(f"{name} has no place for answers of this type.", field="format")
 

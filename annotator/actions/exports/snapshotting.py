@@ -31,7 +31,7 @@ CHUNK = 2_000
 _MOST_CELLS = 4_000_000
 
 _ITEMS = """
-SELECT id, number, external_id, text, text_b, image, meta::text, content_hash, part
+SELECT id, number, external_id, text, text_b, candidates, image, meta::text, content_hash, part
 FROM annotator_item
 WHERE project_id = %(project)s AND number >= %(start)s AND number < %(end)s
   AND (removed_at IS NULL OR removed_at > %(taken_at)s::timestamptz)
@@ -136,6 +136,8 @@ class Rows:
             kinds["text"] = "text"
         if self._kind == ItemKind.PAIR:
             kinds["text_b"] = "text"
+        if self._kind == ItemKind.LIST:
+            kinds["candidates"] = "texts"
         kinds |= self._label_kinds() | {"state": "text", "source": "text", "voices": "integer"}
         if self._reviews:
             kinds["outcome"] = "text"
@@ -156,7 +158,7 @@ class Rows:
         kinds |= {"item": "integer", "id": "text"}
         kinds |= {"annotator": "text", "annotator_id": "integer", "annotator_kind": "text"}
         kinds |= {"kind": "text"} | self._label_kinds()
-        if self._project.task.sided:
+        if self._project.task.drawn:
             kinds["shown"] = "text"
         if self._asks:
             kinds["question"] = "text"
@@ -212,7 +214,7 @@ class Rows:
             cursor.execute(_ITEMS, values)
             found = cursor.fetchall()
             if split:
-                found = [row for row in found if self._split(row[7]) == split]
+                found = [row for row in found if self._split(row[8]) == split]
             cursor.execute(
                 _VOTES, {"position": snapshot.position, "items": [row[0] for row in found]}
             )
@@ -242,7 +244,7 @@ class Rows:
         return verdicts, {item: sorted(names) for item, names in streams.items()}
 
     def _item(self, row: Any, verdict: Derived | None, streams: Any) -> dict[str, Any]:
-        _, number, external_id, text, text_b, image, meta, content_hash, part = row
+        _, number, external_id, text, text_b, candidates, image, meta, content_hash, part = row
         decided = verdict is not None and verdict.state == "decided"
         digest = bytes(content_hash)
         fields: dict[str, Any] = {
@@ -250,6 +252,7 @@ class Rows:
             "number": number,
             "text": text,
             "text_b": text_b,
+            "candidates": list(candidates),
             "image": image,
             **(
                 self._label_values(verdict.labels, verdict.value, text)
@@ -322,7 +325,7 @@ class Rows:
             "annotator_kind": voice["kind"],
             "kind": row[5],
             **self._label_values(row[6], value),
-            **({"shown": value and value["shown"]} if self._project.task.sided else {}),
+            **({"shown": value and value.get("shown")} if self._project.task.drawn else {}),
             **({"question": self._names.get(row[16])} if self._asks else {}),
             **({"outcome": row[17] or None} if self._reviews else {}),
             "standing": row[5] == "answer" and not row[15],

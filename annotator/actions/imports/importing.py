@@ -377,8 +377,14 @@ def _check_mapping(project: Project, mapping: Mapping, format: str) -> None:
         raise InvalidError("Choose the column that holds the text.", field="text")
     if kind == ItemKind.PAIR and not mapping.text_b:
         raise InvalidError("Choose the column that holds the second text.", field="text_b")
-    if kind == ItemKind.TEXT and mapping.text_b:
+    if kind in (ItemKind.TEXT, ItemKind.LIST) and mapping.text_b:
         raise InvalidError("This project's items have one text.", field="text_b")
-    used = [one for one in (mapping.text, mapping.text_b, mapping.label) if one]
+    if (kind == ItemKind.LIST) != bool(mapping.candidates):
+        told = "Choose the columns that hold the candidates, or the one that holds a list of them."
+        other = "This project's items have no candidates."
+        raise InvalidError(told if kind == ItemKind.LIST else other, field="candidates")
+    used = [
+        one for one in (mapping.text, mapping.text_b, *mapping.candidates, mapping.label) if one
+    ]
     if len(set(used)) < len(used):
         raise InvalidError("One column can't be text, second text or label at once.", field="text")

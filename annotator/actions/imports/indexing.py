@@ -17,7 +17,7 @@ INDEXED_CHARACTERS = 100_000
 _INDEX = """
 INSERT INTO annotator_itemsearch (item_id, project_id, vector)
 SELECT i.id, i.project_id, to_tsvector(
-    'simple', left(concat_ws(' ', i.text, i.text_b, i.external_id), %(characters)s))
+    'simple', left(concat_ws(' ', i.text, i.text_b, array_to_string(i.candidates, ' '), i.external_id), %(characters)s))
 FROM annotator_item i
 WHERE i.project_id = %(project)s AND i.number >= %(start)s AND i.number < %(end)s
 ON CONFLICT DO NOTHING

@@ -36,11 +36,11 @@ SELECT row, first_row, twin FROM (
 _DROP_TWINS = "DELETE FROM staged_item s USING staged_twin t WHERE t.row = s.row"
 _ITEMS = """
 INSERT INTO annotator_item (
-    id, project_id, number, batch_id, external_id, text, text_b, image, meta, content_hash,
+    id, project_id, number, batch_id, external_id, text, text_b, candidates, image, meta, content_hash,
     order_key, part, open, answers, created_at
 )
 SELECT s.item_id, %(project)s, %(first)s + row_number() OVER (ORDER BY s.row) - 1, %(batch)s,
-       s.external_id, s.text, s.text_b, s.image, s.meta, s.content_hash, random(), '',
+       s.external_id, s.text, s.text_b, s.candidates, s.image, s.meta, s.content_hash, random(), '',
        true_label.row IS NULL, 0, now()
 FROM staged_item s
 LEFT JOIN (SELECT DISTINCT row FROM staged_answer WHERE %(truth)s AND NOT prediction) true_label

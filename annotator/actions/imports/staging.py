@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +37,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 
 _TABLES = """
 CREATE TEMPORARY TABLE staged_item (
-    row int, external_id text, text text, text_b text, image text, meta jsonb, content_hash bytea,
+    row int, external_id text, text text, text_b text, candidates text[], image text, meta jsonb, content_hash bytea,
     item_id bigint DEFAULT nextval('{ids}'::regclass)
 );
 CREATE TEMPORARY TABLE staged_answer (
@@ -54,7 +54,9 @@ def folded(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
-def content_hash(text: str, text_b: str = "", image: bytes | None = None) -> bytes:
+def content_hash(
+    text: str, text_b: str = "", image: bytes | None = None, candidates: Sequence[str] = ()
+) -> bytes:
     """What makes two items the same: their texts but for spelling of accents and white space.
 
     An image's hash is that of its bytes as we wrote them.
@@ -62,6 +64,7 @@ def content_hash(text: str, text_b: str = "", image: bytes | None = None) -> byt
     if image is not None:
         return hashlib.blake2b(image, digest_size=16).digest()
     content = f"{_plain(text)}\0{_plain(text_b)}" if text_b else _plain(text)
+    content += "".join(f"\0\0{_plain(one)}" for one in candidates)
     return hashlib.blake2b(content.encode(), digest_size=16).digest()
 
 
@@ -192,11 +195,15 @@ class Stage:
             self._answers.append((item.row, *word, value))
         image = self._stored(item.image) if item.image is not None else ""
         meta = _JSON.encode(item.meta) if item.meta else "{}"
-        digest = content_hash(item.text, item.text_b, item.image)
+        digest = content_hash(item.text, item.text_b, item.image, item.candidates)
         self._items.append(
-            (item.row, item.external_id, item.text, item.text_b, image, meta, digest)
+            (
+                *(item.row, item.external_id, item.text, item.text_b, list(item.candidates)),
+                *(image, meta, digest),
+            )
         )
         self._characters += len(item.text) + len(item.text_b) + len(meta)
+        self._characters += sum(map(len, item.candidates))
         if len(self._items) < FLUSH_ROWS and self._characters < FLUSH_CHARACTERS:
             return False
         self.flush()
@@ -205,7 +212,8 @@ class Stage:
     def flush(self) -> None:
         """Copy what waits into the tables."""
         _copy(
-            "staged_item (row, external_id, text, text_b, image, meta, content_hash)", self._items
+            "staged_item (row, external_id, text, text_b, candidates, image, meta, content_hash)",
+            self._items,
         )
         _copy("staged_set (id, labels)", self._sets)
         _copy("staged_answer (row, voice, prediction, labels, score, value)", self._answers)
@@ -227,7 +235,7 @@ class Stage:
 
     def _value(self, given: Given, item: Mapped) -> str | None:
         """The answer's value as JSON, in which labels go by this file's numbers."""
-        content = Content(item.text, item.text_b)
+        content = Content(item.text, item.text_b, item.candidates)
         if given.words is not None:
             spelled = spelled_task(self.project.task_type)
             return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))

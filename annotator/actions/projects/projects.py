@@ -34,7 +34,12 @@ from annotator.models import (
 
 PURGE_AFTER_DAYS = 7
 LEAST_COVERAGE, MOST_COVERAGE = 0.5, 0.99
-KIND_WORDS = {ItemKind.TEXT: "one text", ItemKind.PAIR: "two texts", ItemKind.IMAGE: "an image"}
+KIND_WORDS = {
+    ItemKind.TEXT: "one text",
+    ItemKind.PAIR: "two texts",
+    ItemKind.LIST: "lists of candidates",
+    ItemKind.IMAGE: "an image",
+}
 IMAGE_ENCODER = "pixels-pca"
 SETTINGS = {
     "name",

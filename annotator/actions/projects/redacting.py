@@ -27,6 +27,7 @@ from annotator.models import (
     RecordedAnswer,
     Role,
     User,
+    Verdict,
 )
 
 
@@ -37,7 +38,8 @@ def redact_annotation(annotation: Annotation, by: str) -> None:
 
 
 def redact_item(item: Item, by: str) -> int:
-    """Blank an item: its text, id, metadata, image, vector, and every comment on it.
+    """Blank an item: its texts, id, metadata, image, vector, every comment on it and every text that was
+    written about it.
 
     Returns how many comments were blanked. Its labels, hash and number stay.
     """
@@ -49,8 +51,14 @@ def redact_item(item: Item, by: str) -> int:
         RecordedAnswer.objects.filter(item=item).update(reason="", unknown="")
         ItemSearch.objects.filter(item=item).delete()
         Item.objects.filter(pk=item.pk).update(
-            text="", text_b="", external_id="", meta={}, image=""
+            text="",
+            text_b="",
+            candidates=[""] * len(item.candidates),
+            external_id="",
+            meta={},
+            image="",
         )
+        _redact_texts(item, by)
         _forget_vector(item)
     if image and not Item.objects.filter(project_id=project_id, image=image).exists():
         _remove_image(project_id, image)
@@ -97,6 +105,15 @@ def _redact_all(annotations: QuerySet[Annotation], by: str) -> int:
     for annotation in found:
         redact_annotation(annotation, by)
     return len(found)
+
+
+def _redact_texts(item: Item, by: str) -> None:
+    """Blank what voices wrote about the item, and the verdict that one of these texts became."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT annotator_redact_texts(%s, %s)", [by, item.pk])
+    for verdict in Verdict.objects.filter(item=item, value__has_key="text"):
+        verdict.value = {**(verdict.value or {}), "text": ""}
+        verdict.save(update_fields=["value"])
 
 
 def _blank_account(user: User) -> None:

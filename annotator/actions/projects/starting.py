@@ -22,12 +22,20 @@ def kind_of(found: Preview) -> ItemKind:
     """What the items of a file are, as its guessed mapping has it."""
     if found.mapping.image:
         return ItemKind.IMAGE
-    return ItemKind.PAIR if found.mapping.text_b else ItemKind.TEXT
+    return _kind(found.mapping)
+
+
+def _kind(mapping: Mapping) -> ItemKind:
+    if mapping.candidates:
+        return ItemKind.LIST
+    return ItemKind.PAIR if mapping.text_b else ItemKind.TEXT
 
 
 def task_type_of(found: Preview) -> str:
     """What an item's answer is, as the rows looked at have it."""
     given = [each for record in found.rows for each in given_in(record, found.mapping)]
+    if found.mapping.candidates:
+        return "ranking"
     if any(each.spans for each in given):
         return "spans"
     several = any(len(each.labels) > 1 for each in given)
@@ -91,7 +99,7 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     """Let the first file decide what the items are and what an answer to one is."""
     kind = project.item_kind
     if kind != ItemKind.IMAGE:
-        kind = ItemKind.PAIR if mapping.text_b else ItemKind.TEXT
+        kind = _kind(mapping)
     if (kind, task_type) == (project.item_kind, project.task_type):
         return
     # Parts this from another import of the same project, which may just have brought items.

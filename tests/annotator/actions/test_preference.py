@@ -37,7 +37,7 @@ def answered(project, user, choose):
     voice, labels = voice_of(project, user), dict(project.labels.values_list("key", "pk"))
     for _ in range(40):
         (lease,) = assigning.lease(project, voice, 1)
-        shown = siding.shown(project, lease.item_id, voice.pk)
+        shown = siding.shown(project, lease.item, voice.pk)
         pk = labels[choose(shown)]
         labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, labels=[pk])
 
@@ -63,9 +63,9 @@ class TestAnswers:
 class TestSides:
     def test_chance_decides_the_order_once_for_each_person_and_item(self, cast, project):
         ana, lea = voice_of(project, cast.ana), voice_of(project, cast.lea)
-        items = list(project.items.values_list("pk", flat=True))
-        seen = {who: [siding.shown(project, pk, who.pk) for pk in items] for who in (ana, lea)}
-        assert seen[ana] == [siding.shown(project, pk, ana.pk) for pk in items]
+        items = list(project.items.all())
+        seen = {who: [siding.shown(project, item, who.pk) for item in items] for who in (ana, lea)}
+        assert seen[ana] == [siding.shown(project, item, ana.pk) for item in items]
         assert seen[ana] != seen[lea]
         assert 8 < seen[ana].count("ba") < 32
 
@@ -99,8 +99,8 @@ class TestSides:
 
     def test_another_type_of_answer_keeps_no_order(self, cast):
         plain = projects.create_project(cast.lea, "Plain", item_kind="pair")
-        assert siding.shown(plain, 1, 1) == ""
-        assert siding.noted(plain, 1, 1) is None
+        assert siding.shown(plain, Item(pk=1), 1) == ""
+        assert siding.noted(plain, 1, 1, None) is None
 
 
 class TestEffectOfTheOrder:

@@ -157,7 +157,7 @@ class TestScreens:
         page = lea.get(reverse("teachers", args=[project.pk])).content.decode()
         assert "No teachers here" in page
         assert "Set up a teacher" not in page
-        with pytest.raises(InvalidError, match="places in them are marked"):
+        with pytest.raises(InvalidError, match="answers are more than that"):
             teachers.create_teacher(project, None, name="Zero", plugin="zero-shot")
 
     def test_a_form_names_places_or_is_refused(self):
