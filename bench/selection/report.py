@@ -13,6 +13,7 @@ from bench.selection.filed import Cell, Task
 
 DEFAULT, YARDSTICK, CHANCE = "mixed", "margin-diverse", "random"
 LIBRARIES = ("small-text", "scikit-activeml")
+FAR = 0.03
 FEWEST_SEEDS = 2  # fewer paired seeds give no interval
 
 
@@ -42,6 +43,14 @@ class Table:
         """(seeds, rounds) of one strategy."""
         found = self.scores[strategy]
         return np.array([found[seed] for seed in sorted(found)])
+
+    def far_behind(self, strategy: str) -> bool:
+        """Whether the default is better by FAR with an interval that leaves no doubt which."""
+        both = self.pair(DEFAULT, strategy)
+        if both is None:
+            return False
+        mean, low, _ = _gain(self, both)
+        return mean > FAR and low > 0
 
 
 def tables(found: dict[Task, Cell]) -> list[Table]:

@@ -27,6 +27,16 @@ from sklearn.linear_model import LogisticRegression
 from small_text.data.datasets import SklearnDataset
 
 LIMIT = 60
+ITERATIONS = 10  # of discriminative learning, the library's example
+
+
+class _Discriminative(small_text.DiscriminativeActiveLearning):
+    """Refuses fewer picks than iterations, and the last round of a curve may be so short."""
+
+    def query(self, *given: Any, n: int = 10) -> Any:
+        self.num_iterations = min(ITERATIONS, n)
+        return super().query(*given, n=n)
+
 
 SMALL_TEXT = {
     "breaking-ties": small_text.BreakingTies,
@@ -36,7 +46,7 @@ SMALL_TEXT = {
     "contrastive": lambda: small_text.ContrastiveActiveLearning(pbar=None),
     "greedy-coreset": small_text.GreedyCoreset,
     "lightweight-coreset": small_text.LightweightCoreset,
-    "discriminative": lambda: small_text.DiscriminativeActiveLearning(_Discriminator, 10),
+    "discriminative": lambda: _Discriminative(_Discriminator, ITERATIONS),
     "cvirs": lambda: small_text.CategoryVectorInconsistencyAndRanking(pbar=None),
 }
 # name -> (class, parameters, what the student is called in its query)
