@@ -36,7 +36,7 @@ from annotator.web import jobs, marks, words
 from annotator.web.explore import item_of
 from annotator.web.label import label_views
 from annotator.web.pages import allowed, page, person, project_for
-from annotator.web.review_figures import figures_view
+from annotator.web.review_figures import figures_view, next_sentence
 
 NEIGHBOURS = 8
 SHOWN_DIVIDED = 100
@@ -322,8 +322,10 @@ def report(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.REVIEW)
     labels = words.labels_by_id(project)
     divided = reviewing.divided(project)
+    figures = reviewed.figures(project)
     context = {
-        **figures_view(project, reviewed.figures(project)),
+        **figures_view(project, figures),
+        "next_sentence": next_sentence(figures),
         "divided": [_divided(said, labels) for said in divided[:SHOWN_DIVIDED]],
         "divided_count": len(divided),
         "bought": corrections.last(project),

@@ -20,7 +20,6 @@ def figures_view(project: Project, figures: Figures) -> dict[str, Any]:
         "figures": figures,
         "found": figures.found,
         "left_sentence": _left(figures),
-        "next_sentence": _next(figures),
         "found_curve": _curve(project, figures),
     }
 
@@ -47,7 +46,7 @@ def _left(figures: Figures) -> str:
     return sentence
 
 
-def _next(figures: Figures) -> str:
+def next_sentence(figures: Figures) -> str:
     """How many of the next cases are expected to be errors."""
     told = figures.precision
     if not told:

@@ -56,8 +56,6 @@ DOUBTED, MOST_FLAGS = 0.7, 300
 DRAWN_READY, EVERY = 60, 5
 # Of a look's time, how many hundredths students and neighbours take; then the detectors speak.
 GATHERING = 80
-# Of so many next cases the share of errors is told.
-NEXT = 50
 # What another look changes of a flag that is still open.
 REPLACED = ("kind", "labels", "suggested", "score", "rank", "evidence", "scores", "probability")
 
@@ -150,7 +148,6 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
         "flagged": len(choice.flagged),
         "drawn": len(choice.drawn),
         "scores": saved,
-        "expected": _expected(found, choice, belief, rng),
     }
 
 
@@ -228,24 +225,6 @@ def _mixed(flagged: Sequence[int], drawn: Sequence[int]) -> Iterator[int]:
         if row is None:
             return
         yield row
-
-
-def _expected(
-    found: Suspicion | SpanSuspicion, choice: Choice, belief: Belief, rng: np.random.Generator
-) -> dict[str, float] | None:
-    """What share of the next flagged cases is wrong, as the belief has it; None where it has no view."""
-    import numpy as np
-
-    from learning.audit.detectors.combined import PARTS, features
-
-    rows = [row for row in choice.rows if row in choice.flagged][:NEXT]
-    if not rows or not set(PARTS) & set(found.by_detector):
-        return None
-    said = {name: np.asarray(scores[rows]) for name, scores in found.by_detector.items()}
-    told = belief.precision(features(said), rng)
-    if told.value is None:
-        return None
-    return {"cases": len(rows), "rate": told.value, "low": told.low, "high": told.high}
 
 
 def _flags(project: Project, found: Suspicion | SpanSuspicion, choice: Choice) -> list[Flag]:

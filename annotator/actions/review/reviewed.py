@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from annotator.actions.review import cases, flagging
+from annotator.actions.review import cases, flagging, suspecting
 from annotator.actions.review.suspecting import WRONG
 from annotator.models import (
     Flag,
@@ -43,11 +44,16 @@ class Found:
 class Figures:
     """All numbers of the Review page; `look` is the last look at the labels, None before it."""
 
+    project: Project
     found: Found
     waiting: int
     look: Job | None
     remaining: Remaining | None
-    precision: dict[str, float] | None
+
+    @cached_property
+    def precision(self) -> dict[str, float] | None:
+        """What share of the next flagged cases is expected to be wrong; found when it is asked for."""
+        return suspecting.expected(self.project)
 
     @property
     def enough(self) -> bool:
@@ -91,11 +97,11 @@ def figures(project: Project) -> Figures:
     )
     look = flagging.last_look(project)
     return Figures(
+        project=project,
         found=_found(settled),
         waiting=cases.waiting(project).count(),
         look=look,
         remaining=None if look is None else _remaining(project, look, settled),
-        precision=None if look is None else look.result.get("expected"),
     )
 
 

@@ -10,7 +10,16 @@ from django.db import connection
 
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.projects.schema import columns_of
-from annotator.models import Encoding, Flag, FlagState, Label, Outcome, Project, VerdictSource
+from annotator.models import (
+    Encoding,
+    Flag,
+    FlagKind,
+    FlagState,
+    Label,
+    Outcome,
+    Project,
+    VerdictSource,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +34,8 @@ FEWEST = 30
 # Probabilities that are held at once: more labels than fit are drawn at random among all.
 MOST_CELLS = 40_000_000
 TOLD = 4
+# Of so many next cases the share of errors is told.
+NEXT = 50
 WRONG = (Outcome.CHANGE, Outcome.BAD)
 # The source of verdicts that rest on a teacher's word alone.
 TEACHER = "teacher"
@@ -280,17 +291,43 @@ def believed(project: Project) -> Belief:
     """How much each detector counts here: as on development data, then as settled reviews teach."""
     import numpy as np
 
-    from learning.audit.detectors.combined import PARTS, features, prior
+    from learning.audit.detectors.combined import prior
 
     cases = [flag for flag in settled_before(project) if flag.scores]
     if not cases:
         return prior()
-    said = {
-        name: np.array([flag.scores.get(name, np.nan) for flag in cases], dtype=np.float64)
-        for name in PARTS
-    }
     wrong = np.array([flag.outcome in WRONG for flag in cases], dtype=np.bool_)
-    return prior().learn(features(said), wrong)
+    return prior().learn(_weighable(cases), wrong)
+
+
+def expected(project: Project) -> dict[str, float] | None:
+    """What share of the next flagged cases is wrong, by all reviews up to now; None without a view."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import PARTS
+
+    flags = Flag.objects.filter(project=project, state=FlagState.OPEN, kind=FlagKind.DETECTOR)
+    cases = [flag for flag in flags.order_by("rank")[:NEXT] if set(PARTS) & set(flag.scores)]
+    if not cases:
+        return None
+    told = believed(project).precision(_weighable(cases), np.random.default_rng(project.pk))
+    if told.value is None:
+        return None
+    return {"cases": len(cases), "rate": told.value, "low": told.low, "high": told.high}
+
+
+def _weighable(cases: Sequence[Flag]) -> NDArray[np.float64]:
+    """(c, 1 + parts) what a belief weighs, from the scores that flags keep."""
+    import numpy as np
+
+    from learning.audit.detectors.combined import PARTS, features
+
+    return features(
+        {
+            name: np.array([flag.scores.get(name, np.nan) for flag in cases], dtype=np.float64)
+            for name in PARTS
+        }
+    )
 
 
 def settled_before(project: Project) -> list[Flag]:
