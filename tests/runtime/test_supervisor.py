@@ -28,8 +28,19 @@ CHILDREN = {
 }
 
 
+@pytest.fixture(scope="module")
+def used_before(passable_folder):
+    """A data folder that one system has made and left in peace."""
+    system = System(passable_folder / "data")
+    assert system.get("/health") == 200
+    assert system.stop() == 0
+    return system.data_dir
+
+
 @pytest.fixture
-def data_dir(short_folder):
+def data_dir(short_folder, used_before):
+    # With the owners of the files, among whom is the account that runs PostgreSQL.
+    subprocess.run(["cp", "-a", used_before, short_folder / "data"], check=True)
     return short_folder / "data"
 
 
