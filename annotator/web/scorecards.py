@@ -96,7 +96,9 @@ class Section:
     build: Callable[[Subject], dict[str, Any] | None]
 
 
-def _accuracy(subject: Subject) -> dict[str, Any]:
+def _accuracy(subject: Subject) -> dict[str, Any] | None:
+    if not subject.project.task.has_labels:
+        return None
     score = subject.score
     found = score.accuracy
     return {

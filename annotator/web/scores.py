@@ -13,7 +13,8 @@ FEWEST = 5
 
 _AGREEMENT = """
 SELECT a.annotator_id, count(*),
-       count(*) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels)
+       count(*) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels
+                          AND (v.value IS NULL OR a.value - 'shown' = v.value))
 FROM annotator_annotation a
 JOIN annotator_annotator voice ON voice.id = a.annotator_id
 -- A teacher is no voice of the verdict, so one other voice is somebody else already.

@@ -160,7 +160,9 @@ class Drawn:
         self, voice: Annotator, words: Iterable[Word]
     ) -> list[tuple[frozenset[int], frozenset[int]]]:
         """(truth, said) of the items on which this voice can be compared."""
-        found = []
+        found: list[tuple[frozenset[int], frozenset[int]]] = []
+        if not self.project.task.has_labels:
+            return found
         for word in words:
             if voice.kind == AnnotatorKind.TEACHER:
                 truth: frozenset[int] | None = self.decided[word.number]
@@ -223,7 +225,9 @@ class People:
 
 
 def scores(project: Project) -> dict[int, Score]:
-    """By voice, of everybody who answered one of the drawn items."""
+    """By voice, of everybody who answered one of the drawn items; none where answers name no labels."""
+    if not project.task.has_labels:
+        return {}
     drawn = Drawn(project)
     voices = Annotator.objects.filter(pk__in={word.voice for word in drawn.words})
     known = taught(project)

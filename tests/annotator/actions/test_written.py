@@ -10,11 +10,11 @@ from django.urls import reverse
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
-from annotator.actions.projects import projects, schema
+from annotator.actions.projects import projects, redacting, schema
 from annotator.actions.verdicts import agreeing, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
-from annotator.models import Annotation, BatchState, ImportBatch, Job, Project, Role, Verdict
+from annotator.models import Annotation, BatchState, ImportBatch, Item, Job, Project, Role, Verdict
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import join, make_items
@@ -110,6 +110,7 @@ def test_the_text_nearest_to_all_is_the_verdict_and_far_ones_go_to_a_reviewer(
     assert near[3] in client.get(change).content.decode()
     client.post(change, {"uuid": str(uuid4()), "written": "changed"})
     assert Annotation.objects.get(previous=mine).value == {"text": "changed"}
+    assert "100 %" not in client.get(reverse("annotators", args=[project.pk])).content.decode()
     for name in ("explore", "label_mine", "agreement", "students", "settings", "label", "progress"):
         assert client.get(reverse(name, args=[project.pk])).status_code == 200
 
@@ -172,3 +173,13 @@ def test_the_wizard_takes_a_column_of_texts_for_the_answers(cast, client):
     assert [said.value["text"] for said in Annotation.objects.order_by("item")] == [
         row["summary"] for row in rows
     ]
+
+
+def test_redacting_an_item_blanks_what_was_written_about_it(cast, project):
+    make_items(project, 1)
+    write(project, cast.ana, {0: "what the item says"})
+    settling.settle_now(project)
+    redacting.redact_item(Item.objects.get(), "lea")
+    assert Annotation.objects.get().value == {"text": ""}
+    assert Verdict.objects.get().value == {"text": ""}
+    assert Annotation.objects.get().ledger.redacted_at is not None
