@@ -10,6 +10,7 @@ from typing import Any
 
 from annotator.formats.records import Given, Record, RowError
 from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spans_of
+from annotator.formats.written import given_of
 
 LONGEST_LABEL = 200
 LONGEST_ID = 500
@@ -201,13 +202,11 @@ def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:
 def _written(
     fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
 ) -> tuple[Given, ...]:
-    value = fields.get(mapping.label)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    try:
+        return given_of(fields, mapping.label, mapping.candidates)
+    except RowError as error:
+        faults += error.faults
         return ()
-    if isinstance(value, dict | list):
-        faults.append((mapping.label, "A text was expected, and a list or an object stands here."))
-        return ()
-    return (Given((), words=_plain(value)),)
 
 
 def _spans(value: list[Any], column: str, faults: list[tuple[str, str]]) -> tuple[Given, ...]:

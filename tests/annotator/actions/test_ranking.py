@@ -144,3 +144,24 @@ def test_a_list_of_candidates_proposes_a_ranking(cast, client):
     client.post(page, {"do": "start"})
     run(ImportBatch.objects.get().job)
     assert Item.objects.order_by("number").first().candidates == ["one 0", "two 0"]
+
+
+def test_argillas_flattened_responses_are_an_answer_for_each_of_its_users(cast):
+    made = projects.create_project(cast.lea, "P", task_type="ranking", item_kind="list")
+    places = [
+        [{"value": "b", "rank": 1}, {"value": "a", "rank": 2}],
+        [{"value": "a", "rank": 1}, {"value": "b", "rank": 1}],
+    ]
+    row = {"query": "q", "a": "one", "b": "two", "best.responses": places}
+    data = json.dumps(row | {"best.responses.users": ["u1", "u2"]}).encode()
+    mapping = Mapping(text="query", candidates=("a", "b"), label="best.responses")
+    batch = imported(made, data, mapping, name="a.jsonl")
+    assert batch.report["problems"] == []
+    said = Annotation.objects.order_by("annotator__name")
+    assert [each.value["order"] for each in said] == [[[2], [1]], [[1, 2]]]
+    assert [each.annotator.name for each in said] == ["a.jsonl · u1", "a.jsonl · u2"]
+    stranger = row | {"query": "r", "best.responses": [[{"value": "z", "rank": 1}]]}
+    refused = imported(made, json.dumps(stranger).encode(), mapping, name="b.jsonl")
+    assert refused.report["problems"] == [
+        [1, "best.responses", "“z” is no column of a candidate: a, b."]
+    ]
