@@ -53,8 +53,6 @@ class Pool:
     answers: (l, k) float32 in 0 … 1, the targets of the labelled rows in ascending order of row, or
         None when the caller does not tell them.
     teacher_error: 0 … 1, the upper bound of the share of items the teacher would get wrong.
-    teacher_wrong: (n,) 0 … 1, how likely the teacher is wrong on each item, judged without its
-        answer; None while nothing tells its items apart.
     wanted: (w,) int64, rows that a lead asked for by a search or an example, best first.
     set_sizes: (n,) int, labels that the promised answer set leaves to decide between, or None while
         nothing is promised.
@@ -72,7 +70,6 @@ class Pool:
     multi_label: bool = False
     answers: Floats | None = None
     teacher_error: float | None = None
-    teacher_wrong: Floats | None = None
     wanted: Ints | None = None
     set_sizes: Ints | None = None
     doubted: str = ""
@@ -89,7 +86,6 @@ class Pool:
             _check_rows(name, getattr(self, name), n, dimensions)
         _check_rows("margins", self.margins, n, 1)
         _check_rows("set_sizes", self.set_sizes, n, 1)
-        _check_rows("teacher_wrong", self.teacher_wrong, n, 1)
         _check_rows("answers", self.answers, int(self.labelled.sum()), 2)
         self._check_extras(n)
         if self.columns is not None:
@@ -106,11 +102,6 @@ class Pool:
     def _check_extras(self, n: int) -> None:
         if self.teacher_error is not None:
             require(0 <= self.teacher_error <= 1, "The teacher's error must lie between 0 and 1.")
-        wrong = self.teacher_wrong
-        require(
-            wrong is None or bool(np.all((wrong >= 0) & (wrong <= 1))),
-            "How likely the teacher is wrong lies between 0 and 1.",
-        )
         if self.wanted is not None and len(self.wanted):
             require(
                 self.wanted.ndim == 1 and self.wanted.min() >= 0 and self.wanted.max() < n,

@@ -1,17 +1,13 @@
 """RAD against margin on the teacher's queue: wrong labels bought, and the student they make."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.routing import loops
-from bench.routing.replays import student_of
 from bench.routing.sets import RoutingSet
 from learning.audit.intervals import wilson_share
-from learning.routing.error_model import ErrorModel
-from learning.routing.types import Seed
 from learning.selection import STRATEGIES
 from learning.students.head import Head
 from learning.types import Pool, TrainingData, no_report
@@ -29,24 +25,14 @@ def queued(data: RoutingSet, seed: int) -> dict[str, dict[str, float]]:
     wrong = (data.items.said() != (data.truth >= 0.5)).any(axis=1)
     error = float(wrong[rows][answered[rows]].mean())
     bound = wilson_share(error, int(answered[rows].sum()), SURE)[1]
-    feared = _feared(data, rows, seed)
-    return {way: _way(data, rows, wrong, (bound, feared), way, seed) for way in WAYS}
-
-
-def _feared(data: RoutingSet, rows: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """(n,) how likely the teacher is wrong, as the seed tells it of items without an answer."""
-    items = replace(data.items, student=student_of(data, rows))
-    learn = rows[items.answered[rows]]
-    given = Seed(items=items.subset(learn), truth=data.truth[learn])
-    fitted = ErrorModel().fit(given, np.random.default_rng([seed, 9]), no_report)
-    return fitted.wrong(replace(items, answered=np.zeros_like(items.answered)))
+    return {way: _way(data, rows, wrong, bound, way, seed) for way in WAYS}
 
 
 def _way(
     data: RoutingSet,
     rows: NDArray[np.int64],
     wrong: NDArray[np.bool_],
-    told: tuple[float, NDArray[np.float64]],
+    bound: float,
     way: str,
     seed: int,
 ) -> dict[str, float]:
@@ -63,8 +49,7 @@ def _way(
             eligible=items.answered,
             labelled=labelled,
             probabilities=fitted.predict(encodings),
-            teacher_error=told[0],
-            teacher_wrong=told[1],
+            teacher_error=bound,
         )
         picked = STRATEGIES.create(way).select(pool, BATCH, rng).rows
         targets[picked] = items.said()[picked]

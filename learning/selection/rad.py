@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import NotEnoughDataError, ParameterError
+from learning.errors import NotEnoughDataError
 from learning.selection.margin import pool_margins, smallest
 from learning.selection.reading import finite, probabilities_of, wanted
 from learning.types import Bools, Floats, Pool, Selection
@@ -38,17 +38,7 @@ class Rad:
     The gain of an item is 1 - margin. Of n candidates the teacher gets at most m = ceil(n x error)
     wrong, at most n - 1; the draw maximises what is gained when the worst m of them are. With
     m = 0, and wherever the support has no more items than are wanted, this is smallest margin.
-
-    Where it is known on which items the teacher errs more (`teacher_wrong`), a wrong answer there is
-    cheaper for the adversary, at most `apart` times dearer or cheaper than one on the usual item
-    [ours]; m is then what wrong answers may cost together.
     """
-
-    apart: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not self.apart >= 1:
-            raise ParameterError("Prices of wrong answers lie at least a factor of 1 apart.")
 
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
         """min(n, candidates) rows, drawn one after the other without replacement.
@@ -67,7 +57,7 @@ class Rad:
         candidates = pool.candidates()
         doubt = gains(pool, beliefs)[candidates]  # (c,)
         take = wanted(n, candidates)
-        game = play(doubt, wrong_items(len(doubt), pool.teacher_error), self._prices(pool))
+        game = play(doubt, wrong_items(len(doubt), pool.teacher_error))
         if int(game.support.sum()) <= take:
             chosen, probabilities = smallest(-doubt, take, rng)
         else:
@@ -77,18 +67,6 @@ class Rad:
             probabilities=probabilities,
             reasons=_reasons(doubt, chosen, probabilities, game),
         )
-
-    def _prices(self, pool: Pool) -> NDArray[np.float64] | None:
-        """(c,) of candidates: what a wrong answer on each costs the adversary, with a mean such that
-        the answers that are expected to be wrong cost as much as their number."""
-        if pool.teacher_wrong is None:
-            return None
-        wrong = np.asarray(pool.teacher_wrong, dtype=np.float64)[pool.candidates()]
-        if not len(wrong) or not wrong.any():
-            return None
-        usual = wrong.mean()
-        prices = usual / np.clip(wrong, usual / self.apart, usual * self.apart)
-        return np.asarray(prices * usual / (prices * wrong).mean())
 
 
 def gains(pool: Pool, probabilities: Floats) -> NDArray[np.float64]:
@@ -102,29 +80,24 @@ def wrong_items(n: int, error: float) -> int:
     return max(0, min(n - 1, math.ceil(n * error - 1e-9)))
 
 
-def play(gain: NDArray[np.float64], wrong: float, price: NDArray[np.float64] | None = None) -> Game:
-    """The best draw against an adversary who takes away the items that hurt most, at most `wrong` of
-    them, or those whose prices sum up to `wrong`.
+def play(gain: NDArray[np.float64], wrong: int) -> Game:
+    """The best draw against an adversary who takes away the `wrong` items that hurt most.
 
-    gain: (n,) above 0; 0 <= wrong < n; price: (n,) above 0, or None for 1 each. Against the k largest
-    gains, with C the sum of their prices and H that of price / gain, drawing each with probability
-    price / (gain H) is worth (C - wrong) / H, for then no price buys more harm than another; the best
-    k wins, and holds just the items whose gain is above that value. Equal gains are all in or all
-    out, which changes no value. O(n log n).
+    gain: (n,) above 0; 0 <= wrong < n. For the k largest gains, with H the sum of their inverses,
+    drawing each with probability 1 / (gain H) is worth (k - wrong) / H; the best k wins. Equal
+    gains are all in or all out, which changes no value. O(n log n).
     """
     if not len(gain):
         return Game(probabilities=gain, support=gain > 0, value=0.0)
-    cost = np.ones(len(gain)) if price is None else price
-    order = np.argsort(-gain, kind="stable")
-    falling, dear = gain[order], np.cumsum(cost[order])
-    worth = (dear - min(wrong, dear[-1] * (1 - 1e-9))) / np.cumsum(cost[order] / falling)
+    falling = np.sort(gain)[::-1]
+    worth = (np.arange(1, len(gain) + 1) - wrong) / np.cumsum(1 / falling)
     support = gain >= falling[int(worth.argmax())]
-    inverse = np.where(support, cost / gain, 0.0)
+    inverse = np.where(support, 1 / gain, 0.0)
     total = float(inverse.sum())
     return Game(
         probabilities=inverse / total,
         support=support,
-        value=(float(cost[support].sum()) - wrong) / total,
+        value=(int(support.sum()) - wrong) / total,
     )
 
 

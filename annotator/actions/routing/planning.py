@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -168,30 +167,14 @@ def pick_for_teacher(
     rows = rows[~np.isin(sight.numbers[rows], plan.due)]
     if not len(rows):
         return
-    wrong = _unheard(sight, fitted, rng)
-    pool = _pool(policy, sight, rows, wrong)
+    wrong = fitted.wrong(sight.items)
+    pool = _pool(policy, sight, rows)
     picked = {name: _picked(name, pool, rows, rng) for name in (PICKS, OTHERWISE)}
     plan.facts["wrong"] = {name: round(float(wrong[r].mean()), 4) for name, r in picked.items()}
     plan.due += [int(number) for number in sight.numbers[picked[PICKS]]]
 
 
-def _unheard(sight: Sight, fitted: FittedRouter, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(n,) how likely the teacher is wrong before it is asked: by the error model, whatever router
-    judges its words, for only that tells unasked items apart; by the router where the seed is small.
-    """
-    from learning.errors import NotEnoughDataError
-    from learning.routing.error_model import ErrorModel, FittedErrorModel
-    from learning.types import no_report
-
-    if not isinstance(fitted, FittedErrorModel):
-        with suppress(NotEnoughDataError):
-            fitted = ErrorModel().fit(sight.seed(), rng, no_report)
-    return fitted.wrong(sight.items)
-
-
-def _pool(
-    policy: Policy, sight: Sight, rows: NDArray[np.int64], wrong: NDArray[np.float64]
-) -> Pool:
+def _pool(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> Pool:
     """What may be put to the teacher, as a strategy sees it; its error is the most it may be."""
     import numpy as np
 
@@ -207,7 +190,6 @@ def _pool(
         label_names=sight.items.label_names,
         multi_label=policy.project.multi_label,
         teacher_error=sight.seed().teacher_error().high,
-        teacher_wrong=wrong,
     )
 
 
