@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -50,8 +50,9 @@ LEFT JOIN annotator_verdict v ON v.item_id = i.id
 WHERE a.annotator_id = %s AND a.kind = 'answer' AND i.removed_at IS NULL AND i.answers = 0
   AND i.part = '' AND i.order_key > %s AND (v.item_id IS NULL OR v.source = 'teacher')
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
-ORDER BY a.id DESC LIMIT %s
 """
+_LATEST = _WORDS + "ORDER BY a.id DESC LIMIT %s"
+_EARLIER = _WORDS + "AND a.id < %s ORDER BY random() LIMIT %s"
 
 
 class Said(NamedTuple):
@@ -155,11 +156,8 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
     most = max(1, min(MOST_WORDS, MOST_CELLS // max(len(ids), 1)))
     drawn = [one for one in doubling.both(project, teacher) if one.number < encoding.rows]
     twice = {one.number for one in drawn}
-    words = [
-        one
-        for one in _words(project, teacher, most)
-        if one.number < encoding.rows and one.number not in twice
-    ]
+    told, all_words = _words(project, teacher, most)
+    words = [one for one in told if one.number < encoding.rows and one.number not in twice]
     said: list[Said | Both] = [*drawn, *words]
     student = Student.of(run, project, encoding, [one.number for one in said], rng)
     unasked = _unasked(policy, teacher, encoding.rows, student, rng)[:most]
@@ -174,7 +172,7 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
         items=_items(project, said, numbers, ids, student, vectors, rng),
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),
         heard=heard,
-        all_words=len(words) < most,
+        all_words=all_words,
     )
 
 
@@ -219,9 +217,21 @@ def _items(
     return replace(items, neighbours=neighbour_agreement(items, rng))
 
 
-def _words(project: Project, teacher: Teacher, most: int) -> list[Said]:
+def _words(project: Project, teacher: Teacher, most: int) -> tuple[list[Said], bool]:
+    """(words, whether these are all). Of more than `most` the latest, and in place of a quarter of
+    them earlier ones by chance, so that in the course of some routings each is judged anew.
+    """
+    known = [teacher.voice_id, project.audit_cutoff]
+    latest = _read(_LATEST, [*known, most + 1])
+    if len(latest) <= most:
+        return latest, True
+    kept = latest[: max(1, most - most // 4)]
+    return kept + _read(_EARLIER, [*known, kept[-1].annotation, most - len(kept)]), False
+
+
+def _read(query: LiteralString, values: list[Any]) -> list[Said]:
     with connection.cursor() as cursor:
-        cursor.execute(_WORDS, [teacher.voice_id, project.audit_cutoff, most])
+        cursor.execute(query, values)
         return [
             Said(item, number, annotation, labels, json.loads(chances), confidence)
             for item, number, annotation, labels, chances, confidence in cursor.fetchall()

@@ -30,8 +30,8 @@ from annotator.models import (
     Verdict,
 )
 from tests.annotator.audited import answer_all, running
-from tests.annotator.routed import Routed, routed, work
-from tests.factories import make_project
+from tests.annotator.routed import Routed, routed, speak, work
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +162,30 @@ class TestBelieving:
         policies.change_policy(made.project, None, confidence=1.0)
         work("route")
         assert made.verdicts() == set()
+
+    def test_words_beyond_what_one_routing_looks_at_have_their_turn(self, cast, monkeypatch):
+        made = routed(cast, human_share=0)
+        before = made.verdicts()
+        policies.change_policy(made.project, None, enabled=False)
+        work("route")
+        monkeypatch.setattr(candidates, "MOST_WORDS", 60)
+        policies.change_policy(made.project, None, enabled=True)
+        work("route")
+        assert 0 < len(made.verdicts()) < len(before)
+        for _ in range(5):
+            made.route()
+        assert len(made.verdicts()) > 0.8 * len(before)
+
+    def test_words_on_items_without_vectors_end_no_others(self, cast, monkeypatch):
+        """More words than are looked at, of which some cannot be: the others are not all there are."""
+        made = routed(cast, human_share=0)
+        before = made.verdicts()
+        late = make_items(made.project, ["fresh 1", "fresh 2"])
+        made.project.refresh_from_db()
+        speak(made.teacher, dict.fromkeys(late, (made.labels[0], 0.97)))
+        monkeypatch.setattr(candidates, "MOST_WORDS", 50)
+        made.route()
+        assert made.verdicts() == before
 
 
 class TestSwitchingOff:
