@@ -89,15 +89,24 @@ def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int
     silent = seed.filter(Exists(_abstained(teacher))).exclude(Exists(_said(teacher)))
     missing = policy.seed_size - have + silent.count()
     most = MOST_DRAWN * policy.seed_size - have
-    return drawn + _draw_random(project, teacher, min(missing, most), rng)
+    drawn += _draw_random(project, teacher, min(missing, most), rng)
+    _weigh(project, seed)
+    return drawn
+
+
+def _weigh(project: Project, seed: QuerySet[Double]) -> None:
+    """Draws by chance from the pool are together one such draw, in however many goes they came: by the
+    size of its own go, a single item drawn late would stand for as many as all the others together.
+    """
+    share = min(1.0, seed.count() / max(project.present_count, 1))
+    seed.exclude(probability=share).update(probability=share)
 
 
 def _draw_audit(project: Project, teacher: Teacher) -> int:
     """The seed items of the audit sample that people have answered: a uniform sample of the pool."""
     seed = Item.objects.present().filter(project=project, part=Part.SEED, answers__gt=0)
     fresh = list(_undrawn(seed, teacher).values_list("pk", flat=True))
-    share = min(1.0, seed.count() / max(project.present_count, 1))
-    return _write(project, teacher, fresh, Drawn.AUDIT, share)
+    return _write(project, teacher, fresh, Drawn.AUDIT)
 
 
 def _draw_random(project: Project, teacher: Teacher, count: int, rng: np.random.Generator) -> int:
@@ -108,17 +117,15 @@ def _draw_random(project: Project, teacher: Teacher, count: int, rng: np.random.
         ),
         teacher,
     ).exclude(text="", text_b="", image="")
-    size = frame.count() if count > 0 else 0
     taken: list[int] = []
-    order = rng.permutation(project.item_count) if size else ()
+    order = rng.permutation(project.item_count) if count > 0 else ()
     for start in range(0, len(order), CHUNK):
         if len(taken) >= count:
             break
         numbers = [int(number) for number in order[start : start + CHUNK]]
         known = dict(frame.filter(number__in=numbers).values_list("number", "pk"))
         taken += [known[number] for number in numbers if number in known]
-    taken = taken[: max(count, 0)]
-    return _write(project, teacher, taken, Drawn.RANDOM, len(taken) / max(size, 1))
+    return _write(project, teacher, taken[: max(count, 0)], Drawn.RANDOM)
 
 
 def draw_checks(project: Project, policy: Policy) -> int:
@@ -152,7 +159,11 @@ def _undrawn(rows: QuerySet[Item], teacher: Teacher) -> QuerySet[Item]:
 
 
 def _write(
-    project: Project, teacher: Teacher, items: list[int], why: Drawn, probability: float
+    project: Project,
+    teacher: Teacher,
+    items: list[int],
+    why: Drawn,
+    probability: float = 1.0,  # until `_weigh`, in the same transaction
 ) -> int:
     made = Double.objects.bulk_create(
         (

@@ -307,6 +307,18 @@ class TestWhoGetsWhat:
         assert Double.objects.filter(why="audit").count() == 20
         assert Double.objects.count() == 60
 
+    def test_items_drawn_in_several_goes_stand_for_as_many_each(self, cast):
+        """Two items of a later go, or of the audit sample, are worth no more than others."""
+        made = Routed(cast)
+        undrawn = [item for item in made.items if item not in made.drawn()]
+        Item.objects.filter(pk__in=[item.pk for item in undrawn[:3]]).update(part=Part.SEED)
+        made.answer(undrawn[:3])
+        policies.change_policy(made.project, None, seed_size=65)
+        routing.draw(made.project, made.policy)
+        assert sorted(Double.objects.values_list("why", flat=True)).count("audit") == 3
+        assert Double.objects.count() == 65
+        assert set(Double.objects.values_list("probability", flat=True)) == {65 / 240}
+
     def test_what_is_kept_for_figures_teaches_no_router(self, cast):
         made = Routed(cast, double_share=1.0)
         made.label_seed()
