@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -151,11 +152,17 @@ def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
     return [
         (
             name.replace("_", " "),
-            "not given" if value is None else value,
+            "not given" if value is None else _shown(name, value),
             name in student.params,
         )
         for name, value in known.items()
     ]
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A model of ours by its name: where it lies on the machine is nobody's business."""
+    inside = name == "model" and Path(str(value)).is_absolute()
+    return Path(str(value)).name if inside else value
 
 
 @require_POST

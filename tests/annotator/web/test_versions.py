@@ -65,6 +65,16 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     assert "Its test" not in text, "the same recipe as the serving one needs none"
 
 
+def test_a_model_of_the_data_folder_is_named_without_its_path(lea, project):
+    params = {"model": "/srv/data/models/tiny", "epochs": 3}
+    StudentVersion.objects.create(
+        project=project, number=1, kind="finetune", state="ready", params=params
+    )
+    shown = lea.get(url(project, 1)).content.decode()
+    assert "<dd>tiny" in shown
+    assert "/srv" not in shown
+
+
 def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
     made = StudentVersion.objects.create(project=project, number=1, kind="head", state="ready")
     text = lea.get(url(project, made.number)).content.decode()
