@@ -20,6 +20,7 @@ Report = Callable[[int, int], None]
 """`report(done, total)`: called now and then; what it raises (a cancel) passes through."""
 
 BLOCK_ROWS = 8192
+FAINT = 0.1  # how much of a no an answer is to a label that could not be given yet
 
 
 def no_report(done: int, total: int) -> None:
@@ -167,8 +168,10 @@ class TrainingData:
     encodings: (n, d) or None; texts: n strings or None; at least one of the two.
     targets: (n, k) in 0 … 1, soft or hard; single-label rows sum to 1.
     weights: (n,) above 0, or None for all 1.
-    known: (n, k) bool, False where nothing is known about that label on that item: a label
-        that was added after the answer, or one that is archived. None means all known.
+    known: (n, k) bool, False where nothing is known about that label on that item: one that was not
+        asked about, or one that is archived. None means all known.
+    younger: (n, k) bool, True where the label was added after the item was answered, so that it
+        could not be given: it counts as FAINT of a no. None where no label is.
     label_vectors: (k, d) what the labels are called, by the encoder of the items; a row of zeros
         where that is not known. None without encodings, or where labels have no meaning in words.
     label_texts: k strings that say the same in words, "" where nothing is known.
@@ -179,6 +182,7 @@ class TrainingData:
     texts: list[str] | None = None
     weights: Floats | None = None
     known: Bools | None = None
+    younger: Bools | None = None
     multi_label: bool = False
     label_vectors: Floats | None = None
     label_texts: tuple[str, ...] | None = None
@@ -199,6 +203,11 @@ class TrainingData:
             self.known is None
             or (self.known.shape == self.targets.shape and self.known.dtype == np.bool_),
             "known must be a boolean table of the shape of targets.",
+        )
+        require(
+            self.younger is None
+            or (self.younger.shape == self.targets.shape and self.younger.dtype == np.bool_),
+            "younger must be a boolean table of the shape of targets.",
         )
         self._check_labels()
         self._check_values()
@@ -229,6 +238,10 @@ class TrainingData:
             require(
                 not np.any(targets[~self.known]), "A target must be 0 where the label is not known."
             )
+        if self.younger is not None:
+            require(
+                not np.any(targets[self.younger]), "A target must be 0 where the label is younger."
+            )
         if not self.multi_label and len(targets):
             wrong = np.flatnonzero(np.abs(targets.sum(axis=1) - 1) > 1e-3)
             require(
@@ -254,6 +267,7 @@ class TrainingData:
             texts=None if self.texts is None else [self.texts[row] for row in rows],
             weights=None if self.weights is None else self.weights[rows],
             known=None if self.known is None else self.known[rows],
+            younger=None if self.younger is None else self.younger[rows],
             multi_label=self.multi_label,
             label_vectors=self.label_vectors,
             label_texts=self.label_texts,

@@ -146,9 +146,18 @@ class Classification:
         """Cross-entropy and margins of some rows."""
         logits = self.network(self.tokens.pad(rows)).float()
         targets, known = targets_of(self.data, rows, logits.device)
-        several = self.data.multi_label
+        several, younger = self.data.multi_label, None
+        if self.data.younger is not None:
+            younger = torch.from_numpy(self.data.younger[rows]).to(logits.device)
         return Outcome(
-            costs=cross_entropy(logits, targets, known, multi_label=several, balance=self.balance),
+            costs=cross_entropy(
+                logits,
+                targets,
+                known,
+                multi_label=several,
+                balance=self.balance,
+                younger=younger,
+            ),
             margins=label_margins(logits.detach(), targets, known, multi_label=several),
         )
 
@@ -205,6 +214,6 @@ def identity_of(plan: object, data: TrainingData, weights: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
     told = [type(plan).__name__, parameters_of(plan), data.multi_label, data.texts, weights]
     digest.update(json.dumps(told).encode())
-    for array in (data.targets, data.weights, data.known):
+    for array in (data.targets, data.weights, data.known, data.younger):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

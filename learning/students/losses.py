@@ -1,6 +1,10 @@
 """What a row costs, and how far its label is ahead. Letters: b rows, k labels."""
 
+import math
+
 import torch
+
+from learning.types import FAINT
 
 
 def cross_entropy(
@@ -10,17 +14,23 @@ def cross_entropy(
     *,
     multi_label: bool,
     balance: torch.Tensor | None = None,
+    younger: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(b, k) logits, soft targets and what is known of them (bool) -> (b,) costs, in nats.
 
     Unknown labels have no part. Several labels: the sum of the binary cross-entropies.
     balance: (k,) what a present label counts, see `label_weights`.
+    younger: (b, k) bool, labels added after the answer: FAINT of a no.
     """
     if multi_label:
         each = torch.nn.functional.binary_cross_entropy_with_logits(
             logits, targets, reduction="none", pos_weight=balance
         )
+        if younger is not None:
+            each = torch.where(younger, FAINT * each, each)
         return (each * known).sum(dim=1)
+    if younger is not None:
+        logits = logits + math.log(FAINT) * younger
     if balance is not None:
         targets = targets * balance
     logs = torch.log_softmax(logits.masked_fill(~known, float("-inf")), dim=1)

@@ -8,18 +8,20 @@ from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError
 from learning.students.balance import label_weights
-from learning.types import TrainingData
+from learning.types import FAINT, TrainingData
 
 if TYPE_CHECKING:
     from learning.students.head import FittedHead
 
 FREE_BIAS = np.float32(1e-3)  # the bias is all but unpenalised; a label never seen stays finite
+LOG_FAINT = np.float32(np.log(FAINT))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """One fit: x (n, d), y (n, k), weight (n,), hidden (n, k) where a label is not known.
 
+    younger: (n, k) where a label was added after the answer: FAINT of a no; None where none was.
     named: (d, k) what the labels are called, less their mean; None where that is not told.
     centre: (d, k) the map that the penalty pulls towards; None for zero.
     present: (k,) what a present label counts beside an absent one, with several labels; None for 1.
@@ -31,6 +33,7 @@ class Problem:
     hidden: NDArray[np.bool_] | None
     active: NDArray[np.bool_]
     multi_label: bool
+    younger: NDArray[np.bool_] | None = None
     named: NDArray[np.float32] | None = None
     centre: NDArray[np.float32] | None = None
     present: NDArray[np.float32] | None = None
@@ -49,9 +52,10 @@ class Problem:
             x=np.asarray(data.encodings, dtype=np.float32),
             y=np.asarray(data.targets, dtype=np.float32),
             weight=np.asarray(weights, dtype=np.float32),
-            hidden=None if known is None or known.all() else ~known,
+            hidden=_hidden(data),
             active=active,
             multi_label=data.multi_label,
+            younger=data.younger,
             named=_named(data, active),
         )
         return plain._balanced(label_weights(data)) if balanced else plain
@@ -96,6 +100,7 @@ class Problem:
             y=self.y[rows],
             weight=self.weight[rows],
             hidden=None if self.hidden is None else self.hidden[rows],
+            younger=None if self.younger is None else self.younger[rows],
         )
 
     def costs(
@@ -131,6 +136,8 @@ class Problem:
         self, logits: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n,) cross-entropy and (n, k) its gradient by the logits."""
+        if self.younger is not None:
+            logits[self.younger] += LOG_FAINT
         if self.hidden is not None:
             logits[self.hidden] = -np.inf
         logits -= logits.max(axis=1, keepdims=True)
@@ -154,10 +161,26 @@ class Problem:
             more = (self.present - 1) * self.y
             cost += more * (np.maximum(-logits, 0) + small)
             error += more * (sigmoid(logits) - 1)
+        if self.younger is not None:
+            cost[self.younger] *= FAINT
+            error[self.younger] *= FAINT
         if self.hidden is not None:
             cost[self.hidden] = 0
             error[self.hidden] = 0
         return cost.sum(axis=1), error
+
+
+def _hidden(data: TrainingData) -> NDArray[np.bool_] | None:
+    """(n, k) where nothing is known; None where all is.
+
+    Of a label that nobody has given yet, answers that are older than it tell nothing at all, if it has
+    a name to be found by: even a faint no of each would leave it no chance.
+    """
+    hidden = np.zeros(data.targets.shape, dtype=np.bool_) if data.known is None else ~data.known
+    if data.younger is not None and data.label_vectors is not None and not data.multi_label:
+        fresh = ~data.targets.any(axis=0) & np.asarray(data.label_vectors).any(axis=1)
+        hidden = hidden | (data.younger & fresh)
+    return hidden if hidden.any() else None
 
 
 def _named(data: TrainingData, active: NDArray[np.bool_]) -> NDArray[np.float32] | None:

@@ -151,3 +151,21 @@ def test_the_built_in_model_learns_from_a_dozen_texts(tmp_path: Path) -> None:
     fitted.save(tmp_path)
     again = students.load(tmp_path)
     np.testing.assert_array_equal(again.predict(unseen), fitted.predict(unseen))
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_an_answer_is_a_tenth_of_a_no_to_a_younger_label(multi_label: bool) -> None:
+    import torch
+
+    from learning.students.losses import cross_entropy
+
+    logits, targets = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+    known, younger = torch.ones(1, 3, dtype=torch.bool), torch.tensor([[False, False, True]])
+    cost = cross_entropy(logits, targets, known, multi_label=multi_label, younger=younger)
+    if multi_label:
+        each = torch.nn.functional.softplus(torch.tensor([-1.0, 2.0, 3.0]))
+        expected = each[0] + each[1] + 0.1 * each[2]
+    else:
+        shares = logits.exp()[0] * torch.tensor([1.0, 1.0, 0.1])
+        expected = -torch.log(shares[0] / shares.sum())
+    assert float(cost[0]) == pytest.approx(float(expected), rel=1e-5)

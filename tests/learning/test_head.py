@@ -275,6 +275,56 @@ class TestPrior:
         assert p[third, 2].mean() > 20 * blind[third, 2].mean()
         assert p[third, 2].mean() > 5 * p[~third, 2].mean()
 
+    def test_a_label_newer_than_every_answer_is_found_by_its_name_alone(self) -> None:
+        data, group = self.named()
+        rows = np.flatnonzero(group != 2)
+        younger = np.zeros((len(rows), 3), dtype=bool)
+        younger[:, 2] = True
+        p = fit(replace(data.subset(rows), younger=younger), 1.0).predict(data.encodings)
+        assert (p[group == 2].argmax(axis=1) == 2).mean() > 0.5
+        assert (p[rows].argmax(axis=1) == group[rows]).mean() > 0.7
+
+    @pytest.mark.parametrize("multi_label", [False, True])
+    def test_a_new_label_that_was_only_ever_given_does_not_swallow_the_others(
+        self, multi_label: bool
+    ) -> None:
+        """A lead adds a label and gives it to what a search finds: all older answers are silent."""
+        points, group = three_groups(120, 8)
+        rows = np.concatenate([np.flatnonzero(group != 2), np.flatnonzero(group == 2)[:4]])
+        younger = np.zeros((120, 3), dtype=bool)
+        younger[group != 2, 2] = True
+        data = TrainingData(
+            encodings=points[rows],
+            targets=np.eye(3, dtype=np.float32)[group[rows]],
+            younger=younger[rows],
+            multi_label=multi_label,
+        )
+        aware, blind = fit(data), fit(replace(data, younger=None))
+        p, q = aware.predict(points), blind.predict(points)
+        assert p[group == 2, 2].mean() > q[group == 2, 2].mean() + 0.01
+        assert (p[group != 2].argmax(axis=1) == group[group != 2]).mean() > 0.85
+
+    def test_the_gradient_with_younger_labels_is_the_slope_of_the_loss(self) -> None:
+        from learning.students.regression import Problem
+
+        points, group = three_groups(60, 8)
+        targets = np.eye(3, dtype=np.float32)[group]
+        younger = (np.arange(60) < 40)[:, None] & (targets == 0)
+        rng = np.random.default_rng(0)
+        for several in (False, True):
+            problem = Problem.of(
+                TrainingData(
+                    encodings=points, targets=targets, younger=younger, multi_label=several
+                )
+            )
+            point = rng.normal(size=(problem.d + 1) * problem.k).astype(np.float32)
+            _, gradient = problem.loss(2.0, point)
+            along = rng.normal(size=len(point)).astype(np.float32)
+            along /= np.linalg.norm(along)
+            ahead, behind = (problem.loss(2.0, point + s * along)[0] for s in (0.01, -0.01))
+            slope = float(gradient @ along)
+            assert (ahead - behind) / 0.02 == pytest.approx(slope, rel=0.05, abs=0.1)
+
     def test_a_label_of_which_nothing_is_known_begins_at_zero(self) -> None:
         data, _ = self.named()
         names = data.label_vectors.copy()

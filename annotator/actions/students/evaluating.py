@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from learning.students import Student
     from learning.students.predictions import Predictions
     from learning.tasks import Columns, Task
+    from learning.types import TrainingData
 
 FOLDS = 5
 # Out-of-fold figures are looked up on at most this many labelled items, which keeps them quick.
@@ -105,7 +106,21 @@ def _out_of_fold(
         return Figures()
     task = TASKS[project.task_type]()
     truth = np.asarray(data.targets)
-    return _figures(EstimateSource.FOLDS, task, truth, folds.probabilities, lesson.columns)
+    said = _as_then(folds.probabilities, data)
+    return _figures(EstimateSource.FOLDS, task, truth, said, lesson.columns)
+
+
+def _as_then(probabilities: Any, data: TrainingData) -> Any:
+    """(n, k) what it says among the labels that an answer could name: a newer one is not wrong."""
+    import numpy as np
+
+    if data.younger is None:
+        return probabilities
+    said = np.where(data.younger, 0, probabilities)
+    if not data.multi_label:
+        total = said.sum(axis=1, keepdims=True)
+        np.divide(said, total, out=said, where=total > 0)
+    return said
 
 
 def _figures(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # `p_right` is how much the word of a teacher is to be relied on; null where people or files decided.
 _TRAINABLE = f"""
-SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right
+SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right, v.position
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
 LEFT JOIN annotator_acceptance c
     ON v.source = 'teacher' AND c.item_id = v.item_id AND c.ended_at IS NULL
@@ -33,6 +33,18 @@ WHERE v.project_id = %s AND i.number < %s AND v.state IN ('decided', 'partial')
   AND NOT {auditing.untrainable_items()}
 ORDER BY i.number
 """  # noqa: S608 - only our own condition is put in
+
+
+# How far the ledger was sealed when each label was added. What was answered by then could not name it.
+_ADDED = """
+SELECT l.id, before.last FROM annotator_label l
+CROSS JOIN LATERAL (
+    SELECT b.last FROM annotator_ledgerbatch b
+    WHERE b.project_id = l.project_id AND b.sealed_at < l.created_at
+    ORDER BY b.number DESC LIMIT 1) before
+WHERE l.project_id = %s AND l.created_at > (
+    SELECT min(sealed_at) FROM annotator_ledgerbatch WHERE project_id = l.project_id)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +71,13 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """Verdicts as (n,) item numbers, ascending, (n, k) targets and (n, k) what is known of them."""
+    """Verdicts as (n,) item numbers, ascending, (n, k) targets, (n, k) what is known of them, and (n, k)
+    which labels were added since."""
 
     numbers: NDArray[np.int64]
     targets: NDArray[np.float32]
     known: NDArray[np.bool_]
+    younger: NDArray[np.bool_]
     rows: list[Any]
 
     @property
@@ -94,7 +108,8 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
     """The training set as of now, or None while it has fewer than two different labels.
 
     Evaluation and calibration items and their content duplicates are never in it. Of an item that
-    only questions were answered about, the other labels are not known.
+    only questions were answered about, the other labels are not known; those that were added after
+    an item's last answer are younger than it.
     """
     import numpy as np
 
@@ -125,6 +140,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             texts=contents,
             weights=learnt.weights,
             known=learnt.known,
+            younger=learnt.younger if learnt.younger.any() else None,
             multi_label=project.multi_label,
             label_vectors=naming.of(project, encoding, columns),
             label_texts=naming.texts_of(project, columns) if texts else None,
@@ -158,12 +174,26 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
             known[place] &= asked
     told = np.asarray(known.any(axis=1))  # not where only an archived label was asked about
     rows = [row for row, kept in zip(rows, told.tolist(), strict=True) if kept]
+    targets = np.where(known, targets[usable], 0)[told]
     return Learnt(
         numbers=np.array([row[0] for row in rows], dtype=np.int64),
-        targets=np.where(known, targets[usable], 0)[told],
+        targets=targets,
         known=known[told],
+        younger=_younger(project, rows, columns) & (targets == 0),
         rows=rows,
     )
+
+
+def _younger(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.bool_]:
+    """(n, k): the label was added after the item's last answer."""
+    import numpy as np
+
+    with connection.cursor() as cursor:
+        cursor.execute(_ADDED, [project.pk])
+        sealed = dict(cursor.fetchall())
+    before = np.array([sealed.get(label, 0) for label in columns.label_ids], dtype=np.int64)
+    positions = np.array([row[6] for row in rows], dtype=np.int64)
+    return np.asarray(positions[:, None] <= before, dtype=np.bool_)
 
 
 def _soft_targets(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.float32]:

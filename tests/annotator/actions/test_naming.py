@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding, naming
 from annotator.actions.projects import schema
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import lessons
 from annotator.models import Encoding, Job, Verdict
-from tests.annotator.actions.test_loop import make_pool, work
+from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.factories import make_project
 
 
@@ -86,3 +87,20 @@ class TestNaming:
         )
         assert not naming.behind(project, matrix)
         assert naming.of(project, matrix, columns_of(project)) is None
+
+    def test_a_new_label_is_younger_than_the_answers_given_before_it(self, cast, pool):
+        project, truth, matrix = pool
+        ana = assigning.voice_of(project, cast.ana)
+        label_some(project, ana, truth, 12)
+        work()
+        schema.add_label(project, "Parcels")
+        label_some(project, ana, truth, 6)
+        work()
+        learnt = lessons.read(project, matrix.rows, columns_of(project))
+        places = dict(Verdict.objects.values_list("item__number", "position"))
+        last_before = sorted(places.values())[11]
+        told = [places[number] > last_before for number in learnt.numbers.tolist()]
+        np.testing.assert_array_equal(~learnt.younger[:, -1], told)
+        assert learnt.known.all()
+        assert not learnt.younger[:, :-1].any()
+        assert 0 < sum(told) < len(told)
