@@ -41,8 +41,24 @@ class Part:
 
 def difference(before: str, after: str) -> list[Part]:
     """Word by word, long texts line by line; what was taken out comes before what was put in."""
-    cut = _words if len(before) + len(after) < LONG else _lines
-    old, new = cut(before), cut(after)
+    if len(before) + len(after) >= LONG:
+        return _parts(before.splitlines(keepends=True), after.splitlines(keepends=True))
+    # The blank lets a first word be like any other: each has the one in front of it.
+    parts = _parts(_words(f" {before}"), _words(f" {after}"))
+    first, *rest = parts
+    if first.kind == "same":
+        return _filled([Part(kind="same", text=first.text[1:]), *rest])
+    second, *rest = rest
+    blank = " " if second.kind == "same" else ""
+    first = Part(kind=first.kind, text=first.text[1:] + blank)
+    return _filled([first, Part(kind=second.kind, text=second.text[1:]), *rest])
+
+
+def _filled(parts: list[Part]) -> list[Part]:
+    return [part for part in parts if part.text]
+
+
+def _parts(old: list[str], new: list[str]) -> list[Part]:
     matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
     parts = []
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -56,11 +72,8 @@ def difference(before: str, after: str) -> list[Part]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\s+|[^\s]+", text)
-
-
-def _lines(text: str) -> list[str]:
-    return text.splitlines(keepends=True)
+    """Blanks of their own would be compared with all others, which takes seconds."""
+    return re.findall(r" ?\S+|\s", text)
 
 
 def with_label(label: Label) -> int:
@@ -70,21 +83,22 @@ def with_label(label: Label) -> int:
 
 
 def note_label(
-    label: Label, *, name: str, description: str, by: User | None, means_else: bool
+    label: Label, was: Label, *, by: User | None, means_else: bool
 ) -> CodebookChange | None:
     """Keep what a label was called and described as before; None where it says the same.
 
     Where it `means_else` now, every item that has it waits for a reviewer's second look. The caller's
     transaction holds the change itself.
     """
-    if (name, description) == (label.name, label.description) and not means_else:
+    same = (was.name, was.description) == (label.name, label.description)
+    if same and not means_else:
         return None
     change = CodebookChange.objects.create(
         project_id=label.project_id,
         label=label,
-        name_before=name,
+        name_before=was.name,
         name_after=label.name,
-        before=description,
+        before=was.description,
         after=label.description,
         means_else=means_else,
         changed_by=by,

@@ -202,7 +202,7 @@ def change_label(
     others = Label.objects.filter(project_id=label.project_id, archived_at=None).exclude(
         pk=label.pk
     )
-    former, described, nested = label.name, label.description, label.project.task.nested
+    nested = label.project.task.nested
     wanted = paths.renamed(label, name) if nested else name
     label.name = _checked_name(wanted, {other.name.casefold() for other in others})
     if hotkey and others.filter(hotkey=hotkey).exists():
@@ -211,10 +211,12 @@ def change_label(
     if colour is not None:
         label.colour = colour % COLOURS
     with transaction.atomic():
+        # Parts two leads who change one label at once: each leaves in the history what it replaced.
+        was = Label.objects.select_for_update(no_key=True).get(pk=label.pk)
         label.save(update_fields=["name", "description", "hotkey", "colour"])
-        if nested and label.name != former:
-            paths.carry(label, former)
-        codebook.note_label(label, name=former, description=described, by=by, means_else=means_else)
+        if nested and label.name != was.name:
+            paths.carry(label, was.name)
+        codebook.note_label(label, was, by=by, means_else=means_else)
     return label
 
 

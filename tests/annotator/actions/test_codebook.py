@@ -43,8 +43,29 @@ def test_the_parts_of_a_difference_give_both_texts(before, after):
     assert "".join(p.text for p in parts if p.kind != "removed") == after
 
 
+def test_of_a_text_with_more_at_its_beginning_or_end_only_that_is_told():
+    for before, after, told in (("a refund", "a refund of money", " of money"), ("b", "a b", "a ")):
+        kinds = {part.kind: part.text for part in codebook.difference(before, after)}
+        assert kinds == {"same": before, "added": told}
+
+
+def test_blanks_are_not_compared_with_one_another():
+    """A rewritten page of guidelines took a second, and a page of the history shows twenty."""
+    text = " ".join(f"word{number}" for number in range(500))
+    assert all(part.text.strip() for part in codebook.difference(text, text.replace("word", "w")))
+
+
 @pytest.mark.django_db
 class TestHistory:
+    def test_two_leads_at_once_each_leave_what_they_replaced(self, shop, cast):
+        one, other = billing(shop), billing(shop)
+        for label, told in ((one, "Charges."), (other, "Refunds.")):
+            schema.change_label(label, name="Billing", description=told, hotkey="", by=cast.lea)
+        (second, first) = CodebookChange.objects.order_by("-pk")
+        assert [first.before, first.after, second.before, second.after] == (
+            ["", "Charges.", "Charges.", "Refunds."]
+        )
+
     def test_keeps_what_a_label_was_called_and_said_and_who_changed_it(self, shop, cast):
         found = change(shop, cast, name="Money", description="Charges and refunds.")
         assert (found.name_before, found.name_after) == ("Billing", "Money")
