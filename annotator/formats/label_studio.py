@@ -160,7 +160,7 @@ def _order(part: dict[str, Any], name: str, data: dict[str, Any]) -> str:
         raise RowError([(name or "result", told)])
     number = {str(one["id"]): at for at, one in enumerate(lists[0], 1)}
     try:
-        if len(buckets) == 1:
+        if len(buckets) == 1 and "1" not in buckets:  # a plain order, under a name of its own
             groups = [[one] for one in next(iter(buckets.values()))]
         else:
             groups = [buckets[place] for place in sorted(buckets, key=int)]

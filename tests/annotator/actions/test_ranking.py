@@ -112,7 +112,7 @@ def test_the_verdict_contradicts_least_and_a_reviewer_settles_what_is_reversed(
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "label-studio"])
 def test_orders_leave_in_a_format_and_come_back_by_it(cast, project, format):
-    rank(project, cast.ana, {0: [[3], [1], [2]]})
+    rank(project, cast.ana, {0: [[3], [1], [2]], 1: [[1, 2, 3]]})
     snapshot = create_snapshot(project, Options(format=format, pack="file"))
     run(snapshot.job)
     snapshot.refresh_from_db()
@@ -128,7 +128,9 @@ def test_orders_leave_in_a_format_and_come_back_by_it(cast, project, format):
     batch = imported(again, data, mapping, name=name, format=format)
     assert batch.state == BatchState.DONE, batch.report
     said = Annotation.objects.filter(project=again).order_by("item__number")
-    assert [each.value["order"] for each in said] == [[[3], [1], [2]]] + [[[2], [1, 3]]] * 11
+    assert [each.value["order"] for each in said] == (
+        [[[3], [1], [2]], [[1, 2, 3]]] + [[[2], [1, 3]]] * 10
+    )
     assert said[0].item.candidates == ["first 0", "second 0", "third 0"]
 
 
