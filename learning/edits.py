@@ -35,9 +35,10 @@ def apart(one: str, other: str) -> float:
 
     Spelling of accents and white space do not count.
     """
-    a, b = _plain(one), _plain(other)
+    a, b = plain(one), plain(other)
     return edits(a, b) / max(len(a), len(b), 1)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The text as it counts: accents spelled one way, a blank for each white space."""
     return " ".join(unicodedata.normalize("NFC", text).split())

@@ -84,7 +84,7 @@ class Ranking(Wordless):
                 return {"order": [each if isinstance(each, list) else [each] for each in found]}
             groups = text.replace(",", ">").split(">")
             return {"order": [[int(one) for one in each.split("=")] for each in groups]}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ShapeError(
                 f"“{text[:40]}” is no order: write the candidates' numbers, such as 2 > 1 = 3."
             ) from None

@@ -8,7 +8,7 @@ import numpy as np
 
 from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
-from learning.edits import apart, edits
+from learning.edits import apart, edits, plain
 from learning.errors import ShapeError
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
@@ -45,11 +45,11 @@ class FreeText(Wordless):
         if not isinstance(value, dict) or not {"text"} <= set(value) <= {"text", "edits"}:
             raise ShapeError('An answer of a text is {"text": "…"} and nothing else.')
         text = value["text"]
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not text.replace("\x00", "").strip():
             raise ShapeError("The text is empty: write one, or skip the item.")
         if len(text) > LONGEST:
             raise ShapeError(f"A text has {LONGEST:,} characters at most, not {len(text):,}.")
-        text = text.replace("\r\n", "\n").replace("\r", "\n")  # forms send line ends so
+        text = _storable(text).replace("\r\n", "\n").replace("\r", "\n")  # forms send line ends so
         if not content.text_b:
             return {"text": text}
         return {"text": text, "edits": edits(content.text_b[:LONGEST], text)}
@@ -114,7 +114,7 @@ class FreeText(Wordless):
                     for one in given
                 ]
                 settled.append(sure is not None)
-                right.append(sure is not None and apart(sure["text"], text) == 0)
+                right.append(sure is not None and plain(sure["text"]) == plain(text))
         return Votes(
             items=len(settled),
             item=np.array([row[0] for row in rows], dtype=np.int64),
@@ -132,3 +132,8 @@ class FreeText(Wordless):
         mean = float(np.mean(far)) if far else 0.0
         exact = float(np.mean([one == 0 for one in far])) if far else 0.0
         return {"n": float(len(far)), "similarity": 1 - mean, "exact": exact}
+
+
+def _storable(text: str) -> str:
+    """Without NUL and halves of characters, which no database and no file takes."""
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

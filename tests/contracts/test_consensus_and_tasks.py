@@ -230,6 +230,18 @@ def test_a_value_is_read_back_from_the_text_that_it_is_written_as(name: str) -> 
         assert task.read(task.unspell(task.spell(value)), TEXT, []) == value
 
 
+@pytest.mark.parametrize("words", ["\x00", "[" * 100_000, "a\x00b", "a\ud83d"])
+@each_spelled
+def test_a_text_is_read_as_something_that_can_be_stored_or_refused(name: str, words: str) -> None:
+    task = spelled_task(name)
+    try:
+        stored = task.spell(task.read(task.unspell(words), TEXT, []))
+    except ShapeError:
+        return
+    assert stored.encode().decode() == stored
+    assert "\x00" not in stored
+
+
 @each_spelled
 def test_equal_values_agree_fully_and_others_do_not(name: str) -> None:
     task = spelled_task(name)
