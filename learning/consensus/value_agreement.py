@@ -33,7 +33,9 @@ def facet_alpha(
             said = [answer[part] for answer in answers if part in answer]
             rows.append((number, [place.setdefault(one, len(place)) for one in said]))
     values = list(place)
-    table = np.array([[apart(a, b) for b in values] for a in values]).reshape(2 * [len(values)])
+    table = np.zeros((len(values), len(values)))
+    for (a, one), (b, other) in combinations(enumerate(values), 2):
+        table[a, b] = table[b, a] = apart(one, other)
     inner, counts = np.zeros(len(items)), np.zeros((len(items), len(values)))
     for number, said in rows:
         if len(said) > 1:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from learning.consensus.value_agreement import Facets
 
-# Different things said that are compared, every two of them; the latest items come first.
-MOST_DIFFERENT = 300
+# Different things said that are compared, every two of them, and their letters, whose square is the
+# work; the latest items come first.
+MOST_DIFFERENT, MOST_LETTERS = 300, 60_000
 
 
 def figures(project: Project, items: Sequence[int], rng: np.random.Generator) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def _few(said: Sequence[dict[int, Facets]]) -> list[dict[int, Facets]]:
     different: set[Any] = set()
     for by_voice in reversed(said):
         different |= {one for facets in by_voice.values() for one in facets.values()}
-        if len(different) > MOST_DIFFERENT:
+        letters = sum(len(str(one)) for one in different)
+        if kept and (len(different) > MOST_DIFFERENT or letters > MOST_LETTERS):
             break
         kept.append(by_voice)
     return kept

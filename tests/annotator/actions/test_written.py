@@ -11,7 +11,7 @@ from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.projects import projects, redacting, schema
-from annotator.actions.verdicts import agreeing, settling
+from annotator.actions.verdicts import agreeing, agreeing_values, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
 from annotator.models import Annotation, BatchState, ImportBatch, Item, Job, Project, Role, Verdict
@@ -183,3 +183,11 @@ def test_redacting_an_item_blanks_what_was_written_about_it(cast, project):
     assert Annotation.objects.get().value == {"text": ""}
     assert Verdict.objects.get().value == {"text": ""}
     assert Annotation.objects.get().ledger.redacted_at is not None
+
+
+def test_of_long_texts_agreement_compares_as_many_as_it_can_in_seconds():
+    said = [{1: {"text": f"{n}" * 9_000}, 2: {"text": "b" * 9_000}} for n in range(9)]
+    kept = agreeing_values._few(said)
+    assert 1 < len(kept) < 9
+    assert kept == said[::-1][: len(kept)], "the latest ones"
+    assert len(agreeing_values._few([{1: {"text": "a" * 70_000}, 2: {"text": "b"}}])) == 1
