@@ -42,6 +42,7 @@ WRITERS: Registry[Writer] = Registry(
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
         "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
+        "coco": Entry("COCO JSON, boxes only", "annotator.formats.coco:Coco"),
         "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
     },
 )

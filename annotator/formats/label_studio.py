@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, ClassVar
 
+from annotator.formats.boxes import in_percent
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
@@ -30,8 +31,8 @@ class LabelStudio:
     task format (docs, "Label Studio JSON format of annotated tasks").
     """
 
-    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "ranking")
-    item_kinds: ClassVar[tuple[str, ...]] = ("text", "list")
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "ranking", "boxes")
+    item_kinds: ClassVar[tuple[str, ...]] = ("text", "list", "image")
 
     question: str = ""
     encoding: str = ""
@@ -199,7 +200,8 @@ def _voice(answer: dict[str, Any], kind: str) -> str:
 
 def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
     text = record["text"]
-    data = {**(record.get("meta") or {}), "text": text}
+    shown = {"image": record["image"]} if record.get("image") else {"text": text}
+    data = {**(record.get("meta") or {}), **shown}
     if record.get("id"):
         data["id"] = record["id"]
     candidates = record.get("candidates") or []
@@ -215,10 +217,16 @@ def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
         if record["spans"] is None:
             return task
         result = [_region(one, text, number) for number, one in enumerate(record["spans"], 1)]
+    elif "boxes" in record:
+        if record["boxes"] is None:
+            return task
+        result = [_box(one, record, number) for number, one in enumerate(record["boxes"], 1)]
     elif labels is None:
         return task
     else:
         result = [_part("choices", {"choices": labels}, 1)] if labels else []
+    if "image" in shown:
+        result = [one | {"to_name": "image"} for one in result]
     return task | {"annotations": [{"result": result, "was_cancelled": False}]}
 
 
@@ -237,6 +245,13 @@ def _region(one: Mapping[str, Any], text: str, number: int) -> dict[str, Any]:
         "labels": [one["label"]],
     }
     return _part("labels", value, number)
+
+
+def _box(one: Mapping[str, Any], record: Mapping[str, Any], number: int) -> dict[str, Any]:
+    value = in_percent(one) | {"rotation": 0, "rectanglelabels": [one["label"]]}
+    size = {f"original_{side}": record.get(side) for side in ("width", "height")}
+    told = {name: pixels for name, pixels in size.items() if pixels}
+    return _part("rectanglelabels", value, number) | told
 
 
 def _part(kind: str, value: dict[str, Any], number: int) -> dict[str, Any]:

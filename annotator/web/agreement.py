@@ -19,6 +19,7 @@ FIRST = 10
 MEASURES = {
     "words": "the labels upon each word",
     "orders": "the order of each two candidates, ties between (Kendall)",
+    "boxes": "boxes, by the F1 of those with one label that overlap by half of their union",
     "edits": "texts, by the share of the longer one that has to be edited",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",

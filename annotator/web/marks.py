@@ -1,10 +1,10 @@
-"""Answers that mark places of a text, as pages show them and as their forms send them back."""
+"""Answers that mark places of a text or a picture, as pages show them and as their forms send them back."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Label
 from annotator.templatetags.concord import visible
+from annotator.web import boxed
+from annotator.web.boxed import BoxPart
 
 LONGEST_QUOTE = 80
 DEEPEST = 3
@@ -21,8 +23,8 @@ _PART = re.compile(r"(\d{1,9})-(\d{1,9})-(\d{1,18})")
 
 
 @dataclass(frozen=True)
-class Part:
-    """A marked place; `key` is how a form names it."""
+class TextPart:
+    """A marked place of a text; `key` is how a form names it."""
 
     start: int
     end: int
@@ -31,20 +33,45 @@ class Part:
     # The names of the voices that marked it, where several are laid side by side.
     voices: tuple[str, ...] = ()
 
+    is_box = False
+
+    @property
+    def place(self) -> str:
+        """How a form names the place without its label."""
+        return f"{self.start}-{self.end}"
+
     @property
     def key(self) -> str:
-        return f"{self.start}-{self.end}-{self.label.pk}"
+        return f"{self.place}-{self.label.pk}"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (self.start, self.end, self.label.pk)
+
+
+Part = TextPart | BoxPart
 
 
 def parts_of(value: Any, text: str, labels: Mapping[int, Label]) -> list[Part]:
     """The marked places of a value in their order; none where an answer has no value."""
-    if value is None or "spans" not in value:
+    if value is None:
         return []
-    return [
-        Part(one["start"], one["end"], labels[one["label"]], _quote(text, one["start"], one["end"]))
-        for one in value["spans"]
+    spans: list[Part] = [
+        TextPart(
+            one["start"],
+            one["end"],
+            labels[one["label"]],
+            _quote(text, one["start"], one["end"]),
+        )
+        for one in value.get("spans", ())
         if one["label"] in labels
     ]
+    boxes: list[Part] = [
+        boxed.part_of(one, labels[one["label"]])
+        for one in value.get("boxes", ())
+        if one["label"] in labels
+    ]
+    return spans + boxes
 
 
 def _quote(text: str, start: int, end: int) -> str:
@@ -53,16 +80,18 @@ def _quote(text: str, start: int, end: int) -> str:
     return words if len(words) <= LONGEST_QUOTE else f"{words[: LONGEST_QUOTE - 1]}…"
 
 
-def value_of(keys: Iterable[str]) -> dict[str, Any]:
+def value_of(keys: Iterable[str], shape: str) -> dict[str, Any]:
     """The value of the places that a form names. Raises InvalidError for a name that is none."""
-    spans = []
-    for key in filter(None, keys):
-        found = _PART.fullmatch(key)
-        if found is None:
-            raise InvalidError("The form is too old. Reload it and choose again.", field="part")
-        start, end, label = map(int, found.groups())
-        spans.append({"start": start, "end": end, "label": label})
-    return {"spans": spans}
+    read = {"spans": _span_of, "boxes": boxed.box_of}[shape]
+    return {shape: [read(key) for key in filter(None, keys)]}
+
+
+def _span_of(key: str) -> dict[str, Any]:
+    found = _PART.fullmatch(key)
+    if found is None:
+        raise InvalidError("The form is too old. Reload it and choose again.", field="part")
+    start, end, label = map(int, found.groups())
+    return {"start": start, "end": end, "label": label}
 
 
 def side_by_side(said: Iterable[Annotation], text: str, labels: Mapping[int, Label]) -> list[Part]:
@@ -73,20 +102,21 @@ def side_by_side(said: Iterable[Annotation], text: str, labels: Mapping[int, Lab
         for part in parts_of(each.value, text, labels):
             parts[part.key] = part
             voices.setdefault(part.key, []).append(each.annotator.name)
-    ordered = sorted(parts.values(), key=lambda part: (part.start, part.end, part.label.pk))
-    return [
-        Part(each.start, each.end, each.label, each.quote, tuple(voices[each.key]))
-        for each in ordered
-    ]
+    ordered = sorted(parts.values(), key=lambda part: part.order)
+    return [replace(each, voices=tuple(voices[each.key])) for each in ordered]
 
 
 def marked(text: str, parts: Iterable[Part]) -> SafeString:
     """The text with its places marked: the longest outermost, each named at its end."""
-    there = [part for part in parts if 0 <= part.start < part.end <= len(text)]
+    there = [
+        part
+        for part in parts
+        if isinstance(part, TextPart) and 0 <= part.start < part.end <= len(text)
+    ]
     return format_html_join("", "{}", ((piece,) for piece in _pieces(text, there)))
 
 
-def _pieces(text: str, parts: list[Part]) -> Iterator[str]:
+def _pieces(text: str, parts: list[TextPart]) -> Iterator[str]:
     edges = sorted({0, len(text), *(edge for part in parts for edge in (part.start, part.end))})
     for start, end in pairwise(edges):
         over = [part for part in parts if part.start <= start and part.end >= end]

@@ -56,6 +56,15 @@ WIDGETS = {
         stage="Item",
         given=lambda item: {"candidates": item.candidates},
     ),
+    "boxes": Widget(
+        module="label/boxes.js",
+        also=("label/box-sheet.js",),
+        tools="label/box_tools.html",
+        aside="label/box_side.html",
+        stage="Picture: n makes a box, arrow keys move it, with shift they resize it, j and k go through boxes",
+        given=lambda item: {},
+        application=True,
+    ),
     "text": Widget(
         module="label/writing.js",
         tools="label/writing.html",

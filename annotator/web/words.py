@@ -193,7 +193,7 @@ def value_in(project: Project, form: QueryDict) -> Any:
         return None
     if project.task.spelled:
         return saying.spelled(project, form.get("written", ""))
-    return marks.value_of(form.getlist("part"))
+    return marks.value_of(form.getlist("part"), project.shape)
 
 
 def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:

@@ -29,7 +29,7 @@ class Task(Protocol):
     begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
         none is added to them.
     measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits",
-        "orders".
+        "orders", "boxes".
     headline: the one of `metrics` that students are compared by; 1 is best.
     students: those that learn from such answers; none where nothing does.
     """
@@ -104,6 +104,7 @@ TASKS: Registry[Task] = Registry(
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
         "ranking": Entry("The order of several candidates", "learning.tasks.ranking:Ranking"),
+        "boxes": Entry("Boxes in the image, each with a label", "learning.tasks.boxes:Boxes"),
         "text": Entry("A text that is written or edited", "learning.tasks.text:FreeText"),
     },
 )

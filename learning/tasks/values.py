@@ -58,7 +58,19 @@ class ValueTask(Task, Protocol):
         ...
 
 
-class SpelledTask(ValueTask, Protocol):
+class PartedTask(ValueTask, Protocol):
+    """A task type whose values have parts that agreement compares."""
+
+    def facets(self, value: Any) -> Mapping[Any, Any]:
+        """The parts of a value that agreement compares, each with what is said of it."""
+        ...
+
+    def facets_apart(self, a: Any, b: Any) -> float:
+        """Disagreement of two things said of one part, 0 equal … 1."""
+        ...
+
+
+class SpelledTask(PartedTask, Protocol):
     """A task type whose values can be written as texts."""
 
     def spell(self, value: Any) -> str:
@@ -67,14 +79,6 @@ class SpelledTask(ValueTask, Protocol):
 
     def unspell(self, words: str) -> Any:
         """The value that a text says, for `read`. Raises ShapeError for one that says none."""
-        ...
-
-    def facets(self, value: Any) -> Mapping[Any, Any]:
-        """The parts of a value that agreement compares, each with what is said of it."""
-        ...
-
-    def facets_apart(self, a: Any, b: Any) -> float:
-        """Disagreement of two things said of one part, 0 equal … 1."""
         ...
 
 
@@ -90,3 +94,10 @@ def value_task(name: str) -> ValueTask:
     if TASKS[name].shape == "labels":
         raise ShapeError(f"Answers of {name} are labels: they have no values.")
     return cast(ValueTask, TASKS[name]())
+
+
+def parted_task(name: str) -> PartedTask:
+    """The task type of that name. Raises ShapeError where its values are compared otherwise."""
+    if not hasattr(TASKS[name], "facets"):
+        raise ShapeError(f"Answers of {name} have no parts that are compared.")
+    return cast(PartedTask, TASKS[name]())

@@ -159,6 +159,11 @@ export class Answers {
     return this.#sides.length < 2 ? null : this.#labels[place].id;
   }
 
+  /** The first label of the project, or null. */
+  get first() {
+    return this.#labels[0]?.id ?? null;
+  }
+
   /** The label with this constant key (letters; digits follow the rows). */
   withKey(key) {
     return this.#labels.find((label) => label.key === key);

@@ -29,6 +29,10 @@ ANSWERS = {
         {"spans": [{"start": 2, "end": 6, "label": 2}]},
     ),
     "ranking": ({"order": [[2], [1], [3]]}, {"order": [[3], [1], [2]]}),
+    "boxes": (
+        {"boxes": [{"x": 0.1, "y": 0.2, "w": 0.3, "h": 0.4, "label": 1}]},
+        {"boxes": [{"x": 0.1, "y": 0.2, "w": 0.3, "h": 0.4, "label": 2}]},
+    ),
     "text": ({"text": "two words"}, {"text": "88_88888"}),
 }
 TEXT = Content("a text", candidates=("one", "two", "three"))

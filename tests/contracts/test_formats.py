@@ -21,6 +21,10 @@ ROWS = [
     {"text": "=first “one”", "label": "a", "n": 1, "names": ["x", "y"], "spans": []},
     {"text": "second\nline", "label": None, "n": None, "names": [], "spans": MARKED},
 ]
+PICTURES = [
+    {"image": name, "width": 8, "height": 6, "boxes": [{"label": "a"} | dict.fromkeys("xywh", 0.5)]}
+    for name in ("a.png", "b.png")
+]
 readers = pytest.mark.parametrize("name", list(FORMATS))
 writers = pytest.mark.parametrize("name", list(WRITERS))
 everyone = pytest.mark.parametrize(
@@ -57,6 +61,11 @@ def test_refuses_an_unknown_parameter(name):
         FORMATS.create(name, {"colour": "blue"})
 
 
+def rows_for(name):
+    """Rows that the format has a place for."""
+    return ROWS if "text" in getattr(WRITERS[name], "item_kinds", ("text",)) else PICTURES
+
+
 @readers
 @pytest.mark.parametrize("data", [b"", b"\x00\xff\xfe\x00" * 50, b"PK\x05\x06", b"[", b"{", b'"'])
 def test_reads_or_refuses_rubbish_and_leaves_the_stream_open(name, data):
@@ -74,7 +83,7 @@ def test_reads_or_refuses_rubbish_and_leaves_the_stream_open(name, data):
 @writers
 def test_writes_the_same_bytes_twice_and_leaves_the_stream_open(name):
     outs = [io.BytesIO(), io.BytesIO()]
-    counts = [WRITERS.create(name).write(iter(ROWS), TABLE, out) for out in outs]
+    counts = [WRITERS.create(name).write(iter(rows_for(name)), TABLE, out) for out in outs]
     assert counts == [2, 2]
     assert outs[0].getvalue() == outs[1].getvalue() != b""
 
@@ -95,4 +104,4 @@ def test_writes_no_rows_too(name):
     out = io.BytesIO()
     assert WRITERS.create(name).write([], TABLE, out) == 0
     out.seek(0)
-    assert list(FORMATS.create(name).read(out)) == []
+    assert name not in FORMATS or list(FORMATS.create(name).read(out)) == []

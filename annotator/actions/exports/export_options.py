@@ -20,6 +20,7 @@ EXTENSIONS = {
     "spacy": "jsonl",
     "conll": "conll",
     "tokens": "jsonl",
+    "coco": "json",
 }
 # These hold any column; the others are other tools' and hold what these know of an item.
 OWN = ("jsonl", "csv", "parquet")

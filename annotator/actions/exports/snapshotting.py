@@ -16,17 +16,22 @@ from typing import Any
 
 from django.db import connection
 
+from annotator.actions.imports import media
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts.verdicts import derive
 from annotator.actions.verdicts.votes import Derived, Vote, by_teacher
 from annotator.actions.verdicts.weighing import thawed
 from annotator.formats import Field
-from annotator.formats.spans import exported
+from annotator.formats.boxes import exported as exported_boxes
+from annotator.formats.spans import exported as exported_spans
 from annotator.formats.writing import ANSWER, labels_in
 from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
 from learning.tasks.values import spelled_task
 
 CHUNK = 2_000
+# How values are written, by their shape; the size of the image goes with places in it.
+_EXPORTED = {"spans": exported_spans, "boxes": exported_boxes}
+_SIZED = ("boxes",)
 # Items whose votes are held at once are fewer the more labels there are.
 _MOST_CELLS = 4_000_000
 
@@ -134,6 +139,8 @@ class Rows:
             kinds["image"] = "text"
         else:
             kinds["text"] = "text"
+        if self._shape in _SIZED:
+            kinds |= {"width": "integer", "height": "integer"}
         if self._kind == ItemKind.PAIR:
             kinds["text_b"] = "text"
         if self._kind == ItemKind.LIST:
@@ -186,7 +193,7 @@ class Rows:
         if self._project.multi_label:
             found = {"labels": names}
         if self._shape != LABELS:
-            found[self._shape] = exported(value, self._names, text)
+            found[self._shape] = _EXPORTED[self._shape](value, self._names, text)
         return found
 
     def items(self, split: str = "") -> Iterator[dict[str, Any]]:
@@ -267,6 +274,9 @@ class Rows:
             "part": part if "audit" in streams else "",
             "streams": list(streams),
         }
+        if self._shape in _SIZED:
+            size = media.size_of(self._snapshot.project_id, image)
+            fields["width"], fields["height"] = size or (None, None)
         if "labels" in fields and not decided:
             fields["labels"] = None
         if self._reviews:

@@ -305,7 +305,7 @@ def _check_given(item: Mapped, column: str, project: Project) -> None:
         raise RowError([(column, told)])
     if project.shape != LABELS:
         if any(given.spans is None and given.labels for given in item.given):
-            told = "Labels of the whole text stand here; the project marks places in it."
+            told = "Labels of the whole item stand here; the project marks places in it."
             raise RowError([(column, told)])
         item.given = tuple(given for given in item.given if given.spans is not None)
         return

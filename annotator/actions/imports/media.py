@@ -45,6 +45,17 @@ def read_image(project_id: int, name: str) -> bytes:
     return image_path(project_id, name).read_bytes()
 
 
+def size_of(project_id: int, name: str) -> tuple[int, int] | None:
+    """Width and height in pixels, from the head of the file; None for one that is no longer here."""
+    from PIL import Image
+
+    try:
+        with Image.open(image_path(project_id, name)) as image:
+            return image.size
+    except NotFoundError:
+        return None
+
+
 def sweep_images(project_id: int) -> int:
     """Remove the images that no item refers to; only while nothing is being imported."""
     folder = media_folder(project_id)

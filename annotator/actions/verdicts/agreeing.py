@@ -112,7 +112,7 @@ def figures(project: Project) -> dict[str, Any]:
         "order": _order(project),
     }
     if project.shape != LABELS:
-        of_values = agreeing_values if project.task.spelled else agreeing_spans
+        of_values = agreeing_values if hasattr(project.task, "facets") else agreeing_spans
         found |= of_values.figures(project, sorted({one.item for one in votes}), rng)
     return found
 

@@ -1,4 +1,4 @@
-"""How far voices agree on written answers: what `agreeing` measures on labels, on the values' parts."""
+"""How far voices agree on answers that have parts: what `agreeing` measures on labels, on the values' parts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ MOST_DIFFERENT, MOST_LETTERS = 300, 60_000
 def figures(project: Project, items: Sequence[int], rng: np.random.Generator) -> dict[str, Any]:
     """Alpha over the parts of values and how close answers are: of all, and by pair."""
     from learning.consensus.value_agreement import closeness, facet_alpha
-    from learning.tasks.values import spelled_task
+    from learning.tasks.values import parted_task
 
-    task = spelled_task(project.task_type)
+    task = parted_task(project.task_type)
     said = _few(_read(project, items))
     every = [list(by_voice.values()) for by_voice in said]
     return {
@@ -47,9 +47,9 @@ def figures(project: Project, items: Sequence[int], rng: np.random.Generator) ->
 
 def _read(project: Project, items: Sequence[int]) -> list[dict[int, Facets]]:
     """The parts that each voice said, of each item with several voices, in the order of the items."""
-    from learning.tasks.values import spelled_task
+    from learning.tasks.values import parted_task
 
-    task = spelled_task(project.task_type)
+    task = parted_task(project.task_type)
     with connection.cursor() as cursor:
         cursor.execute(VALUES, [list(items)])
         rows = cursor.fetchall()

@@ -1,0 +1,64 @@
+"""Answers that mark places of a picture, as pages show them and as their forms send them back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from annotator.errors import InvalidError
+from annotator.models import Label
+
+# A form names a box by whole numbers: a hundred thousand to the side.
+UNITS = 100_000
+_PART = re.compile(r"b(\d{1,6})-(\d{1,6})-(\d{1,6})-(\d{1,6})-(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class BoxPart:
+    """A marked box; sides in percent of the picture's."""
+
+    sides: tuple[float, float, float, float]
+    label: Label
+    voices: tuple[str, ...] = ()
+
+    is_box = True
+
+    @property
+    def place(self) -> str:
+        """How a form names the box without its label."""
+        return "b" + "-".join(str(round(side * UNITS / 100)) for side in self.sides)
+
+    @property
+    def key(self) -> str:
+        return f"{self.place}-{self.label.pk}"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (*self.sides, self.label.pk)
+
+    @property
+    def quote(self) -> str:
+        """Where it is, in words that can be read aloud."""
+        x, y, w, h = (round(side) for side in self.sides)
+        return f"{x} % right, {y} % down, {w} × {h} %"
+
+    def drawn(self) -> dict[str, str]:
+        """The sides as an SVG has them."""
+        return {name: f"{side:.3f}%" for name, side in zip("xywh", self.sides, strict=True)}
+
+
+def part_of(one: dict[str, Any], label: Label) -> BoxPart:
+    """A box of a stored value."""
+    x, y, w, h = (100 * float(one[side]) for side in "xywh")
+    return BoxPart((x, y, w, h), label)
+
+
+def box_of(key: str) -> dict[str, Any]:
+    """The box that a form names. Raises InvalidError for a name that is none."""
+    found = _PART.fullmatch(key)
+    if found is None:
+        raise InvalidError("The form is too old. Reload it and choose again.", field="part")
+    *sides, label = map(int, found.groups())
+    box: dict[str, Any] = {name: side / UNITS for name, side in zip("xywh", sides, strict=True)}
+    return box | {"label": label}
