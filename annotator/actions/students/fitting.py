@@ -279,6 +279,32 @@ def _next_number(project: Project) -> int:
     return number
 
 
+def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
+    """Let the student that serves predict items that came after it. False where none did."""
+    from learning import students
+    from learning.students.predictions import read_predictions, write_predictions
+
+    serving = project.current_student
+    if serving is None or not serving.folder:
+        return False
+    of_vectors = students.STUDENTS[serving.kind].needs == "encodings"
+    if of_vectors and serving.encoding_id != encoding.pk:
+        return False  # it reads other vectors than there are now
+    folder = students_folder(project.pk) / serving.folder
+    items = open_matrix(encoding).view() if of_vectors else _Texts(project)
+    if len(items) > encoding.rows or read_predictions(folder / "pool").rows >= len(items):
+        return (
+            False  # what has no vector yet is not chosen from: the training behind it comes again
+        )
+    write_predictions(
+        folder / "pool",
+        students.load(folder),
+        items,
+        lambda done, of: run.progress(done, of, "Predicting"),
+    )
+    return True
+
+
 def put_to_use(version: StudentVersion) -> None:
     """Let the queue follow a version that took over, and remove files that it made needless."""
     project = version.project

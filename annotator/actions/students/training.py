@@ -52,8 +52,11 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
         return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
     version, predictions = fitting.learn(run, project, encoding, lesson, HEAD)
     knowledge = _knowledge(project, encoding, predictions, version)
-    if Project.objects.filter(pk=project.pk, current_student=version).exists():
+    serving = Project.objects.select_related("current_student").get(pk=project.pk)
+    if serving.current_student == version:
         _refill(run, project, encoding, knowledge)
+    elif fitting.catch_up(run, serving, encoding):
+        _refill(run, project, encoding, knowledge_of(serving, encoding))
     promoting.reconsider(run)
     fitting.forget_old_files(project)
     flagging.wish(project)

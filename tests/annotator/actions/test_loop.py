@@ -31,6 +31,7 @@ from annotator.models import (
     VerdictSource,
     VerdictState,
 )
+from learning.students.predictions import read_predictions
 from learning.types import Selection
 from tests.factories import make_items, make_project
 
@@ -145,9 +146,13 @@ class TestLoop:
         assert project.current_student.number > first.number
         promoting.promote(project, first)
         label_some(project, ana, truth, 12)
+        make_items(project, ["a courier with one more parcel"])
+        encoding.wish_encoding(project)
         work()
         project.refresh_from_db()
         assert project.current_student_id == first.pk
+        pool = encoding.students_folder(project.pk) / project.current_student.folder / "pool"
+        assert read_predictions(pool).rows == 61, "the pinned one speaks of what came after it"
         assert StudentVersion.objects.count() > 2
 
 
