@@ -15,8 +15,12 @@ function searchable(label) {
   return { ...label, plain: plain(label.name), whole, words, spoken: words.join(" "), about: plain(label.description) };
 }
 
-/** Labels whose name, key or description fits what was typed, best first. */
-export function search(labels, typed) {
+/**
+ * Labels whose name, key or description fits what was typed, best first, `most` at most and one above to
+ * tell that there are more. When so many names begin with what was typed,
+ * only a name that is just this is still looked for.
+ */
+export function search(labels, typed, most = Infinity) {
   const wanted = plain(typed.trim());
   const words = wanted.split(/[\s›>]+/).filter(Boolean);
   const phrase = words.join(" ");
@@ -26,14 +30,25 @@ export function search(labels, typed) {
     if (label.spoken.includes(phrase)) return 2;
     if (words.every((word) => label.words.some((w) => w.startsWith(word)))) return 3;
     if (words.every((word) => label.whole.includes(word))) return 4;
-    if (words.every((word) => label.whole.includes(word) || label.about.includes(word))) return 5;
-    return label.key.toLowerCase() === wanted ? 6 : -1;
+    return words.every((word) => label.whole.includes(word) || label.about.includes(word)) ? 5 : -1;
   };
-  return labels
-    .map((label) => [rank(label), label])
-    .filter(([place]) => place >= 0)
-    .sort(([a], [b]) => a - b)
-    .map(([, label]) => label);
+  const places = Array.from({ length: 7 }, () => []);
+  const longest = words.reduce((a, b) => (b.length > a.length ? b : a), "");
+  let isFull = false;
+  for (const label of labels) {
+    if (isFull) {
+      if (label.plain === wanted) places[0].push(label);
+      continue;
+    }
+    const isKey = label.key.length === wanted.length && label.key.toLowerCase() === wanted;
+    // Most labels fit in no way: they are passed over at the first look.
+    const may = label.spoken.includes(longest) || label.whole.includes(longest) || label.about.includes(longest);
+    const place = may ? rank(label) : -1;
+    if (place >= 0) places[place].push(label);
+    else if (isKey) places[6].push(label);
+    isFull = places[1].length > most;
+  }
+  return places.flat().slice(0, most + 1);
 }
 
 /** A line among what was found that is no label. */
@@ -418,7 +433,7 @@ export class Answers {
 
   #find() {
     this.#cursor = 0;
-    const every = search(this.#labels, this.input.value);
+    const every = search(this.#labels, this.input.value, FOUND_AT_MOST);
     this.#foundLabels = every.slice(0, FOUND_AT_MOST);
     const template = document.getElementById("row-template");
     const rows = this.#foundLabels.map((label, place) => {
@@ -433,7 +448,7 @@ export class Answers {
       return option;
     });
     if (!rows.length) rows.push(unfit("No label fits. Escape goes back."));
-    if (every.length > FOUND_AT_MOST) rows.push(unfit(`… and ${every.length - FOUND_AT_MOST} more: type on.`));
+    if (every.length > FOUND_AT_MOST) rows.push(unfit("… and more: type on."));
     this.found.replaceChildren(...rows);
     this.found.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
