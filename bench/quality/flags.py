@@ -1,7 +1,8 @@
 """Wrong labels found: every detector beside cleanlab's scores, on the same held-out probabilities.
 
-The combination's prior is fitted on the other sets each time. `python -m bench.quality.flags --prior`
-fits it on all of them, which is what is shipped.
+Each case is filed in bench/quality/measured, so a run that is stopped goes on where it was. The
+combination's prior is fitted on the other sets each time. `python -m bench.quality.flags --prior` fits it
+on all of them, which is what is shipped; `--filed` prints what is filed and measures nothing.
 """
 
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figures import ROOT, Figure, code_hash, conclude, kept
+from bench.quality import filed
 from bench.quality.gathered import Case, cases, evidence
 from learning.audit.detectors import DETECTORS
 from learning.audit.detectors.belief import Belief
@@ -41,12 +43,39 @@ def figures(grid: str) -> list[Figure]:
     for place, case in enumerate(every, start=1):
         lines[case] = measured(case)
         print(f"flags: {place} of {len(every)} cases", flush=True)
-    combined = {case: _combined(case, lines) for case in every}
-    return _report(every, lines, combined)
+    return _report(every, lines, {case: combined(case, lines) for case in every})
+
+
+def filed_figures(grid: str) -> list[Figure]:
+    """The same of the cases that are filed; nothing is measured."""
+    found = {case: filed.get(case, code_hash(*CODE)) for case in cases(grid)}
+    lines = {case: line for case, line in found.items() if line is not None}
+    print(f"Filed are {len(lines)} of {len(found)} cases.")
+    return _report(list(lines), lines, {case: combined(case, lines) for case in lines})
 
 
 def measured(case: Case) -> Found:
-    """What `measure` tells, from its file where the code is still the same."""
+    """The figures of a case, from the repository where the code is still the same."""
+    code = code_hash(*CODE)
+    line = filed.get(case, code)
+    if line is None:
+        found = _table(case)
+        line = filed.put(case, code, figures=found["figures"], slope=found["slope"])
+    return line
+
+
+def combined(case: Case, lines: Mapping[Case, Found]) -> Found:
+    """What the combination does on a case, with a prior from the other sets that are measured."""
+    others = [line["slope"] for other, line in lines.items() if other.family != case.family]
+    told: Found = lines[case].get("combined", {})
+    if told.get("others") != len(others):
+        told = {**_combined(case, others), "others": len(others)}
+        filed.put(case, code_hash(*CODE), combined=told)
+    return told
+
+
+def _table(case: Case) -> Found:
+    """What `measure` tells, which is large, from a file of this machine if it is there."""
     name = f"{case.what}-{case.grid}-{case.seed}".replace(" ", "-").replace("%", "")
     return kept(f"quality/flags/{name}", code_hash(*CODE), partial(measure, case))
 
@@ -99,12 +128,12 @@ def prior_of(slopes: Iterable[list[float]]) -> dict[str, list[float]]:
     }
 
 
-def _combined(case: Case, lines: Mapping[Case, Found]) -> Found:
-    """The combination on a case with a prior from sets of other families."""
-    others = [line["slope"] for other, line in lines.items() if other.family != case.family]
-    prior = prior_of(others)
+def _combined(case: Case, slopes: list[list[float]]) -> Found:
+    """The combination on a case with a prior from these slopes of other sets."""
+    prior = prior_of(slopes)
     belief = Belief(mean=np.array(prior["mean"]), covariance=np.diag(np.square(prior["deviation"])))
-    table, wrong = np.array(lines[case]["table"]), np.array(lines[case]["wrong"])
+    known = _table(case)
+    table, wrong = np.array(known["table"]), np.array(known["wrong"])
     chance = belief.chance(table)
     found = _judged(-chance, wrong)
     first = np.argsort(-chance, kind="stable")
@@ -113,7 +142,11 @@ def _combined(case: Case, lines: Mapping[Case, Found]) -> Found:
         table[then], np.random.default_rng(case.seed)
     )
     actual = float(wrong[then].mean())
-    return {**found, "covered": told.low <= actual <= told.high, "off": (told.value or 0) - actual}
+    return {
+        **found,
+        "covered": bool(told.low <= actual <= told.high),
+        "off": (told.value or 0) - actual,
+    }
 
 
 @cache
@@ -189,10 +222,10 @@ def _figures(
         found.append(_figure("worst_minus_cleanlab_best", min(gaps.values()), "ap", ">=", -0.005))
         found.append(_figure("mean_minus_cleanlab_best", _mean(gaps.values()), "ap", ">=", 0))
         for name, least in (("trec6", 0.05), ("ag_news", 0.05), ("banking77", 0)):
-            gap = gaps[f"{name} confusable 10%"]
-            found.append(
-                _figure(f"{name}.confusable_10.minus_cleanlab_best", gap, "ap", ">=", least)
-            )
+            gap = gaps.get(f"{name} confusable 10%")
+            if gap is not None:
+                key = f"{name}.confusable_10.minus_cleanlab_best"
+                found.append(_figure(key, gap, "ap", ">=", least))
     real = [what for what in ours if what.endswith("as it is")]
     for name in sorted({name for what in real for name in parts[what]}):
         # Where a part has nothing to say, no order of the labels is better than another
@@ -224,4 +257,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main() if "--prior" in sys.argv else conclude("quality-flags", "quick", figures("quick"))
+    if "--prior" in sys.argv:
+        main()
+    elif "--filed" in sys.argv:
+        conclude("quality-flags-filed", "quick", filed_figures("quick"))
+    else:
+        conclude("quality-flags", "quick", figures("quick"))
