@@ -1,0 +1,86 @@
+"""Boxes from a zip of images to verdicts, and from verdicts to files."""
+
+import json
+from io import BytesIO
+from uuid import uuid4
+
+import pytest
+
+from annotator.actions.desk import assigning, labeling
+from annotator.actions.exports import exporting
+from annotator.actions.exports.exporting import Options, create_snapshot
+from annotator.actions.imports import importing
+from annotator.actions.imports.importing import look
+from annotator.actions.projects import starting
+from annotator.actions.verdicts import agreeing, settling
+from annotator.errors import InvalidError
+from annotator.models import BatchState, Project
+from tests.annotator.actions.test_importing import run
+from tests.annotator.formats.test_images import packed, picture
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+
+
+def exported(project, format):
+    snapshot = create_snapshot(project, Options.from_json({"format": format, "pack": "file"}))
+    run(snapshot.job)
+    snapshot.refresh_from_db()
+    return exporting.path_of(snapshot).read_bytes()
+
+
+def test_a_zip_of_images_becomes_boxes_in_pixels(cast):
+    data = packed(a=picture(size=(80, 40)), b=picture(colour=(0, 9, 0)))
+    batch = starting.open_project(cast.lea, BytesIO(data), file_name="pets.zip")
+    mapping = look(batch).mapping
+    options = importing.Options()
+    batch = starting.begin(
+        batch,
+        mapping,
+        options,
+        cast.lea,
+        task_type="boxes",
+        labels=[("Cat", "purrs"), ("Dog", "")],
+    )
+    batch.refresh_from_db()
+    run(batch.job)
+    batch.refresh_from_db()
+    assert batch.state == BatchState.DONE
+    project = Project.objects.get(pk=batch.project_id)
+    Project.objects.filter(pk=project.pk).update(overlap=2)
+    project.refresh_from_db()
+    cat = project.labels.get(name="Cat").pk
+    people = [cast.lea, cast.ana]
+    project.memberships.get_or_create(user=cast.ana, defaults={"role": "annotator"})
+    for at, user in enumerate(people):
+        voice = assigning.voice_of(project, user)
+        for lease in assigning.lease(project, voice, 2):
+            box = {"x": 0.25 + 0.02 * at, "y": 0.1, "w": 0.5, "h": 0.5, "label": cat}
+            with pytest.raises(InvalidError, match="Box 1 reaches over the edge"):
+                labeling.submit(
+                    project,
+                    voice,
+                    uuid=uuid4(),
+                    assignment_id=lease.pk,
+                    value={"boxes": [box | {"w": 0.9}]},
+                )
+            value = {"boxes": [box]}
+            labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, value=value)
+    settling.settle_now(project)
+    told = agreeing.figures(project)
+    assert told["distance"] == "boxes"
+    assert told["closeness"]["value"] == 1
+
+    coco = json.loads(exported(project, "coco"))
+    sizes = {each["id"]: (each["width"], each["height"]) for each in coco["images"]}
+    found = {sizes[one["image_id"]]: one["bbox"] for one in coco["annotations"]}
+    assert found[80, 40] == [20.8, 4, 40, 20]
+    rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
+    assert {(row["width"], row["height"]) for row in rows} == set(sizes.values())
+    assert rows[0]["boxes"] == [{"label": "Cat", "x": 0.26, "y": 0.1, "w": 0.5, "h": 0.5}]
+    with pytest.raises(InvalidError, match="such items"):
+        exported(project, "doccano")
