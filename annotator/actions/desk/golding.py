@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from annotator.actions.projects.schema import check_labels
+from annotator.actions.projects.schema import LABELS, check_labels
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotator,
@@ -79,6 +79,8 @@ def add(
     """
     if not 0 < len(items) <= MOST_AT_ONCE:
         raise InvalidError(f"Choose 1 to {MOST_AT_ONCE:,} items.", field="items")
+    if project.shape != LABELS:
+        raise InvalidError("Gold items are for answers that are labels; here answers are more.")
     verdicts = Verdict.objects.decided().filter(project=project, source__in=KNOWN)
     known = dict(
         verdicts.filter(item__in=[item.pk for item in items]).values_list("item", "labels")
