@@ -10,7 +10,7 @@ from annotator.actions.desk.assigning import voice_of
 from annotator.actions.teachers import teachers
 from annotator.errors import InvalidError
 from annotator.models import Annotation, Outcome, Project, Verdict
-from annotator.web.marks import Part, marked, value_of
+from annotator.web.marks import TextPart, marked, value_of
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def decided(project, said):
 class TestMarkedText:
     def test_places_that_overlap_are_nested_named_at_their_ends_and_escaped(self, project):
         person, place = project.labels.order_by("column")
-        text = marked(TEXT, [Part(0, 11, person, ""), Part(8, 27, place, "")])
+        text = marked(TEXT, [TextPart(0, 11, person, ""), TextPart(8, 27, place, "")])
         assert text.startswith('<mark class="span own hue-0 deep-0 from">Ada met </mark>')
         assert "&lt;b" in text
         assert "<b>" not in text
@@ -60,7 +60,7 @@ class TestMarkedText:
         assert f'<mark class="span own hue-1 deep-1 from">{inner}</mark>' in text
 
     def test_a_redacted_text_has_no_places_left(self, project):
-        assert marked("", [Part(0, 3, project.labels.first(), "")]) == ""
+        assert marked("", [TextPart(0, 3, project.labels.first(), "")]) == ""
 
 
 class TestScreens:
@@ -161,6 +161,6 @@ class TestScreens:
             teachers.create_teacher(project, None, name="Zero", plugin="zero-shot")
 
     def test_a_form_names_places_or_is_refused(self):
-        assert value_of(["0-3-7", ""]) == value((0, 3, 7))
+        assert value_of(["0-3-7", ""], "spans") == value((0, 3, 7))
         with pytest.raises(InvalidError, match="too old"):
-            value_of(["0-3"])
+            value_of(["0-3"], "spans")
