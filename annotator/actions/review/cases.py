@@ -37,10 +37,9 @@ SELECT item_id, min(tier) AS tier, min(rank) AS rank FROM (
             SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id))
     UNION ALL
     SELECT f.item_id, CASE WHEN f.kind IN ('person', 'definition') THEN 0 ELSE 1 END, f.rank
-    FROM annotator_flag f
-    WHERE f.project_id = %(project)s AND f.state = 'open' AND (f.kind = 'person' OR EXISTS (
-        SELECT 1 FROM annotator_verdict v
-        WHERE v.item_id = f.item_id AND v.state = 'decided' AND (
+    FROM annotator_flag f LEFT JOIN annotator_verdict v ON v.item_id = f.item_id
+    WHERE f.project_id = %(project)s AND f.state = 'open' AND (f.kind = 'person' OR (
+        v.state = 'decided' AND (
             v.labels = f.labels OR (f.kind = 'definition' AND v.labels @> f.labels))))
 ) each GROUP BY item_id
 """
