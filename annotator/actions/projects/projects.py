@@ -168,13 +168,7 @@ def change_project(
         if "consensus" in changed:
             skills.wish(project)
         if "strategy" in changed:
-            StrategyChange.objects.create(
-                project=project,
-                before=before["strategy"],
-                after=project.strategy,
-                simulation=because,
-                changed_by=by,
-            )
+            _note_strategy(project, before["strategy"], because, by)
         if "entry_items" in changed and before["entry_items"] == 0:
             entering.admit_those_at_work(project)
         if changed & REFILLING:
@@ -182,6 +176,18 @@ def change_project(
         if "training_paused" in changed and not project.training_paused:
             settling.wish_training(project)
     return project
+
+
+def _note_strategy(
+    project: Project, before: str, because: Simulation | None, by: User | None
+) -> None:
+    StrategyChange.objects.create(
+        project=project,
+        before=before,
+        after=project.strategy,
+        simulation=because,
+        changed_by=by,
+    )
 
 
 def _changes_encoder(project: Project, settings: dict[str, Any]) -> bool:

@@ -92,6 +92,16 @@ def add_label(
     return add_labels(project, [(name, key, description, hotkey)], parent=parent)[0]
 
 
+def _check_open(project: Project) -> None:
+    """Raise ConflictError where answers name no labels, or those that their type brings."""
+    if not project.task.has_labels:
+        raise ConflictError("Answers of this type of project name no labels.")
+    if project.task.begins_with and Label.objects.filter(project=project).exists():
+        raise ConflictError(
+            "The answers of this type of project are fixed: rename or archive them."
+        )
+
+
 def add_labels(
     project: Project,
     entries: Sequence[tuple[str, str, str, str]],
@@ -103,12 +113,7 @@ def add_labels(
     Where labels are grades, the first is the lowest, and one named by a digit has it as its key. In a
     tree names are paths, and branches that are missing are added too.
     """
-    if not project.task.has_labels:
-        raise ConflictError("Answers of this type of project name no labels.")
-    if project.task.begins_with and Label.objects.filter(project=project).exists():
-        raise ConflictError(
-            "The answers of this type of project are fixed: rename or archive them."
-        )
+    _check_open(project)
     with transaction.atomic():
         # Parts two people who add a label at once: columns are given out one by one.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
