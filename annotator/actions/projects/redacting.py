@@ -14,6 +14,7 @@ from annotator.actions.desk import assigning
 from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.imports.media import image_path
+from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Annotation,
@@ -45,6 +46,8 @@ def redact_item(item: Item, by: str) -> int:
     """
     image, project_id = item.image, item.project_id
     with transaction.atomic():
+        # Parts us from who decides the item by the texts that are about to go.
+        sealing.hold(project_id)
         _open_door(by, "redact item", item.pk)
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
         Flag.objects.filter(item=item).update(reason="", evidence=[])

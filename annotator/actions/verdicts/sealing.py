@@ -88,10 +88,16 @@ def _decoded(value: str | None) -> Any:
     return None if value is None else json.loads(value)
 
 
+def hold(project_id: int) -> None:
+    """Let nobody else seal, nor decide what follows from it, until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SEAL_LOCK, project_id])
+
+
 def _seal_batch(project_id: int, follow: Callable[[list[int]], object] | None) -> list[int]:
     with transaction.atomic(), connection.cursor() as cursor:
         # Parts two sealers of one project: positions have no gaps and no doubles.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SEAL_LOCK, project_id])
+        hold(project_id)
         cursor.execute(_UNSEALED, [project_id, BATCH])
         rows = cursor.fetchall()
         if not rows:
