@@ -136,27 +136,30 @@ class Ranking(Wordless):
         self, items: Sequence[Sequence[Given]], truth: Sequence[Any | None] | None = None
     ) -> Votes:
         """Votes on each two candidates, both ways round, "is this one better than that?"."""
-        rows: list[tuple[int, int, bool, float]] = []
+        item: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        better: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
+        annotator: list[int] = []
+        weights: list[float] = []
         right: list[bool] = []
         settled: list[bool] = []
         for number, given in enumerate(items):
             sure = None if truth is None else truth[number]
             known = None if sure is None else _places(sure["order"])
             places = [_places(one.value["order"]) for one in given]
-            candidates = sorted(places[0] if places else known or {})
-            for a, b in permutations(candidates, 2):
-                rows += [
-                    (len(settled), one.annotator, place[a] < place[b], one.weight)
-                    for one, place in zip(given, places, strict=True)
-                ]
-                settled.append(known is not None)
-                right.append(known is not None and known[a] < known[b])
+            pairs = list(permutations(sorted(places[0] if places else known or {}), 2))
+            item.append(len(settled) + np.repeat(np.arange(len(pairs)), len(given)))
+            said = [place[a] < place[b] for a, b in pairs for place in places]
+            better.append(np.array(said, dtype=np.bool_))
+            annotator += [one.annotator for one in given] * len(pairs)
+            weights += [one.weight for one in given] * len(pairs)
+            settled += [known is not None] * len(pairs)
+            right += [known is not None and known[a] < known[b] for a, b in pairs]
         return Votes(
             items=len(settled),
-            item=np.array([row[0] for row in rows], dtype=np.int64),
-            annotator=np.array([row[1] for row in rows], dtype=np.int64),
-            answers=np.array([[row[2]] for row in rows], dtype=np.float32).reshape(-1, 1),
-            weights=np.array([row[3] for row in rows], dtype=np.float64),
+            item=np.concatenate(item),
+            annotator=np.array(annotator, dtype=np.int64),
+            answers=np.concatenate(better).astype(np.float32).reshape(-1, 1),
+            weights=np.array(weights, dtype=np.float64),
             multi_label=True,
             truth=np.array(right, dtype=np.bool_).reshape(-1, 1),
             settled=np.array(settled, dtype=np.bool_),
