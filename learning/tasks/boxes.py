@@ -1,6 +1,5 @@
 """Boxes: an answer marks rectangles of a picture, each with a label; none at all is an answer too."""
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -111,7 +110,7 @@ def _read(name: str, given: object, labels: Collection[int]) -> Box:
         told = f"{name}: {side} must be a share of the picture between 0 and 1, not {number!r:.40}."
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ShapeError(told)
-        if not math.isfinite(number) or not -SLACK <= number <= 1 + SLACK:
+        if not -SLACK <= number <= 1 + SLACK:  # nor is NaN, or a whole number that no float holds
             raise ShapeError(told)
     label = given["label"]
     if isinstance(label, bool) or not isinstance(label, int) or label not in labels:

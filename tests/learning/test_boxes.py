@@ -66,6 +66,7 @@ def test_figures_count_what_is_missing_and_what_is_too_much():
         ((0, 0, 0, 0.1, 1), "Box 1 is empty"),
         ((0, 0, 12, 0.1, 1), "w must be a share of the picture"),
         ((0, float("nan"), 0.1, 0.1, 1), "y must be a share"),
+        ((0, 10**400, 0.1, 0.1, 1), "y must be a share"),
         ((0, True, 0.1, 0.1, 1), "y must be a share"),
         ((0, 0, 0.1, 0.1, 9), "the label 9"),
     ],
