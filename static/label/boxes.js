@@ -285,7 +285,7 @@ export class Widget {
 
   /** A second finger zooms; what the first one had begun is as if it had not been. */
   #pinch() {
-    if (this.#drag?.began) this.#boxes = this.#drag.before;
+    if (this.#drag?.began) this.#boxes = this.#history.pop();
     const spread = this.#spread();
     this.#drag = { kind: "pinch", spread: spread.wide, zoom: this.#sheet.zoom, last: spread.middle };
     this.#selected = null;
