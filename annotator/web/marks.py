@@ -94,16 +94,26 @@ def _span_of(key: str) -> dict[str, Any]:
     return {"start": start, "end": end, "label": label}
 
 
-def side_by_side(said: Iterable[Annotation], text: str, labels: Mapping[int, Label]) -> list[Part]:
-    """Every place that somebody marked, once, with who did."""
+def side_by_side(
+    said: Iterable[Annotation], text: str, labels: Mapping[int, Label], had: Iterable[Part] = ()
+) -> list[Part]:
+    """Every place that somebody marked, once, with who did; `had` is what is decided.
+
+    Nobody draws a box twice alike: those of one thing are one place.
+    """
     voices: dict[str, list[str]] = {}
-    parts: dict[str, Part] = {}
+    parts: dict[str, TextPart] = {}
+    boxes: list[tuple[str, list[BoxPart]]] = []
     for each in said:
-        for part in parts_of(each.value, text, labels):
-            parts[part.key] = part
-            voices.setdefault(part.key, []).append(each.annotator.name)
+        name, found = each.annotator.name, parts_of(each.value, text, labels)
+        boxes.append((name, boxed.only(found)))
+        for part in found:
+            if isinstance(part, TextPart):
+                parts[part.key] = part
+                voices.setdefault(part.key, []).append(name)
     ordered = sorted(parts.values(), key=lambda part: part.order)
-    return [replace(each, voices=tuple(voices[each.key])) for each in ordered]
+    spans: list[Part] = [replace(each, voices=tuple(voices[each.key])) for each in ordered]
+    return spans + list[Part](boxed.things(boxes, boxed.only(had)))
 
 
 def marked(text: str, parts: Iterable[Part]) -> SafeString:

@@ -184,7 +184,7 @@ def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, 
     is_decided = verdict is not None and verdict.state == VerdictState.DECIDED
     had = words.marked_in(verdict, item, labels)
     kept = {part.key for part in had}
-    places = marks.side_by_side([each.annotation for each in said], item.text, labels)
+    places = marks.side_by_side([each.annotation for each in said], item.text, labels, had)
     return {
         # Without a verdict, what most voices marked.
         "places": [

@@ -135,10 +135,16 @@ def _voted(marks: Marks, answers: Sequence[BoxAnswer]) -> tuple[Box, bool]:
     for place, box in marks.items():
         weights[box.label] = weights.get(box.label, 0.0) + answers[place].weight
     label = min(weights, key=lambda one: (-weights[one], one))
-    mine = [(box, answers[place].weight) for place, box in marks.items() if box.label == label]
-    # Corners and not sizes are averaged, so that the middle box lies between the others.
-    edges = [(box.x, box.y, box.x + box.w, box.y + box.h) for box, _ in mine]
-    left, top, right, bottom = np.average(edges, axis=0, weights=[weight for _, weight in mine])
+    mine = {place: box for place, box in marks.items() if box.label == label}
+    box = between(list(mine.values()), [answers[place].weight for place in mine])
     ordered = sorted(weights.values(), reverse=True)
     tied = len(ordered) > 1 and ordered[0] - ordered[1] <= TIE
-    return Box(left, top, right - left, bottom - top, label), tied
+    return box, tied
+
+
+def between(boxes: Sequence[Box], weights: Sequence[float] | None = None) -> Box:
+    """The box whose corners are the weighted mean of those of boxes of one label, at least one."""
+    # Corners and not sizes are averaged, so that the middle box lies between the others.
+    edges = [(box.x, box.y, box.x + box.w, box.y + box.h) for box in boxes]
+    left, top, right, bottom = np.average(edges, axis=0, weights=weights)
+    return Box(left, top, right - left, bottom - top, boxes[0].label)
