@@ -192,6 +192,9 @@ export class Widget {
       this.#at = at;
       this.#tie();
     } else if (event.target.closest("[data-places]")) this.#place(at);
+    // Who pressed it by keys goes on from there; a mouse leaves no focus behind.
+    const pressed = "ties" in event.target.dataset ? "[data-ties]" : "[data-places]";
+    if (event.detail === 0) this.list.children[this.#at]?.querySelector(pressed).focus();
   }
 
   #grab(event) {
@@ -266,13 +269,13 @@ export class Widget {
     const number = Object.assign(document.createElement("span"), { className: "place", textContent: place });
     const key = Object.assign(document.createElement("kbd"), { textContent: row.key, hidden: !row.key });
     button.append(number, key);
-    button.setAttribute("aria-label", isPlaced ? `Place ${place}: take it away` : "No place: give the next one");
+    button.setAttribute("aria-label", `${isPlaced ? `Place ${place}: take it away` : "No place: give the next one"}: ${row.text.slice(0, 80)}`);
     const text = Object.assign(document.createElement("div"), { className: "candidate-text", dir: "auto", textContent: row.text });
     const tie = Object.assign(document.createElement("button"), { type: "button", className: "act tie", textContent: "=" });
     tie.dataset.ties = "";
     tie.hidden = !at;
     tie.setAttribute("aria-pressed", String(row.tied));
-    tie.setAttribute("aria-label", "Equal to the one above");
+    tie.setAttribute("aria-label", `Equal to the one above: ${row.text.slice(0, 80)}`);
     line.append(grip, button, text, tie);
     return line;
   }

@@ -67,3 +67,7 @@ def test_an_order_is_given_by_keys_and_by_dragging_and_taken_back(visit, cast, p
     label.press("Backspace")
     expect(page.locator("#said")).to_contain_text("Taken back")
     assert rows.all_inner_texts() == [shown[3], *shown[:3]]
+    page.locator("[data-places]").nth(0).focus()
+    label.press("Enter")
+    expect(page.locator(".candidate.here [data-places]")).to_be_focused()
+    expect(page.get_by_label(f"No place: give the next one: {shown[3]}")).to_be_focused()
