@@ -279,6 +279,7 @@ export class Widget {
     if (this.#fingers.size > 1) return this.#pinch();
     const from = this.#sheet.shares(event.clientX, event.clientY);
     if (event.button === 1 || event.altKey) this.#drag = { kind: "pan" };
+    else if (event.shiftKey) this.#drag = { kind: "draw" };
     else this.#drag = this.#grip(from, this.#sheet.reach(ROOM_PX[event.pointerType] ?? ROOM_PX.mouse)) ?? { kind: "draw" };
     Object.assign(this.#drag, { from, screen: [event.clientX, event.clientY], before: this.#boxes, began: false });
   }

@@ -78,6 +78,12 @@ def test_boxes_go_round_the_loop(visit, cast, project):
     drag((0.1, 0.2), (0.3, 0.6))
     drag((0.2, 0.4), (0.25, 0.4))
     drag((0.35, 0.6), (0.45, 0.7))
+    page.keyboard.down("Shift")
+    drag((0.2, 0.3), (0.3, 0.5))  # one within another is drawn, and the outer one stays
+    page.keyboard.up("Shift")
+    expect(rows).to_have_count(2)
+    desk.press("Backspace")
+    expect(rows).to_have_count(1)
     page.mouse.move(*at(0.5, 0.5))
     page.mouse.wheel(0, -400)
     page.wait_for_function(
