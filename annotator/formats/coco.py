@@ -17,7 +17,11 @@ class Coco:
 
     Images without a verdict, or whose file was redacted, are left out: an image without boxes says in
     COCO that there is nothing in it.
+
+    labels: the project's, whose places are the ids of the categories: the same in every export.
     """
+
+    labels: tuple[str, ...] = ()
 
     shapes: ClassVar[tuple[str, ...]] = ("boxes",)
     exact: ClassVar[bool] = False
@@ -29,7 +33,7 @@ class Coco:
         """Write one object of all records that have a verdict; give their number."""
         images: list[dict[str, Any]] = []
         boxes: list[dict[str, Any]] = []
-        categories: dict[str, int] = {}
+        categories = {name: place for place, name in enumerate(self.labels, start=1)}
         for record in records:
             if record.get("boxes") is None or not record.get("width"):
                 continue

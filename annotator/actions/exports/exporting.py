@@ -26,7 +26,7 @@ from annotator.actions.imports.uploads import sentences_for_full_disks
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts import agreeing, settling, weighing
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.formats import WRITERS, Field
+from annotator.formats import WRITERS, Field, Writer
 from annotator.formats.archive import pack
 from annotator.models import (
     Annotator,
@@ -40,6 +40,7 @@ from annotator.models import (
     SnapshotState,
     User,
 )
+from learning.registry import parameters_of
 
 SCHEMA_VERSION = 1
 _ISO = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -237,7 +238,8 @@ def _build(snapshot: Snapshot, space: Path, progress: Progress) -> tuple[Path, d
         options.splits,
         lambda done, total: progress(min(done, total - 1), total, "Writing rows"),
     )
-    written = [_written(space, name, *table, options) for name, table in _tables(rows, options)]
+    writer = _writer(rows, options)
+    written = [_written(space, name, *table, writer) for name, table in _tables(rows, options)]
     images = _images(snapshot, options)
     manifest = _manifest(snapshot, rows, written, images)
     about = space / "manifest.json"
@@ -267,11 +269,16 @@ def _tables(
         yield f"annotations.{extension}", (rows.annotations(), rows.annotation_fields())
 
 
+def _writer(rows: Rows, options: Options) -> Writer:
+    """The format's writer with those of the wishes that it has a parameter for."""
+    wishes = {"formula_safe": options.formula_safe, "labels": rows.label_names}
+    known = parameters_of(WRITERS.create(options.format))
+    return WRITERS.create(options.format, {name: wishes[name] for name in wishes if name in known})
+
+
 def _written(
-    space: Path, name: str, rows: Iterator[dict[str, Any]], columns: list[Field], options: Options
+    space: Path, name: str, rows: Iterator[dict[str, Any]], columns: list[Field], writer: Writer
 ) -> dict[str, Any]:
-    parameters = {"formula_safe": options.formula_safe} if options.format == "csv" else {}
-    writer = WRITERS.create(options.format, parameters)
     path = space / name
     with path.open("wb") as stream:
         count = writer.write(rows, columns, stream)

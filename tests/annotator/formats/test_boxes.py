@@ -27,10 +27,10 @@ RECORDS = [
 ]
 
 
-def written(name):
+def written(name, **parameters):
     stream = io.BytesIO()
     rows = [{"id": "", "text": "", "labels": None, **record} for record in RECORDS]
-    count = WRITERS.create(name).write(rows, FIELDS, stream)
+    count = WRITERS.create(name, parameters).write(rows, FIELDS, stream)
     return json.loads(stream.getvalue()), count
 
 
@@ -44,6 +44,13 @@ def test_coco_holds_pixels_and_leaves_out_what_nobody_decided():
         ("Dog", [400, 200, 80, 40]),
     ]
     assert told["annotations"][0]["area"] == 32_000
+
+
+def test_coco_numbers_categories_by_the_labels_of_the_project():
+    told, _ = written("coco", labels=("Bird", "Dog", "Cat"))
+    names = [(each["id"], each["name"]) for each in told["categories"]]
+    assert names == [(1, "Bird"), (2, "Dog"), (3, "Cat")]
+    assert [one["category_id"] for one in told["annotations"]] == [3, 2]
 
 
 def test_label_studio_holds_percent_and_the_size():
