@@ -1,6 +1,7 @@
 #!/bin/sh
 # The gates, each with its name and seconds: test.sh all|fast [what pytest shall run]
-# Two processes share the tests, file by file: those of a file may share a service or a folder.
+# Three processes share the tests, file by file: those of a file may share a service or a folder. Two
+# of them leave half of two cores idle, since tests wait for browsers, servers and jobs.
 set -eu
 depth=$1
 shift
@@ -20,7 +21,7 @@ gate() {
 }
 
 fast="not slow and not browser and not dataset"
-pytest="$bin/python -m pytest -q -n ${TEST_PROCESSES:-2} --dist loadfile --no-loadscope-reorder"
+pytest="$bin/python -m pytest -q -n ${TEST_PROCESSES:-3} --dist loadfile --no-loadscope-reorder"
 gate lint "$bin/ruff" check --quiet .
 gate format "$bin/ruff" format --quiet --check .
 gate types "$bin/mypy"
