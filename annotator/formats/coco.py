@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.boxes import in_pixels
@@ -21,7 +21,7 @@ class Coco:
     labels: the project's, whose places are the ids of the categories: the same in every export.
     """
 
-    labels: tuple[str, ...] = ()
+    labels: list[str] = field(default_factory=list)
 
     shapes: ClassVar[tuple[str, ...]] = ("boxes",)
     exact: ClassVar[bool] = False

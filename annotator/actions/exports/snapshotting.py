@@ -116,7 +116,7 @@ class Rows:
         self._options: dict[str, Any] = snapshot.options
         self._names = {label["id"]: label["export_name"] for label in self._frozen["labels"]}
         by_column = sorted(self._frozen["labels"], key=lambda label: label["column"])
-        self.label_names = tuple(label["export_name"] for label in by_column)
+        self.label_names = [label["export_name"] for label in by_column]
         self._voices = {voice["id"]: voice for voice in self._frozen["voices"]}
         self._project = Project(
             pk=snapshot.project_id,

@@ -47,7 +47,7 @@ def test_coco_holds_pixels_and_leaves_out_what_nobody_decided():
 
 
 def test_coco_numbers_categories_by_the_labels_of_the_project():
-    told, _ = written("coco", labels=("Bird", "Dog", "Cat"))
+    told, _ = written("coco", labels=["Bird", "Dog", "Cat"])
     names = [(each["id"], each["name"]) for each in told["categories"]]
     assert names == [(1, "Bird"), (2, "Dog"), (3, "Cat")]
     assert [one["category_id"] for one in told["annotations"]] == [3, 2]
