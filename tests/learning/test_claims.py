@@ -11,7 +11,7 @@ from learning.simulation import Schedule
 
 pytestmark = [pytest.mark.dataset, pytest.mark.slow]
 
-LABELS, SEEDS, MARGIN = 400, 3, 0.02
+LABELS, SEEDS, MARGIN = 400, 2, 0.02
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ class TestUp:
         self, system, data_dir, seed
     ):
         draw = random.Random(seed)
-        for _ in range(8):
+        for _ in range(4):
             server = Postgres(data_dir).running()
             if server is not None:
                 server.kill()
