@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from learning.matching import one_to_one
 from learning.types import require
 
 Value = Mapping[str, Any]
@@ -62,21 +63,12 @@ def iou(a: Box, b: Box) -> float:
 
 def paired(a: Sequence[Box], b: Sequence[Box], least: float = SAME) -> list[tuple[int, int, float]]:
     """Places of boxes of equal label that overlap by `least` at least, each box once, best first."""
-    near = sorted(
-        (-share, at, to)
+    return one_to_one(
+        (at, to, share)
         for at, one in enumerate(a)
         for to, other in enumerate(b)
         if one.label == other.label and (share := iou(one, other)) >= least
     )
-    found: list[tuple[int, int, float]] = []
-    taken_a: set[int] = set()
-    taken_b: set[int] = set()
-    for share, at, to in near:
-        if at not in taken_a and to not in taken_b:
-            taken_a.add(at)
-            taken_b.add(to)
-            found.append((at, to, -share))
-    return found
 
 
 def f1(a: Sequence[Box], b: Sequence[Box], least: float = SAME) -> float:

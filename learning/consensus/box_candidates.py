@@ -12,6 +12,7 @@ import numpy as np
 
 from learning.boxes import SAME, Box, iou
 from learning.consensus import ConsensusMethod
+from learning.consensus.presence import Presence
 from learning.consensus.skills import Skills
 from learning.types import Votes
 
@@ -76,31 +77,14 @@ def votes_of(
     truth: of each item the boxes known for sure, None where they are not; those are candidates too.
     """
     asked: list[tuple[int, Marks]] = []
-    rows: list[tuple[int, int, bool, float]] = []
-    settled: list[bool] = []
-    there: list[bool] = []
+    presence = Presence()
     for item, answers in enumerate(items):
         sure = None if truth is None else truth[item]
         known = [] if sure is None else [BoxAnswer(annotator=-1, boxes=sure)]
         for found in candidates_of([*answers, *known], least):
-            for place, answer in enumerate(answers):
-                rows.append((len(asked), answer.annotator, place in found, answer.weight))
-            there.append(len(answers) in found)
-            settled.append(sure is not None)
+            presence.ask(answers, found, settled=sure is not None)
             asked.append((item, found))
-    return (
-        Votes(
-            items=len(asked),
-            item=np.array([row[0] for row in rows], dtype=np.int64),
-            annotator=np.array([row[1] for row in rows], dtype=np.int64),
-            answers=np.array([[row[2]] for row in rows], dtype=np.float64).reshape(-1, 1),
-            weights=np.array([row[3] for row in rows], dtype=np.float64),
-            multi_label=True,
-            truth=None if truth is None else np.array(there, dtype=np.bool_).reshape(-1, 1),
-            settled=None if truth is None else np.array(settled, dtype=np.bool_),
-        ),
-        asked,
-    )
+    return presence.votes(with_truth=truth is not None), asked
 
 
 def settle(

@@ -7,9 +7,8 @@ So a method's skills are, of each voice, how often it marks what is there and wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from learning.consensus import ConsensusMethod
+from learning.consensus.presence import Presence
 from learning.consensus.skills import Skills
 from learning.spans import Span
 from learning.spans.scores import overlap
@@ -101,32 +100,14 @@ def votes_of(
     truth: of each item the spans known for sure, None where they are not; those are candidates too.
     """
     asked: list[tuple[int, Candidate]] = []
-    rows: list[tuple[int, int, bool, float]] = []
-    settled: list[bool] = []
-    there: list[bool] = []
+    presence = Presence()
     for item, answers in enumerate(items):
         sure = None if truth is None else truth[item]
         known = [] if sure is None else [SpanAnswer(annotator=-1, spans=sure)]
         for found in candidates_of([*answers, *known]):
-            for place, answer in enumerate(answers):
-                rows.append((len(asked), answer.annotator, place in found.marks, answer.weight))
-            there.append(len(answers) in found.marks)
-            settled.append(sure is not None)
+            presence.ask(answers, found.marks, settled=sure is not None)
             asked.append((item, found))
-    certain = np.array(settled, dtype=np.bool_)
-    return (
-        Votes(
-            items=len(asked),
-            item=np.array([row[0] for row in rows], dtype=np.int64),
-            annotator=np.array([row[1] for row in rows], dtype=np.int64),
-            answers=np.array([[row[2]] for row in rows], dtype=np.float64).reshape(-1, 1),
-            weights=np.array([row[3] for row in rows], dtype=np.float64),
-            multi_label=True,
-            truth=None if truth is None else np.array(there, dtype=np.bool_).reshape(-1, 1),
-            settled=None if truth is None else certain,
-        ),
-        asked,
-    )
+    return presence.votes(with_truth=truth is not None), asked
 
 
 def settle(

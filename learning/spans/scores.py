@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from learning.matching import one_to_one
 from learning.metrics import wilson
 from learning.spans import Span
 from learning.types import require
@@ -19,21 +20,12 @@ def overlap(a: Span, b: Span) -> float:
 
 def paired(a: Sequence[Span], b: Sequence[Span]) -> list[tuple[int, int, float]]:
     """Places of spans of equal label that overlap, each span once, with their overlap, best first."""
-    near = sorted(
-        (-overlap(one, other), at, to)
+    return one_to_one(
+        (at, to, overlap(one, other))
         for at, one in enumerate(a)
         for to, other in enumerate(b)
         if one.label == other.label and one.start < other.end and other.start < one.end
     )
-    found: list[tuple[int, int, float]] = []
-    taken_a: set[int] = set()
-    taken_b: set[int] = set()
-    for share, at, to in near:
-        if at not in taken_a and to not in taken_b:
-            taken_a.add(at)
-            taken_b.add(to)
-            found.append((at, to, -share))
-    return found
 
 
 def exact_f1(a: Sequence[Span], b: Sequence[Span]) -> float:
