@@ -262,6 +262,24 @@ def _kappa(observed: Table, expected: Table) -> Table:
     return 1 - ratio
 
 
+def with_interval(
+    n: int, coefficient: Callable[[Table], Table], rng: np.random.Generator | None
+) -> tuple[float | None, float | None, float | None]:
+    """A coefficient and its 95 % interval by drawing the n items again, from `FEWEST` items on.
+
+    coefficient: (b, n) weights of the items -> (b,), NaN where it is not defined; None stands for that.
+    """
+    value = float(coefficient(np.ones((1, n)))[0])
+    if not np.isfinite(value):
+        return None, None, None
+    if rng is None or n < FEWEST:
+        return value, None, None
+    drawn = coefficient(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
+    return value, float(low), float(high)
+
+
 def _estimate(
     counts: Table, coefficient: Callable[[Table], Table], rng: np.random.Generator | None
 ) -> Agreement:
@@ -270,16 +288,9 @@ def _estimate(
         return Agreement(value=None, low=None, high=None, same=None, items=0, answers=0)
     total = counts.sum(axis=1)
     equal = (np.square(counts) - counts).sum()
-    value = float(coefficient(np.ones((1, n)))[0])
-    low = high = None
-    if rng is not None and n >= FEWEST and np.isfinite(value):
-        draws = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)
-        found = coefficient(draws)
-        found = found[np.isfinite(found)]
-        tail = (1 - CONFIDENCE) / 2
-        low, high = (float(x) for x in np.quantile(found, [tail, 1 - tail]))
+    value, low, high = with_interval(n, coefficient, rng)
     return Agreement(
-        value=value if np.isfinite(value) else None,
+        value=value,
         low=low,
         high=high,
         same=float(equal / (total * (total - 1)).sum()),

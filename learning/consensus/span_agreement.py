@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.consensus.agreement import CONFIDENCE, FEWEST, RESAMPLES, Agreement
+from learning.consensus.agreement import Agreement, with_interval
 from learning.spans import Span
 from learning.spans.scores import exact_f1, near_f1
 from learning.spans.tags import touched
@@ -102,17 +102,10 @@ def _estimate(
     n = len(items)
     if not n:
         return Agreement(value=None, low=None, high=None, same=None, items=0, answers=0)
-    found = float(value(np.ones((1, n)))[0])
-    low = high = None
-    if rng is not None and n >= FEWEST and np.isfinite(found):
-        drawn = value(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64))
-        tail = (1 - CONFIDENCE) / 2
-        low, high = (
-            float(edge) for edge in np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
-        )
+    found, low, high = with_interval(n, value, rng)
     equal = [set(a) == set(b) for item in items for a, b in combinations(item.answers, 2)]
     return Agreement(
-        value=found if np.isfinite(found) else None,
+        value=found,
         low=low,
         high=high,
         same=float(np.mean(equal)) if equal else None,

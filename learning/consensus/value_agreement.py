@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.consensus.agreement import CONFIDENCE, FEWEST, RESAMPLES, Agreement
+from learning.consensus.agreement import Agreement, with_interval
 
 Table = NDArray[np.float64]
 Facets = Mapping[Any, Any]
@@ -79,15 +79,9 @@ def _estimate(
     n = len(items)
     if not n:
         return Agreement(value=None, low=None, high=None, same=None, items=0, answers=0)
-    found = float(value(np.ones((1, n)))[0])
-    low = high = None
-    if rng is not None and n >= FEWEST and np.isfinite(found):
-        drawn = value(rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64))
-        tail = (1 - CONFIDENCE) / 2
-        edges = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
-        low, high = float(edges[0]), float(edges[1])
+    found, low, high = with_interval(n, value, rng)
     return Agreement(
-        value=found if np.isfinite(found) else None,
+        value=found,
         low=low,
         high=high,
         same=float(np.mean([a == b for one in items for a, b in combinations(one, 2)])),
