@@ -15,22 +15,15 @@ from annotator.models import (
     Project,
     Simulation,
 )
-from tests.annotator.simulated import finished, labelled_file, labelled_project, wish, work
+from tests.annotator.simulated import finished, labelled_file, wish, work
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch):
-    rung = []
-    monkeypatch.setattr(jobs, "ring", lambda job_id, queue, due_in_seconds=0: rung.append(job_id))
-    return rung
-
-
-@pytest.fixture
-def tickets(cast):
-    return labelled_project(cast)
+def no_bells(monkeypatch):
+    monkeypatch.setattr(jobs, "ring", lambda *_, **__: None)
 
 
 class TestFiles:
