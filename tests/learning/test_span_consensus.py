@@ -124,3 +124,25 @@ class TestAgreement:
         assert span_f1(self.items([CITY], [], times=3), rng).low is None
         assert span_f1([], rng).value is None
         assert word_alpha(self.items([], [])).value is None, "nobody could have differed"
+
+
+def test_what_is_known_of_an_item_answers_each_of_its_questions():
+    """Of three candidates one is true, one is not, and one item's truth is not known."""
+    one, other, third = Span(0, 4, 1), Span(10, 14, 1), Span(0, 4, 2)
+    items = [[SpanAnswer(annotator=7, spans=[one])], [SpanAnswer(annotator=7, spans=[third])]]
+    votes, asked = votes_of(items, truth=[[other], None])
+    marked = [span for _, candidate in asked for span in candidate.marks.values()]
+    assert votes.truth is not None
+    assert votes.settled is not None
+    told = dict(zip(marked, votes.truth[:, 0].tolist(), strict=True))
+    assert told == {one: False, other: True, third: False}
+    assert dict(zip(marked, votes.settled.tolist(), strict=True)) == {
+        one: True,
+        other: True,
+        third: False,
+    }
+    assert dict(zip(marked, votes.answers[:, 0].tolist(), strict=True)) == {
+        one: 1,
+        other: 0,
+        third: 1,
+    }
