@@ -2,7 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -17,12 +16,11 @@ from annotator.actions.teachers import (
     annotating,
     budgets,
     endpoints,
-    pacing,
     teacher_runs,
     teachers,
 )
 from annotator.actions.verdicts import sealing, settling
-from annotator.errors import ConflictError, ForbiddenError, InvalidError
+from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotation,
     Endpoint,
@@ -36,9 +34,8 @@ from annotator.models import (
     TeacherRun,
     Verdict,
 )
-from annotator.runtime.destinations import NotAllowedError
-from learning.errors import BudgetSpentError, RunStoppedError
-from tests.annotator.teaching import KEY, PRICES, admin, teacher_on, work_off
+from learning.errors import BudgetSpentError
+from tests.annotator.teaching import KEY, teacher_on, work_off
 from tests.factories import make_items, make_project, make_user
 from tests.llm import plays
 from tests.llm.loopback import Loopback, echo, silent, slow
@@ -62,131 +59,6 @@ def honest(request, wire):
 
 def run_of(project, teacher, count=100, **options):
     return work_off(teacher_runs.start_run(project, teacher, None, count, **options))
-
-
-class TestEndpoints:
-    def test_only_admins_keep_the_list(self, cast):
-        with pytest.raises(ForbiddenError):
-            endpoints.register(cast.lea, "Mine", "http://127.0.0.1:11434/v1")
-        made = endpoints.register(admin(), " My  model ", "http://127.0.0.1:11434/v1/")
-        assert (made.name, made.base_url) == ("My model", "http://127.0.0.1:11434/v1")
-        with pytest.raises(ForbiddenError):
-            endpoints.change(made, cast.lea, enabled=False)
-        with pytest.raises(ConflictError):
-            endpoints.register(made.created_by, "Other", "http://127.0.0.1:11434/v1")
-
-    @pytest.mark.parametrize(
-        "url", ["http://169.254.169.254/v1", "ftp://host/", "https://u:p@host/", "https://host/?a"]
-    )
-    def test_bad_addresses_are_refused(self, db, url):
-        with pytest.raises(InvalidError):
-            endpoints.register(admin(), "Bad", url)
-        assert not Endpoint.objects.exists()
-
-    def test_a_key_is_sealed_and_belongs_to_project_and_host(self, cast, good):
-        project, teacher = teacher_on(good, cast)
-        row = EndpointKey.objects.get()
-        assert KEY.encode() not in bytes(row.sealed)
-        assert endpoints.key_of(project, teacher.endpoint).value == KEY
-        other = make_project(cast, name="Other")
-        assert endpoints.key_of(other, teacher.endpoint) is None
-        EndpointKey.objects.update(project=other)
-        with pytest.raises(ConflictError):
-            endpoints.key_of(other, teacher.endpoint)
-        EndpointKey.objects.update(project=project, host="evil.example.org")
-        with pytest.raises(ConflictError):
-            endpoints.key_of(project, teacher.endpoint)
-
-    def test_what_is_not_on_the_list_is_not_called(self, cast, good):
-        project, teacher = teacher_on(good, cast)
-        endpoints.change(teacher.endpoint, teacher.endpoint.created_by, enabled=False)
-        with endpoints.gateway() as way, pytest.raises(NotAllowedError):
-            endpoints.door(way, project, teacher.endpoint)
-        with pytest.raises(ConflictError):
-            teacher_runs.start_run(project, teacher, None, 5)
-        assert good.requests == []
-
-
-class TestPace:
-    @pytest.fixture
-    def waits(self, monkeypatch):
-        told = []
-        monkeypatch.setattr(pacing, "wait_for", lambda seconds, stopped: told.append(seconds))
-        return told
-
-    def pace(self, teacher):
-        return pacing.SharedPace(
-            teacher=teacher.pk, endpoint=teacher.endpoint_id, through=lambda work: work()
-        )
-
-    def other(self, teacher, cast):
-        return teachers.create_teacher(
-            teacher.project,
-            cast.lea,
-            name="Other",
-            plugin="openai",
-            endpoint=teacher.endpoint,
-            params={"model": "fake", **PRICES},
-        )
-
-    def test_an_endpoints_rate_holds_for_all_teachers_together(self, cast, good, waits):
-        _, teacher = teacher_on(good, cast)
-        endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=1)
-        for one in (teacher, teacher, self.other(teacher, cast)):
-            self.pace(one).take(0, stopped=lambda: False)
-        assert waits == pytest.approx([0, 60, 120], abs=20)
-
-    def test_a_teachers_rate_holds_for_all_its_runs_and_no_other(self, cast, good, waits):
-        _, teacher = teacher_on(good, cast, requests_per_minute=1)
-        for one in (teacher, teacher, self.other(teacher, cast)):
-            self.pace(one).take(0, stopped=lambda: False)
-        assert waits == pytest.approx([0, 60, 0], abs=20)
-
-    def test_whoever_is_told_to_wait_waits_in_all_runs(self, cast, good, waits):
-        _, teacher = teacher_on(good, cast)
-        self.pace(teacher).pause(600)
-        self.pace(teacher).take(0, stopped=lambda: False)
-        assert waits == pytest.approx([600], abs=60)
-
-    def test_calls_at_once_hold_for_all_who_ask_a_teacher_also_when_one_is_killed(self, db):
-        """Each run has a connection of its own; one that breaks off leaves its slots to others."""
-
-        def give_up():
-            return True
-
-        def close():
-            connection.close()  # that of the thread which does this
-
-        def slots(through):
-            return pacing.SharedSlots(teacher=7, count=2, through=through)
-
-        with (
-            ThreadPoolExecutor(max_workers=1) as one,
-            ThreadPoolExecutor(max_workers=1) as other,
-        ):
-            here, there = (
-                slots(lambda work, run=run: run.submit(work).result()) for run in (one, other)
-            )
-            first, second = here.take(give_up), there.take(give_up)
-            assert first != second
-            for full in (here, there):
-                with pytest.raises(RunStoppedError):
-                    full.take(give_up)
-            here.free(first)
-            assert there.take(give_up) == first
-            other.submit(close).result()  # as a killed worker's
-            assert {here.take(give_up), here.take(give_up)} == {first, second}
-            one.submit(close).result()
-
-    def test_a_rate_is_a_number_above_0_or_none(self, cast, good):
-        _, teacher = teacher_on(good, cast)
-        with pytest.raises(InvalidError, match="rate"):
-            endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=0)
-        endpoints.change(teacher.endpoint, admin_of(teacher), requests_per_minute=None)
-
-
-def admin_of(teacher):
-    return teacher.endpoint.created_by
 
 
 class TestSettingUp:
