@@ -223,6 +223,7 @@ class Label(models.Model):
             models.UniqueConstraint(fields=["project", "column"], name="one_label_per_column"),
             models.UniqueConstraint(fields=["project", "key"], name="one_label_per_key"),
         ]
+        indexes = [models.Index(fields=["project", "position", "id"], name="label_place")]
 
     def __str__(self) -> str:
         return self.name

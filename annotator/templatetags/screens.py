@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from decimal import Decimal
 
 from django import template
@@ -37,8 +38,8 @@ def item_name(item: Item) -> str:
 
 
 @register.filter
-def entry(counts: dict[str, int], name: str) -> int:
-    """What a table of counts says under a name; 0 where it says nothing."""
+def entry(counts: dict[Hashable, int], name: Hashable) -> int:
+    """What a table of counts says under a name or a number; 0 where it says nothing."""
     return counts.get(name, 0)
 
 

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.desk import assigning, revising
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Annotation, AnnotationKind, Can, Label, Project
+from annotator.models import Annotation, AnnotationKind, Can, Project
 from annotator.web import marks, words
-from annotator.web.label import label_views
+from annotator.web.choosing import label_views
 from annotator.web.pages import page, person, project_for
 
 PER_PAGE = 50
@@ -36,7 +36,8 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
         .order_by("-id")
     )
     answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
-    labels = {each.pk: each for each in Label.objects.filter(project=project)}
+    labels = words.LabelBook(project)
+    labels.want(pk for each in answers for pk in each.labels)
     rows = [
         (
             each,
@@ -65,7 +66,7 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         messages.success(request, f"Changed the answer to #{answer.item}.")
         return redirect("label_mine", project_id=project.pk)
     labels = label_views(project)
-    parts = marks.parts_of(answer.value, answer.item.text, words.labels_by_id(project))
+    parts = marks.parts_of(answer.value, answer.item.text, words.LabelBook(project))
     asked = [each for each in labels if each["id"] == answer.question_id]
     context = {
         "answer": answer,

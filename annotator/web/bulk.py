@@ -30,7 +30,7 @@ def preview(request: HttpRequest, project_id: int) -> HttpResponse:
     context = {
         "preview": seen,
         "wanted": wanted,
-        "labels": words.named(words.labels_by_id(project), chosen),
+        "labels": words.named(words.LabelBook(project), chosen),
         "back": f"{reverse('explore', args=[project.pk])}?{_address(wanted.given())}",
     }
     return page(request, "explore/preview.html", project, "explore", context)

@@ -22,7 +22,6 @@ from annotator.models import (
     Flag,
     ImportBatch,
     Item,
-    Label,
     Part,
     Project,
     Stream,
@@ -43,7 +42,7 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
     sort = request.GET.get("sort") or "number"
     after = _number(request.GET.get("after"))
     found = searching.hits(project, wanted, sort, after, SIZE)
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     address = wanted.given() | ({"sort": sort} if sort != "number" else {})
     total = searching.count(searching.matching(project, wanted))
     context = {
@@ -59,10 +58,13 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
         "filtered": bool(wanted.given()),
         **_picking(project),
         "seedings": seeding.standing(project),
-        "labels": [each for each in labels.values() if each.archived_at is None],
+        "labels": labels.live(),
+        "searches_labels": not labels.is_whole,
         "doubt_known": project.current_student_id is not None,
         "searchable": _searchable(project, wanted),
-        **choices(project, labels),
+        "filters": filters(project, labels),
+        "sorts": searching.SORTS.items(),
+        "filtered_label": labels.get(wanted.label or 0),
     }
     return page(request, "explore/explore.html", project, "explore", context)
 
@@ -77,25 +79,19 @@ def filter_of(address: QueryDict) -> searching.Filter:
 FILTERS = ("query", "label", "annotator", "batch", "stream", "part", "status", "doubt")
 
 
-def choices(project: Project, labels: dict[int, Label]) -> dict[str, Any]:
+def filters(project: Project, labels: words.LabelBook) -> list[tuple[str, str, Any]]:
     """What the filters offer."""
     batches = ImportBatch.objects.filter(project=project, state="done").order_by("-id")[:50]
-    return {
-        "filters": [
-            ("status", "Status", list(searching.STATUSES.items())),
-            *(
-                [("label", "Label", [(pk, each.name) for pk, each in labels.items()])]
-                if labels
-                else []
-            ),
-            ("annotator", "Answered by", _voices(project)),
-            ("doubt", "Student", [("high", "in doubt"), ("low", "sure")]),
-            ("stream", "Stream", Stream.choices),
-            ("part", "Audit part", [(value, name) for value, name in Part.choices if value]),
-            ("batch", "Import", [(each.pk, each.file_name) for each in batches]),
-        ],
-        "sorts": searching.SORTS.items(),
-    }
+    named = [(pk, each.name) for pk, each in labels.items()] if labels.is_whole else []
+    return [
+        ("status", "Status", list(searching.STATUSES.items())),
+        ("label", "Label", named),
+        ("annotator", "Answered by", _voices(project)),
+        ("doubt", "Student", [("high", "in doubt"), ("low", "sure")]),
+        ("stream", "Stream", Stream.choices),
+        ("part", "Audit part", [(value, name) for value, name in Part.choices if value]),
+        ("batch", "Import", [(each.pk, each.file_name) for each in batches]),
+    ]
 
 
 def _voices(project: Project) -> list[tuple[int, str]]:
@@ -118,7 +114,7 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     """One item with everything said about it: a page, or a drawer where a page asked for it."""
     project = project_for(request, project_id, Can.SEE)
     found = item_of(project, number)
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     word = words.StudentWord(project, labels)
     verdict = words.verdict_of(found)
     context = {
@@ -135,7 +131,8 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "history": words.history(project, found, labels),
         "guesses": word.guesses(found),
         "flags": [each for each in found.flags.all() if each.state == "open"],
-        "labels": [each for each in labels.values() if each.archived_at is None],
+        "labels": labels.live(),
+        "searches_labels": not labels.is_whole,
         **_picking(project),
     }
     if request.headers.get("HX-Request"):
@@ -164,7 +161,7 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     project = project_for(request, project_id, Can.SEE)
     to = item_of(project, number)
     found = nearest(project, to, SIMILAR)
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     scores = dict(found.pairs) if found else {}
     items = Item.objects.present().filter(project=project, number__in=scores)
     ordered = sorted(items.select_related("verdict"), key=lambda each: -scores[each.number])
@@ -176,7 +173,8 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
             {"row": row, "score": scores[row.item.number]}
             for row in words.rows_of(project, ordered, labels)
         ],
-        "labels": [each for each in labels.values() if each.archived_at is None],
+        "labels": labels.live(),
+        "searches_labels": not labels.is_whole,
         **_picking(project),
     }
     return page(request, "explore/similar.html", project, "explore", context)
@@ -187,7 +185,7 @@ def similar(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
 def undoing(request: HttpRequest, project_id: int) -> HttpResponse:
     """The labellings of many items that can be taken back."""
     project = project_for(request, project_id, Can.REVIEW)
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     rows = [
         {
             "job": job,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions.desk import entering, golding
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import Can, GoldItem, Item, Label, Project, VerdictSource
+from annotator.models import Can, GoldItem, Item, Project, VerdictSource
 from annotator.web import words
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -96,7 +96,8 @@ def _add(request: HttpRequest, project: Project, wish: dict[str, Any]) -> list[G
 def _context(request: HttpRequest, project: Project, form: GoldForm) -> dict[str, Any]:
     rows = GoldItem.objects.standing().filter(project=project).select_related("item")
     items = Paginator(rows.order_by("item__number"), PER_PAGE).get_page(request.GET.get("page"))
-    labels = Label.objects.filter(project=project).in_bulk()
+    labels = words.LabelBook(project)
+    labels.want(pk for each in items for pk in each.labels)
     with connection.cursor() as cursor:
         cursor.execute(_ASKED, [project.pk])
         asked = {item: (count, right) for item, count, right in cursor.fetchall()}

@@ -20,13 +20,13 @@ from annotator.actions.desk import assigning, entering, labeling, revising, sidi
 from annotator.actions.imports import importing, media
 from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Label, Project, Stream
+from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Stream
 from annotator.web import figures
+from annotator.web.choosing import SLOTS, label_views
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 from annotator.web.widgets import WIDGETS
 
-SLOTS = 10
 # Labels that the guidelines explain; more are found by the search.
 LONGEST_GLOSSARY = 100
 FACTS = 4
@@ -193,7 +193,8 @@ def _feedback(request: HttpRequest, project: Project, voice: Annotator) -> dict[
     told = entering.feedback(project, voice, _number(request.POST.get("assignment", "")))
     if told is None:
         return None
-    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    named = project.labels.filter(pk__in=[*told.said, *told.known])
+    names = dict(named.values_list("pk", "name"))
     return {
         "told": told,
         "said": ", ".join(names.get(pk, "?") for pk in told.said) or "none",
@@ -270,46 +271,6 @@ def _why(project: Project, assignment: Assignment) -> str:
         return "Next in the order of the project."
     reason = assignment.reason.rstrip(".")
     return f"{reason[:1].upper()}{reason[1:]}."
-
-
-def label_views(project: Project) -> list[dict[str, Any]]:
-    """The labels as the page needs them, each with the digit or letter that is its own."""
-    labels = list(project.live_labels().select_related("parent"))
-    nested = project.task.nested
-    if nested:
-        labels.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
-    few, sided = len(labels) <= SLOTS, project.task.sided
-    return [
-        {
-            "id": each.pk,
-            "name": _whole_name(each, nested=nested),
-            "part": each.part if nested else _whole_name(each, nested=nested),
-            "path": each.branch.replace(Label.BELOW, " › ") if nested else "",
-            "description": each.description,
-            "hue": each.colour % 12,
-            "key": _own_key(each, place, few=few),
-            "digit": _own_key(each, place, few=few) if few else str((place + 1) % 10),
-            "side": ("First", "Second")[each.column] if sided and each.column < 2 else "",
-        }
-        for place, each in enumerate(labels)
-    ]
-
-
-def _whole_name(label: Label, *, nested: bool) -> str:
-    """The name with what is above it."""
-    if nested:
-        return label.name.replace(Label.BELOW, " › ")
-    return f"{label.parent.name} › {label.name}" if label.parent else label.name
-
-
-def _own_key(label: Label, place: int, *, few: bool) -> str:
-    """The key that means this label for ever. With many labels plain digits follow the rows, so a
-    label's own digit takes shift; without any key it is typed as a number in the search."""
-    if few:
-        return label.hotkey or str((place + 1) % 10)
-    if label.hotkey.isdigit():
-        return f"⇧{label.hotkey}"
-    return label.hotkey or str(place + 1)
 
 
 def _nothing(project: Project, voice: Annotator) -> dict[str, str]:

@@ -7,12 +7,13 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotator.actions.projects import codebook, schema
+from annotator.actions.projects import codebook, finding, schema
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, Label, Project
 from annotator.web import measures
@@ -61,20 +62,33 @@ def labels(request: HttpRequest, project_id: int) -> HttpResponse:
         else:
             messages.success(request, f"{len(added)} label{'s' if len(added) > 1 else ''} added.")
             return redirect("labels", project_id=project.pk)
-    every = list(project.labels.select_related("parent").order_by("position", "pk"))
-    if project.task.nested:
-        every.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
-    used = {bar.name: bar.count for bar in measures.balance(project)}
+    typed = request.GET.get("q", "").strip()
+    archived = project.labels.exclude(archived_at=None).order_by("-archived_at", "pk")
     context = {
-        "live": [each for each in every if each.archived_at is None],
-        "archived": [each for each in every if each.archived_at is not None],
-        "used": used,
+        "live": _some(project, request.GET.get("page"), typed),
+        "count": project.live_labels().count(),
+        "searches_labels": finding.is_wide(project),
+        "query": typed,
+        "archived": archived[: finding.LISTED_AT_MOST],
+        "used": measures.uses(project),
         "problem": problem,
         "typed": request.POST.get("names", ""),
         "tab": "labels",
     }
     status = 422 if problem else 200
     return page(request, "settings/labels.html", project, "settings", context, status)
+
+
+def _some(project: Project, number: str | None, typed: str) -> Page[Label]:
+    """The labels that fit what is typed, or one page of all of them in their order."""
+    labels = project.live_labels().select_related("parent")
+    if typed:
+        found = finding.find_labels(project, typed, finding.LISTED_AT_MOST)
+        return Paginator(found, finding.LISTED_AT_MOST).get_page(1)
+    if project.task.nested and not finding.is_wide(project):
+        tree = sorted(labels, key=lambda each: each.name.casefold().split(Label.BELOW))
+        return Paginator(tree, finding.LISTED_AT_MOST).get_page(1)
+    return Paginator(labels, finding.LISTED_AT_MOST).get_page(number)
 
 
 def _add(request: HttpRequest, project: Project) -> list[Label]:
@@ -147,16 +161,15 @@ def move(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     """Move a label one place up or down."""
     project = project_for(request, project_id, Can.MANAGE)
     found = label_for(request, project, label_id)
-    order = list(project.live_labels().values_list("pk", flat=True))
-    if found.pk not in order:
+    if found.archived_at is not None:
         raise NotFoundError("An archived label has no place in the order.")
-    place = order.index(found.pk)
-    step = {"up": -1, "down": 1}.get(request.POST.get("to", ""), 0)
-    other = min(max(place + step, 0), len(order) - 1)
-    order[place], order[other] = order[other], order[place]
-    schema.reorder_labels(project, order)
     direction = request.POST.get("to", "")
-    return redirect(f"{reverse('labels', args=[project.pk])}#{direction}-{found.pk}")
+    if direction in {"up", "down"}:
+        schema.move_label(found, up=direction == "up")
+    before = project.live_labels().filter(position__lt=found.position).count()
+    number = before // finding.LISTED_AT_MOST + 1
+    at = f"?page={number}" if number > 1 else ""
+    return redirect(f"{reverse('labels', args=[project.pk])}{at}#{direction}-{found.pk}")
 
 
 @require_POST

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Count, Q
 
+from annotator.actions.projects import finding
 from annotator.actions.queue import auditing
 from annotator.models import EstimateSource, Item, Label, Part, Project, StudentVersion
 from annotator.web.charts import Bar, Point, Series, bars
@@ -102,12 +103,24 @@ def speeds(project: Project) -> list[Speed]:
     ]
 
 
-def balance(project: Project) -> list[Bar]:
-    """Decided items per label, in the order of the schema; archived labels only if used."""
+def uses(project: Project) -> dict[int, int]:
+    """Decided items per label; labels without any are not in it."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCE, [project.pk])
-        counts: dict[int, int] = dict(cursor.fetchall())
-    labels = Label.objects.filter(project=project).order_by("position", "pk")
+        return dict(cursor.fetchall())
+
+
+def balance(project: Project) -> list[Bar]:
+    """Decided items per label, in the order of the schema; archived labels only if used.
+
+    Of very many labels those that are used most.
+    """
+    counts = uses(project)
+    every = Label.objects.filter(project=project).order_by("position", "pk")
+    labels = list(every[: finding.LISTED_AT_MOST + 1])
+    if len(labels) > finding.LISTED_AT_MOST:
+        most = sorted(counts, key=lambda pk: -counts[pk])[: finding.LISTED_AT_MOST]
+        labels = list(every.filter(pk__in=most))
     return bars(
         [
             (

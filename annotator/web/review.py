@@ -33,8 +33,8 @@ from annotator.models import (
     VerdictState,
 )
 from annotator.web import jobs, marks, words
+from annotator.web.choosing import label_views
 from annotator.web.explore import item_of
-from annotator.web.label import label_views
 from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.review_figures import figures_view, next_sentence
 
@@ -104,7 +104,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
 
 def evidence(project: Project, item: Item) -> dict[str, Any]:
     """The voices, the student's word and the nearest labelled items, in rows and in a sentence."""
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     found = nearest(project, item, NEIGHBOURS, labelled=True)
     scores = dict(found.pairs) if found else {}
     near = Item.objects.present().filter(project=project, number__in=scores)
@@ -178,7 +178,7 @@ def _parting(question: list[Label], others: list[int]) -> str:
 
 def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, Any]:
     """Every place that a voice marked, to be kept or not, and each voice's own text beside the others."""
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     said: list[words.Said] = context["said"]
     verdict, voices = context["verdict"], len(said)
     is_decided = verdict is not None and verdict.state == VerdictState.DECIDED
@@ -320,7 +320,7 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
 def report(request: HttpRequest, project_id: int) -> HttpResponse:
     """What review found, how many wrong labels are left, and the cases that divide people."""
     project = project_for(request, project_id, Can.REVIEW)
-    labels = words.labels_by_id(project)
+    labels = words.LabelBook(project)
     divided = reviewing.divided(project)
     figures = reviewed.figures(project)
     context = {
@@ -336,9 +336,10 @@ def report(request: HttpRequest, project_id: int) -> HttpResponse:
     return page(request, "review/report.html", project, "review", context)
 
 
-def _divided(said: Annotation, labels: dict[int, Label]) -> dict[str, Any]:
+def _divided(said: Annotation, labels: words.LabelBook) -> dict[str, Any]:
     verdict = words.verdict_of(said.item)
     soft = verdict.soft if verdict is not None else {}
+    labels.want(map(int, soft))
     shares = [(labels[int(pk)], share) for pk, share in soft.items() if int(pk) in labels]
     return {"item": said.item, "shares": sorted(shares, key=lambda each: -each[1])}
 

@@ -5,6 +5,7 @@ from django.urls import path
 from annotator.web import (
     agreement,
     bulk,
+    choosing,
     codebook,
     encoders,
     explore,
@@ -60,6 +61,7 @@ urlpatterns = [
     path("links/<int:invitation_id>/revoke", people.revoke, name="invitation_revoke"),
     path("settings", settings.settings, name="settings"),
     path("settings/codebook", codebook.history, name="codebook"),
+    path("labels/find", choosing.find, name="label_find"),
     path("settings/labels", labels.labels, name="labels"),
     path("settings/labels/<int:label_id>", labels.label, name="label_edit"),
     path("settings/labels/<int:label_id>/move", labels.move, name="label_move"),

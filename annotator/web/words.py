@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from annotator.actions.desk import saying
 from annotator.actions.explore.searching import predictions_of
+from annotator.actions.projects import finding
 from annotator.actions.projects.schema import LABELS
 from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
 from annotator.web import marks
@@ -66,12 +67,47 @@ class Said:
     told: str
 
 
-def labels_by_id(project: Project) -> dict[int, Label]:
-    """All labels of a project, archived ones too; one query."""
-    return {each.pk: each for each in Label.objects.filter(project=project).order_by("position")}
+class LabelBook(Mapping[int, Label]):
+    """A project's labels by number, archived ones too; of very many only those that are asked for.
+
+    A page that knows what it will name says so with `want`, in one query instead of one for each.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._every = Label.objects.filter(project=project).order_by("position")
+        first = list(self._every[: finding.LISTED_AT_MOST + 1])
+        self.is_whole = len(first) <= finding.LISTED_AT_MOST
+        self._read: dict[int, Label | None] = {each.pk: each for each in first}
+
+    def want(self, ids: Iterable[int]) -> None:
+        """Read these at once, unless they are here."""
+        missing = set(ids) - self._read.keys()
+        if self.is_whole or not missing:
+            return
+        self._read |= dict.fromkeys(missing)
+        self._read |= self._every.in_bulk(missing)
+
+    def live(self) -> list[Label]:
+        """The labels that a page may list: none of very many, which are searched for instead."""
+        every = self._read.values() if self.is_whole else ()
+        return [each for each in every if each is not None and each.archived_at is None]
+
+    def __getitem__(self, pk: int) -> Label:
+        self.want([pk])
+        found = self._read.get(pk)
+        if found is None:
+            raise KeyError(pk)
+        return found
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._every.values_list("pk", flat=True))
+
+    def __len__(self) -> int:
+        return self._every.count()
 
 
-def named(labels: dict[int, Label], ids: Iterable[int]) -> list[Label]:
+def named(labels: LabelBook, ids: Sequence[int]) -> list[Label]:
+    labels.want(ids)
     return [labels[pk] for pk in ids if pk in labels]
 
 
@@ -83,7 +119,7 @@ def verdict_of(item: Item) -> Any:
 class StudentWord:
     """What the current student says of items; silent on audit items that nobody decided yet."""
 
-    def __init__(self, project: Project, labels: dict[int, Label]) -> None:
+    def __init__(self, project: Project, labels: LabelBook) -> None:
         """Map the predictions once per request."""
         self.project, self.labels = project, labels
         self.known: Predictions | None = predictions_of(project)
@@ -99,14 +135,17 @@ class StudentWord:
         return not (kept and (verdict is None or verdict.state == VerdictState.PARTIAL))
 
     def guesses(self, item: Item, count: int = TOP) -> list[Guess]:
+        found = self.likeliest(item, count)
+        self.labels.want(pk for pk, _ in found)
+        return [Guess(self.labels[pk], share) for pk, share in found if pk in self.labels]
+
+    def likeliest(self, item: Item, count: int) -> list[tuple[int, float]]:
+        """Label ids with their probabilities, the likeliest first."""
         if self.known is None or not self.may_speak(item):
             return []
         found = self.known.top(item.number, count)
-        return [
-            Guess(self.labels[self.label_ids[column]], share)
-            for column, share in found
-            if column < len(self.label_ids) and self.label_ids[column] in self.labels
-        ]
+        ids = self.label_ids
+        return [(ids[column], share) for column, share in found if column < len(ids)]
 
     def margin(self, item: Item) -> float | None:
         """0 undecided … 1 sure."""
@@ -115,9 +154,13 @@ class StudentWord:
         return float(self.known.margins[item.number])
 
 
-def rows_of(project: Project, items: Iterable[Item], labels: dict[int, Label]) -> list[Row]:
-    """Items selected with their verdicts, as rows; no query."""
+def rows_of(project: Project, items: Iterable[Item], labels: LabelBook) -> list[Row]:
+    """Items selected with their verdicts, as rows; no query but one for very many labels."""
     word = StudentWord(project, labels)
+    items = list(items)
+    verdicts = [each for each in map(verdict_of, items) if each]
+    labels.want(pk for each in verdicts for pk in (*each.labels, *(each.known or ())))
+    labels.want(pk for each in items for pk, _ in word.likeliest(each, 1))
     rows = []
     for item in items:
         verdict = verdict_of(item)
@@ -142,9 +185,10 @@ def image_url(project: Project, item: Item) -> str:
     return reverse("item_image", args=[project.pk, item.image]) if item.image else ""
 
 
-def history(project: Project, item: Item, labels: dict[int, Label]) -> list[Said]:
+def history(project: Project, item: Item, labels: LabelBook) -> list[Said]:
     """Everything said about an item, in order; `stands` marks what counts now."""
     said = list(Annotation.objects.filter(item=item).select_related("annotator").order_by("pk"))
+    labels.want(pk for each in said for pk in each.labels)
     replaced = {each.previous_id for each in said}
     return [
         Said(
@@ -159,14 +203,14 @@ def history(project: Project, item: Item, labels: dict[int, Label]) -> list[Said
     ]
 
 
-def decided(verdict: Any, labels: dict[int, Label]) -> list[Label]:
+def decided(verdict: Any, labels: LabelBook) -> list[Label]:
     """The labels of a verdict; those of a tie are only candidates and are not shown as such."""
     if verdict is None or verdict.state != VerdictState.DECIDED:
         return []
     return named(labels, verdict.labels)
 
 
-def marked_in(verdict: Any, item: Item, labels: dict[int, Label]) -> list[Part]:
+def marked_in(verdict: Any, item: Item, labels: LabelBook) -> list[Part]:
     """What a verdict marks in the item's text; nothing where it is no decision."""
     if verdict is None or verdict.state != VerdictState.DECIDED:
         return []
@@ -196,7 +240,7 @@ def value_in(project: Project, form: QueryDict) -> Any:
     return marks.value_of(form.getlist("part"), project.shape)
 
 
-def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:
+def known(verdict: Any, labels: LabelBook) -> list[Known]:
     """What a partial verdict knows; nothing of any other."""
     if verdict is None or verdict.state != VerdictState.PARTIAL:
         return []
@@ -204,7 +248,7 @@ def known(verdict: Any, labels: dict[int, Label]) -> list[Known]:
     return [Known(each, each.pk in verdict.labels) for each in asked]
 
 
-def about(said: Annotation, labels: dict[int, Label]) -> Known | None:
+def about(said: Annotation, labels: LabelBook) -> Known | None:
     """The answer to a question about one label; None for a whole answer."""
     if said.question_id is None or said.question_id not in labels:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, LiteralString
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from annotator.actions.projects import codebook, paths
@@ -25,6 +25,7 @@ LABELS = "labels"
 LONGEST_NAME = Label.LONGEST_NAME
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 DIGITS = frozenset("0123456789")
+_KEEP_ORDER = "These labels keep their order: the answers given so far rely on it."
 
 
 _LIVE_LABELS: LiteralString = """
@@ -231,7 +232,7 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
     Raises ConflictError where labels are grades: their order is what answers mean.
     """
     if project.task.ordered or project.task.sided or project.task.nested:
-        raise ConflictError("These labels keep their order: the answers given so far rely on it.")
+        raise ConflictError(_KEEP_ORDER)
     with transaction.atomic():
         labels = {
             label.pk: label for label in Label.objects.select_for_update().filter(project=project)
@@ -241,6 +242,33 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
         for position, label in enumerate([*named, *rest]):
             label.position = position
         Label.objects.bulk_update([*named, *rest], ["position"])
+
+
+def move_label(label: Label, *, up: bool) -> None:
+    """Change places with the label before, or after it; the first and the last stay where they are.
+
+    Raises ConflictError where labels keep their order.
+    """
+    with transaction.atomic():
+        # Parts two people who move labels at once.
+        project = Project.objects.select_for_update(no_key=True).get(pk=label.project_id)
+        if project.task.ordered or project.task.sided or project.task.nested:
+            raise ConflictError(_KEEP_ORDER)
+        label.refresh_from_db(fields=["position"])
+        here = Q(position=label.position)
+        if up:
+            there = Q(position__lt=label.position) | (here & Q(pk__lt=label.pk))
+            other = project.live_labels().filter(there).order_by("-position", "-pk").first()
+        else:
+            there = Q(position__gt=label.position) | (here & Q(pk__gt=label.pk))
+            other = project.live_labels().filter(there).first()
+        if other is None:
+            return
+        if other.position == label.position:  # only their numbers had parted them
+            (other if up else label).position += 1
+        else:
+            label.position, other.position = other.position, label.position
+        Label.objects.bulk_update([label, other], ["position"])
 
 
 def archive_label(label: Label) -> None:

@@ -11,7 +11,7 @@ from annotator.actions.projects import paths, projects, schema
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Project
-from annotator.web.label import label_views
+from annotator.web.choosing import label_views
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import make_items
 

@@ -231,7 +231,7 @@ class TestQuestions:
         assert "none of the labels" not in item
 
     def test_audit_items_stay_silent_until_they_have_a_whole_answer(self, cast, asked):
-        word = words.StudentWord(asked, words.labels_by_id(asked))
+        word = words.StudentWord(asked, words.LabelBook(asked))
         word.known = SimpleNamespace(rows=3)
         item = asked.items.select_related("verdict").get(number=0)
         assert word.may_speak(item)

@@ -1,0 +1,90 @@
+"""Finding labels by what is typed of them: a few of 100,000, read from two indexes and no scan."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, LiteralString
+
+from django.db import connection
+
+from annotator.models import Label, Project
+
+# Above it no page lists the labels of a project: they are searched for, a few at a time.
+LISTED_AT_MOST = 100
+FOUND_AT_MOST = 20
+LONGEST_SEARCH = 200
+# Labels with the words somewhere are ranked among so many, so that a common word costs no more.
+_RANKED = 100
+_LAST = "\U0010ffff"
+
+_BEGINS: LiteralString = r"""
+SELECT id FROM annotator_label
+WHERE project_id = %(project)s AND archived_at IS NULL
+  AND annotator_plain(regexp_replace(name, '^.* > ', '')) COLLATE "C" >= %(from)s
+  AND annotator_plain(regexp_replace(name, '^.* > ', '')) COLLATE "C" < %(to)s
+ORDER BY annotator_plain(regexp_replace(name, '^.* > ', '')) COLLATE "C" LIMIT %(most)s
+"""
+_HAS_WORDS: LiteralString = """
+SELECT id FROM annotator_label
+WHERE project_id = %(project)s AND archived_at IS NULL
+  AND annotator_label_words(name, description, words) @@ to_tsquery('simple', %(words)s)
+LIMIT %(ranked)s
+"""
+
+
+def is_wide(project: Project) -> bool:
+    """Whether the project has more labels than a page lists; an index says so in a moment."""
+    return project.live_labels()[LISTED_AT_MOST : LISTED_AT_MOST + 1].exists()
+
+
+def find_labels(project: Project, typed: str, most: int = FOUND_AT_MOST) -> list[Label]:
+    """The live labels that fit best: the number typed, names that begin so, then words anywhere.
+
+    Words are looked for by their beginnings in name, path, description and accepted words, whatever
+    the case and the accents. Nothing typed finds the first labels.
+    """
+    wanted = plain(typed[:LONGEST_SEARCH].strip())
+    if not wanted:
+        return list(project.live_labels().select_related("parent")[:most])
+    found: dict[int, None] = {}
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 9:
+        place = project.live_labels().filter(position=int(wanted) - 1)
+        found |= dict.fromkeys(place.values_list("pk", flat=True)[:1])
+    limits = {"project": project.pk, "most": most, "ranked": _RANKED}
+    span = {"from": wanted, "to": wanted + _LAST}
+    found |= dict.fromkeys(_ids(_BEGINS, limits | span))
+    terms = re.findall(r"[^\W_]+", wanted)
+    if terms and len(found) < most:
+        query = " & ".join(f"'{term}':*" for term in terms)
+        somewhere = [pk for pk in _ids(_HAS_WORDS, limits | {"words": query}) if pk not in found]
+        ranked = sorted(_read(somewhere), key=lambda label: _rank(label, terms))
+        found |= dict.fromkeys(label.pk for label in ranked)
+    return _read(list(found)[:most])
+
+
+def plain(text: str) -> str:
+    """Without case and accents, as the indexes hold names; the database has the same function."""
+    parted = unicodedata.normalize("NFKD", text.replace("\0", " "))
+    return "".join(c for c in parted if not "\u0300" <= c <= "\u036f").lower()
+
+
+def _ids(sql: LiteralString, values: dict[str, Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _read(ids: list[int]) -> list[Label]:
+    found = Label.objects.select_related("parent").in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
+
+
+def _rank(label: Label, terms: list[str]) -> tuple[bool, bool, int]:
+    """Words in the label's own part come before words in its path, and those before the rest."""
+    part, name = plain(label.part), plain(label.name)
+    return (
+        not all(term in part for term in terms),
+        not all(term in name for term in terms),
+        label.position,
+    )

@@ -1,0 +1,43 @@
+"""Choosing among more labels than a page lists: typing finds them, keys alone choose them."""
+
+import pytest
+from playwright.sync_api import expect
+
+from annotator.actions.projects import schema
+from tests.factories import make_items, make_project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def wide(visit, cast):
+    made = make_project(cast, labels=(), audit_share=0)
+    schema.add_labels(made, [(f"Reason {n}", "", f"Says {n}", "") for n in range(150)])
+    make_items(made, 3)
+    return made
+
+
+def test_keys_alone_choose_a_label_to_filter_by_and_one_to_give(visit, cast, wide):
+    page = visit(cast.lea).new_page()
+    page.goto(f"/projects/{wide.pk}/explore")
+    page.get_by_text("Filters and order").click()
+    field = page.get_by_role("combobox", name="Label", exact=True)
+    field.press_sequentially("reason 14")
+    options = page.locator(".combo-list > [role=option]")
+    expect(options).to_have_count(11)
+    field.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    field.press("Enter")
+    expect(field).to_have_value("Reason 140")
+    expect(options.first).to_be_hidden()
+    field.press("Enter")
+    page.wait_for_url(f"**label={wide.labels.get(name='Reason 140').pk}**")
+    page.goto(f"/projects/{wide.pk}/explore")
+    page.get_by_role("button", name="Look first").click()
+    give = page.get_by_role("combobox", name="Label to give")
+    assert give.evaluate("field => field.validationMessage") == "Choose a label from the list."
+    give.press_sequentially("says 77")
+    give.press("Enter")  # waits for the answer to what was typed last
+    expect(give).to_have_value("Reason 77")
+    page.get_by_role("button", name="Look first").click()
+    expect(page.get_by_text("Reason 77")).to_be_visible()
