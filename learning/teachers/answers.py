@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.spans import Span
 from learning.teachers.prompting import Request
+from learning.teachers.quoting import Candidate, Located, locate
 from learning.teachers.types import TeacherSchema
 
 LONGEST_CONTENT = 400_000  # characters
@@ -25,6 +27,7 @@ LEAST_LEAD = 0.1
 _THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _LABEL_VALUE = re.compile(r'"label"\s*:\s*"')
 _JSON_START = re.compile(r"\{|\[\s*[\[{\"]")
+_FIELDS = {"label", "labels", "candidates"}
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 
 
@@ -34,13 +37,17 @@ class Said:
 
     columns: of the labels, none where several may fit and none does; None where the model says that
         it cannot tell.
-    distribution: (k,) float32 that sums to 1, from log-probabilities; None where there are none.
+    distribution: (k,) float32 that sums to 1, from log-probabilities; None where there are none. Where
+        spans were asked for: how likely each label occurs.
+    spans, dropped: as in `TeacherAnswer`.
     """
 
     columns: tuple[int, ...] | None
     confidence: float | None = None
     reason: str = ""
     distribution: NDArray[np.float32] | None = None
+    spans: tuple[tuple[Span, float], ...] | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,18 @@ class Reading:
 
 
 def read_answers(
-    content: str, request: Request, schema: TeacherSchema, tokens: Sequence[Any] = ()
+    content: str,
+    request: Request,
+    schema: TeacherSchema,
+    tokens: Sequence[Any] = (),
+    texts: Mapping[int, str] | None = None,
 ) -> Reading:
     """The valid answers among what was written, by item id.
 
     An id that was not asked about is passed over; an item that is answered twice, or with a label
     that is not on offer, has no answer. A label may be written as its id or as its exact name.
-    tokens: log-probabilities of the content's tokens, as the chat API gives them.
+    tokens: log-probabilities of the content's tokens, as the chat API gives them. texts: by item
+    number, what was sent of each, where spans of them are quoted.
     """
     if len(content) > LONGEST_CONTENT:
         return Reading(problem="The answer was too long.")
@@ -80,7 +92,10 @@ def read_answers(
             found.pop(key, None)
             problem = "The answer gave an item two labels."
             continue
-        said = _said(entry, ids, schema)
+        if schema.quoted:
+            said = _marked(entry, ids, schema, (texts or {})[request.keys[key]])
+        else:
+            said = _said(entry, ids, schema)
         if said is None:
             problem = "The answer held a label that is not on the list."
             twice.add(key)
@@ -99,7 +114,7 @@ def _entries(content: str, start: int, request: Request) -> list[tuple[str, dict
     only = next(iter(request.keys)) if len(request.keys) == 1 else ""
     for value in _json_values(content, start):
         entries = value.get("answers") if isinstance(value, dict) else value
-        if entries is None and isinstance(value, dict) and ("label" in value or "labels" in value):
+        if entries is None and isinstance(value, dict) and _FIELDS & value.keys():
             entries = [value]
         if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
             return [(str(entry.get("item", only)), entry) for entry in entries]
@@ -161,6 +176,62 @@ def _said(entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchem
     if len(known) < len(columns):
         return None
     return Said(tuple(dict.fromkeys(known)), confidence, reason)
+
+
+def _marked(
+    entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema, text: str
+) -> Said | None:
+    """One entry of candidates as an answer, or None when it is not one."""
+    if "candidates" not in entry:
+        return None
+    reason, given = _reason(entry.get("reason")), entry["candidates"]
+    if given is None:
+        return Said(None, None, reason)
+    if not isinstance(given, list):
+        return None
+    read = [_candidate(one, ids) for one in given]
+    candidates = [one for one in read if one is not None]
+    return (
+        said_spans(locate(candidates, text), schema, reason)
+        if len(candidates) == len(read)
+        else None
+    )
+
+
+def _candidate(given: object, ids: Mapping[str, int]) -> Candidate | None:
+    if not isinstance(given, dict):
+        return None
+    column, quote, holds = (
+        _column(given.get("label"), ids),
+        given.get("quote"),
+        given.get("verdict"),
+    )
+    before = given.get("before")
+    if column is None or not isinstance(quote, str) or not isinstance(holds, bool):
+        return None
+    return Candidate(
+        quote=quote,
+        before=before if isinstance(before, str) else "",
+        column=column,
+        holds=holds,
+        confidence=_confidence(given.get("confidence")),
+    )
+
+
+def said_spans(found: Located, schema: TeacherSchema, reason: str = "") -> Said:
+    """What was found, with how likely each label occurs; the least sure span is the confidence.
+
+    A span that was marked is likelier than not, however unsure the teacher says it is; without a
+    stated confidence its probability is 1.
+    """
+    least = 0.5 + LEAST_LEAD / 2
+    spans = tuple((span, 1.0 if p is None else max(p, least)) for span, p in found.spans)
+    present = np.zeros(schema.size, dtype=np.float32)
+    for span, p in spans:
+        present[span.label] = max(present[span.label], p)
+    stated = [p for _, p in found.spans if p is not None]
+    columns = tuple(dict.fromkeys(span.label for span, _ in spans))
+    return Said(columns, min(stated, default=None), reason, present, spans, found.dropped)
 
 
 def _confidence(value: object) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import BudgetSpentError, EndpointError, RunStoppedError
+from learning.spans import Span
 from learning.teachers import chat
 from learning.teachers.answers import Said, read_answers, spread
 from learning.teachers.chat import Message, Offer, Prices, Usage
@@ -204,7 +205,8 @@ class Conversation:
         message = self._message(items, request, problem, tally, stopped)
         if message.refused:
             return {}, message.refused, True
-        reading = read_answers(message.content, request, self.schema, message.tokens)
+        texts = {item.number: item.text[: self.prompt.text_limit] for item in items}
+        reading = read_answers(message.content, request, self.schema, message.tokens, texts)
         found = {request.keys[key]: said for key, said in reading.answers.items()}
         if reading.problem and message.cut:
             return found, "The answer was cut off for its length.", False
@@ -300,6 +302,8 @@ class Conversation:
         return TeacherAnswer(
             number=item.number,
             probabilities=p,
+            spans=None if said is None else said.spans,
+            dropped=0 if said is None else said.dropped,
             confidence=_confidence(said),
             reason="" if said is None else said.reason,
             abstained="" if p is not None else why,
@@ -328,7 +332,7 @@ def _confidence(said: Said | None) -> float | None:
     """What the model says; where it says nothing, the chance of its label if that is known."""
     if said is None or said.columns is None:
         return None
-    if said.confidence is None and said.distribution is not None:
+    if said.confidence is None and said.distribution is not None and said.spans is None:
         return min(float(said.distribution.max()), 1.0)
     return said.confidence
 
@@ -340,6 +344,8 @@ def _packed(answer: TeacherAnswer | None) -> dict[str, Any] | None:
     p = answer.probabilities
     return {
         "probabilities": None if p is None else [float(chance) for chance in p],
+        "spans": None if answer.spans is None else [[*span, p] for span, p in answer.spans],
+        "dropped": answer.dropped,
         "confidence": answer.confidence,
         "reason": answer.reason,
         "model": answer.model,
@@ -348,9 +354,12 @@ def _packed(answer: TeacherAnswer | None) -> dict[str, Any] | None:
 
 def _unpacked(number: int, kept: dict[str, Any]) -> TeacherAnswer:
     p = kept["probabilities"]
+    spans = kept.get("spans")
     return TeacherAnswer(
         number=number,
         probabilities=None if p is None else np.asarray(p, dtype=np.float32),
+        spans=None if spans is None else tuple((Span(*span), sure) for *span, sure in spans),
+        dropped=kept.get("dropped", 0),
         confidence=kept["confidence"],
         reason=kept["reason"],
         abstained=COULD_NOT_TELL if p is None else "",

@@ -28,6 +28,8 @@ from learning.types import Report
 NOTHING = "The item has neither text nor image."
 TOKENS_PER_LABEL = 16
 TOKENS_PER_REASON = 160
+# A candidate for a span takes about four labels' worth of tokens; 40 of them are room enough.
+LABELS_PER_QUOTED = 160
 LONGEST_INSTRUCTIONS = 20_000
 
 
@@ -127,6 +129,7 @@ class _Asking:
         check_items(items)
         teacher = self.teacher
         labels = schema.size if schema.multi_label else 1
+        labels = LABELS_PER_QUOTED if schema.quoted else labels
         talk = Conversation(
             line=self.line,
             offer=self.offer,

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import ShapeError
-from learning.teachers.answers import spread
+from learning.spans import Span
+from learning.teachers.answers import Said, said_spans, spread
 from learning.teachers.asking import check_items
 from learning.teachers.names import NameTable
+from learning.teachers.quoting import Candidate, Located, locate
 from learning.teachers.types import (
     Example,
     Means,
@@ -46,6 +48,8 @@ class Recorded:
         - `label`: a name, or an id as an integer; None for an answer that named none,
         - `labels`: a list of those, empty where no label holds,
         - `probabilities`: a mapping from names to 0 … 1 that names each label,
+        - `spans`, where answers mark spans: a list of mappings with `label`, either `start` and `end`
+          or `quote` and `before`, and `confidence` where it is known,
 
         and, where they are known, `confidence` (0 … 1), `model`, `reason`, `raw`, `tokens_in`,
         `tokens_out`, `money`, `seconds`.
@@ -88,21 +92,30 @@ class ReadyRecorded:
         check_items(items)
         names = NameTable(schema)
         for done, item in enumerate(items, start=1):
-            yield self._answer(item.number, schema, names)
+            yield self._answer(item, schema, names)
             report(done, len(items))
 
-    def _answer(self, number: int, schema: TeacherSchema, names: NameTable) -> TeacherAnswer:
+    def _answer(self, item: TeacherItem, schema: TeacherSchema, names: NameTable) -> TeacherAnswer:
+        number = item.number
         record = self.records.get(number)
         if record is None:
             return TeacherAnswer(number=number, abstained="No answer was recorded for this item.")
         confidence, flags = _confidence(record)
+        marked: Said | None = None
         try:
-            p = _probabilities(record, schema, names, confidence)
+            if schema.quoted:
+                marked = _marked(record, item.text, schema, names)
+                p = marked.distribution
+                confidence = marked.confidence if confidence is None else confidence
+            else:
+                p = _probabilities(record, schema, names, confidence)
         except ShapeError as unreadable:
             return TeacherAnswer(number=number, abstained=str(unreadable), **_costs(record))
         return TeacherAnswer(
             number=number,
             probabilities=p,
+            spans=None if marked is None else marked.spans,
+            dropped=0 if marked is None else marked.dropped,
             confidence=confidence,
             reason=str(record.get("reason") or ""),
             flags=flags,
@@ -127,6 +140,30 @@ def _probabilities(
     if not schema.multi_label and len(set(columns)) != 1:
         raise ShapeError(f"The answer names {len(set(columns))} labels where one was asked for.")
     return spread(columns, confidence, schema)
+
+
+def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) -> Said:
+    """The recorded spans that are in the text; raises ShapeError with the reason to abstain."""
+    given = record.get("spans")
+    if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
+        raise ShapeError("The recorded answer marks no spans.")
+    quotes: list[Candidate] = []
+    places: dict[Span, float | None] = {}
+    outside = 0
+    for one in given:
+        column, sure = _column(one.get("label"), schema, names), _confidence(one)[0]
+        if "quote" in one:
+            quote, before = str(one["quote"]), str(one.get("before") or "")
+            quotes.append(Candidate(quote=quote, before=before, column=column, confidence=sure))
+            continue
+        start, end = one.get("start"), one.get("end")
+        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
+            places[Span(start, end, column)] = sure
+        else:
+            outside += 1
+    found = locate(quotes, text)
+    spans = sorted((places | dict(found.spans)).items())
+    return said_spans(Located(spans=tuple(spans), dropped=found.dropped + outside), schema)
 
 
 def _distribution(given: object, schema: TeacherSchema, names: NameTable) -> NDArray[np.float32]:

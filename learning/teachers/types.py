@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError
+from learning.spans import Span
 from learning.types import Bools, Floats, Report, require
 
 if TYPE_CHECKING:
@@ -63,15 +64,20 @@ class LabelText:
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherSchema:
-    """The labels by column (k at least 1, no archived ones), and what people are told to do."""
+    """The labels by column (k at least 1, no archived ones), and what people are told to do.
+
+    quoted: an answer marks spans of the text; its labels are those that occur, so that several may.
+    """
 
     labels: tuple[LabelText, ...]
     guidelines: str = ""
     multi_label: bool = False
+    quoted: bool = False
     _place: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
+        require(self.multi_label or not self.quoted, "Spans of one text have several labels.")
         place = {label.id: column for column, label in enumerate(self.labels)}
         require(len(place) == len(self.labels), "A label must not have two columns.")
         object.__setattr__(self, "_place", place)
@@ -107,11 +113,15 @@ class TeacherSchema:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A solved item to show: its label ids (none is an answer in multi-label projects) and why."""
+    """A solved item to show: its label ids (none is an answer in multi-label projects) and why.
+
+    spans: of the item's text, with label ids, where answers mark spans.
+    """
 
     item: TeacherItem
     labels: tuple[int, ...]
     explanation: str = ""
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +132,8 @@ class TeacherAnswer:
         independent for several. None is an abstention.
     known: (k,) bool, the labels that the answer speaks about, in several-label answers only; the
         others are 0 there and mean nothing. None means all.
+    spans: what is marked, labels are columns, each with 0 … 1 that it is there; None where answers
+        are labels alone. dropped: quotes that could not be found in the text.
     confidence: 0 … 1, how sure the teacher says it is of its answer; None when it says nothing.
     reason: a sentence for people; plain text that is never markup.
     abstained: why there is no answer, "" when there is one.
@@ -133,6 +145,8 @@ class TeacherAnswer:
     number: int
     probabilities: NDArray[np.float32] | None = None
     known: Bools | None = None
+    spans: tuple[tuple[Span, float], ...] | None = None
+    dropped: int = 0
     confidence: float | None = None
     reason: str = ""
     abstained: str = ""
@@ -190,6 +204,10 @@ def check_answer(answer: TeacherAnswer, schema: TeacherSchema) -> None:
     require(
         p.shape == (schema.size,),
         f"An answer over {len(p)} labels does not fit a schema of {schema.size}.",
+    )
+    require(
+        (answer.spans is not None) == schema.quoted,
+        "An answer has spans where the schema asks for them, and nowhere else.",
     )
     require(
         schema.multi_label or abs(float(p.sum(dtype=np.float64)) - 1) <= SUM_TOLERANCE,
