@@ -266,7 +266,13 @@ function take(html) {
   return named;
 }
 
+/** Where the page does not have every label, a card brings those that it names. */
+function learn(card) {
+  if (card.dataset.labels) answers.learn(JSON.parse(card.dataset.labels));
+}
+
 function addCard(card) {
+  learn(card);
   const name = card.dataset.item;
   // One that was just taken back waits for its lease, which may be of the whole item by now.
   const isSame = (each) => each.dataset.item === name
@@ -419,7 +425,8 @@ const keys = new Keys({
 });
 
 const answers = new Answers({
-  labels, multi, prefix, onChoose: choose, onChange: () => paintState(),
+  labels, multi, prefix, count: Number(desk.dataset.labelCount), findUrl: desk.dataset.findUrl,
+  onChoose: choose, onChange: () => paintState(),
 });
 
 const widget = module && new module.Widget({
@@ -511,6 +518,8 @@ channel?.addEventListener("message", ({ data }) => {
 addEventListener("pagehide", () => release([...queue]));
 addEventListener("resize", () => current() && keepHeight(current()));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+queue.forEach(learn);
 
 // Answered here before the page was opened again, and still on its way to the server.
 for (const card of queue.filter((each) => outbox.holds(each.dataset.item))) {

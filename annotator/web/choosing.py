@@ -10,7 +10,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_GET
 
 from annotator.actions.projects import finding
-from annotator.models import Annotation, Can, Label, Project, User
+from annotator.models import Annotation, Assignment, Can, Label, Project, User
 from annotator.web.pages import project_for
 
 SLOTS = 10
@@ -62,6 +62,31 @@ def keyed_ids(project: Project) -> list[int]:
     """The labels with a key of their own, which answers wherever they are listed."""
     keyed = project.live_labels().exclude(hotkey="").values_list("pk", flat=True)
     return list(keyed[: finding.LISTED_AT_MOST])
+
+
+def page_views(project: Project, user: User) -> list[dict[str, Any]]:
+    """What the label page knows of very many labels: the person's recent ones, the first, those with keys."""
+    return few_views(
+        project,
+        [*recent_ids(project, user), *first_ids(project, SLOTS), *keyed_ids(project)],
+    )
+
+
+def in_parts(views: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Views for a page that tells the branch apart from the name."""
+    return [view | {"name": view["part"]} for view in views]
+
+
+def named_ids(assignment: Assignment) -> list[int]:
+    """The labels that a lease names: asked about, suggested or in its set, the likeliest first."""
+    found = [assignment.question_id] if assignment.question_id else []
+    told = assignment.suggestion or []
+    if isinstance(told, dict):  # marks of some kind, each with its label
+        found += [mark["label"] for marks in told.values() for mark in marks]
+    else:
+        found += [pk for pk, _ in told]
+    held = assignment.label_set or {}
+    return [*found, *held.get("sure", ()), *held.get("maybe", ())]
 
 
 def recent_ids(project: Project, user: User, count: int = SLOTS) -> list[int]:

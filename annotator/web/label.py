@@ -18,11 +18,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import assigning, entering, labeling, revising, siding
 from annotator.actions.imports import importing, media
-from annotator.actions.projects import schema
+from annotator.actions.projects import finding, schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Stream
-from annotator.web import figures
-from annotator.web.choosing import SLOTS, label_views
+from annotator.web import choosing, figures
+from annotator.web.choosing import label_views
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 from annotator.web.widgets import WIDGETS
@@ -58,6 +58,8 @@ class Card:
     facts: list[tuple[str, str]]
     suggestion: str
     label_set: str
+    # The labels that the card names, where the page does not have them all.
+    labels: str
     why: str
     blind: bool
     fallback: bool
@@ -71,16 +73,19 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
     """The page with this person's leased items, topped up to three."""
     project = project_for(request, project_id, Can.LABEL)
     voice = assigning.voice_of(project, person(request))
-    labels = [each | {"name": each["part"]} for each in label_views(project)]
+    wide = finding.is_wide(project)
+    labels = choosing.page_views(project, person(request)) if wide else label_views(project)
+    labels = choosing.in_parts(labels)
     context = {
         "annotator": voice,
         "cards": [card_of(project, each) for each in _topped_up(project, voice)],
         "labels": labels,
         "label_data": labels,
-        "label_count": len(labels),
-        "slots": labels[:SLOTS],
+        "searches_labels": wide,
+        "label_count": project.live_labels().count() if wide else len(labels),
+        "slots": labels[: choosing.SLOTS],
         "glossary": labels[:LONGEST_GLOSSARY],
-        "has_search": len(labels) > SLOTS,
+        "has_search": len(labels) > choosing.SLOTS,
         "has_sets": project.has_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
         "nothing": _nothing(project, voice),
@@ -256,11 +261,20 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
         suggestion="[]" if blind else json.dumps(assignment.suggestion),
         label_set="" if blind or not assignment.label_set else json.dumps(assignment.label_set),
+        labels="" if blind else _named_labels(project, assignment),
         why=_why(project, assignment),
         blind=blind,
         fallback=assignment.fallback,
         flagged=False,
     )
+
+
+def _named_labels(project: Project, assignment: Assignment) -> str:
+    named = choosing.named_ids(assignment)
+    if not named or not finding.is_wide(project):
+        return ""
+    views = choosing.in_parts(choosing.few_views(project, named))
+    return json.dumps(views, ensure_ascii=False)
 
 
 def _why(project: Project, assignment: Assignment) -> str:

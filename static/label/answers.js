@@ -1,5 +1,7 @@
 // The rows under the item: which labels stand where, what is suggested, what is chosen, search.
 
+import { Finder, sentenceOf } from "../finding.js";
+
 const SLOTS = 10;
 const SUGGESTED = 5;
 const FOUND_AT_MOST = 50; // whoever types on needs no more; a list of thousands would be slow
@@ -129,22 +131,32 @@ export class Answers {
   #cursor = 0;
   #foundLabels = [];
   #sides = [];
+  #finder = null; // where the page has a few of very many labels
+  #finding = null; // a search that is under way
   #former = null; // the rows of the item before, where labels change their rows
 
-  constructor({ labels, multi, prefix, onChoose, onChange }) {
+  /** `labels` are all `count` of them, or a few where `findUrl` finds the others. */
+  constructor({ labels, count, findUrl, multi, prefix, onChoose, onChange }) {
     this.#labels = labels.map(searchable);
     this.#byId = new Map(this.#labels.map((label) => [label.id, label]));
     this.#sides = this.#labels
       .filter((label) => label.side)
       .map((label) => ({ label, looks: { key: label.key, hue: label.hue, name: `${label.side} is better` } }));
     Object.assign(this, { multi, prefix, onChoose, onChange });
-    this.few = labels.length <= SLOTS;
+    this.count = count;
+    if (findUrl) this.#finder = new Finder(findUrl);
+    this.few = count <= SLOTS;
     this.rows = document.getElementById("rows");
     this.found = document.getElementById("found");
     this.input = document.getElementById("find");
     this.#recent = this.#loadRecent();
     this.rows.addEventListener("click", (event) => this.#clicked(event));
     if (this.input) this.#listen();
+  }
+
+  /** Labels that a card or a search names, from now on known here. */
+  learn(labels) {
+    for (const label of labels) if (!this.#byId.has(label.id)) this.#byId.set(label.id, label);
   }
 
   label(id) {
@@ -385,10 +397,10 @@ export class Answers {
     else {
       const { coverage, sure, maybe } = this.#set;
       const share = `${Math.round(coverage * 100)} %`;
-      const out = this.#labels.length - sure.length - maybe.length;
+      const out = this.count - sure.length - maybe.length;
       line.textContent = this.multi
         ? `At ${share}: ${sure.length} certain, ${maybe.length} undecided, ${out} ruled out`
-        : `✓ ${maybe.length} of ${this.#labels.length} labels hold at ${share}`;
+        : `✓ ${maybe.length} of ${this.count.toLocaleString("en")} labels hold at ${share}`;
     }
   }
 
@@ -432,9 +444,23 @@ export class Answers {
   }
 
   #find() {
+    const typed = this.input.value;
+    if (!this.#finder) {
+      const every = search(this.#labels, typed, FOUND_AT_MOST);
+      return this.#list({ labels: every.slice(0, FOUND_AT_MOST), more: every.length > FOUND_AT_MOST });
+    }
+    this.#finding = this.#finder.find(typed).then((found) => {
+      if (!found) return; // something else has been typed
+      this.#finding = null;
+      const labels = found.labels.map((label) => ({ ...label, name: label.part }));
+      this.learn(labels);
+      if (document.activeElement === this.input) this.#list({ ...found, labels });
+    });
+  }
+
+  #list(result) {
     this.#cursor = 0;
-    const every = search(this.#labels, this.input.value, FOUND_AT_MOST);
-    this.#foundLabels = every.slice(0, FOUND_AT_MOST);
+    this.#foundLabels = result.labels;
     const template = document.getElementById("row-template");
     const rows = this.#foundLabels.map((label, place) => {
       const row = template.content.firstElementChild.firstElementChild.cloneNode(true);
@@ -447,8 +473,8 @@ export class Answers {
       option.setAttribute("role", "option");
       return option;
     });
-    if (!rows.length) rows.push(unfit("No label fits. Escape goes back."));
-    if (every.length > FOUND_AT_MOST) rows.push(unfit("… and more: type on."));
+    const sentence = sentenceOf(result);
+    if (sentence) rows.push(unfit(rows.length ? sentence : `${sentence} Escape goes back.`));
     this.found.replaceChildren(...rows);
     this.found.hidden = false;
     this.input.setAttribute("aria-expanded", "true");
@@ -464,7 +490,12 @@ export class Answers {
     this.input.setAttribute("aria-activedescendant", `found-${this.#cursor}`);
   }
 
-  #steer(event) {
+  async #steer(event) {
+    if (event.isComposing) return; // the key is the input method's
+    if (event.key === "Enter" && this.#finding) {
+      event.preventDefault();
+      await this.#finding; // what was typed last is what counts
+    }
     const last = this.#foundLabels.length - 1;
     if (event.key === "Escape") this.closeSearch();
     else if (event.key === "ArrowDown") this.#cursor = Math.min(last, this.#cursor + 1);

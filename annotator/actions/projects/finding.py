@@ -16,6 +16,7 @@ FOUND_AT_MOST = 20
 LONGEST_SEARCH = 200
 # Labels with the words somewhere are ranked among so many, so that a common word costs no more.
 _RANKED = 100
+_TERM = re.compile(r"[^\W_]+")
 _LAST = "\U0010ffff"
 
 _BEGINS: LiteralString = r"""
@@ -54,7 +55,7 @@ def find_labels(project: Project, typed: str, most: int = FOUND_AT_MOST) -> list
     limits = {"project": project.pk, "most": most, "ranked": _RANKED}
     span = {"from": wanted, "to": wanted + _LAST}
     found |= dict.fromkeys(_ids(_BEGINS, limits | span))
-    terms = re.findall(r"[^\W_]+", wanted)
+    terms = _TERM.findall(wanted)
     if terms and len(found) < most:
         query = " & ".join(f"'{term}':*" for term in terms)
         somewhere = [pk for pk in _ids(_HAS_WORDS, limits | {"words": query}) if pk not in found]
@@ -80,10 +81,11 @@ def _read(ids: list[int]) -> list[Label]:
     return [found[pk] for pk in ids if pk in found]
 
 
-def _rank(label: Label, terms: list[str]) -> tuple[bool, bool, int]:
-    """Words in the label's own part come before words in its path, and those before the rest."""
+def _rank(label: Label, terms: list[str]) -> tuple[bool, bool, bool, int]:
+    """As typed in the path comes first, then words in the label's own part, in its path, elsewhere."""
     part, name = plain(label.part), plain(label.name)
     return (
+        " ".join(terms) not in " ".join(_TERM.findall(name)),
         not all(term in part for term in terms),
         not all(term in name for term in terms),
         label.position,

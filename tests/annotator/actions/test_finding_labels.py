@@ -76,4 +76,6 @@ def test_in_a_tree_a_label_is_found_by_its_own_part_and_by_its_path(cast):
     )
     assert names(made, "owl") == ["Animal > Bird > Owl", "Plant > Owl flower"]
     assert names(made, "bird owl") == ["Animal > Bird > Owl"]
+    schema.add_labels(made, [("Shelf 3 > Box 4", "", "", ""), ("Shelf 4 > Box 3", "", "", "")])
+    assert names(made, "shelf 4 box 3")[0] == "Shelf 4 > Box 3"
     assert names(made, "animal > bird") == ["Animal > Bird", "Animal > Bird > Owl"]

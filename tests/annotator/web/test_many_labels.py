@@ -1,9 +1,13 @@
 """Projects with more labels than a page can list: a few are shown, the others are found by typing."""
 
+import json
+
 import pytest
 
+from annotator.actions.desk import assigning
 from annotator.actions.projects import finding, schema
-from annotator.models import Label
+from annotator.models import Assignment, Label
+from tests.annotator.web.helpers import say
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
@@ -73,3 +77,22 @@ def test_labels_without_places_of_their_own_are_parted_when_one_moves(lea, wide)
     lea.post(f"/projects/{wide.pk}/settings/labels/{label.pk}/move", {"to": "up"})
     order = list(wide.live_labels().values_list("name", flat=True))
     assert order.index("Reason 1") < order.index("Reason 0")
+
+
+def test_the_label_page_has_recent_labels_the_first_and_what_its_items_name(lea, cast, wide):
+    named = [wide.labels.get(name=f"Reason {number}").pk for number in (60, 70)]
+    lease = assigning.lease(wide, assigning.voice_of(wide, cast.lea), 1)[0]
+    say(wide, lease.annotator, lease.item, "Reason 90")
+    held = assigning.lease(wide, assigning.voice_of(wide, cast.lea), 1)[0]
+    Assignment.objects.filter(pk=held.pk).update(
+        stream="active",
+        suggestion=[[named[0], 0.7]],
+        label_set={"coverage": 0.9, "sure": [], "maybe": named},
+    )
+    response = lea.get(f"/projects/{wide.pk}/label")
+    names = [each["name"] for each in response.context["labels"]]
+    assert names[:3] == ["Reason 90", "Reason 0", "Reason 1"]
+    assert len(names) < 50
+    assert response.context["label_count"] == COUNT
+    cards = {card.assignment: json.loads(card.labels or "[]") for card in response.context["cards"]}
+    assert [each["name"] for each in cards[held.pk]] == ["Reason 60", "Reason 70"]
