@@ -22,6 +22,7 @@ FORMATS: Registry[Reader] = Registry(
         "json": Entry("JSON list", "annotator.formats.json_list:JsonList"),
         "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
         "images": Entry("Zip of images", "annotator.formats.images:ZipOfImages"),
+        "boxes": Entry("Zip of images with boxes", "annotator.formats.boxed_images:BoxedImages"),
         "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
@@ -30,6 +31,8 @@ FORMATS: Registry[Reader] = Registry(
         "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
     },
 )
+# These bring pictures, whose columns are fixed.
+OF_IMAGES = ("images", "boxes")
 
 WRITERS: Registry[Writer] = Registry(
     "export format",
@@ -50,6 +53,7 @@ WRITERS: Registry[Writer] = Registry(
 __all__ = [
     "FORMATS",
     "LIMITS",
+    "OF_IMAGES",
     "WRITERS",
     "Field",
     "FormatError",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 SIDES = ("x", "y", "w", "h")
+# Sides as shares of the picture, and the label's name.
+Place = tuple[float, float, float, float, str]
 
 
 def exported(value: Any, names: Mapping[int, str], text: str = "") -> list[dict[str, Any]] | None:

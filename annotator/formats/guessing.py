@@ -136,7 +136,11 @@ def _image_mapping(records: Sequence[Record]) -> Mapping:
     """Take folders for labels when there are at least two, each with several images."""
     folders = Counter(str(record.fields.get("folder") or "") for record in records)
     folders.pop("", None)
-    telling = len(folders) > 1 and len(records) >= 2 * len(folders)
+    telling = (
+        not any(record.given for record in records)
+        and len(folders) > 1
+        and len(records) >= 2 * len(folders)
+    )
     return Mapping(
         image="image",
         id="image",

@@ -57,7 +57,7 @@ class ZipOfImages:
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record with the clean image for every member that is one."""
-        _check_directory(stream, self.limits)
+        check_directory(stream, self.limits)
         try:
             with zipfile.ZipFile(stream) as archive:
                 members = archive.infolist()
@@ -81,7 +81,7 @@ class ZipOfImages:
             yield Problem(row, "image", f"The name can't be stored: {fault}")
             return
         try:
-            image = clean(_bytes_of(archive, member, self.limits), self.limits)
+            image = clean(member_bytes(archive, member, self.limits), self.limits)
         except ImageError as error:
             yield Problem(row, "image", f"{member.filename[:200]}: {error}")
             return
@@ -148,7 +148,8 @@ def _not_an_image(data: bytes) -> str:
     return "This is no image that is taken (PNG, JPEG, WebP, GIF)."
 
 
-def _bytes_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> bytes:
+def member_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> bytes:
+    """Read one member within the limits; raises ImageError with the reason why not."""
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ImageError("This is a link and not a file.")
     if member.flag_bits & 1:
@@ -163,7 +164,7 @@ def _bytes_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits)
     return data
 
 
-def _check_directory(stream: BinaryIO, limits: Limits) -> None:
+def check_directory(stream: BinaryIO, limits: Limits) -> None:
     """Look at the directory's own figures before a library reads all of it into memory."""
     size = stream.seek(0, io.SEEK_END)
     tail_at = max(0, size - (1 << 16) - 22)

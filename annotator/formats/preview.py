@@ -7,7 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from annotator.formats import FORMATS, Given
+from annotator.formats import FORMATS, OF_IMAGES, Given
 from annotator.formats.guessing import Column, columns_of, guess
 from annotator.formats.mapping import Mapping, mapped
 from annotator.formats.records import FormatError, Problem, Record, RowError, weight
@@ -54,7 +54,7 @@ def preview(
     found = format or format_of(stream, name)
     stream.seek(0)
     reader = FORMATS.create(found, options)
-    sample = SAMPLE_IMAGES if found == "images" else max(n, SAMPLE_ROWS)
+    sample = SAMPLE_IMAGES if found in OF_IMAGES else max(n, SAMPLE_ROWS)
     records, problems, complete = _sampled(reader.read(stream), sample)
     stream.seek(0)
     columns = columns_of(records)
@@ -111,7 +111,7 @@ def labels_in(records: list[Record], mapping: Mapping) -> list[tuple[str, int]]:
 
 def _notes(stream: BinaryIO, format: str, options: AnyMapping[str, Any]) -> list[str]:
     """Say what the importer may want to set otherwise."""
-    if format in ("parquet", "images") or options.get("encoding"):
+    if format in ("parquet", *OF_IMAGES) or options.get("encoding"):
         return []
     head = stream.read(64 * 1024)
     stream.seek(0)

@@ -45,6 +45,13 @@ class Given(NamedTuple):
     spans: tuple[tuple[int, int, str], ...] | None = None
     # The whole answer as a text; None where labels or places are the answer.
     words: str | None = None
+    # Boxes in a picture, (x, y, w, h, label) as shares of its sides; None where they are no answer.
+    boxes: tuple[tuple[float, float, float, float, str], ...] | None = None
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it marks places, or says that there are none."""
+        return self.spans is not None or self.boxes is not None
 
 
 @dataclass(slots=True)

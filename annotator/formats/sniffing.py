@@ -8,9 +8,11 @@ import zipfile
 from typing import Any, BinaryIO
 
 from annotator.formats import conll, tokens
+from annotator.formats.boxed_images import is_box_file
 from annotator.formats.dialect import dialect_of
+from annotator.formats.images import check_directory
 from annotator.formats.json_text import DECODER
-from annotator.formats.records import FormatError
+from annotator.formats.records import LIMITS, FormatError
 from annotator.formats.spans import look_like_spans
 from annotator.formats.text import HEAD_CHARACTERS, head_of
 
@@ -63,7 +65,14 @@ def _zip_format(stream: BinaryIO) -> str:
     if not zipfile.is_zipfile(stream):
         raise FormatError("The zip file is damaged or cut short.")
     stream.seek(start)
-    return "images"
+    check_directory(stream, LIMITS)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            named = any(map(is_box_file, archive.namelist()))
+    except zipfile.BadZipFile as error:
+        raise FormatError("The zip file is damaged or cut short.") from error
+    stream.seek(start)
+    return "boxes" if named else "images"
 
 
 def _check_text(head: str) -> None:

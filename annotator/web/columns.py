@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import importing
 from annotator.errors import InvalidError
+from annotator.formats import OF_IMAGES
 from annotator.formats.guessing import shown
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
@@ -149,7 +150,7 @@ class Choices:
     @property
     def is_image(self) -> bool:
         """True for a file of images, whose columns are fixed."""
-        return self.found.format == "images"
+        return self.found.format in OF_IMAGES
 
     @property
     def rows(self) -> list[tuple[int, list[tuple[str, str]]]]:

@@ -20,7 +20,7 @@ from annotator.actions.imports.media import sweep_images
 from annotator.actions.imports.staging import LabelBook, Report, Stage, UnknownLabelsError, staging
 from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
-from annotator.formats import FORMATS, FormatError, Problem, Record
+from annotator.formats import FORMATS, OF_IMAGES, FormatError, Problem, Record
 from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapped, Mapping, mapped
 from annotator.formats.preview import Preview, preview
@@ -147,6 +147,9 @@ def begin(
             "to be edited as the second one.",
             field="labels",
         )
+    if not batch.project.task.students and options.labels == "suggestions":
+        told = "Nothing is suggested for answers of this type; take them as votes or as the truth."
+        raise InvalidError(told, field="labels")
     with transaction.atomic():
         # Parts two presses of the button: one of them finds the batch under way.
         batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
@@ -304,13 +307,13 @@ def _check_given(item: Mapped, column: str, project: Project) -> None:
         told = "A written text stands here; the project's answers are others."
         raise RowError([(column, told)])
     if project.shape != LABELS:
-        if any(given.spans is None and given.labels for given in item.given):
+        if any(not given.is_marked and given.labels for given in item.given):
             told = "Labels of the whole item stand here; the project marks places in it."
             raise RowError([(column, told)])
-        item.given = tuple(given for given in item.given if given.spans is not None)
+        item.given = tuple(given for given in item.given if given.is_marked)
         return
-    if any(given.spans for given in item.given):
-        told = "Places in the text are marked here; the project labels whole items."
+    if any(given.spans or given.boxes for given in item.given):
+        told = "Places are marked here; the project labels whole items."
         raise RowError([(column, told)])
     if project.multi_label:
         return
@@ -369,7 +372,7 @@ def _check_mapping(project: Project, mapping: Mapping, format: str) -> None:
     """Refuse a mapping that can't make items of the project's kind."""
     kind = project.item_kind
     if kind == ItemKind.IMAGE:
-        if format != "images" or not mapping.image:
+        if format not in OF_IMAGES or not mapping.image:
             raise InvalidError(
                 "This project takes images: upload a zip file of them.", field="image"
             )

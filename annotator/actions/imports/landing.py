@@ -58,7 +58,14 @@ GROUP BY s.id
 """
 # A value with the labels' ids in place of the file's numbers, in its canonical order; one that names no
 # label as it is.
-_VALUE = """CASE WHEN NOT a.value ? 'spans' THEN a.value WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
+_VALUE = """CASE WHEN a.value ? 'boxes' THEN jsonb_build_object('boxes', coalesce((
+    SELECT jsonb_agg(box ORDER BY (box->>'x')::numeric, (box->>'y')::numeric, (box->>'w')::numeric,
+                     (box->>'h')::numeric, (box->>'label')::bigint)
+    FROM (SELECT DISTINCT one || jsonb_build_object('label', n.label_id) AS box, n.label_id
+          FROM jsonb_array_elements(a.value->'boxes') one
+          JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS n(number, label_id)
+            ON n.number = (one->>'label')::int) marked {which}), '[]'))
+WHEN NOT a.value ? 'spans' THEN a.value WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
     SELECT jsonb_agg(jsonb_build_object('start', first, 'end', last, 'label', label_id)
                      ORDER BY first, last, label_id)
     FROM (SELECT DISTINCT (one->>'start')::int AS first, (one->>'end')::int AS last, n.label_id

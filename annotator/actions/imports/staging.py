@@ -239,14 +239,15 @@ class Stage:
         if given.words is not None:
             spelled = spelled_task(self.project.task_type)
             return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))
-        if given.spans is None or self._task.shape == LABELS:
+        if not given.is_marked or self._task.shape == LABELS:
             return None  # a list of no places says "no label" where labels are the answer
-        spans = [
-            {"start": start, "end": end, "label": self.book.numbers((label,))[0]}
-            for start, end, label in given.spans
+        names = ("x", "y", "w", "h") if given.spans is None else ("start", "end")
+        places: list[dict[str, Any]] = [
+            dict(zip(names, edges, strict=True)) | {"label": self.book.numbers((label,))[0]}
+            for *edges, label in (given.boxes if given.spans is None else given.spans) or ()
         ]
-        numbers = {one["label"] for one in spans}
-        value = self._task.read({"spans": spans}, content, numbers)
+        numbers = {one["label"] for one in places}
+        value = self._task.read({self._task.shape: places}, content, numbers)
         return None if value is None else _JSON.encode(value)
 
     def _set(self, numbers: tuple[int, ...]) -> int:

@@ -15,7 +15,7 @@ from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
 
 # Formats in which labels have a place of their own, whatever the columns.
-BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll", "tokens"}
+BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll", "tokens", "boxes"}
 
 
 def kind_of(found: Preview) -> ItemKind:
@@ -38,6 +38,8 @@ def task_type_of(found: Preview) -> str:
         return "ranking"
     if any(each.spans for each in given):
         return "spans"
+    if any(each.boxes for each in given):
+        return "boxes"
     several = any(len(each.labels) > 1 for each in given)
     return "multi" if several or found.mapping.separator else "single"
 

@@ -84,3 +84,35 @@ def test_a_zip_of_images_becomes_boxes_in_pixels(cast):
     assert rows[0]["boxes"] == [{"label": "Cat", "x": 0.26, "y": 0.1, "w": 0.5, "h": 0.5}]
     with pytest.raises(InvalidError, match="such items"):
         exported(project, "doccano")
+
+
+def test_a_zip_with_a_file_of_boxes_becomes_the_truth(cast):
+    boxes = [
+        {"x": 0.5, "y": 0.1, "w": 0.25, "h": 0.5, "label": "Dog"},
+        {"x": 0.25, "y": 0.1, "w": 0.25, "h": 0.5, "label": "Cat"},
+    ]
+    told = [
+        {"image": "a.png", "boxes": boxes},
+        {"image": "b.png", "boxes": []},
+        {"image": "c.png", "boxes": [boxes[0] | {"w": 0.9}]},
+    ]
+    pictures = {f"{name}.png": picture(size=(80, at)) for at, name in enumerate("abcd", 40)}
+    lines = "\n".join(map(json.dumps, told)).encode()
+    data = packed(**pictures, **{"boxes.jsonl": lines, "manifest.json": b"{}"})
+    batch = starting.open_project(cast.lea, BytesIO(data), file_name="pets.zip")
+    assert (batch.format, batch.project.task_type) == ("boxes", "boxes")
+    options = importing.Options(labels="truth", bad_rows="skip")
+    with pytest.raises(InvalidError, match="Nothing is suggested"):
+        starting.begin(
+            batch, look(batch).mapping, importing.Options(labels="suggestions"), cast.lea
+        )
+    batch = starting.begin(batch, look(batch).mapping, options, cast.lea)
+    run(batch.job)
+    batch.refresh_from_db()
+    ((_, _, message),) = batch.report["problems"]
+    assert "Box 1 reaches over the edge" in message
+    project = Project.objects.get(pk=batch.project_id)
+    settling.settle_now(project)
+    rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
+    assert [row["boxes"] for row in rows] == [boxes[::-1], [], None]
+    assert [row["source"] for row in rows] == ["truth", "truth", None]

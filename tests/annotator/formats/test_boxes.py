@@ -3,8 +3,12 @@
 import io
 import json
 
+import pytest
+
 from annotator.formats import WRITERS, Field
 from annotator.formats.boxes import exported
+from tests.annotator.formats.helpers import problems, read
+from tests.annotator.formats.test_images import packed, picture
 
 FIELDS = [
     Field("image"),
@@ -65,3 +69,70 @@ def test_label_studio_holds_percent_and_the_size():
     assert second["annotations"][0]["result"] == []
     assert waits["annotations"] == []
     assert "original_width" not in redacted["annotations"][0]["result"][0]
+
+
+def zipped(name, told):
+    text = told if isinstance(told, bytes) else json.dumps(told).encode()
+    return packed(**{"a.png": picture(), "images/b.png": picture(), name: text})
+
+
+def boxes_in(rows):
+    found = {row.fields["name"]: [one.boxes for one in row.given] for row in rows}
+    return {
+        name: [
+            [(label, *(round(side, 4) for side in sides)) for *sides, label in one] for one in all
+        ]
+        for name, all in found.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["coco", "label-studio", "jsonl"])
+def test_what_is_written_is_read_beside_the_images(name):
+    out = io.BytesIO()
+    rows = [{"id": "", "text": "", "labels": None, **record} for record in RECORDS[:2]]
+    WRITERS.create(name).write(rows, FIELDS, out)
+    data = zipped("told.jsonl" if name == "jsonl" else "told.json", out.getvalue())
+    assert boxes_in(read("boxes", data)) == {
+        "a.png": [[("Cat", 0.25, 0.1, 0.5, 0.2), ("Dog", 0.5, 0.5, 0.1, 0.1)]],
+        "b.png": [[]],
+    }
+
+
+def region(**value):
+    value = {"x": 0, "y": 0, "width": 9, "height": 9, "rectanglelabels": ["Cat"]} | value
+    return {"type": "rectanglelabels", "value": value}
+
+
+def task(*regions, image="/data/upload/1/0123abcd-a.png"):
+    return {"data": {"image": image}, "annotations": [{"result": list(regions)}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "column", "message"),
+    [
+        ("t.json", [task(region(rotation=15))], "rotation", "t.json, task 1: Box 1 is turned"),
+        ("t.json", [task(region(x="a"))], "x", "t.json, task 1: Box 1 needs numbers"),
+        ("t.json", [task({"type": "polygonlabels"})], "result", "Region 1 is no box"),
+        ("t.json", [task(image="lost.png")], "image", "t.json: lost.png is not in the zip"),
+        ("t.json", [{"data": {}}], "image", "t.json, task 1: The row needs an 'image'"),
+        ("t.json", [task(), task()], "image", "is named twice"),
+        ("t.json", {"a": 1}, "boxes", "t.json is neither COCO"),
+        ("t.json", b"{", "", "not valid JSON"),
+        ("t.json", b"\xff", "boxes", "no UTF-8"),
+        ("t.jsonl", {"image": "a.png", "boxes": [{"x": 0}]}, "x", "t.jsonl, line 1: Box 1"),
+        (
+            "t.json",
+            {
+                "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 6}],
+                "categories": [],
+                "annotations": [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1]}],
+            },
+            "label",
+            "t.json: Box 1 has no label",
+        ),
+    ],
+)
+def test_a_fault_names_the_file_the_row_and_the_field(name, told, column, message):
+    (problem,) = problems(read("boxes", zipped(name, told)))
+    assert problem.column == column
+    assert message in problem.message
