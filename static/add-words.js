@@ -31,23 +31,34 @@
     return null;
   }
 
+  /** The label in the list, or the one that was found where there are too many to list. */
+  function chosenLabel() {
+    const field = byId("add-label");
+    const option = field.selectedOptions?.[0];
+    const { hue, name = option?.textContent } = (option ?? field).dataset;
+    return { value: field.value, hue, name };
+  }
+
   function add() {
-    const [words, label] = [byId("add-words").value.trim(), byId("add-label")];
+    const [words, label] = [byId("add-words").value.trim(), chosenLabel()];
     const text = JSON.parse(byId("item-text").textContent);
     const said = byId("add-said");
+    if (!label.value) {
+      said.textContent = "Choose a label first.";
+      return;
+    }
     const found = words && place(text, words, label);
     if (!found) {
       said.textContent = words ? `“${words}” stands nowhere else in the text.` : "Select the words in the text, or type them.";
       return;
     }
     const row = byId("add-row").content.firstElementChild.cloneNode(true);
-    const name = label.selectedOptions[0];
-    row.classList.add(`hue-${name.dataset.hue}`);
+    row.classList.add(`hue-${label.hue}`);
     row.querySelector("input").value = `${points(text, found.start)}-${points(text, found.end)}-${label.value}`;
     row.querySelector("q").textContent = words;
-    row.querySelector("[data-name]").textContent = name.textContent;
+    row.querySelector("[data-name]").textContent = label.name;
     byId("places").append(row);
-    said.textContent = `Marked: ${words}, ${name.textContent}.`;
+    said.textContent = `Marked: ${words}, ${label.name}.`;
     selected = null;
     byId("add-words").value = "";
   }

@@ -44,7 +44,7 @@
     if ((event.key === " " || event.key === "Enter") && at.matches("a, button, summary, input[type=checkbox]"))
       return;
     if (event.key === "/") {
-      const finder = document.querySelector("[data-finds]");
+      const finder = document.querySelector("[data-finds], [data-goes-here]");
       if (!finder) return;
       event.preventDefault();
       finder.focus();

@@ -13,9 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.desk import assigning, revising
+from annotator.actions.projects import finding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Project
-from annotator.web import marks, words
+from annotator.web import choosing, marks, words
 from annotator.web.choosing import label_views
 from annotator.web.pages import page, person, project_for
 
@@ -65,12 +66,17 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
         _revise(request, project, answer)
         messages.success(request, f"Changed the answer to #{answer.item}.")
         return redirect("label_mine", project_id=project.pk)
-    labels = label_views(project)
-    parts = marks.parts_of(answer.value, answer.item.text, words.LabelBook(project))
+    wide = finding.is_wide(project)
+    own = [*answer.labels, *([answer.question_id] if answer.question_id else [])]
+    labels = choosing.few_views(project, own) if wide else label_views(project)
+    book = words.LabelBook(project)
+    parts = marks.parts_of(answer.value, answer.item.text, book)
     asked = [each for each in labels if each["id"] == answer.question_id]
     context = {
         "answer": answer,
         "labels": labels,
+        "searches_labels": wide,
+        "given": next(iter(words.named(book, answer.labels)), None),
         "question": asked[0] if asked else None,
         "parts": parts,
         "marked": marks.marked(answer.item.text, parts),

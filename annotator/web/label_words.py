@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from annotator.actions.projects import finding
 from annotator.actions.teachers import label_words
 from annotator.errors import AnnotatorError
 from annotator.models import Can
@@ -31,10 +33,13 @@ def words(request: HttpRequest, project_id: int) -> HttpResponse:
             problem = refusal.detail
         else:
             messages.success(request, "The words are kept. Teachers read them from now on.")
-            return redirect("label_words", project_id=project.pk)
+            return redirect(request.get_full_path())
     job = label_words.latest(project)
+    pages = Paginator(project.live_labels(), finding.LISTED_AT_MOST)
+    labels = pages.get_page(request.GET.get("page"))
     context: dict[str, Any] = {
-        "offered": label_words.offered(project),
+        "offered": label_words.offered(project, labels),
+        "labels": labels,
         "job": job,
         "under_way": job is not None and not job.is_over,
         "seconds_left": job.seconds_left if job is not None and not job.is_over else None,

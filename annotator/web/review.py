@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import labeling
 from annotator.actions.explore.neighbours import nearest
-from annotator.actions.projects import codebook, paths, schema
+from annotator.actions.projects import codebook, finding, paths, schema
 from annotator.actions.review import alike, cases, corrections, flagging, reviewed, reviewing
 from annotator.actions.review.cases import Place
 from annotator.errors import InvalidError
@@ -32,8 +32,8 @@ from annotator.models import (
     Stream,
     VerdictState,
 )
-from annotator.web import jobs, marks, words
-from annotator.web.choosing import label_views
+from annotator.web import choosing, jobs, marks, words
+from annotator.web.choosing import few_views, label_views
 from annotator.web.explore import item_of
 from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.review_figures import figures_view, next_sentence
@@ -72,12 +72,16 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     item = item_of(project, number)
     guess = _given(request.GET.getlist("guess"))
     seen = bool(guess) or request.GET.get("none") == "1"
-    views = label_views(project)
     flags = cases.open_flags(item)
+    wide = finding.is_wide(project)
+    near = words.named_about(item, flags) if seen else []
+    few = [*guess, *near, *choosing.recent_ids(project, person(request))] if wide else []
+    views = choosing.with_digits(few_views(project, few)) if wide else label_views(project)
     context: dict[str, Any] = {
         "item": item,
         "image_url": words.image_url(project, item),
         "labels": views,
+        "searches_labels": wide,
         "seen": seen,
         "guess": guess,
         "guess_names": [view["name"] for view in views if view["id"] in guess],

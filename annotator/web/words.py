@@ -13,7 +13,7 @@ from annotator.actions.desk import saying
 from annotator.actions.explore.searching import predictions_of
 from annotator.actions.projects import finding
 from annotator.actions.projects.schema import LABELS
-from annotator.models import Annotation, AnnotationKind, Item, Label, Project, VerdictState
+from annotator.models import Annotation, AnnotationKind, Flag, Item, Label, Project, VerdictState
 from annotator.web import marks
 from annotator.web.marks import Part
 from learning.tasks.values import spelled_task
@@ -253,6 +253,14 @@ def about(said: Annotation, labels: LabelBook) -> Known | None:
     if said.question_id is None or said.question_id not in labels:
         return None
     return Known(labels[said.question_id], said.question_id in said.labels)
+
+
+def named_about(item: Item, flags: list[Flag]) -> list[int]:
+    """The labels that are suggested for an item, decided and said."""
+    verdict = verdict_of(item)
+    said = Annotation.objects.filter(item=item, successor=None).values_list("labels", flat=True)
+    named = [each.suggested or [] for each in flags]
+    return [pk for ids in (*named, verdict.labels if verdict else [], *said) for pk in ids]
 
 
 def tied(item: Item) -> bool:

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator.actions.projects import schema
+from annotator.models import Annotation
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,3 +42,16 @@ def test_keys_alone_choose_a_label_to_filter_by_and_one_to_give(visit, cast, wid
     expect(give).to_have_value("Reason 77")
     page.get_by_role("button", name="Look first").click()
     expect(page.get_by_text("Reason 77")).to_be_visible()
+
+
+def test_a_reviewer_finds_a_label_and_says_it_by_keys(visit, cast, wide):
+    page = visit(cast.lea).new_page()
+    page.goto(f"/projects/{wide.pk}/review/1")
+    page.keyboard.press("/")
+    field = page.get_by_role("combobox", name="Find a label")
+    expect(field).to_be_focused()
+    page.keyboard.type("says 77")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Decide Reason 77").click()
+    expect(page.get_by_role("button", name="Take back")).to_be_visible()
+    assert wide.labels.get(name="Reason 77").pk in Annotation.objects.get().labels

@@ -48,8 +48,8 @@ def latest(project: Project) -> Job | None:
     return Job.objects.filter(project=project, kind="words").order_by("-pk").first()
 
 
-def offered(project: Project) -> list[Offered]:
-    """Every live label in its order with what was found for it."""
+def offered(project: Project, labels: Iterable[Label] | None = None) -> list[Offered]:
+    """Every live label in its order, or these, with what was found for it."""
     rows = Job.objects.filter(project=project, kind="words", state=JobState.DONE)
     done = rows.order_by("-pk").first()
     found: dict[str, list[dict[str, Any]]] = done.result.get("words", {}) if done else {}
@@ -58,7 +58,7 @@ def offered(project: Project) -> list[Offered]:
             label=label,
             words=[one for one in found.get(str(label.pk), []) if one["word"] not in label.words],
         )
-        for label in project.live_labels()
+        for label in (project.live_labels() if labels is None else labels)
     ]
 
 

@@ -96,3 +96,23 @@ def test_the_label_page_has_recent_labels_the_first_and_what_its_items_name(lea,
     assert response.context["label_count"] == COUNT
     cards = {card.assignment: json.loads(card.labels or "[]") for card in response.context["cards"]}
     assert [each["name"] for each in cards[held.pk]] == ["Reason 60", "Reason 70"]
+
+
+def test_review_offers_what_was_said_and_a_search(lea, cast, wide):
+    lease = assigning.lease(wide, assigning.voice_of(wide, cast.ana), 1)[0]
+    say(wide, lease.annotator, lease.item, "Reason 90")
+    case = f"/projects/{wide.pk}/review/{lease.item.number}"
+    names, page = shown(lea, case)
+    assert names == []  # blind: nothing of what the others said
+    assert "Find a label" in page
+    names, _ = shown(lea, f"{case}?guess={wide.labels.get(name='Reason 40').pk}")
+    assert names == [40, 90]
+
+
+def test_an_own_answer_is_changed_by_a_search(lea, cast, wide):
+    lease = assigning.lease(wide, assigning.voice_of(wide, cast.lea), 1)[0]
+    said = say(wide, lease.annotator, lease.item, "Reason 90")
+    response = lea.get(f"/projects/{wide.pk}/label/mine/{said.uuid}")
+    page = response.content.decode()
+    assert 'data-name="Reason 90"' in page
+    assert "Reason 91" not in page
