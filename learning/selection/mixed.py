@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from learning.errors import ParameterError
 from learning.scores import margins
 from learning.selection.margin import hesitation, pool_margins, smallest
+from learning.selection.memory import memory
 from learning.selection.reading import (
     Matrix,
     Rows,
@@ -36,7 +37,8 @@ class Mixed:
     its square), and is covered by the nearest labelled or picked item to
     exp(-sharpness d² / mean d²). The next pick is the candidate that adds most weight x cover. While the student knows nothing,
     all weigh the same and this is coverage; later the weight lies where labels meet, and the picks
-    with it, spread out by what they cover. So every beginning of the list is a good batch.
+    with it, spread out by what they cover. So every beginning of the list is a good batch. Where
+    labels look noisy, what is labelled covers less, down to nothing (`memory`).
 
     sharpness: how fast cover falls with distance.
     factor: candidates, those in most doubt, per wanted item; at least `fewest` (`fewest_several`
@@ -81,6 +83,7 @@ class Mixed:
         width = self.sharpness / _usual_distance(points, rng)
         cover = _cover(points, points_of(encodings, waiting[ranked[:keep]]), width)
         already = _covered_by(points, encodings, labelled, width)
+        already *= np.float32(memory(pool, encodings, labelled))
         places, counts = _greedy(cover, already, doubt[shown], min(take, keep))
         rows = waiting[np.concatenate([ranked[places], ranked[keep:take]])]
         nearest = np.zeros(take)

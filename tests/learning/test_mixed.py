@@ -42,6 +42,19 @@ class TestMixed:
         picked = Mixed().select(replace(pool, labelled=labelled), 2, rng()).rows
         assert sorted(group[picked]) == [3, 4]
 
+    @pytest.mark.parametrize(("right", "kept"), [(1.0, True), (0.0, False)])
+    def test_labels_cover_as_far_as_they_follow_from_encodings(
+        self,
+        right: float,
+        kept: bool,
+    ) -> None:
+        pool, group = groups(rows=400)
+        labelled = (group < GROUPS - 1) & (np.arange(400) < 150)
+        told = np.where(rng().random(400) < right, group, rng(1).integers(0, GROUPS - 1, 400))
+        answers = np.eye(GROUPS, dtype=np.float32)[told[labelled]]
+        picked = Mixed().select(replace(pool, labelled=labelled, answers=answers), 2, rng()).rows
+        assert bool((group[picked] == GROUPS - 1).all()) is kept
+
     def test_what_the_student_is_sure_of_waits(self) -> None:
         pool, group = groups()
         probabilities = np.where(
