@@ -279,6 +279,10 @@ class TeacherAnswer(models.Model):
     labels = ArrayField(models.BigIntegerField(), default=list)
     # {label id: probability} of the labels that are not next to impossible.
     probabilities = models.JSONField(default=dict)
+    # {"spans": [{"start", "end", "label", "probability"}, …]} where answers mark spans.
+    value = models.JSONField(null=True)
+    # Quotes that were not found in the item's text.
+    dropped = models.PositiveIntegerField(default=0, db_default=0)
     # The lower one of what the teacher said of its confidence and what its probabilities say.
     confidence = models.FloatField(null=True)
     # How likely it is right, as audited answers show; null while too few are audited.

@@ -17,6 +17,7 @@ from annotator.actions.teachers import teacher_runs
 from annotator.actions.trust import teacher_figures
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
+from annotator.web.marks import parts_of
 from annotator.web.pages import allowed, page, project_for
 
 SHOWN = 50
@@ -84,7 +85,7 @@ def _progress(project: Project, found: TeacherRun) -> dict[str, Any]:
 
 def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
     """The latest answers with the labels' names, and why others are missing."""
-    names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
+    labels = Label.objects.filter(project=project).in_bulk()
     rows = (
         TeacherAnswer.objects.filter(run=found).select_related("item", "annotation").order_by("-pk")
     )
@@ -94,7 +95,8 @@ def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
                 "row": row,
                 "item": row.item,
                 "text": Truncator(row.item.text).chars(EXCERPT),
-                "labels": [names[pk] for pk in row.labels if pk in names],
+                "labels": [labels[pk].name for pk in row.labels if pk in labels],
+                "marks": parts_of(row.value, row.item.text, labels),
             }
             for row in rows[:SHOWN]
         ],

@@ -31,7 +31,8 @@ class Task(Protocol):
     measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits",
         "orders", "boxes".
     headline: the one of `metrics` that students are compared by; 1 is best.
-    students: those that learn from such answers; none where nothing does.
+    students: those that learn from such answers; none where nothing does. teachers: those that can
+        give them. quoted: teachers mark places of the text by quoting it.
     """
 
     shape: ClassVar[str]
@@ -48,6 +49,8 @@ class Task(Protocol):
     measure: ClassVar[str]
     headline: ClassVar[str]
     students: ClassVar[tuple[str, ...]]
+    teachers: ClassVar[tuple[str, ...]]
+    quoted: ClassVar[bool]
     strategies: ClassVar[tuple[str, ...]]
     consensus: ClassVar[tuple[str, ...]]
     conformal: ClassVar[tuple[str, ...]]

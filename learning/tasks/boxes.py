@@ -34,6 +34,7 @@ class Boxes(Multi):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"image"})
     measure: ClassVar[str] = "boxes"
     headline: ClassVar[str] = "box_f1"
+    teachers: ClassVar[tuple[str, ...]] = ()
     students: ClassVar[tuple[str, ...]] = ()
     strategies: ClassVar[tuple[str, ...]] = ("representatives", "random", "probcover", "typiclust")
     consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority", "one-coin")

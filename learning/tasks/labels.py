@@ -5,12 +5,15 @@ from typing import Any, ClassVar
 
 from learning.errors import ShapeError
 from learning.tasks.content import Content
+from learning.teachers import TEACHERS
 
 
 class LabelsAlone:
     """What `Task` asks about values, where an answer has none."""
 
     shape: ClassVar[str] = "labels"
+    teachers: ClassVar[tuple[str, ...]] = tuple(TEACHERS)
+    quoted: ClassVar[bool] = False
     has_labels: ClassVar[bool] = True
     spelled: ClassVar[bool] = False
     tracked: ClassVar[tuple[str, ...]] = ()

@@ -35,6 +35,8 @@ class Spans(Multi):
     shape: ClassVar[str] = "spans"
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text"})
     headline: ClassVar[str] = "span_f1"
+    teachers: ClassVar[tuple[str, ...]] = ("openai",)
+    quoted: ClassVar[bool] = True
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE | SETWISE | TAUGHT

@@ -10,6 +10,7 @@ class Wordless(Multi):
 
     has_labels: ClassVar[bool] = False
     spelled: ClassVar[bool] = True
+    teachers: ClassVar[tuple[str, ...]] = ()
     students: ClassVar[tuple[str, ...]] = ()
     strategies: ClassVar[tuple[str, ...]] = ("representatives", "random", "probcover", "typiclust")
     consensus: ClassVar[tuple[str, ...]] = ("weighted-majority", "majority")

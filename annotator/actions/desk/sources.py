@@ -97,7 +97,16 @@ _LEASE: LiteralString = """, fresh AS (
                         WHERE whose.item_id = found.item_id))
                     ELSE jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
                                    ORDER BY s.probability DESC NULLS FIRST) END
-                    FROM annotator_suggestion s WHERE s.item_id = found.item_id), '[]') END,
+                    FROM annotator_suggestion s WHERE s.item_id = found.item_id), (
+                    -- What a teacher marked, but for items that both are asked about.
+                    SELECT t.value FROM annotator_teacheranswer t
+                    WHERE t.item_id = found.item_id AND t.value IS NOT NULL
+                      AND t.annotation_id IS NOT NULL
+                      AND NOT EXISTS (SELECT 1 FROM annotator_annotation later
+                                      WHERE later.previous_id = t.annotation_id)
+                      AND NOT EXISTS (SELECT 1 FROM annotator_double d
+                                      WHERE d.item_id = found.item_id)
+                    ORDER BY t.id DESC LIMIT 1), '[]') END,
            question_id, label_set, set_size, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id
 ), counted AS (

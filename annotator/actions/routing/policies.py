@@ -133,6 +133,11 @@ def _assign(policy: Policy, settings: Mapping[str, Any]) -> None:
         setattr(policy, name, _checked(policy.project, name, value))
     if policy.enabled and policy.teacher is None:
         raise InvalidError("Choose a teacher before the policy is switched on.", field="teacher")
+    if policy.enabled and policy.project.task.quoted:
+        raise InvalidError(
+            "No policy weighs marked spans yet: a teacher suggests them, and people decide.",
+            field="enabled",
+        )
 
 
 def _checked(project: Project, name: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ successor asks only about what is missing; what was answered and not written yet
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ from annotator.models import (
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
+    from learning.spans import Span
     from learning.teachers.types import TeacherAnswer as Said
     from learning.teachers.types import TeacherSchema
 
@@ -326,7 +327,30 @@ def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) 
         if chance >= LEAST_PROBABILITY
     }
     sure = confidence_of(p, multi_label=schema.multi_label)
+    if answer.spans is not None:
+        _take_spans(row, answer.spans, answer.dropped, schema)
     row.confidence = sure if answer.confidence is None else min(sure, answer.confidence)
+
+
+def _take_spans(
+    row: TeacherAnswer, spans: Sequence[tuple[Span, float]], dropped: int, schema: TeacherSchema
+) -> None:
+    """What was marked, each span with its probability, as the desk suggests it."""
+    row.value = {
+        "spans": [
+            {"start": one.start, "end": one.end, "label": schema.ids[one.label], "probability": p}
+            for one, p in spans
+        ]
+    }
+    row.dropped = dropped
+    row.labels = sorted({schema.ids[one.label] for one, _ in spans})
+
+
+def _value_of(row: TeacherAnswer) -> dict[str, Any] | None:
+    """What the ledger keeps of a marked answer; None where labels are all of it."""
+    from learning.spans import spans_of, value_of
+
+    return None if row.value is None else value_of(spans_of(row.value))
 
 
 def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) -> None:
@@ -356,6 +380,7 @@ def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) ->
             kind=AnnotationKind.ANSWER,
             stream=Stream.ACTIVE,
             labels=row.labels,
+            value=_value_of(row),
             reason=clean(said[numbers[row.item_id]].reason, 200),
             blind=True,
             seconds=row.seconds,

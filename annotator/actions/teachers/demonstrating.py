@@ -115,18 +115,22 @@ class Shelf:
         """The solved items by the row of the bank, read before any thread asks for them."""
         import numpy as np
 
+        from learning.spans import spans_of
         from learning.teachers.types import Example, TeacherItem
 
         numbers = self.bank.numbers.tolist()
         rows = Item.objects.filter(project=self.project, number__in=numbers).present()
-        texts = {n: (a, b) for n, a, b in rows.values_list("number", "text", "text_b")}
+        names = ("number", "text", "text_b", "verdict__value")
+        told = {number: rest for number, *rest in rows.values_list(*names)}
         ids = self.schema.ids
         found = []
         for number, row in zip(numbers, np.asarray(self.bank.targets), strict=True):
-            text, text_b = texts.get(number, ("", ""))
+            text, text_b, value = told.get(number, ("", "", None))
             item = TeacherItem(number=number, text=text, text_b=text_b)
             labels = tuple(ids[column] for column in np.flatnonzero(row > 0.5))
-            found.append(Example(item=item, labels=labels))
+            marked = spans_of(value) if self.schema.quoted and value else []
+            spans = tuple(span for span in marked if span.label in labels)
+            found.append(Example(item=item, labels=labels, spans=spans))
         return found
 
     @cached_property

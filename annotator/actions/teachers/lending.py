@@ -67,6 +67,7 @@ def schema_of(project: Project) -> TeacherSchema:
         ),
         guidelines=project.guidelines,
         multi_label=project.multi_label,
+        quoted=project.task.quoted,
     )
 
 

@@ -61,7 +61,7 @@ def offered(project: Project) -> list[tuple[str, str]]:
     return [
         (name, label)
         for name, label in TEACHERS.choices()
-        if name in OFFERED and not (images and name in TEXT_ONLY)
+        if name in OFFERED and name in project.task.teachers and not (images and name in TEXT_ONLY)
     ]
 
 
@@ -115,9 +115,9 @@ def create_teacher(
     project: Project, by: User | None, *, name: str, plugin: str, **settings: Any
 ) -> Teacher:
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
-    if project.shape != LABELS:
+    if plugin not in project.task.teachers and project.shape != LABELS:
         raise InvalidError(
-            "Teachers answer with labels of whole items; here answers are more than that.",
+            "This teacher answers with labels of whole items; here answers are more than that.",
             field="plugin",
         )
     if plugin in FROM_FILES and settings.get("recording") is None:

@@ -64,6 +64,8 @@ def run_calibrate(run: jobs.Run) -> dict[str, Any]:
     project = run.project
     if not project.live_labels().exists():
         return {"calibrated": 0, "why": "The project has no labels."}
+    if project.task.quoted:
+        return {"calibrated": 0, "why": "How likely marked spans are right is not calibrated."}
     schema, drawn = lending.schema_of(project), scorecards.Drawn(project)
     rows = Teacher.objects.filter(project=project).select_related("endpoint", "voice")
     teachers = list(rows.order_by("pk"))

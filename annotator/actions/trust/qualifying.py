@@ -84,6 +84,11 @@ def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
 
 def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_GOLD) -> TeacherRun:
     """Test a teacher in the background. Raises ConflictError while too few items have an answer."""
+    if project.task.quoted:
+        raise ConflictError(
+            "The test holds labels of whole items against each other; there is none of spans yet. "
+            "Ask the teacher about audited items, and see Agreement."
+        )
     found = testing.gold(teacher, lending.schema_of(project), _checked(most))
     test = _test(teacher)
     if len(found) < test.fewest:

@@ -153,10 +153,10 @@ class TestScreens:
         project.refresh_from_db()
         assert (project.overlap, project.set_coverage) == (3, 0.9)
 
-    def test_no_teacher_is_set_up_where_labels_are_no_answer(self, project, lea):
+    def test_only_teachers_that_can_mark_are_set_up_where_answers_are_marks(self, project, lea):
         page = lea.get(reverse("teachers", args=[project.pk])).content.decode()
-        assert "No teachers here" in page
-        assert "Set up a teacher" not in page
+        assert "Set up a teacher" in page
+        assert "upload answers made elsewhere" not in page
         with pytest.raises(InvalidError, match="answers are more than that"):
             teachers.create_teacher(project, None, name="Zero", plugin="zero-shot")
 
