@@ -76,16 +76,17 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
     wide = finding.is_wide(project)
     labels = choosing.page_views(project, person(request)) if wide else label_views(project)
     labels = choosing.in_parts(labels)
+    count = project.live_labels().count() if wide else len(labels)
     context = {
         "annotator": voice,
         "cards": [card_of(project, each) for each in _topped_up(project, voice)],
         "labels": labels,
         "label_data": labels,
         "searches_labels": wide,
-        "label_count": project.live_labels().count() if wide else len(labels),
+        "label_count": count,
         "slots": labels[: choosing.SLOTS],
         "glossary": labels[:LONGEST_GLOSSARY],
-        "has_search": len(labels) > choosing.SLOTS,
+        "has_search": count > choosing.SLOTS,
         "has_sets": project.has_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
         "nothing": _nothing(project, voice),

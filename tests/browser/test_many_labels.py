@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from annotator.actions.projects import schema
 from annotator.models import Annotation
+from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,4 +55,14 @@ def test_a_reviewer_finds_a_label_and_says_it_by_keys(visit, cast, wide):
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Decide Reason 77").click()
     expect(page.get_by_role("button", name="Take back")).to_be_visible()
+    assert wide.labels.get(name="Reason 77").pk in Annotation.objects.get().labels
+
+
+def test_a_label_that_no_row_shows_is_found_and_given_by_keys(visit, cast, wide):
+    page = LabelPage(visit(cast.ana).new_page(), wide).open()
+    page.press("/")
+    page.page.keyboard.type("says 77")
+    expect(page.page.locator("#found [role=option]")).to_have_count(1)
+    page.press("Enter")
+    page.settled()
     assert wide.labels.get(name="Reason 77").pk in Annotation.objects.get().labels
