@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from annotator.formats.boxes import SIDES, Place
 from annotator.formats.json_text import decoded
+from annotator.formats.label_studio import voice_of
 from annotator.formats.records import Given, Limits, RowError, fault_in_text
 
 EXTENSIONS = (".json", ".jsonl")
@@ -21,23 +22,28 @@ _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 
 @dataclass(frozen=True, kw_only=True)
 class Boxed:
-    """What a file says of one picture, '' where it names none. With faults its answers are not taken."""
+    """What a file says of one picture, '' where it names none. With faults its answers are not taken.
+
+    size: width and height in pixels, where boxes are told in pixels.
+    """
 
     image: str
+    size: tuple[float, float] | None = None
     given: tuple[Given, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
-def names_of(path: str) -> list[str]:
-    """The names by which a picture may be meant: its path, its name, and that before an upload."""
-    name = PurePosixPath(path.rsplit("?d=", 1)[-1]).name
-    return list(dict.fromkeys((path, name, _UPLOADED.sub("", name))))
+def names_of(told: str, folder: PurePosixPath) -> list[str]:
+    """What a picture may be called that a file in this folder names: by its path from there, its path,
+    its name, and that before an upload."""
+    name = PurePosixPath(told.rsplit("?d=", 1)[-1]).name
+    return [str(folder / told), told, name, _UPLOADED.sub("", name)]
 
 
 def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
     """What a file says of each picture. Raises RowError where it is none of the three."""
     if name.lower().endswith(".jsonl"):
-        lines = enumerate(text.splitlines(), 1)
+        lines = enumerate(text.split("\n"), 1)
         rows = ((at, line) for at, line in lines if line.strip())
         yield from (_row(f"{name}, line {at}", decoded(line, limits), _own) for at, line in rows)
         return
@@ -82,7 +88,7 @@ def _task(task: dict[str, Any]) -> tuple[Given, ...]:
     return tuple(
         _given(
             [_rectangle(part, at) for at, part in _numbered(one, "result")],
-            str(one.get("completed_by") or "")[:100],
+            voice_of(one, "annotation"),
         )
         for one in answers
     )
@@ -102,8 +108,9 @@ def _rectangle(part: dict[str, Any], at: int) -> Place:
 
 def _coco(name: str, value: dict[str, Any], limits: Limits) -> Iterator[Boxed]:
     """A picture of COCO with its boxes; one without any says that there is nothing in it."""
-    categories = {one.get("id"): one.get("name") for _, one in _numbered(value, "categories")}
-    boxes: dict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    categories = {str(one.get("id")): one.get("name") for _, one in _numbered(value, "categories")}
+    _check_ids(name, [image.get("id") for _, image in _numbered(value, "images")])
+    boxes: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for at, one in _numbered(value, "annotations"):
         boxes[str(one.get("image_id"))].append((at, one))
     for at, image in _numbered(value, "images"):
@@ -117,21 +124,29 @@ def _coco(name: str, value: dict[str, Any], limits: Limits) -> Iterator[Boxed]:
             except RowError as error:
                 faults += _at(name, error).faults
         given = () if faults else (_given(found),)
-        yield Boxed(image=path, given=given, faults=tuple(faults))
+        size = (image["width"], image["height"]) if found else None
+        yield Boxed(image=path, size=size, given=given, faults=tuple(faults))
     for lost in boxes.values():
         told = f"{name}, annotation {lost[0][0]} is of an image that the file does not list."
         raise RowError([("image_id", told)])
 
 
+def _check_ids(name: str, ids: list[Any]) -> None:
+    if None in ids or len(set(map(str, ids))) < len(ids):
+        raise RowError([("id", f"{name}: every image needs an 'id' of its own.")])
+
+
 def _in_pixels(
-    one: dict[str, Any], image: dict[str, Any], categories: dict[Any, Any], at: int
+    one: dict[str, Any], image: dict[str, Any], categories: dict[str, Any], at: int
 ) -> Place:
     bbox, wide, high = one.get("bbox"), image.get("width"), image.get("height")
     if not (_is_number(wide) and _is_number(high) and min(wide, high) > 0):
         raise RowError([("width", "The image has no 'width' and 'height'.")])
     if not isinstance(bbox, list) or len(bbox) != len(SIDES):
         raise RowError([("bbox", f"Box {at} needs a 'bbox' of four numbers.")])
-    box = dict(zip(SIDES, bbox, strict=True)) | {"label": categories.get(one.get("category_id"))}
+    box = dict(zip(SIDES, bbox, strict=True)) | {
+        "label": categories.get(str(one.get("category_id")))
+    }
     return _place(box, SIDES, wide, high, at)
 
 

@@ -119,7 +119,7 @@ def _given(
     places = tuple(dict.fromkeys(spans))
     return Given(
         labels=tuple(dict.fromkeys(labels)) or names_of(places),
-        voice=_voice(answer, kind),
+        voice=voice_of(answer, kind),
         kind=kind,
         score=float(score) if isinstance(score, int | float) else None,
         # An empty answer is one of either kind.
@@ -188,7 +188,7 @@ def _labels(part: dict[str, Any], name: str) -> list[str]:
     raise RowError([(name or "result", told)])
 
 
-def _voice(answer: dict[str, Any], kind: str) -> str:
+def voice_of(answer: dict[str, Any], kind: str) -> str:
     """Name who answered: the model's version, or Label Studio's number or address of the person."""
     if kind == "prediction":
         return str(answer.get("model_version") or "")[:100]

@@ -71,9 +71,10 @@ def test_label_studio_holds_percent_and_the_size():
     assert "original_width" not in redacted["annotations"][0]["result"][0]
 
 
-def zipped(name, told):
+def zipped(name, told, **more):
     text = told if isinstance(told, bytes) else json.dumps(told).encode()
-    return packed(**{"a.png": picture(), "images/b.png": picture(), name: text})
+    wide = picture(size=(8, 4))
+    return packed(**{"a.png": wide, "images/b.png": picture(), name: text, **more})
 
 
 def boxes_in(rows):
@@ -123,7 +124,7 @@ def task(*regions, image="/data/upload/1/0123abcd-a.png"):
         (
             "t.json",
             {
-                "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 6}],
+                "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 4}],
                 "categories": [],
                 "annotations": [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1]}],
             },
@@ -136,3 +137,36 @@ def test_a_fault_names_the_file_the_row_and_the_field(name, told, column, messag
     (problem,) = problems(read("boxes", zipped(name, told)))
     assert problem.column == column
     assert message in problem.message
+
+
+def coco(**image):
+    image = {"id": 1, "file_name": "a.png", "width": 8, "height": 4} | image
+    return {
+        "images": [image],
+        "categories": [{"id": 3, "name": "Cat"}],
+        "annotations": [{"image_id": image["id"], "category_id": "3", "bbox": [0, 0, 2, 2]}],
+    }
+
+
+def test_pixels_of_a_picture_that_lies_on_its_side_are_refused():
+    (problem,) = problems(read("boxes", zipped("t.json", coco(width=4, height=8))))
+    assert problem.message == "Its boxes are for 4 × 8 pixels; upright, it has 8 × 4."
+
+
+def test_an_image_without_an_id_of_its_own_is_refused():
+    (problem,) = problems(read("boxes", zipped("t.json", coco(id=None))))
+    assert "needs an 'id' of its own" in problem.message
+
+
+def test_a_name_alone_means_the_picture_beside_the_file_and_none_of_several():
+    both = {"x/c.png": picture(size=(8, 4)), "y/c.png": picture(size=(8, 4))}
+    beside = read("boxes", zipped("y/t.json", coco(file_name="c.png"), **both))
+    assert [row.fields["image"] for row in beside if row.given] == ["y/c.png"]
+    (problem,) = problems(read("boxes", zipped("t.json", coco(file_name="c.png"), **both)))
+    assert "c.png is the name of several pictures" in problem.message
+
+
+def test_what_is_said_of_lost_pictures_comes_last():
+    rows = list(read("boxes", zipped("t.json", [task(image=f"lost{n}.png") for n in range(20)])))
+    assert [row.fields["name"] for row in rows[:2]] == ["a.png", "b.png"]
+    assert len(problems(rows)) == 20

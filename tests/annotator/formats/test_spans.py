@@ -3,8 +3,6 @@
 import gzip
 import io
 import json
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -120,8 +118,8 @@ class TestReading:
 
     @pytest.mark.dataset
     @pytest.mark.parametrize("name", ["wnut17/dev", "deft/dev", "ncbi_disease_gpt/dev"])
-    def test_data_sets_of_tokens_mark_what_they_say_they_do(self, name):
-        path = Path(os.environ["DATASETS"]) / f"{name}.jsonl.gz"
+    def test_data_sets_of_tokens_mark_what_they_say_they_do(self, name, datasets):
+        path = datasets / f"{name}.jsonl.gz"
         with path.open("rb") as stream:
             assert format_of(stream, path.name) == "tokens"
             rows = list(FORMATS.create("tokens").read(stream))
