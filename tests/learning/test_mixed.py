@@ -55,6 +55,15 @@ class TestMixed:
         picked = Mixed().select(replace(pool, labelled=labelled, answers=answers), 2, rng()).rows
         assert bool((group[picked] == GROUPS - 1).all()) is kept
 
+    @pytest.mark.parametrize("others", [0, 5])
+    def test_labels_of_nearly_one_class_cover_all_the_same(self, others: int) -> None:
+        pool, group = groups(rows=400)
+        labelled = (group < GROUPS - 1) & (np.arange(400) < 150)
+        told = (np.arange(int(labelled.sum())) < others).astype(int)
+        answers = np.eye(2, dtype=np.float32)[told]
+        picked = Mixed().select(replace(pool, labelled=labelled, answers=answers), 2, rng()).rows
+        assert (group[picked] == GROUPS - 1).all()
+
     def test_what_the_student_is_sure_of_waits(self) -> None:
         pool, group = groups()
         probabilities = np.where(
