@@ -222,8 +222,10 @@ def said_spans(found: Located, schema: TeacherSchema, reason: str = "") -> Said:
     """What was found, with how likely each label occurs; the least sure span is the confidence.
 
     A span that was marked is likelier than not, however unsure the teacher says it is; without a
-    stated confidence its probability is 1.
+    stated confidence its probability is 1. Where every quote was lost, nobody knows what was meant.
     """
+    if found.dropped and not found.spans:
+        return Said(None, reason=reason, dropped=found.dropped)
     least = 0.5 + LEAST_LEAD / 2
     spans = tuple((span, 1.0 if p is None else max(p, least)) for span, p in found.spans)
     present = np.zeros(schema.size, dtype=np.float32)

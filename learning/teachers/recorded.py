@@ -163,7 +163,10 @@ def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) 
             outside += 1
     found = locate(quotes, text)
     spans = sorted((places | dict(found.spans)).items())
-    return said_spans(Located(spans=tuple(spans), dropped=found.dropped + outside), schema)
+    lost = found.dropped + outside
+    if lost and not spans:
+        raise ShapeError("Nothing that the recorded answer marks is in the text.")
+    return said_spans(Located(spans=tuple(spans), dropped=lost), schema)
 
 
 def _distribution(given: object, schema: TeacherSchema, names: NameTable) -> NDArray[np.float32]:

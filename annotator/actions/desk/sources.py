@@ -86,8 +86,11 @@ _LEASE: LiteralString = """, fresh AS (
         question_id, label_set, set_size, fallback, leased_at, lease_until)
     SELECT %(project)s, item_id, %(annotator)s, slot, 'leased', %(stream)s::varchar,
            coalesce(nullif(reason, ''), %(reason)s), probability,
-           -- Until a student has an opinion, what the file suggested; a blind item shows neither.
-           CASE WHEN suggestion <> '[]' OR %(stream)s::varchar IN ('audit', 'gold') THEN suggestion
+           -- Until a student has an opinion, what the file suggested; a blind item shows neither, nor
+           -- does one whose further voice is to be its own.
+           CASE WHEN suggestion NOT IN ('[]', '{"spans": []}') OR %(stream)s::varchar IN ('audit', 'gold')
+                     OR EXISTS (SELECT 1 FROM annotator_item i WHERE i.id = found.item_id
+                                AND i.extra_voices > 0 AND i.answers > 0) THEN suggestion
                 ELSE coalesce((
                     SELECT CASE WHEN bool_or(s.value IS NOT NULL) THEN jsonb_build_object('spans', (
                         SELECT jsonb_agg(one || jsonb_build_object('probability',
@@ -106,7 +109,7 @@ _LEASE: LiteralString = """, fresh AS (
                                       WHERE later.previous_id = t.annotation_id)
                       AND NOT EXISTS (SELECT 1 FROM annotator_double d
                                       WHERE d.item_id = found.item_id)
-                    ORDER BY t.id DESC LIMIT 1), '[]') END,
+                    ORDER BY t.id DESC LIMIT 1), suggestion) END,
            question_id, label_set, set_size, %(fallback)s, now(), now() + %(seconds)s * interval '1 second'
     FROM found ON CONFLICT DO NOTHING RETURNING id
 ), counted AS (

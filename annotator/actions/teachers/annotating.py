@@ -7,9 +7,8 @@ successor asks only about what is missing; what was answered and not written yet
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -20,6 +19,7 @@ from annotator import jobs
 from annotator.actions.desk.labeling import clean
 from annotator.actions.teachers import (
     answer_cache,
+    answer_rows,
     budgets,
     identity,
     lending,
@@ -46,7 +46,6 @@ from annotator.models import (
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    from learning.spans import Span
     from learning.teachers.types import TeacherAnswer as Said
     from learning.teachers.types import TeacherSchema
 
@@ -59,9 +58,6 @@ WRITE_SECONDS, WRITE_AT = 1.0, 100
 # So many faults in a row, all for one cause, end a run: the rest would go the same way.
 FAULTS = 20
 STOPPED_CAUSE = "The run was stopped."
-# Below this a label's probability is not worth keeping.
-LEAST_PROBABILITY = 0.001
-
 
 # Kinds of run that ask about gold items and write no answers.
 TESTS = {TeacherRunKind.QUALIFY: qualifying.work, TeacherRunKind.REPLAY: drifting.work}
@@ -282,75 +278,10 @@ def _fresh_rows(
         )
     )
     return [
-        _row(run, items[answer.number], answer, schema, print_)
+        answer_rows.row_of(run, items[answer.number], answer, schema, print_)
         for answer in said
         if items[answer.number] not in known
     ]
-
-
-def _row(
-    run: TeacherRun, item_id: int, answer: Said, schema: TeacherSchema, print_: str
-) -> TeacherAnswer:
-    row = TeacherAnswer(
-        project_id=run.project_id,
-        run=run,
-        item_id=item_id,
-        abstained=clean(answer.abstained, 300),
-        model=clean(answer.model, 200),
-        fingerprint=print_,
-        flags=[flag[:32] for flag in answer.flags],
-        tokens_in=answer.tokens_in,
-        tokens_out=answer.tokens_out,
-        money=Decimal(repr(answer.money)).quantize(budgets.PLACES),
-        seconds=answer.seconds,
-    )
-    if answer.probabilities is not None:
-        _take_distribution(row, answer, schema)
-    return row
-
-
-def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) -> None:
-    """The labels chosen, and no more confidence than both the teacher and its chances show."""
-    from learning.teachers.types import confidence_of
-
-    p = answer.probabilities
-    if p is None:
-        return
-    chances = [float(chance) for chance in p]
-    if schema.multi_label:
-        row.labels = [pk for pk, chance in zip(schema.ids, chances, strict=True) if chance > 0.5]
-    else:
-        row.labels = [schema.ids[int(p.argmax())]]
-    row.probabilities = {
-        str(pk): round(chance, 6)
-        for pk, chance in zip(schema.ids, chances, strict=True)
-        if chance >= LEAST_PROBABILITY
-    }
-    sure = confidence_of(p, multi_label=schema.multi_label)
-    if answer.spans is not None:
-        _take_spans(row, answer.spans, answer.dropped, schema)
-    row.confidence = sure if answer.confidence is None else min(sure, answer.confidence)
-
-
-def _take_spans(
-    row: TeacherAnswer, spans: Sequence[tuple[Span, float]], dropped: int, schema: TeacherSchema
-) -> None:
-    """What was marked, each span with its probability, as the desk suggests it."""
-    row.value = {
-        "spans": [
-            {"start": one.start, "end": one.end, "label": schema.ids[one.label], "probability": p}
-            for one, p in spans
-        ]
-    }
-    row.dropped = dropped
-    row.labels = sorted({schema.ids[one.label] for one, _ in spans})
-
-
-def _value_of(row: TeacherAnswer) -> dict[str, Any] | None:
-    """What the ledger keeps of a marked answer; None where labels are all of it."""
-    from learning.spans import spans_of, value_of
-
-    return None if row.value is None else value_of(spans_of(row.value))
 
 
 def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) -> None:
@@ -380,7 +311,7 @@ def _enter(run: TeacherRun, rows: list[TeacherAnswer], said: dict[int, Said]) ->
             kind=AnnotationKind.ANSWER,
             stream=Stream.ACTIVE,
             labels=row.labels,
-            value=_value_of(row),
+            value=answer_rows.value_of(row),
             reason=clean(said[numbers[row.item_id]].reason, 200),
             blind=True,
             seconds=row.seconds,

@@ -87,7 +87,7 @@ def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_
     if project.task.quoted:
         raise ConflictError(
             "The test holds labels of whole items against each other; there is none of spans yet. "
-            "Ask the teacher about audited items, and see Agreement."
+            "Try it on some items, and read what it marked."
         )
     found = testing.gold(teacher, lending.schema_of(project), _checked(most))
     test = _test(teacher)

@@ -1,0 +1,85 @@
+"""A teacher's answers as rows of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from annotator.actions.desk.labeling import clean
+from annotator.actions.teachers import budgets
+from annotator.models import TeacherAnswer, TeacherRun
+
+if TYPE_CHECKING:
+    from learning.spans import Span
+    from learning.teachers.types import TeacherAnswer as Said
+    from learning.teachers.types import TeacherSchema
+
+# Below this a label's probability is not worth keeping.
+LEAST_PROBABILITY = 0.001
+
+
+def row_of(
+    run: TeacherRun, item_id: int, answer: Said, schema: TeacherSchema, print_: str
+) -> TeacherAnswer:
+    """What a teacher said of an item, as the run keeps it; `print_` names the teacher's settings."""
+    row = TeacherAnswer(
+        project_id=run.project_id,
+        run=run,
+        item_id=item_id,
+        abstained=clean(answer.abstained, 300),
+        model=clean(answer.model, 200),
+        fingerprint=print_,
+        flags=[flag[:32] for flag in answer.flags],
+        tokens_in=answer.tokens_in,
+        tokens_out=answer.tokens_out,
+        money=Decimal(repr(answer.money)).quantize(budgets.PLACES),
+        seconds=answer.seconds,
+        dropped=answer.dropped,
+    )
+    if answer.probabilities is not None:
+        _take_distribution(row, answer, schema)
+    return row
+
+
+def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) -> None:
+    """The labels chosen, and no more confidence than both the teacher and its chances show."""
+    from learning.teachers.types import confidence_of
+
+    p = answer.probabilities
+    if p is None:
+        return
+    chances = [float(chance) for chance in p]
+    if schema.multi_label:
+        row.labels = [pk for pk, chance in zip(schema.ids, chances, strict=True) if chance > 0.5]
+    else:
+        row.labels = [schema.ids[int(p.argmax())]]
+    row.probabilities = {
+        str(pk): round(chance, 6)
+        for pk, chance in zip(schema.ids, chances, strict=True)
+        if chance >= LEAST_PROBABILITY
+    }
+    sure = confidence_of(p, multi_label=schema.multi_label)
+    if answer.spans is not None:
+        _take_spans(row, answer.spans, schema)
+    row.confidence = sure if answer.confidence is None else min(sure, answer.confidence)
+
+
+def _take_spans(
+    row: TeacherAnswer, spans: Sequence[tuple[Span, float]], schema: TeacherSchema
+) -> None:
+    """What was marked, each span with its probability, as the desk suggests it."""
+    row.value = {
+        "spans": [
+            {"start": one.start, "end": one.end, "label": schema.ids[one.label], "probability": p}
+            for one, p in spans
+        ]
+    }
+    row.labels = sorted({schema.ids[one.label] for one, _ in spans})
+
+
+def value_of(row: TeacherAnswer) -> dict[str, Any] | None:
+    """What the ledger keeps of a marked answer; None where labels are all of it."""
+    from learning import spans
+
+    return None if row.value is None else spans.value_of(spans.spans_of(row.value))
