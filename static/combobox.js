@@ -36,6 +36,7 @@ function optionOf(combo, label, place) {
 
 function point(combo) {
   const { cursor } = stateOf(combo);
+  if (cursor < 0 || !stateOf(combo).labels.length) fieldOf(combo).removeAttribute("aria-activedescendant");
   listOf(combo).querySelectorAll("[data-place]").forEach((option, place) => {
     option.setAttribute("aria-selected", String(place === cursor));
     if (place !== cursor) return;
@@ -44,12 +45,15 @@ function point(combo) {
   });
 }
 
+/** Where the cursor begins: on no label where nothing typed means none. */
+const beginOf = (combo) => (combo.dataset.takes === "one" && !fieldOf(combo).value.trim() ? -1 : 0);
+
 function open(combo) {
   const state = stateOf(combo);
   state.finding = state.finder.find(fieldOf(combo).value).then((found) => {
     if (!found) return; // a later search is under way
     state.finding = null;
-    Object.assign(state, { labels: found.labels, cursor: 0 });
+    Object.assign(state, { labels: found.labels, cursor: beginOf(combo) });
     const rows = found.labels.map((label, place) => optionOf(combo, label, place));
     const sentence = sentenceOf(found);
     if (sentence) {
@@ -68,6 +72,9 @@ function open(combo) {
 }
 
 function close(combo) {
+  const state = stateOf(combo);
+  state.finder.stop(); // or what comes late would open the list again
+  state.finding = null;
   listOf(combo).hidden = true;
   fieldOf(combo).setAttribute("aria-expanded", "false");
   fieldOf(combo).removeAttribute("aria-activedescendant");
@@ -95,7 +102,7 @@ function choose(combo, label) {
   if (there) there.checked = true;
   else combo.querySelector(".chosen-labels").append(row);
   field.value = "";
-  if (control.type === "submit") control.click();
+  if (control.type === "submit") (there ?? control).click();
   else field.focus();
 }
 
@@ -115,8 +122,20 @@ async function enter(combo, event) {
   event.preventDefault();
   event.stopPropagation();
   const state = stateOf(combo);
-  await state.finding; // what was typed last is what counts
-  choose(combo, state.labels[state.cursor]);
+  await state.finding;
+  if (state.finding) return; // typed on: what was typed last is what counts
+  if (state.cursor < 0) leave(combo);
+  else choose(combo, state.labels[state.cursor]);
+}
+
+/** Enter on a closed list sends the form only with what the field says; otherwise it asks what is meant. */
+function confirm(combo, event) {
+  const hidden = combo.querySelector("input[type=hidden]");
+  const said = fieldOf(combo).value;
+  if (hidden?.name && (!said.trim() || said === hidden.dataset.name)) return leave(combo);
+  event.preventDefault();
+  event.stopPropagation();
+  open(combo);
 }
 
 function steer(combo, event) {
@@ -124,8 +143,8 @@ function steer(combo, event) {
   const last = state.labels.length - 1;
   if (event.key === "ArrowDown" && !isOpen(combo)) open(combo);
   else if (event.key === "ArrowDown") state.cursor = Math.min(last, state.cursor + 1);
-  else if (event.key === "ArrowUp") state.cursor = Math.max(0, state.cursor - 1);
-  else if (event.key === "Escape" && isOpen(combo)) close(combo);
+  else if (event.key === "ArrowUp") state.cursor = Math.max(beginOf(combo), state.cursor - 1);
+  else if (event.key === "Escape" && (isOpen(combo) || state.finding)) close(combo);
   else return;
   event.preventDefault();
   event.stopPropagation();
@@ -145,6 +164,7 @@ document.addEventListener("keydown", (event) => {
   if (!combo || event.target !== fieldOf(combo) || event.isComposing || event.keyCode === 229) return;
   const isUsed = isOpen(combo) || stateOf(combo).finding;
   if (event.key === "Enter" && isUsed) enter(combo, event);
+  else if (event.key === "Enter") confirm(combo, event);
   else steer(combo, event);
 }, true);
 document.addEventListener("pointerdown", (event) => {

@@ -8,6 +8,11 @@ export class Finder {
     this.#url = url;
   }
 
+  /** Let no answer come that is not there yet. */
+  stop() {
+    this.#request?.abort();
+  }
+
   /** {labels, more} that fit, {labels: [], failed: true} without a server, null when overtaken by a later call. */
   async find(typed) {
     this.#request?.abort();
@@ -25,7 +30,7 @@ export class Finder {
 
 /** What stands where labels would. */
 export function sentenceOf({ labels, more, failed }) {
-  if (failed) return "The server cannot be reached. Type again in a moment.";
+  if (failed) return "The server did not answer. Type again in a moment.";
   if (!labels.length) return "No label fits.";
   return more ? "… and more: type on." : "";
 }

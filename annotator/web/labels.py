@@ -69,7 +69,9 @@ def labels(request: HttpRequest, project_id: int) -> HttpResponse:
         "count": project.live_labels().count(),
         "searches_labels": finding.is_wide(project),
         "query": typed,
-        "archived": archived[: finding.LISTED_AT_MOST],
+        "archived": Paginator(archived, finding.LISTED_AT_MOST).get_page(
+            request.GET.get("archived")
+        ),
         "used": measures.uses(project),
         "problem": problem,
         "typed": request.POST.get("names", ""),

@@ -133,6 +133,7 @@ export class Answers {
   #sides = [];
   #finder = null; // where the page has a few of very many labels
   #finding = null; // a search that is under way
+  #awaited = null; // the search that enter waits for
   #former = null; // the rows of the item before, where labels change their rows
 
   /** `labels` are all `count` of them, or a few where `findUrl` finds the others. */
@@ -156,7 +157,7 @@ export class Answers {
 
   /** Labels that a card or a search names, from now on known here. */
   learn(labels) {
-    for (const label of labels) if (!this.#byId.has(label.id)) this.#byId.set(label.id, label);
+    for (const label of labels) if (!this.#byId.has(label.id)) this.#byId.set(label.id, searchable(label));
   }
 
   label(id) {
@@ -452,7 +453,9 @@ export class Answers {
     this.#finding = this.#finder.find(typed).then((found) => {
       if (!found) return; // something else has been typed
       this.#finding = null;
-      const labels = found.labels.map((label) => ({ ...label, name: label.part }));
+      const labels = found.failed // then among those that are known here
+        ? search([...this.#byId.values()], typed, FOUND_AT_MOST).slice(0, FOUND_AT_MOST)
+        : found.labels.map((label) => ({ ...label, name: label.part }));
       this.learn(labels);
       if (document.activeElement === this.input) this.#list({ ...found, labels });
     });
@@ -487,14 +490,20 @@ export class Answers {
       row.setAttribute("aria-selected", String(place === this.#cursor));
       if (place === this.#cursor) row.scrollIntoView({ block: "nearest" });
     });
-    this.input.setAttribute("aria-activedescendant", `found-${this.#cursor}`);
+    if (this.#foundLabels.length) this.input.setAttribute("aria-activedescendant", `found-${this.#cursor}`);
+    else this.input.removeAttribute("aria-activedescendant");
   }
 
   async #steer(event) {
-    if (event.isComposing) return; // the key is the input method's
+    if (event.isComposing || event.keyCode === 229) return; // the key is the input method's
     if (event.key === "Enter" && this.#finding) {
       event.preventDefault();
-      await this.#finding; // what was typed last is what counts
+      const asked = this.#finding;
+      if (this.#awaited === asked) return; // a second press is no second answer
+      this.#awaited = asked;
+      await asked;
+      // Typed on, the last counts; escaped, none does.
+      if (this.#finding || document.activeElement !== this.input) return;
     }
     const last = this.#foundLabels.length - 1;
     if (event.key === "Escape") this.closeSearch();

@@ -357,6 +357,7 @@ labels                 GET     yes   yes     404      404       404    404      
 labels                 POST    yes   yes     404      404       404    404      in
 label_edit             GET     yes   yes     404      404       404    404      in
 label_edit             POST    yes   yes     404      404       404    404      in
+label_find             GET     yes   yes     yes      yes       yes    404      in
 label_move             POST    yes   yes     404      404       404    404      in
 label_archive          POST    yes   yes     404      404       404    404      in
 label_restore          POST    yes   yes     404      404       404    404      in

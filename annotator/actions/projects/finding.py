@@ -26,10 +26,13 @@ WHERE project_id = %(project)s AND archived_at IS NULL
   AND annotator_plain(regexp_replace(name, '^.* > ', '')) COLLATE "C" < %(to)s
 ORDER BY annotator_plain(regexp_replace(name, '^.* > ', '')) COLLATE "C" LIMIT %(most)s
 """
-_HAS_WORDS: LiteralString = """
+_HAS_WORDS: LiteralString = r"""
 SELECT id FROM annotator_label
 WHERE project_id = %(project)s AND archived_at IS NULL
-  AND annotator_label_words(name, description, words) @@ to_tsquery('simple', %(words)s)
+  AND annotator_label_words(name, description, words) @@ (
+    SELECT string_agg(
+        '''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
+    FROM unnest(annotator_label_words(%(from)s, '', '{}')))
 LIMIT %(ranked)s
 """
 
@@ -40,7 +43,7 @@ def is_wide(project: Project) -> bool:
 
 
 def find_labels(project: Project, typed: str, most: int = FOUND_AT_MOST) -> list[Label]:
-    """The live labels that fit best: the number typed, names that begin so, then words anywhere.
+    """The live labels that fit best: names that begin so, words anywhere, last the number typed.
 
     Words are looked for by their beginnings in name, path, description and accepted words, whatever
     the case and the accents. Nothing typed finds the first labels.
@@ -48,20 +51,24 @@ def find_labels(project: Project, typed: str, most: int = FOUND_AT_MOST) -> list
     wanted = plain(typed[:LONGEST_SEARCH].strip())
     if not wanted:
         return list(project.live_labels().select_related("parent")[:most])
-    found: dict[int, None] = {}
-    if wanted.isascii() and wanted.isdigit() and len(wanted) < 9:
-        place = project.live_labels().filter(position=int(wanted) - 1)
-        found |= dict.fromkeys(place.values_list("pk", flat=True)[:1])
     limits = {"project": project.pk, "most": most, "ranked": _RANKED}
     span = {"from": wanted, "to": wanted + _LAST}
-    found |= dict.fromkeys(_ids(_BEGINS, limits | span))
-    terms = _TERM.findall(wanted)
-    if terms and len(found) < most:
-        query = " & ".join(f"'{term}':*" for term in terms)
-        somewhere = [pk for pk in _ids(_HAS_WORDS, limits | {"words": query}) if pk not in found]
+    found = dict.fromkeys(_ids(_BEGINS, limits | span))
+    if len(found) < most:
+        terms = _TERM.findall(wanted)
+        somewhere = [pk for pk in _ids(_HAS_WORDS, limits | span) if pk not in found]
         ranked = sorted(_read(somewhere), key=lambda label: _rank(label, terms))
         found |= dict.fromkeys(label.pk for label in ranked)
-    return _read(list(found)[:most])
+    numbered = _numbered(project, wanted) - found.keys()
+    return _read([*list(found)[: most - len(numbered)], *numbered])
+
+
+def _numbered(project: Project, wanted: str) -> set[int]:
+    """The label whose place in the schema is the number typed, if it is one."""
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 9):
+        return set()
+    place = project.live_labels().filter(position=int(wanted) - 1)
+    return set(place.values_list("pk", flat=True)[:1])
 
 
 def plain(text: str) -> str:

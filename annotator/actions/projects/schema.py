@@ -265,10 +265,19 @@ def move_label(label: Label, *, up: bool) -> None:
         if other is None:
             return
         if other.position == label.position:  # only their numbers had parted them
-            (other if up else label).position += 1
-        else:
-            label.position, other.position = other.position, label.position
+            _part(project)
+            label.refresh_from_db(fields=["position"])
+            other.refresh_from_db(fields=["position"])
+        label.position, other.position = other.position, label.position
         Label.objects.bulk_update([label, other], ["position"])
+
+
+def _part(project: Project) -> None:
+    """Give each label a position of its own, in the order that they have."""
+    labels = list(project.live_labels())
+    for place, each in enumerate(labels):
+        each.position = place
+    Label.objects.bulk_update(labels, ["position"], batch_size=1000)
 
 
 def archive_label(label: Label) -> None:

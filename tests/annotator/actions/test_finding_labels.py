@@ -48,7 +48,14 @@ def test_descriptions_and_accepted_words_are_searched_too(project):
 
 
 def test_a_label_is_found_by_its_number(project):
-    assert names(project, "3")[0] == "Card"
+    assert names(project, "3") == ["Card"]
+    schema.add_labels(project, [("Over 3 days", "", "", "")])
+    assert names(project, "3") == ["Over 3 days", "Card"]
+
+
+def test_words_with_marks_are_found_anywhere_in_a_name(project):
+    schema.add_labels(project, [("नई दिल्ली", "", "", ""), ("赤いドレス", "", "", "")])
+    assert names(project, "दिल्ली") == ["नई दिल्ली"]
 
 
 def test_nothing_typed_finds_the_first_labels(project):
