@@ -48,7 +48,7 @@ def project(cast):
 
 
 def ids(project):
-    return dict(project.labels.values_list("name", "pk"))
+    return dict(project.labels.order_by("column").values_list("name", "pk"))
 
 
 def ask(project, item, name, rank=0, slot=0):
