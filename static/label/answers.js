@@ -299,6 +299,8 @@ export class Answers {
       if (slots.length >= SLOTS) break;
       if (!present.has(label.id)) slots.push({ id: label.id, at: 0 });
     }
+    // Until something was used, the rows show the labels in their order: the later half stands below.
+    if (!slots.some((slot) => slot.at)) slots.push(...slots.splice(0, SUGGESTED));
     return slots;
   }
 
