@@ -133,7 +133,6 @@ export class Answers {
   #sides = [];
   #finder = null; // where the page has a few of very many labels
   #finding = null; // a search that is under way
-  #awaited = null; // the search that enter waits for
   #former = null; // the rows of the item before, where labels change their rows
 
   /** `labels` are all `count` of them, or a few where `findUrl` finds the others. */
@@ -500,11 +499,8 @@ export class Answers {
     if (event.isComposing || event.keyCode === 229) return; // the key is the input method's
     if (event.key === "Enter" && this.#finding) {
       event.preventDefault();
-      const asked = this.#finding;
-      if (this.#awaited === asked) return; // a second press is no second answer
-      this.#awaited = asked;
-      await asked;
-      // Typed on, the last counts; escaped, none does.
+      await this.#finding;
+      // Typed on, the last counts; escaped, none does; answered meanwhile, a second press is no second answer.
       if (this.#finding || document.activeElement !== this.input) return;
     }
     const last = this.#foundLabels.length - 1;

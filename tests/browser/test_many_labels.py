@@ -66,3 +66,21 @@ def test_a_label_that_no_row_shows_is_found_and_given_by_keys(visit, cast, wide)
     page.press("Enter")
     page.settled()
     assert wide.labels.get(name="Reason 77").pk in Annotation.objects.get().labels
+
+
+def test_enter_pressed_twice_during_a_slow_search_answers_once(visit, cast, wide):
+    desk = LabelPage(visit(cast.ana).new_page(), wide).open()
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    desk.page.route("**/labels/find*", hold)
+    desk.press("/")
+    with desk.page.expect_request("**/labels/find?q=says*77"):
+        desk.page.keyboard.type("says 77")
+    desk.press("Enter", "Enter")
+    held[-1].continue_()
+    desk.settled()
+    expect(desk.page.locator("#find")).not_to_be_focused()
+    assert Annotation.objects.count() == 1
