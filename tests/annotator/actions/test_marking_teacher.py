@@ -77,6 +77,29 @@ def test_a_run_enters_marks_and_people_are_shown_them_as_suggestions(taught, pro
     }  # fmt: skip
 
 
+def test_a_further_voice_is_shown_none_of_them(taught, project, cast):
+    _, teacher = taught
+    work_off(teacher_runs.start_run(project, teacher, None, 10))
+    project.items.update(answers=1, extra_voices=1)
+    (lease,) = assigning.lease(project, assigning.voice_of(project, cast.ana), 1)
+    assert lease.suggestion == []
+
+
+def test_an_answer_none_of_whose_quotes_is_there_is_none(cast, project):
+    def lost(request):
+        told = json.loads(marking(request))
+        for entry in told["answers"]:
+            entry["candidates"] = entry["candidates"][2:]
+        return json.dumps(told)
+
+    with Loopback(plays.says(lost)) as server:
+        _, teacher = teacher_on(server, cast, project=project, texts=TEXTS)
+        work_off(teacher_runs.start_run(project, teacher, None, 10))
+    answers = TeacherAnswer.objects.all()
+    assert {(bool(row.abstained), row.dropped) for row in answers} == {(True, 1)}
+    assert not Annotation.objects.exists()
+
+
 def test_what_only_knows_labels_says_so(taught, project, client, cast):
     _, teacher = taught
     work_off(teacher_runs.start_run(project, teacher, None, 10))
