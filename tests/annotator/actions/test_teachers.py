@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -267,23 +268,29 @@ class TestStopping:
     def test_a_killed_worker_s_successor_asks_only_what_is_missing(self, cast, good, monkeypatch):
         project, teacher = teacher_on(good, cast)
         run = teacher_runs.start_run(project, teacher, None, 12)
-        count = annotating._count
+        count, lots = annotating._count, []
 
-        def dies(*args):
-            count(*args)
-            monkeypatch.setattr(annotating, "_count", count)
-            raise MemoryError
+        def dies_at_the_second(run, rows):
+            lots.append(rows)
+            count(run, rows)
+            if len(lots) == 2:
+                raise MemoryError
 
         monkeypatch.setattr(annotating, "WRITE_AT", 4)
-        monkeypatch.setattr(annotating, "_count", dies)
+        monkeypatch.setattr(annotating, "_count", dies_at_the_second)
         with pytest.raises(MemoryError):
             jobs.execute(run.job_id)
+        written = set(TeacherAnswer.objects.filter(run=run).values_list("item__text", flat=True))
+        assert 0 < len(written) < 12
         Job.objects.filter(pk=run.job_id).update(lease_until="2001-01-01T00:00Z")
         jobs.execute(run.job_id)
         run.refresh_from_db()
         assert (run.state, run.answered) == ("done", 12)
         assert Annotation.objects.filter(annotator=teacher.voice).count() == 12
-        assert len(good.requests) == 12
+        asked = Counter(text for sent in good.requests for text in plays.items_of(sent).values())
+        assert all(asked[text] == 1 for text in written)
+        # Whose answer was under way when the worker died is asked again, and nothing else.
+        assert 12 <= asked.total() <= 12 + teacher.concurrency
 
     def test_what_a_killed_worker_held_back_counts_as_spent(self, cast, good):
         project, teacher = teacher_on(good, cast)
