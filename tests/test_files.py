@@ -11,7 +11,16 @@ from annotator import jobs
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-PARTS = ("web", "worker", "fast-worker", "train-worker", "gpu-worker", "model", "sweeper")
+PARTS = (
+    "web",
+    "worker",
+    "fast-worker",
+    "encode-worker",
+    "train-worker",
+    "gpu-worker",
+    "model",
+    "sweeper",
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,7 @@ class TestCompose:
             command = service.get("command", [])
             if "-Q" in command:
                 served |= set(command[command.index("-Q") + 1].split(","))
-        assert served == {"io", "llm", "fast", "train"}
+        assert served == {"io", "llm", "fast", "encode", "train"}
         assert {kind.queue for kind in jobs.KINDS.values()} <= served
 
     def test_the_gpu_worker_is_alone_with_its_card(self):

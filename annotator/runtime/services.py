@@ -30,9 +30,11 @@ def every(listener: int) -> list[Service]:
     """List the services, the web server first; it takes over the socket of that number."""
     return [
         _web(listener),
-        # Of its own, so that neither an import nor an encoding keeps a student waiting.
+        # Of its own, so that nothing that takes long keeps a student waiting.
         _worker("fast", ["-Q", "fast", "-P", "solo"], nice=5),
         _worker("worker", ["-Q", "io,llm", "-P", "prefork", "-c", _worker_processes()], nice=5),
+        # Of its own, so that a large file being encoded keeps no other import or export waiting.
+        _worker("encode", ["-Q", "encode", "-P", "solo"], nice=5),
         _worker("train", ["-Q", "train", "-P", "solo"], nice=10),
         Service(
             name="model",

@@ -73,7 +73,7 @@ class System:
         """The workers at low priority, and the sweeper that calls them, as `make run` has them."""
         celery = (sys.executable, "-m", "celery", "-A", "annotator", "worker", "-P", "solo")
         quiet = ("-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
-        for queue, nice in (("fast", 5), ("io", 5), ("train", 10)):
+        for queue, nice in (("fast", 5), ("io", 5), ("encode", 5), ("train", 10)):
             self.start(
                 queue, *celery, "-Q", queue, "-n", f"{queue}@%h", *quiet, core=core, nice=nice
             )

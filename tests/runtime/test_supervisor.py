@@ -22,6 +22,7 @@ CHILDREN = {
     "web": ["gunicorn"],
     "worker": ["celery", "worker@"],
     "fast": ["celery", "fast@"],
+    "encode": ["celery", "encode@"],
     "train": ["celery", "train@"],
     "model": ["annotator.runtime.modelserver"],
     "sweeper": ["manage.py", "sweep"],
