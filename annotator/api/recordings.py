@@ -42,7 +42,7 @@ class RecordingShape(serializers.ModelSerializer[Recording]):
 
 class AnswerMappingFields(serializers.Serializer[Any]):
     """The column that holds each part of an answer; empty for none. The item is told by one of
-    `id`, `number` and `text`."""
+    `id`, `number` and `text`. `spans` in projects that mark them, else `label` or `probabilities`."""
 
     id = column()
     number = column()
@@ -50,6 +50,7 @@ class AnswerMappingFields(serializers.Serializer[Any]):
     text_b = column()
     label = column()  # type: ignore[assignment]  # a name of ours
     probabilities = column()
+    spans = column()
     confidence = column()
     model = column()
     reason = column()

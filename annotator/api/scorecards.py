@@ -46,9 +46,20 @@ class ConfusionShape(serializers.Serializer[Any]):
     of = serializers.IntegerField()
 
 
+class MarkScoreShape(serializers.Serializer[Any]):
+    """Of the marks of all items together: F1 with both edges and the label right, F1 with a pair of
+    equal label counted by its overlap; of its marks the right ones, and of the true ones those made."""
+
+    f1 = IntervalShape()
+    near_f1 = IntervalShape()
+    precision = IntervalShape()
+    recall = IntervalShape()
+
+
 class ScoreShape(serializers.Serializer[Any]):
     """On `shared` items of the random sample; with fewer than are needed, `missing` of them,
-    accuracy is null and the lists are empty. `stale` answers were given with other settings."""
+    accuracy is null and the lists are empty. `stale` answers were given with other settings. Where
+    answers mark spans, an item is right when every mark is, and `marks` tells of the marks."""
 
     annotator_id = serializers.IntegerField()
     name = serializers.CharField()
@@ -61,6 +72,7 @@ class ScoreShape(serializers.Serializer[Any]):
     accuracy = IntervalShape(allow_null=True)
     labels = LabelScoreShape(many=True)
     confusions = ConfusionShape(many=True)
+    marks = MarkScoreShape(allow_null=True)
 
 
 class TeacherStandingShape(serializers.Serializer[Any]):

@@ -30,13 +30,15 @@ def money(**options: Any) -> serializers.DecimalField:
 
 
 class FiguresShape(serializers.Serializer[Any]):
-    """Of `shared` items that people decided, `same` were decided as the teacher said; `low` and
-    `high` are Wilson's interval at 95 %, null while there are too few."""
+    """Of `shared` items that people decided, `same` were decided as the teacher said; where answers
+    mark spans `same` is null and `f1` tells how its marks meet the decided ones. `low` and `high` are
+    the 95 % interval, null while there are too few."""
 
     answers = serializers.IntegerField()
     abstained = serializers.IntegerField()
     shared = serializers.IntegerField()
-    same = serializers.IntegerField()
+    same = serializers.IntegerField(allow_null=True)
+    f1 = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     spent = money()

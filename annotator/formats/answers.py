@@ -12,13 +12,18 @@ from typing import Any
 from annotator.formats.guessing import Column, guess
 from annotator.formats.mapping import LABELS_PER_ROW, LONGEST_ID, LONGEST_LABEL
 from annotator.formats.records import Record, RowError
+from annotator.formats.spans import span_of
 
 LONGEST_MODEL = 200
 LONGEST_REASON = 1_000
+LONGEST_QUOTE = 2_000
+SPANS_PER_ROW = 1_000
 MOST_TOKENS = 2**31 - 1
 MOST_MONEY = 1e8
 SUM_TOLERANCE = 0.02  # rounded probabilities may miss 1 by this
 
+# Parts of an answer that only projects of labels, or only those of marked places have.
+OF_LABELS, OF_SPANS = ("label", "probabilities", "separator"), ("spans",)
 # The parts of an answer, and columns that usually hold them.
 _USUAL = {
     "number": ("number", "item_number"),
@@ -28,6 +33,11 @@ _USUAL = {
         *("label", "labels", "category", "class", "intent", "said"),
     ),
     "probabilities": ("probabilities", "distribution", "scores", "probs"),
+    # Likewise with marked places: "spans" beside a prediction are the right ones.
+    "spans": (
+        *("prediction", "predicted_spans", "marks", "answer", "response"),
+        *("spans", "entities", "label", "labels"),
+    ),
     "confidence": ("confidence", "score", "probability", "certainty"),
     "model": ("model", "model_name", "annotator", "llm"),
     "reason": ("reason", "explanation", "rationale"),
@@ -52,6 +62,7 @@ class AnswerMapping:
     text_b: str = ""
     label: str = ""
     probabilities: str = ""
+    spans: str = ""
     confidence: str = ""
     model: str = ""
     reason: str = ""
@@ -73,11 +84,16 @@ class AnswerMapping:
         """Give the mapping as JSON has it."""
         return asdict(self)
 
-    @property
-    def problem(self) -> str:
-        """Why no answer can be read with it, "" when one can."""
+    def problem(self, *, marked: bool = False) -> str:
+        """Why no answer can be read with it, "" when one can. marked: answers mark places of texts."""
         if not (self.id or self.number or self.text):
             return "Say which column tells the item: your own id, its number, or its text."
+        if marked and not self.spans:
+            return "Say which column holds the spans that were marked."
+        if marked:
+            return "Answers mark spans here." if self.label or self.probabilities else ""
+        if self.spans:
+            return "Answers mark no spans here."
         if not (self.label or self.probabilities):
             return "Say which column holds the answers: the label, or the probabilities."
         return ""
@@ -89,6 +105,8 @@ class ReadAnswer:
 
     labels: names, empty where several may hold and none does; None where the row names none.
     probabilities: by label name, None where the row has none.
+    spans: each with the name of its `label` and either `start` and `end` or a `quote` of the text and
+    the words `before` it, and its `confidence` where it is known; None where the row has no list.
     """
 
     row: int
@@ -98,6 +116,7 @@ class ReadAnswer:
     text_b: str = ""
     labels: tuple[str, ...] | None = None
     probabilities: dict[str, float] | None = None
+    spans: tuple[dict[str, Any], ...] | None = None
     confidence: float | None = None
     model: str = ""
     reason: str = ""
@@ -106,24 +125,38 @@ class ReadAnswer:
     money: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels that it names, each once."""
+        if self.spans is not None:
+            return tuple(dict.fromkeys(span["label"] for span in self.spans))
+        return self.labels or tuple(self.probabilities or ())
 
-def guess_answers(columns: Sequence[Column], records: Sequence[Record]) -> AnswerMapping:
-    """Propose a mapping by the columns' names; text and id as in any file of items."""
+
+def guess_answers(
+    columns: Sequence[Column], records: Sequence[Record], *, marked: bool = False
+) -> AnswerMapping:
+    """Propose a mapping by the columns' names; text and id as in any file of items.
+
+    marked: answers mark places of texts.
+    """
     names = {column.name.strip().casefold(): column.name for column in columns}
+    absent = OF_LABELS if marked else OF_SPANS
     found = {
         part: next((names[name] for name in usual if name in names), "")
         for part, usual in _USUAL.items()
+        if part not in absent
     }
     taken = {name for name in found.values() if name}
     items = guess([column for column in columns if column.name not in taken], records)
-    found["label"] = found["label"] or items.label
+    if not marked:
+        found |= {"label": found["label"] or items.label, "separator": items.separator}
     return AnswerMapping(
         **found,
         id=items.id,
         # An id tells the item by itself; a text may be there several times.
         text="" if items.id or found["number"] else items.text,
         text_b="" if items.id or found["number"] else items.text_b,
-        separator=items.separator,
     )
 
 
@@ -138,6 +171,7 @@ def read_answer(record: Record, mapping: AnswerMapping, *, multi_label: bool) ->
         text_b=reading.text("text_b"),
         labels=reading.labels(multi_label=multi_label),
         probabilities=reading.probabilities(multi_label=multi_label),
+        spans=reading.spans(),
         confidence=reading.share(),
         model=reading.short("model", LONGEST_MODEL),
         reason=reading.words("reason")[:LONGEST_REASON],
@@ -254,6 +288,41 @@ class _Reading:
             self.fault("probabilities", "The probabilities of one label do not sum to 1.")
             return None
         return shares
+
+    def spans(self) -> tuple[dict[str, Any], ...] | None:
+        """The marked places; a list that is empty says that nothing is marked."""
+        value = self.value("spans")
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            value = _decoded(value)
+        if not isinstance(value, list) or len(value) > SPANS_PER_ROW:
+            self.fault("spans", f"A list of at most {SPANS_PER_ROW:,} spans was expected here.")
+            return None
+        try:
+            return tuple(self._span(one, f"Span {place}") for place, one in enumerate(value, 1))
+        except RowError as bad:
+            self.faults += bad.faults
+            return None
+
+    def _span(self, one: Any, name: str) -> dict[str, Any]:
+        """A place, or words to be found in the text, as models give them."""
+        column = self.mapping.spans
+        if not (isinstance(one, dict) and "quote" in one):
+            start, end, label = span_of(one, name, column)
+            found: dict[str, Any] = {"start": start, "end": end, "label": label[:LONGEST_LABEL]}
+        else:
+            words = [one["quote"], one.get("before") or "", one.get("label")]
+            if not all(isinstance(each, str) and len(each) <= LONGEST_QUOTE for each in words):
+                raise RowError([(column, f"{name} needs a quote of the text and a label.")])
+            plain = (each.replace("\x00", "") for each in words)
+            found = dict(zip(("quote", "before", "label"), plain, strict=True))
+        if isinstance(one, dict) and one.get("confidence") is not None:
+            sure = _number(one["confidence"])
+            if sure is None or not 0 <= sure <= 1:
+                raise RowError([(column, f"{name}: its confidence is not between 0 and 1.")])
+            found["confidence"] = sure
+        return found
 
 
 def _decoded(text: str) -> Any:

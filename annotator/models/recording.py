@@ -67,6 +67,9 @@ class RecordedAnswer(models.Model):
     labels = ArrayField(models.BigIntegerField(), null=True)
     # {label id: probability}; empty where none were recorded.
     probabilities = models.JSONField(default=dict)
+    # What it marked: [{"label": id, "start", "end" or "quote", "before", and "confidence"}, …]; null
+    # where it marked no spans, or named a label that the project did not have.
+    spans = models.JSONField(null=True)
     unknown = models.CharField(max_length=200, blank=True)
     confidence = models.FloatField(null=True)
     reason = models.CharField(max_length=1000, blank=True)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import recordings
 from annotator.errors import InvalidError
-from annotator.formats.answers import AnswerMapping
+from annotator.formats.answers import OF_LABELS, OF_SPANS, AnswerMapping
 from annotator.formats.guessing import shown
 from annotator.models import Recording
 
@@ -23,6 +23,7 @@ ROLES = {
     "text_b": "Its second text",
     "label": "Label",
     "probabilities": "Probabilities",
+    "spans": "Marked spans",
     "confidence": "Confidence",
     "model": "Model",
     "reason": "Reason",
@@ -71,11 +72,13 @@ class AnswerChoices:
     def columns(self) -> list[dict[str, Any]]:
         """The columns with their roles, for the head of the table."""
         role_of = _roles(self.found.mapping)
+        absent = OF_LABELS if self.found.marked else OF_SPANS
+        roles = [(role, words) for role, words in ROLES.items() if role not in absent]
         return [
             {
                 "name": column.name,
                 "role": role_of.get(column.name, ""),
-                "roles": list(ROLES.items()),
+                "roles": roles,
             }
             for column in self.found.columns
         ]

@@ -30,7 +30,7 @@ class AnswersForm(forms.Form):
     file = forms.FileField(
         label="File",
         help_text="CSV, TSV, JSON, JSONL or Parquet: one row for each answer, with your item's id "
-        "or text and the label that was given.",
+        "or text and what was answered.",
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.json,.jsonl,.ndjson,.parquet,.gz"}),
     )
 

@@ -19,8 +19,9 @@ PERFECT = Series(
 
 
 def section(subject: Subject) -> dict[str, Any] | None:
-    """How its confidence is read, or how many answers are missing; None for who is no teacher."""
-    if subject.teacher is None:
+    """How its confidence is read, or how many answers are missing; None for who is no teacher, and
+    for one that marks spans, of which none is calibrated."""
+    if subject.teacher is None or subject.project.task.quoted:
         return None
     kept = Calibration.objects.filter(teacher=subject.teacher).first()
     if kept is not None and kept.fingerprint != subject.fingerprint:

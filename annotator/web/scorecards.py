@@ -42,7 +42,8 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
     teachers = Teacher.objects.filter(project=project).select_related(
         "voice", "endpoint", "project"
     )
-    standings = {each.voice_id: trials.standing(each) for each in teachers}
+    marked = project.task.quoted  # no policy weighs marks, and no test tells of them
+    standings = {} if marked else {each.voice_id: trials.standing(each) for each in teachers}
     cards = [
         {
             "speed": each,
@@ -104,6 +105,7 @@ def _accuracy(subject: Subject) -> dict[str, Any] | None:
     return {
         "score": score,
         "share": None if found is None else estimates.Share(**asdict(found)),
+        "marks": score.marks,
         "teacher": subject.teacher,
         "may_ask": subject.may_manage and subject.teacher is not None,
         "fewest": scorecards.FEWEST,

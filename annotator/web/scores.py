@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from annotator.actions.figures import marking
 from annotator.models import Project
+
+if TYPE_CHECKING:
+    from learning.audit.intervals import Estimate
 
 # Fewer shared items than this say nothing about a voice.
 FEWEST = 5
@@ -28,16 +33,15 @@ GROUP BY a.annotator_id
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Of `shared` items that others answered too, `same` were decided as this voice said."""
+    """Of `shared` items that others answered too, `share` were decided as this voice said; where
+    answers mark spans, the F1 of its marks with those that were decided, and `same` is None.
+    """
 
     shared: int
-    same: int
+    same: int | None
+    share: float
     low: float
     high: float
-
-    @property
-    def share(self) -> float:
-        return self.same / self.shared
 
     @property
     def enough(self) -> bool:
@@ -45,14 +49,23 @@ class Agreement:
 
 
 def agreement(project: Project) -> dict[int, Agreement]:
-    """Per voice; one statement. The interval is Wilson's at 95 %."""
+    """Per voice; one statement. The interval is Wilson's at 95 %, of F1 by drawing items again."""
     from learning.metrics import wilson
 
+    if project.shape == marking.SHAPE:
+        return {voice: _of_marks(found) for voice, found in marking.agreement(project).items()}
     with connection.cursor() as cursor:
         cursor.execute(_AGREEMENT, [project.pk])
         rows = cursor.fetchall()
     found = {}
     for annotator, shared, same in rows:
         low, high = wilson(same, shared)
-        found[annotator] = Agreement(shared=shared, same=same, low=low, high=high)
+        found[annotator] = Agreement(
+            shared=shared, same=same, share=same / shared, low=low, high=high
+        )
     return found
+
+
+def _of_marks(found: Estimate) -> Agreement:
+    share = found.value or 0.0
+    return Agreement(shared=found.n, same=None, share=share, low=found.low, high=found.high)

@@ -42,6 +42,8 @@ def qualification(subject: Subject) -> dict[str, Any] | None:
     teacher = subject.teacher
     if teacher is None:
         return None
+    if subject.project.task.quoted:
+        return {"marks": True}
     standing = qualifying.state(teacher)
     found: dict[str, Any] = {
         "teacher": teacher,
@@ -60,7 +62,7 @@ def qualification(subject: Subject) -> dict[str, Any] | None:
 def drift(subject: Subject) -> dict[str, Any] | None:
     """Replays of its test, the latest first; None for who is never replayed."""
     teacher = subject.teacher
-    if teacher is None or teacher.plugin not in testing.PROMPTED:
+    if teacher is None or teacher.plugin not in testing.PROMPTED or subject.project.task.quoted:
         return None
     rows = Replay.objects.filter(teacher=teacher).select_related("qualification")
     standing = qualifying.state(teacher)

@@ -50,27 +50,43 @@ def counts(truth: Sequence[Sequence[Span]], said: Sequence[Sequence[Span]]) -> n
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-def micro_f1(table: np.ndarray) -> float:
-    """F1 of all spans together from `counts`; 1 where there is nothing to find and nothing said."""
-    right, said, true = (int(column) for column in table.sum(axis=0))
+def near_counts(truth: Sequence[Sequence[Span]], said: Sequence[Sequence[Span]]) -> np.ndarray:
+    """(n, 3) as `counts`, but a pair of equal label counts by its overlap, 0 … 1, for a right one."""
+    table = counts(truth, said).astype(np.float64)
+    for row, (true, told) in enumerate(zip(truth, said, strict=True)):
+        table[row, 0] = sum(share for _, _, share in paired(sorted(set(true)), sorted(set(told))))
+    return table
+
+
+def micro_f1(table: np.ndarray, times: np.ndarray | None = None) -> float:
+    """F1 of all spans together from `counts` or `near_counts`; 1 where there is nothing to find and
+    nothing said. times: (n,) how many items each row stands for, one by default.
+    """
+    weights = np.ones(len(table)) if times is None else times
+    right, said, true = (float(column) for column in weights @ table)
     return 2 * right / (said + true) if said + true else 1.0
 
 
 def f1_interval(
-    table: np.ndarray, rng: np.random.Generator, resamples: int = 1000, confidence: float = 0.95
+    table: np.ndarray,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    times: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """The interval of `micro_f1` by drawing items again, since the spans of one hang together; never
     narrower than that of a share of so many items, which few or perfect ones would belie.
     """
-    n = len(table)
-    if n == 0:
+    if len(table) == 0:
         return 0.0, 1.0
-    drawn = rng.multinomial(n, np.full(n, 1 / n), resamples) @ table  # (r, 3)
+    weights = np.ones(len(table), dtype=np.int64) if times is None else times
+    n = int(weights.sum())
+    drawn = rng.multinomial(n, weights / n, resamples) @ table  # (r, 3)
     right, both = drawn[:, 0], drawn[:, 1] + drawn[:, 2]
     f1 = np.where(both > 0, 2 * right / np.maximum(both, 1), 1.0)
     tail = (1 - confidence) / 2
     low, high = (float(edge) for edge in np.quantile(f1, [tail, 1 - tail]))
-    least, most = wilson(round(micro_f1(table) * n), n, confidence)
+    least, most = wilson(round(micro_f1(table, weights) * n), n, confidence)
     return min(low, least), max(high, most)
 
 

@@ -35,7 +35,7 @@ class Spans(Multi):
     shape: ClassVar[str] = "spans"
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text"})
     headline: ClassVar[str] = "span_f1"
-    teachers: ClassVar[tuple[str, ...]] = ("openai",)
+    teachers: ClassVar[tuple[str, ...]] = ("openai", "recorded")
     quoted: ClassVar[bool] = True
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
     strategies: ClassVar[tuple[str, ...]] = tuple(

@@ -145,6 +145,8 @@ def _probabilities(
 def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) -> Said:
     """The recorded spans that are in the text; raises ShapeError with the reason to abstain."""
     given = record.get("spans")
+    if given is None and record.get("label"):
+        raise ShapeError(_unreadable(record["label"]))
     if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
         raise ShapeError("The recorded answer marks no spans.")
     quotes: list[Candidate] = []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from learning.errors import ShapeError
 from learning.spans import Span, spans_of, value_of
-from learning.spans.scores import exact_f1, f1_interval, metrics, micro_f1, near_f1
+from learning.spans.scores import exact_f1, f1_interval, metrics, micro_f1, near_counts, near_f1
 from learning.spans.tags import runs_of, spans_of_tags, tags_of
 from learning.spans.words import words_of
 from learning.tasks.columns import Columns
@@ -136,6 +136,17 @@ class TestScores:
         assert low < micro_f1(mixed) < high
         assert high - low < 0.2
         assert f1_interval(np.zeros((0, 3), dtype=int), rng) == (0, 1)
+
+    def test_rows_may_stand_for_several_items_and_pairs_count_by_their_overlap(self) -> None:
+        table, times = np.array([[1, 1, 2], [0, 1, 0]]), np.array([40, 20])
+        each = np.repeat(table, times, axis=0)
+        assert micro_f1(table, times) == micro_f1(each)
+        assert f1_interval(table, np.random.default_rng(0), times=times) == pytest.approx(
+            f1_interval(each, np.random.default_rng(0)), abs=0.02
+        )
+        shifted = Span(5, 15, 1)
+        near = near_counts([[self.A, self.B]], [[shifted, self.B]])
+        assert near.tolist() == [[pytest.approx(1 + 1 / 3), 2, 2]]
 
     def test_metrics_over_all_spans(self) -> None:
         truth, said = [[self.A, self.B], []], [[self.A], [self.B]]

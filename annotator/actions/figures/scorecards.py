@@ -7,28 +7,31 @@ it: they are harder than the pool, and a voice would look worse than it is.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
+from annotator.actions.figures import marking
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import identity, lending
-from annotator.models import Annotator, AnnotatorKind, Part, Project, Stream, Teacher
+from annotator.models import Annotator, AnnotatorKind, Part, Project, Stream, Teacher, Verdict
 
 if TYPE_CHECKING:
     from learning.audit.estimates import Sample
     from learning.audit.intervals import Estimate
+    from learning.spans import Span
     from learning.tasks import Columns
 
 # Shared items below which no figure of a voice is shown.
 FEWEST = 30
 
 _SAID = """
-SELECT i.number, a.annotator_id, v.kind, a.labels, a.stream, coalesce(t.fingerprint, '')
+SELECT i.number, a.annotator_id, v.kind, a.labels, a.stream, coalesce(t.fingerprint, ''), a.value::text
 FROM annotator_item i
 JOIN annotator_annotation a ON a.item_id = i.id
 JOIN annotator_annotator v ON v.id = a.annotator_id
@@ -47,6 +50,13 @@ AGAINST = {
 }
 
 
+class Meant(NamedTuple):
+    """What an answer says: the labels that hold or occur, and the marks where answers mark spans."""
+
+    labels: frozenset[int]
+    marks: frozenset[Span] | None = None
+
+
 class Word(NamedTuple):
     """One standing whole answer to a drawn item."""
 
@@ -56,6 +66,11 @@ class Word(NamedTuple):
     labels: frozenset[int]
     stream: str
     fingerprint: str
+    marks: frozenset[Span] | None = None
+
+    @property
+    def meant(self) -> Meant:
+        return Meant(self.labels, self.marks)
 
 
 class Taught(NamedTuple):
@@ -92,6 +107,7 @@ class Score:
     """A voice on the drawn items. `shared` of them can be compared, `missing` more are needed.
 
     accuracy is None while too few are; `stale` more were answered with a teacher's earlier settings.
+    Where answers mark spans, an item is right when every mark is, and `marks` tells of them.
     """
 
     kind: str
@@ -101,6 +117,7 @@ class Score:
     accuracy: Estimate | None
     labels: Sequence[LabelScore]
     confusions: Sequence[Confusion]
+    marks: marking.MarkScore | None = None
 
     @property
     def missing(self) -> int:
@@ -117,17 +134,39 @@ class Drawn:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.parts: dict[int, Part] = {}
-        self.decided: dict[int, frozenset[int]] = {}
+        self.decided: dict[int, Meant] = {}
         for part in (Part.EVALUATION, Part.CALIBRATION, Part.SEED):
             for number, labels in auditing.answered(project, part):
                 self.parts[number] = part
-                self.decided[number] = frozenset(labels)
+                self.decided[number] = Meant(frozenset(labels))
+        if self.marked:
+            self._take_marks()
         with connection.cursor() as cursor:
             cursor.execute(_SAID, [project.pk, list(self.decided)])
             self.words = [
-                Word(number, voice, kind, frozenset(labels), stream, fingerprint)
-                for number, voice, kind, labels, stream, fingerprint in cursor.fetchall()
+                Word(
+                    number, voice, kind, frozenset(labels), stream, fingerprint, self._marks(value)
+                )
+                for number, voice, kind, labels, stream, fingerprint, value in cursor.fetchall()
             ]
+
+    @cached_property
+    def marked(self) -> bool:
+        """Whether answers mark spans: an item is then no more right than its marks are."""
+        return self.project.shape == marking.SHAPE
+
+    def _take_marks(self) -> None:
+        """What was decided, mark by mark; an item without is none to compare with."""
+        rows = Verdict.objects.filter(project=self.project, item__number__in=list(self.decided))
+        known = dict(rows.exclude(value=None).values_list("item__number", "value"))
+        self.decided = {
+            number: Meant(meant.labels, _spans(known[number]))
+            for number, meant in self.decided.items()
+            if number in known
+        }
+
+    def _marks(self, value: str | None) -> frozenset[Span] | None:
+        return _spans(json.loads(value)) if self.marked and value is not None else None
 
     @cached_property
     def columns(self) -> Columns:
@@ -144,32 +183,41 @@ class Drawn:
         now = [w for w in mine if teacher is None or w.fingerprint == teacher.fingerprint]
         pairs = self._pairs(voice, now)
         right = sum(truth == said for truth, said in pairs)
-        enough = len(pairs) >= FEWEST
-        sample = self._sample(pairs) if enough else None
-        return Score(
+        score = Score(
             kind=voice.kind,
             shared=len(pairs),
             right=right,
             stale=len(mine) - len(now),
-            accuracy=None if sample is None else _accuracy(sample),
-            labels=[] if sample is None else self._labels(sample),
-            confusions=confusions(pairs, multi_label=self.project.multi_label) if enough else [],
+            accuracy=None,
+            labels=[],
+            confusions=[],
+        )
+        return score if score.missing else self._figures(score, pairs)
+
+    def _figures(self, score: Score, pairs: Sequence[tuple[Meant, Meant]]) -> Score:
+        """What there are enough items for."""
+        labels = [(truth.labels, said.labels) for truth, said in pairs]
+        sample = self._sample(labels)
+        return replace(
+            score,
+            accuracy=_accuracy([truth == said for truth, said in pairs]),
+            labels=self._labels(sample),
+            confusions=confusions(labels, multi_label=self.project.multi_label),
+            marks=_mark_score(pairs) if self.marked else None,
         )
 
-    def _pairs(
-        self, voice: Annotator, words: Iterable[Word]
-    ) -> list[tuple[frozenset[int], frozenset[int]]]:
+    def _pairs(self, voice: Annotator, words: Iterable[Word]) -> list[tuple[Meant, Meant]]:
         """(truth, said) of the items on which this voice can be compared."""
-        found: list[tuple[frozenset[int], frozenset[int]]] = []
+        found: list[tuple[Meant, Meant]] = []
         if not self.project.task.has_labels:
             return found
         for word in words:
             if voice.kind == AnnotatorKind.TEACHER:
-                truth: frozenset[int] | None = self.decided[word.number]
+                truth: Meant | None = self.decided[word.number]
             else:
                 truth = self._others[word.number].without(voice.pk)
-            if truth is not None and truth | word.labels <= self._live:
-                found.append((truth, word.labels))
+            if truth is not None and truth.labels | word.labels <= self._live:
+                found.append((truth, word.meant))
         return found
 
     @cached_property
@@ -212,13 +260,13 @@ class People:
     def add(self, word: Word) -> None:
         self.words.append(word)
 
-    def without(self, voice: int) -> frozenset[int] | None:
+    def without(self, voice: int) -> Meant | None:
         """What everybody but this voice makes of it; None where nobody else spoke, or they differ."""
         others = [word for word in self.words if word.voice != voice]
         reviews = [word for word in others if word.stream == Stream.REVIEW]
         if reviews:
-            return reviews[-1].labels
-        counted = Counter(word.labels for word in others).most_common(2)
+            return reviews[-1].meant
+        counted = Counter(word.meant for word in others).most_common(2)
         if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):
             return None
         return counted[0][0]
@@ -254,10 +302,23 @@ def taught(project: Project) -> dict[int, Taught]:
     }
 
 
-def _accuracy(sample: Sample) -> Estimate:
-    from learning.audit import estimates
+def _accuracy(right: Sequence[bool]) -> Estimate:
+    import numpy as np
 
-    return estimates.accuracy(sample)
+    from learning.audit.intervals import share
+
+    return share(np.array(right))
+
+
+def _spans(value: Any) -> frozenset[Span]:
+    from learning.spans import spans_of
+
+    return frozenset(spans_of(value))
+
+
+def _mark_score(pairs: Sequence[tuple[Meant, Meant]]) -> marking.MarkScore:
+    truth, said = ([sorted(each.marks or ()) for each in side] for side in zip(*pairs, strict=True))
+    return marking.score(truth, said)
 
 
 def confusions(

@@ -196,9 +196,11 @@ class _Desk:
 
     def _row(self, answer: ReadAnswer, item: int) -> RecordedAnswer:
         labels, probabilities, unknown = self._said(answer)
+        spans, strange = self._marked(answer)
+        unknown = unknown or strange
         if unknown:
             self.unknown[unknown] += 1
-        elif labels is None and not probabilities:
+        elif labels is None and not probabilities and spans is None:
             self.silent += 1
         return RecordedAnswer(
             project=self.project,
@@ -207,6 +209,7 @@ class _Desk:
             model=clean(answer.model, 200),
             labels=labels,
             probabilities=probabilities,
+            spans=spans,
             unknown=clean(unknown, 200),
             confidence=answer.confidence,
             reason=clean(answer.reason, 1000),
@@ -235,6 +238,17 @@ class _Desk:
         if None in columns:
             return None, {}, answer.labels[columns.index(None)]
         return [self.ids[column] for column in columns if column is not None], {}, ""
+
+    def _marked(self, answer: ReadAnswer) -> tuple[list[dict[str, Any]] | None, str]:
+        """Spans with label ids, and a name that no label here has."""
+        if answer.spans is None:
+            return None, ""
+        columns = {name: self.names.column(name) for name in answer.names}
+        strange = next((name for name, column in columns.items() if column is None), "")
+        if strange:
+            return None, strange
+        ids = {name: self.ids[column] for name, column in columns.items() if column is not None}
+        return [{**span, "label": ids[span["label"]]} for span in answer.spans], ""
 
 
 def _items(project: Project, lot: list[ReadAnswer]) -> Callable[[ReadAnswer], list[int]]:

@@ -53,7 +53,7 @@ class Look:
     """The beginning of a file under a mapping.
 
     labels: (name, how often, whether the project has it), commonest first. problems: rows of the
-    sample that cannot be read so.
+    sample that cannot be read so; problem: why none can. marked: answers mark places of texts.
     """
 
     columns: list[Column]
@@ -65,6 +65,11 @@ class Look:
     sampled: int
     complete: bool
     notes: list[str]
+    marked: bool
+
+    @property
+    def problem(self) -> str:
+        return self.mapping.problem(marked=self.marked)
 
 
 def receive(
@@ -114,32 +119,34 @@ def look(
     except (FormatError, LearningError) as error:
         raise InvalidError(str(error), field="file") from error
     columns = columns_of(seen.rows)
-    chosen = mapping or guess_answers(columns, seen.rows)
-    said, problems = _sampled(seen.rows, chosen, multi_label=recording.project.multi_label)
+    project = recording.project
+    chosen = mapping or guess_answers(columns, seen.rows, marked=project.task.quoted)
+    said, problems = _sampled(seen.rows, chosen, project)
     models = Counter(answer.model for answer in said)
     return Look(
         columns=columns,
         rows=seen.rows,
         mapping=chosen,
         models=models.most_common(),
-        labels=_labels(recording.project, said),
+        labels=_labels(project, said),
         problems=[*seen.problems, *problems][:SHOWN_PROBLEMS],
         sampled=seen.sampled,
         complete=seen.complete,
         notes=seen.notes,
+        marked=project.task.quoted,
     )
 
 
 def _sampled(
-    rows: list[Record], mapping: AnswerMapping, *, multi_label: bool
+    rows: list[Record], mapping: AnswerMapping, project: Project
 ) -> tuple[list[ReadAnswer], list[Problem]]:
     said: list[ReadAnswer] = []
     problems: list[Problem] = []
-    if mapping.problem:
+    if mapping.problem(marked=project.task.quoted):
         return said, problems
     for record in rows:
         try:
-            said.append(read_answer(record, mapping, multi_label=multi_label))
+            said.append(read_answer(record, mapping, multi_label=project.multi_label))
         except RowError as bad:
             problems += bad.problems(record.row)
     return said, problems
@@ -147,9 +154,7 @@ def _sampled(
 
 def _labels(project: Project, said: list[ReadAnswer]) -> list[tuple[str, int, bool]]:
     names = names_of(project)
-    counts = Counter(
-        name for answer in said for name in (answer.labels or answer.probabilities or ())
-    )
+    counts = Counter(name for answer in said for name in answer.names)
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return [(name, count, names.column(name) is not None) for name, count in ordered]
 
@@ -171,8 +176,9 @@ def begin(
     bad_rows: BadRows = "ask",
 ) -> Recording:
     """Enqueue the reading of a received file, once. Raises InvalidError for an unfit mapping."""
-    if mapping.problem:
-        raise InvalidError(mapping.problem, field="mapping")
+    problem = mapping.problem(marked=recording.project.task.quoted)
+    if problem:
+        raise InvalidError(problem, field="mapping")
     lending.schema_of(recording.project)
     with transaction.atomic():
         # Parts two presses of the button: one of them finds the file under way.

@@ -51,7 +51,7 @@ def redact_item(item: Item, by: str) -> int:
         _open_door(by, "redact item", item.pk)
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
         Flag.objects.filter(item=item).update(reason="", evidence=[])
-        RecordedAnswer.objects.filter(item=item).update(reason="", unknown="")
+        RecordedAnswer.objects.filter(item=item).update(reason="", unknown="", spans=None)
         ItemSearch.objects.filter(item=item).delete()
         Item.objects.filter(pk=item.pk).update(
             text="",

@@ -276,7 +276,9 @@ def _record(
     def told(label: int) -> int | str:
         return label if label in live else names.get(label, str(label))
 
-    if row.probabilities:
+    if row.spans is not None:
+        record["spans"] = [{**one, "label": told(one["label"])} for one in row.spans]
+    elif row.probabilities:
         said = {told(int(label)): p for label, p in row.probabilities.items()}
         # One label holds: what was left out had nothing.
         record["probabilities"] = dict.fromkeys(live, 0.0) | said if single else said

@@ -110,8 +110,8 @@ def _audited(
     live, fair = frozenset(schema.ids), auditing.fair_parts(teacher.plugin)
     numbers = [
         number
-        for number, labels in drawn.decided.items()
-        if labels <= live and drawn.parts[number] in fair
+        for number, meant in drawn.decided.items()
+        if meant.labels <= live and drawn.parts[number] in fair
     ]
     rows = _standing(teacher, now).filter(item__number__in=numbers)
     return list(rows.select_related("item").order_by("item__number"))
@@ -128,7 +128,7 @@ def _basis(
     pairs: Pairs,
     prior: NDArray[np.float32] | None,
 ) -> str:
-    told = [(row.pk, sorted(drawn.decided[row.item.number])) for row in audited]
+    told = [(row.pk, sorted(drawn.decided[row.item.number].labels)) for row in audited]
     rest = (pairs.agreements, None if prior is None else prior.tolist())
     return hashlib.sha256(repr((told, rest)).encode()).hexdigest()
 
@@ -178,7 +178,7 @@ class Pairs:
         stated = [row.confidence or 0.0 for row in rows]
         silent = not schema.multi_label and min(stated, default=0.0) >= CERTAIN
         said, agreements = read(teacher, schema, rows, by_agreement=silent)
-        truth = [schema.target(sorted(drawn.decided[row.item.number])) for row in rows]
+        truth = [schema.target(sorted(drawn.decided[row.item.number].labels)) for row in rows]
         table = np.stack(truth) if truth else np.zeros((0, schema.size), dtype=np.float32)
         return cls(said=said, truth=table, stated=stated, agreements=agreements)
 

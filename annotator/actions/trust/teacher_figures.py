@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
+from annotator.actions.figures import marking
 from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
+
+if TYPE_CHECKING:
+    from learning.audit.intervals import Estimate
 
 # Fewer shared items than this say nothing about a teacher.
 FEWEST = 5
@@ -31,11 +35,14 @@ GROUP BY a.annotator_id
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said."""
+    """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said; where
+    answers mark spans, `same` is None and `f1` tells how its marks meet those that were decided.
+    """
 
     answers: int = 0
     shared: int = 0
-    same: int = 0
+    same: int | None = 0
+    f1: float | None = None
     low: float | None = None
     high: float | None = None
     spent: Decimal = Decimal(0)
@@ -45,7 +52,9 @@ class Figures:
     @property
     def share(self) -> float | None:
         """None while too few items are shared."""
-        return self.same / self.shared if self.shared >= FEWEST else None
+        if self.shared < FEWEST:
+            return None
+        return self.f1 if self.same is None else self.same / self.shared
 
     @property
     def per_answer(self) -> Decimal | None:
@@ -54,8 +63,6 @@ class Figures:
 
 def figures(project: Project) -> dict[int, Figures]:
     """By teacher; verdicts are never of a teacher's making, so agreement is with people."""
-    from learning.metrics import wilson
-
     with connection.cursor() as cursor:
         cursor.execute(_SAID, [project.pk])
         said = {row[0]: row[1:] for row in cursor.fetchall()}
@@ -71,22 +78,34 @@ def figures(project: Project) -> dict[int, Figures]:
             written=Sum("tokens_out"),
         )
     }
+    marks = marking.agreement(project) if project.shape == marking.SHAPE else None
     found = {}
     for teacher_id, voice_id in Teacher.objects.filter(project=project).values_list("pk", "voice"):
         answers, shared, same = said.get(voice_id, (0, 0, 0))
-        low, high = wilson(same, shared) if shared >= FEWEST else (None, None)
         costs = paid.get(teacher_id, {})
         found[teacher_id] = Figures(
             answers=answers,
-            shared=shared,
-            same=same,
-            low=low,
-            high=high,
+            **(_same(shared, same) if marks is None else _alike(marks.get(voice_id))),
             spent=costs.get("money") or Decimal(0),
             abstained=costs.get("quiet") or 0,
             tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
         )
     return found
+
+
+def _same(shared: int, same: int) -> dict[str, Any]:
+    from learning.metrics import wilson
+
+    low, high = wilson(same, shared) if shared >= FEWEST else (None, None)
+    return {"shared": shared, "same": same, "low": low, "high": high}
+
+
+def _alike(found: Estimate | None) -> dict[str, Any]:
+    if found is None or found.n < FEWEST:
+        return {"shared": 0 if found is None else found.n, "same": None}
+    return {
+        "shared": found.n, "same": None, "f1": found.value, "low": found.low, "high": found.high,
+    }  # fmt: skip
 
 
 _COSTS = """

@@ -20,16 +20,8 @@ from annotator.runtime.destinations import NotAllowedError
 from learning.errors import RunStoppedError
 from tests.annotator.teaching import KEY, PRICES, admin, teacher_on
 from tests.factories import make_project
-from tests.llm import plays
-from tests.llm.loopback import Loopback
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def good():
-    with Loopback(plays.good) as server:
-        yield server
 
 
 class TestEndpoints:

@@ -3,14 +3,16 @@
 import json
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from annotator.actions.desk import assigning
 from annotator.actions.routing import policies
 from annotator.actions.teachers import teacher_runs
-from annotator.actions.trust import qualifying
+from annotator.actions.trust import canarying, qualifying
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Annotation, TeacherAnswer, Verdict
+from annotator.models import Annotation, Canary, TeacherAnswer, TeacherRun, Verdict
+from tests.annotator.marked import people_mark
 from tests.annotator.teaching import teacher_on, work_off
 from tests.factories import make_project
 from tests.llm import plays
@@ -20,7 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = {"teachers": "", "teacher": "teacher", "teacher_prompt": "teacher", "scorecard": "voice",
          "annotators": "", "routing": "", "agreement": ""}  # fmt: skip
-TEXTS = [f"Ada met Bob in town {n}" for n in range(6)]
+
+
+def towns(count):
+    return [f"Ada met Bob in town {n}" for n in range(count)]
+
+
+TEXTS = towns(6)
 
 
 def marking(request):
@@ -98,6 +106,56 @@ def test_an_answer_none_of_whose_quotes_is_there_is_none(cast, project):
     answers = TeacherAnswer.objects.all()
     assert {(bool(row.abstained), row.dropped) for row in answers} == {(True, 1)}
     assert not Annotation.objects.exists()
+
+
+def test_a_spent_budget_ends_a_run_and_its_marks_stay(cast, project):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    with Loopback(plays.says(marking, usage=usage)) as server:
+        _, teacher = teacher_on(server, cast, project=project, texts=towns(24), cap_run=25)
+        run = work_off(teacher_runs.start_run(project, teacher, None, 30))
+    assert run.state == "failed"
+    assert "budget of this run is spent" in run.error
+    assert 0 < run.answered == Annotation.objects.filter(annotator=teacher.voice).count() < 24
+    assert (run.spent <= 25, run.held) == (True, 0)
+
+
+def test_a_cancelled_run_ends_and_its_marks_stay(cast, project):
+    def cancelling(request, wire):
+        if len(server.requests) == 4:
+            teacher_runs.cancel(TeacherRun.objects.get())
+            connection.close()  # this thread is the server's
+        wire.send(plays.completion(marking(request)))
+
+    with Loopback(cancelling) as server:
+        _, teacher = teacher_on(server, cast, project=project, texts=towns(60), concurrency=1)
+        run = work_off(teacher_runs.start_run(project, teacher, None, 60))
+    assert (run.state, run.held) == ("cancelled", 0)
+    assert run.answered < 60
+    assert Annotation.objects.filter(annotator=teacher.voice).count() == run.answered
+
+
+def test_planted_instructions_are_judged_by_the_labels_that_occur(cast, project, monkeypatch):
+    monkeypatch.setattr(canarying, "SHARE", 0.2)
+    person, place = (project.labels.get(name=name).pk for name in ("Person", "Place"))
+
+    def gullible(request):
+        told = json.loads(marking(request))
+        for entry, text in zip(told["answers"], plays.items_of(request).values(), strict=True):
+            for candidate in entry["candidates"]:
+                candidate["label"] = str(place if text.count("\n") else person)
+        return json.dumps(told)
+
+    with Loopback(plays.says(gullible)) as server:
+        _, teacher = teacher_on(server, cast, project=project, texts=towns(60))
+        people_mark(project, cast, [{"start": 0, "end": 3, "label": "Person"}], count=20)
+        run = work_off(teacher_runs.start_run(project, teacher, None, 40))
+    planted = Canary.objects.filter(run=run)
+    assert {(tuple(row.truth), row.target, tuple(row.labels)) for row in planted} == {
+        ((person,), place, (place,))
+    }
+    assert run.answered == run.wanted == 40
+    assert not Annotation.objects.filter(annotator=teacher.voice, labels=[place]).exists()
+    assert canarying.current_trust(teacher) < 0.5
 
 
 def test_what_only_knows_labels_says_so(taught, project, client, cast):

@@ -44,12 +44,6 @@ from tests.llm.loopback import Loopback, echo, silent, slow
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def good():
-    with Loopback(plays.good) as server:
-        yield server
-
-
 def honest(request, wire):
     """A good model that counts four bytes a token."""
     content = plays.good_content(request)

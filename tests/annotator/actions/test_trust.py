@@ -37,12 +37,6 @@ from tests.llm.loopback import Loopback
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def good():
-    with Loopback(plays.good) as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def no_canaries(monkeypatch, request):
     """Only where they are the matter: the scripted teachers answer other texts by chance."""

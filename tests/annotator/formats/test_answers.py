@@ -78,9 +78,9 @@ def test_all_that_is_wrong_is_said_at_once():
 
 
 def test_a_mapping_says_what_it_lacks():
-    assert "tells the item" in AnswerMapping(label="a").problem
-    assert "holds the answers" in AnswerMapping(text="a").problem
-    assert not AnswerMapping(number="a", probabilities="b").problem
+    assert "tells the item" in AnswerMapping(label="a").problem()
+    assert "holds the answers" in AnswerMapping(text="a").problem()
+    assert not AnswerMapping(number="a", probabilities="b").problem()
 
 
 def test_columns_are_guessed_by_their_names():

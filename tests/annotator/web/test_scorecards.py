@@ -9,16 +9,8 @@ from annotator.models import TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off
 from tests.annotator.trusting import Scripted, audited_teacher
-from tests.llm import plays
-from tests.llm.loopback import Loopback
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def good():
-    with Loopback(plays.good) as server:
-        yield server
 
 
 def card(client, project, voice):

@@ -1,0 +1,13 @@
+"""What tests of the application share."""
+
+import pytest
+
+from tests.llm import plays
+from tests.llm.loopback import Loopback
+
+
+@pytest.fixture
+def good():
+    """The endpoint of a model that answers as it should."""
+    with Loopback(plays.good) as server:
+        yield server
