@@ -22,10 +22,13 @@ FORMATS: Registry[Reader] = Registry(
         "json": Entry("JSON list", "annotator.formats.json_list:JsonList"),
         "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
         "images": Entry("Zip of images", "annotator.formats.images:ZipOfImages"),
-        "boxes": Entry("Zip of images with boxes", "annotator.formats.boxed_images:BoxedImages"),
+        "boxes": Entry(
+            "Zip of images with labels or boxes", "annotator.formats.boxed_images:BoxedImages"
+        ),
         "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
+        "argilla": Entry("Argilla JSON", "annotator.formats.argilla:Argilla"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
         "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
         "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
@@ -43,10 +46,13 @@ WRITERS: Registry[Writer] = Registry(
         "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
+        "argilla": Entry("Argilla JSON", "annotator.formats.argilla:Argilla"),
         "spacy": Entry("spaCy JSONL", "annotator.formats.spacy:Spacy"),
         "conll": Entry("CoNLL-2003", "annotator.formats.conll:Conll"),
-        "coco": Entry("COCO JSON, boxes only", "annotator.formats.coco:Coco"),
+        "coco": Entry("COCO JSON", "annotator.formats.coco:Coco"),
+        "yolo": Entry("YOLO texts", "annotator.formats.yolo:Yolo"),
         "tokens": Entry("Tokens and tags (Hugging Face)", "annotator.formats.tokens:Tokens"),
+        "huggingface": Entry("Parquet (Hugging Face)", "annotator.formats.huggingface:HuggingFace"),
     },
 )
 

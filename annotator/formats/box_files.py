@@ -1,4 +1,4 @@
-"""Files that name pictures and the boxes in them: COCO, Label Studio's JSON, and our own JSONL."""
+"""Files that name pictures and what is in them: COCO's and Label Studio's JSON; JSONL of ours, doccano and Prodigy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, TypeGuard
 
 from annotator.formats.boxes import SIDES, Place
 from annotator.formats.json_text import decoded
-from annotator.formats.label_studio import voice_of
+from annotator.formats.label_studio import labels_of, voice_of
 from annotator.formats.records import Given, Limits, RowError, fault_in_text
 
 EXTENSIONS = (".json", ".jsonl")
-_PERCENT = ("x", "y", "width", "height")
+_SIZED = ("x", "y", "width", "height")
 # What Label Studio puts before the name of an uploaded file.
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 
@@ -24,11 +24,13 @@ _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 class Boxed:
     """What a file says of one picture, '' where it names none. With faults its answers are not taken.
 
-    size: width and height in pixels, where boxes are told in pixels.
+    size: width and height in pixels, where boxes are told in pixels. absolute: sides are in pixels, and
+    the file does not tell of how many.
     """
 
     image: str
     size: tuple[float, float] | None = None
+    absolute: bool = False
     given: tuple[Given, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
@@ -45,7 +47,7 @@ def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
     if name.lower().endswith(".jsonl"):
         lines = enumerate(text.split("\n"), 1)
         rows = ((at, line) for at, line in lines if line.strip())
-        yield from (_row(f"{name}, line {at}", decoded(line, limits), _own) for at, line in rows)
+        yield from (_row(f"{name}, line {at}", decoded(line, limits), _line) for at, line in rows)
         return
     value = decoded(text, limits)
     if isinstance(value, list):
@@ -58,40 +60,71 @@ def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
         raise RowError([("boxes", told)])
 
 
-def _row(where: str, value: Any, read: Callable[[dict[str, Any]], tuple[Given, ...]]) -> Boxed:
+def _row(where: str, value: Any, read: Callable[[str, dict[str, Any]], Boxed]) -> Boxed:
     """One row of a file that has a row for each picture."""
     image = ""
     try:
         image = _image(value)
-        return Boxed(image=image, given=read(value))
+        return read(image, value)
     except RowError as error:
-        return Boxed(image=image, faults=tuple(_at(where, error).faults))
+        return Boxed(image=image, faults=tuple(at_row(where, error).faults))
 
 
 def _image(value: Any) -> str:
     data = value.get("data", value) if isinstance(value, dict) else {}
-    image = data.get("image") if isinstance(data, dict) else None
-    if not isinstance(image, str) or not image:
+    names = ("image", "filename", "file_name")
+    image = next((data[name] for name in names if data.get(name)), None) if data else None
+    if not isinstance(image, str):
         raise RowError([("image", "The row needs an 'image': the picture's name in the zip.")])
     return image
 
 
-def _own(row: dict[str, Any]) -> tuple[Given, ...]:
-    if row.get("boxes") is None:
-        return ()
-    return (_given([_place(one, SIDES, 1, 1, at) for at, one in _numbered(row, "boxes")]),)
+def _line(image: str, row: dict[str, Any]) -> Boxed:
+    """A line of doccano (`bbox`), of Prodigy (`spans`), or of ours (`boxes`, `label`, `labels`)."""
+    if "bbox" in row:
+        boxes = [_place(one, _SIZED, 1, 1, at) for at, one in _numbered(row, "bbox")]
+        return Boxed(image=image, given=(given(boxes),), absolute=True)
+    if "spans" in row:
+        return _prodigy(image, row)
+    if row.get("boxes") is not None:
+        boxes = [_place(one, SIDES, 1, 1, at) for at, one in _numbered(row, "boxes")]
+        return Boxed(image=image, given=(given(boxes),))
+    labels = row.get("labels", row.get("accept", row.get("label")))
+    names = [labels] if isinstance(labels, str) else labels
+    if "boxes" in row or not names or not isinstance(names, list):
+        return Boxed(image=image)
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise RowError([("label", "A name of a label, or a list of names, was expected here.")])
+    return Boxed(image=image, given=(Given(tuple(dict.fromkeys(names))),))
 
 
-def _task(task: dict[str, Any]) -> tuple[Given, ...]:
+def _prodigy(image: str, row: dict[str, Any]) -> Boxed:
+    """Marked rectangles; what was rejected or ignored is no answer."""
+    if row.get("answer") != "accept":
+        return Boxed(image=image)
+    wide, high = row.get("width"), row.get("height")
+    if not (is_number(wide) and is_number(high) and min(wide, high) > 0):
+        raise RowError([("width", "The image has no 'width' and 'height'.")])
+    marked = _numbered(row, "spans")
+    outline = next((at for at, one in marked if one.get("type", "rect") != "rect"), None)
+    if outline is not None:
+        raise RowError([("spans", f"Span {outline} is no rectangle.")])
+    boxes = [_place(one, _SIZED, wide, high, at) for at, one in marked]
+    return Boxed(image=image, size=(wide, high), given=(given(boxes),))
+
+
+def _task(image: str, task: dict[str, Any]) -> Boxed:
     """The answers of a Label Studio task; predictions are passed over."""
     answers = [one for _, one in _numbered(task, "annotations") if not one.get("was_cancelled")]
-    return tuple(
-        _given(
-            [_rectangle(part, at) for at, part in _numbered(one, "result")],
-            voice_of(one, "annotation"),
-        )
-        for one in answers
-    )
+    return Boxed(image=image, given=tuple(map(_annotation, answers)))
+
+
+def _annotation(answer: dict[str, Any]) -> Given:
+    parts, voice = _numbered(answer, "result"), voice_of(answer, "annotation")
+    if any(part.get("type") in ("choices", "taxonomy", "rating") for _, part in parts):
+        labels = [name for _, part in parts for name in labels_of(part, "result")]
+        return Given(tuple(dict.fromkeys(labels)), voice=voice)
+    return given([_rectangle(part, at) for at, part in parts], voice)
 
 
 def _rectangle(part: dict[str, Any], at: int) -> Place:
@@ -103,7 +136,7 @@ def _rectangle(part: dict[str, Any], at: int) -> Place:
     labels = value.get("rectanglelabels")
     if not isinstance(labels, list) or len(labels) != 1:
         raise RowError([("rectanglelabels", f"Box {at} needs one label.")])
-    return _place(value | {"label": labels[0]}, _PERCENT, 100, 100, at)
+    return _place(value | {"label": labels[0]}, _SIZED, 100, 100, at)
 
 
 def _coco(name: str, value: dict[str, Any], limits: Limits) -> Iterator[Boxed]:
@@ -122,10 +155,10 @@ def _coco(name: str, value: dict[str, Any], limits: Limits) -> Iterator[Boxed]:
             try:
                 found.append(_in_pixels(one, image, categories, number))
             except RowError as error:
-                faults += _at(name, error).faults
-        given = () if faults else (_given(found),)
+                faults += at_row(name, error).faults
+        answers = () if faults else (given(found),)
         size = (image["width"], image["height"]) if found else None
-        yield Boxed(image=path, size=size, given=given, faults=tuple(faults))
+        yield Boxed(image=path, size=size, given=answers, faults=tuple(faults))
     for lost in boxes.values():
         told = f"{name}, annotation {lost[0][0]} is of an image that the file does not list."
         raise RowError([("image_id", told)])
@@ -140,7 +173,7 @@ def _in_pixels(
     one: dict[str, Any], image: dict[str, Any], categories: dict[str, Any], at: int
 ) -> Place:
     bbox, wide, high = one.get("bbox"), image.get("width"), image.get("height")
-    if not (_is_number(wide) and _is_number(high) and min(wide, high) > 0):
+    if not (is_number(wide) and is_number(high) and min(wide, high) > 0):
         raise RowError([("width", "The image has no 'width' and 'height'.")])
     if not isinstance(bbox, list) or len(bbox) != len(SIDES):
         raise RowError([("bbox", f"Box {at} needs a 'bbox' of four numbers.")])
@@ -153,7 +186,7 @@ def _in_pixels(
 def _place(one: dict[str, Any], names: tuple[str, ...], wide: float, high: float, at: int) -> Place:
     """A box with its sides as shares of the picture, which is `wide` and `high` in their unit."""
     sides: list[Any] = [one.get(name) for name in names]
-    if not all(map(_is_number, sides)):
+    if not all(map(is_number, sides)):
         raise RowError([(names[0], f"Box {at} needs numbers as {', '.join(names)}.")])
     label = one.get("label")
     if not isinstance(label, str) or not label.strip() or fault_in_text(label):
@@ -162,11 +195,13 @@ def _place(one: dict[str, Any], names: tuple[str, ...], wide: float, high: float
     return x / wide, y / high, w / wide, h / high, label.strip()
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that a picture's side can be."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
 
 
-def _given(boxes: list[Place], voice: str = "") -> Given:
+def given(boxes: list[Place], voice: str = "") -> Given:
+    """The answer that these boxes are."""
     labels = tuple(dict.fromkeys(label for *_, label in boxes))
     return Given(labels, voice=voice, boxes=tuple(dict.fromkeys(boxes)))
 
@@ -178,5 +213,6 @@ def _numbered(value: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any
     return list(enumerate(found, 1))
 
 
-def _at(where: str, error: RowError) -> RowError:
+def at_row(where: str, error: RowError) -> RowError:
+    """The same faults, each with the place where it stands."""
     return RowError([(column, f"{where}: {told}") for column, told in error.faults])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,12 @@ from annotator.formats.writing import Field
 
 START = "-DOCSTART-"
 TAG = re.compile(r"O|[BIESLUM]-\S+")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+# Signs that belong to the character before them: accents, vowels, shades of skin.
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0xFFFF) if unicodedata.category(chr(code)).startswith("M")
+)
+_JOINS = rf"[{_MARKS}\U0001F3FB-\U0001F3FF]"
+_TOKEN = re.compile(rf"\w(?:\w|{_JOINS})*|[^\w\s](?:{_JOINS}|\u200d[^\w\s])*")
 # Of the ways to tag: what begins a span, whatever was before, and what ends one.
 _BEGINS, _ENDS = "BSU", "ELS"
 # The columns of a line that was not read to its end.

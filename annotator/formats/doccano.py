@@ -1,4 +1,4 @@
-"""doccano's JSONL of classified texts, and of texts with marked places."""
+"""doccano's JSONL of classified texts and images, of texts with marked places, and of images with boxes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
+from annotator.formats.boxes import in_pixels
 from annotator.formats.json_lines import rows_of_lines, written_lines
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
@@ -19,10 +20,11 @@ _LABEL_COLUMNS = ("label", "labels", "cats")
 class Doccano:
     """Lines of `{"id", "text", "label": [names]}`, or `[[start, end, name]]`. Source: doccano's JSONL
     export of categories, of spans, of texts (sequence to sequence: `[text]`), and of entities with
-    relations, whose relations are left out.
+    relations, whose relations are left out. Images are called `filename`, their boxes `bbox`, in pixels.
     """
 
-    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text")
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "boxes")
+    item_kinds: ClassVar[tuple[str, ...]] = ("text", "image")
 
     encoding: str = ""
     limits: Limits = LIMITS
@@ -65,7 +67,8 @@ def _example(row: int, value: Any, limits: Limits) -> Record:
 
 
 def _written(record: Mapping[str, Any]) -> dict[str, Any]:
-    line: dict[str, Any] = {"id": record.get("id") or record.get("number"), "text": record["text"]}
+    shown = {"filename": record["image"]} if record.get("image") else {"text": record["text"]}
+    line: dict[str, Any] = {"id": record.get("id") or record.get("number"), **shown}
     line = {name: value for name, value in line.items() if value is not None}
     line |= {"meta": record["meta"]} if record.get("meta") else {}
     if ANSWER in record:
@@ -76,5 +79,15 @@ def _written(record: Mapping[str, Any]) -> dict[str, Any]:
         return line | {
             "label": [[one["start"], one["end"], one["label"]] for one in record["spans"]]
         }
+    if "boxes" in record:
+        size = record.get("width"), record.get("height")
+        if record["boxes"] is None or None in size:
+            return line
+        return line | {"bbox": [_rectangle(one, *size) for one in record["boxes"]]}
     labels = labels_in(record)
     return line if labels is None else line | {"label": labels}
+
+
+def _rectangle(box: Mapping[str, Any], width: Any, height: Any) -> dict[str, Any]:
+    sides = zip(("x", "y", "width", "height"), in_pixels(box, width, height), strict=True)
+    return {**dict(sides), "label": box["label"]}

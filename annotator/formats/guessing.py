@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.formats.mapping import Mapping
+from annotator.formats.mapping import Mapping, listed
 from annotator.formats.records import LIMITS, Record, RowError
 from annotator.formats.spans import look_like_spans, spans_of
+from annotator.formats.written import RESPONSES
 
 _TEXT_NAMES = (
     "text", "text_a", "texta", "sentence", "sentence1", "sentence_a", "premise", "content", "body",
@@ -32,6 +33,9 @@ _FIRST_OF_PAIRS = {
     "response": ("prompt",), "right": ("left",), "answer": ("question",),
     "reply": ("message",), "doc": ("query",), "passage": ("query",),
 }  # fmt: skip
+# Columns that no file has by chance but an export of ours, and what holds its answers.
+_OWN = ("content_hash", "state", "voices")
+_OWN_ANSWERS = ("spans", "labels", "label", "answer")
 _SEPARATORS = ("|", ";", "#", ",")
 MOST_GUESSED_LABELS = 200
 
@@ -89,13 +93,17 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
     if any(record.image is not None for record in records):
         return _image_mapping(records)
     names = {column.name.strip().casefold(): column.name for column in columns}
+    if set(_OWN) <= names.keys():
+        return _own_mapping(names)
     second = next((names[name] for name in _SECOND_NAMES if name in names), "")
     text = _first_text(names, second)
     if not text or text == second:
         second = ""
         text = text or _longest(columns)
-    label = _marking(columns, records) or next(
-        (names[n] for n in _LABEL_NAMES if n in names and names[n] != text), ""
+    label = (
+        _marking(columns, records)
+        or next((names[n] for n in _LABEL_NAMES if n in names and names[n] != text), "")
+        or next((column.name for column in columns if column.name.endswith(RESPONSES)), "")
     )
     if not label and not any(record.given for record in records):
         label = _repeating(columns, {text, second}, len(records))
@@ -113,10 +121,22 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
     )
 
 
+def _own_mapping(names: dict[str, str]) -> Mapping:
+    """The columns of an export of ours; what it says of the verdicts is no metadata of the items."""
+    here = {name: name if name in names else "" for name in ("id", "text", "text_b")}
+    return Mapping(
+        **here,
+        candidates=("candidates",) if "candidates" in names else (),
+        label=next((name for name in _OWN_ANSWERS if name in names), ""),
+        metadata=("meta",) if "meta" in names else (),
+    )
+
+
 def _marking(columns: Sequence[Column], records: Sequence[Record]) -> str:
     """Name the column whose lists mark places of the text, if one does."""
     for column in columns:
-        lists = [found for one in records if isinstance(found := one.fields.get(column.name), list)]
+        cells = [listed(one.fields.get(column.name)) for one in records]
+        lists = [found for found in cells if isinstance(found, list)]
         if any(lists) and all(map(look_like_spans, lists)):
             return column.name
     return ""

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, ClassVar
 
-from annotator.formats.boxes import in_percent
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import record_of
+from annotator.formats.label_studio_tasks import LABEL_PATH, RANKED, SELECTED, WRITTEN, task_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
-from annotator.formats.spans import Span, by_quote, names_of, span_of, units
-from annotator.formats.writing import ANSWER, Field, compact, labels_in
-
-LABEL_PATH = " / "
-FROM, TO = "label", "text"
-# What an answer is called there: a text that was written, an order of the entries of a list.
-WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
+from annotator.formats.spans import Span, by_quote, names_of, span_of
+from annotator.formats.writing import Field, compact
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelStudio:
-    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy`, `labels`, `textarea` and `ranker` the answers.
-    An order is written as buckets, named by their places, since a plain one holds no ties.
+    """A list of tasks: `data` becomes the columns, `choices`, `taxonomy`, `rating`, `number`, `pairwise`, `labels`,
+    `textarea` and `ranker` the answers. An order is written as buckets, named by their places, since a
+    plain one holds no ties.
 
     Places are counted in UTF-16 units there; their words (`text`) tell, and are checked.
 
-    `question` is the `from_name` to take where the tasks answer several. Source: Label Studio's
-    task format (docs, "Label Studio JSON format of annotated tasks").
+    `question` is the `from_name` to take where the tasks answer several; `task` and `labels` are the
+    project's, and choose between what may hold a label. Source: Label Studio's task format (docs,
+    "Label Studio JSON format of annotated tasks").
     """
 
     shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "ranking", "boxes")
-    item_kinds: ClassVar[tuple[str, ...]] = ("text", "list", "image")
+    item_kinds: ClassVar[tuple[str, ...]] = ("text", "pair", "list", "image")
 
+    task: str = ""
+    labels: list[str] = field(default_factory=list)
     question: str = ""
     encoding: str = ""
     limits: Limits = LIMITS
@@ -51,7 +50,8 @@ class LabelStudio:
         stream.write(b"[")
         for record in records:
             stream.write(b",\n" if count else b"\n")
-            stream.write(compact(_written(record, count + 1)).encode())
+            task = task_of(record, count + 1, self.task, self.labels)
+            stream.write(compact(task).encode())
             count += 1
         stream.write(b"\n]\n")
         return count
@@ -108,7 +108,7 @@ def _given(
         elif part.get("type") == RANKED:
             texts_written.append(_order(part, name, data))
         else:
-            labels += _labels(part, name)
+            labels += labels_of(part, name)
     if len(asked) > 1:
         names = ", ".join(sorted(asked))
         told = f"The task answers several questions ({names}); choose one of them."
@@ -175,7 +175,7 @@ def _are_entries(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) and "id" in one for one in value)
 
 
-def _labels(part: dict[str, Any], name: str) -> list[str]:
+def labels_of(part: dict[str, Any], name: str) -> list[str]:
     value = part.get("value")
     value = value if isinstance(value, dict) else {}
     choices, taxonomy = value.get("choices"), value.get("taxonomy")
@@ -183,8 +183,16 @@ def _labels(part: dict[str, Any], name: str) -> list[str]:
         return choices
     if isinstance(taxonomy, list) and all(isinstance(path, list) for path in taxonomy):
         return [LABEL_PATH.join(str(step) for step in path) for path in taxonomy]
+    if value.get("selected") in SELECTED:
+        return [SELECTED[value["selected"]]]
+    grade = value.get("rating", value.get("number"))
+    if isinstance(grade, int | float) and not isinstance(grade, bool):
+        return [f"{grade:g}"]
     kind = str(part.get("type") or "unknown")[:50]
-    told = f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'labels', 'textarea' and 'ranker' are."
+    told = (
+        f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'rating', 'number', 'pairwise', "
+        "'labels', 'textarea' and 'ranker' are."
+    )
     raise RowError([(name or "result", told)])
 
 
@@ -196,63 +204,3 @@ def voice_of(answer: dict[str, Any], kind: str) -> str:
     if isinstance(person, dict):
         person = person.get("email") or person.get("id")
     return "" if person is None else str(person)[:100]
-
-
-def _written(record: Mapping[str, Any], place: int) -> dict[str, Any]:
-    text = record["text"]
-    shown = {"image": record["image"]} if record.get("image") else {"text": text}
-    data = {**(record.get("meta") or {}), **shown}
-    if record.get("id"):
-        data["id"] = record["id"]
-    candidates = record.get("candidates") or []
-    if candidates:
-        data[ENTRIES] = [{"id": str(at), "body": one} for at, one in enumerate(candidates, 1)]
-    task: dict[str, Any] = {"id": place, "data": data, "annotations": []}
-    labels = labels_in(record)
-    if ANSWER in record:
-        if record[ANSWER] is None:
-            return task
-        result = [_ordered(record) if candidates else _part(WRITTEN, {"text": [record[ANSWER]]}, 1)]
-    elif "spans" in record:
-        if record["spans"] is None:
-            return task
-        result = [_region(one, text, number) for number, one in enumerate(record["spans"], 1)]
-    elif "boxes" in record:
-        if record["boxes"] is None:
-            return task
-        result = [_box(one, record, number) for number, one in enumerate(record["boxes"], 1)]
-    elif labels is None:
-        return task
-    else:
-        result = [_part("choices", {"choices": labels}, 1)] if labels else []
-    if "image" in shown:
-        result = [one | {"to_name": "image"} for one in result]
-    return task | {"annotations": [{"result": result, "was_cancelled": False}]}
-
-
-def _ordered(record: Mapping[str, Any]) -> dict[str, Any]:
-    groups = [each.split(" = ") for each in record[ANSWER].split(" > ")]
-    buckets = {str(place): each for place, each in enumerate(groups, 1)}
-    return _part(RANKED, {RANKED: buckets}, 1)
-
-
-def _region(one: Mapping[str, Any], text: str, number: int) -> dict[str, Any]:
-    start, end = one["start"], one["end"]
-    value = {
-        "start": units(text, start),
-        "end": units(text, end),
-        "text": text[start:end],
-        "labels": [one["label"]],
-    }
-    return _part("labels", value, number)
-
-
-def _box(one: Mapping[str, Any], record: Mapping[str, Any], number: int) -> dict[str, Any]:
-    value = in_percent(one) | {"rotation": 0, "rectanglelabels": [one["label"]]}
-    size = {f"original_{side}": record.get(side) for side in ("width", "height")}
-    told = {name: pixels for name, pixels in size.items() if pixels}
-    return _part("rectanglelabels", value, number) | told
-
-
-def _part(kind: str, value: dict[str, Any], number: int) -> dict[str, Any]:
-    return {"id": str(number), "from_name": FROM, "to_name": TO, "type": kind, "value": value}

@@ -10,7 +10,7 @@ from typing import Any
 
 from annotator.formats.records import Given, Record, RowError
 from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spans_of
-from annotator.formats.written import given_of
+from annotator.formats.written import RESPONSES, given_of, responses_of
 
 LONGEST_LABEL = 200
 LONGEST_ID = 500
@@ -92,9 +92,33 @@ def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped
         _check_names(one.labels, mapping.label or "label", faults)
     if faults:
         raise RowError(faults)
-    meta = {name: fields[name] for name in mapping.metadata if fields.get(name) not in (None, "")}
+    meta = _metadata(fields, mapping.metadata)
     image = record.image if mapping.image else None
     return Mapped(record.row, text, text_b, identity, meta, given, image, candidates)
+
+
+def _metadata(fields: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    """What else the row says; a `meta` that is an object, as exports have it, is taken apart."""
+    found: dict[str, Any] = {}
+    for name in columns:
+        value = fields.get(name)
+        if name == "meta":
+            value = _object(value)
+        if name == "meta" and isinstance(value, dict):
+            found |= value
+        elif value not in (None, ""):
+            found[name] = value
+    return found
+
+
+def _object(cell: Any) -> Any:
+    """An object, also where a cell of a table holds it as JSON."""
+    if isinstance(cell, str) and cell.startswith("{"):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    return cell
 
 
 def _text(fields: dict[str, Any], column: str, faults: list[tuple[str, str]]) -> str:
@@ -165,7 +189,9 @@ def _given(
     fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
 ) -> tuple[Given, ...]:
     """Read the label column: a name, several in one cell, or a list of names."""
-    value = fields.get(mapping.label)
+    value = listed(fields.get(mapping.label))
+    if isinstance(value, list) and mapping.label.endswith(RESPONSES):
+        return _responses(fields, mapping, value, faults)
     if isinstance(value, str) and not mapping.separator and len(value) <= LONGEST_LABEL:
         return _one_name(value)
     if isinstance(value, str):
@@ -187,7 +213,34 @@ def _given(
     names = (_plain(part).strip() for part in parts if part is not None)
     labels = tuple(dict.fromkeys(name for name in names if name))
     _check_names(labels, mapping.label, faults)
-    return (Given(labels=labels),) if labels else ()
+    # An empty list tells by itself not whether anybody looked; an export of ours says so beside it.
+    looked = isinstance(value, list) and fields.get("state") == "decided"
+    return (Given(labels=labels),) if labels or looked else ()
+
+
+def listed(cell: Any) -> Any:
+    """The list of names or places that a cell of a table holds as JSON; any other value as it is."""
+    if not isinstance(cell, str) or not cell.startswith("[") or not cell.endswith("]"):
+        return cell
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+    named = isinstance(found, list) and all(isinstance(one, str) for one in found)
+    return found if named or look_like_spans(found) else cell
+
+
+def _responses(
+    fields: dict[str, Any], mapping: Mapping, value: list[Any], faults: list[tuple[str, str]]
+) -> tuple[Given, ...]:
+    """The answers of a column that has one for each voice, as Argilla flattens them."""
+    found: list[Given] = []
+    inner: list[tuple[str, str]] = []
+    for voice, one in responses_of(fields, mapping.label, value):
+        answers = _given({SPAN_COLUMNS[0]: one}, Mapping(label=SPAN_COLUMNS[0]), inner)
+        found += [answer._replace(voice=voice) for answer in answers]
+    faults += [(mapping.label, told) for _, told in inner]
+    return tuple(found)
 
 
 def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:

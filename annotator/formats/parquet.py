@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from annotator.formats.records import (
     RowError,
     Rows,
 )
+from annotator.formats.tokens import looks_so, sentence_of
 from annotator.formats.writing import Field, compact
 
 GROUP_ROWS = 20_000
@@ -35,7 +36,8 @@ class Parquet:
     """Columns in row groups; the row number counts from 1. Source: parquet.apache.org.
 
     A hostile file can make the library take memory without end or fall over, so a child process
-    reads it and hands the rows over as lines of JSON. Times become ISO 8601 texts, decimals texts.
+    reads it and hands the rows over as lines of JSON. Times become ISO 8601 texts, decimals texts, and
+    class numbers of Hugging Face's data sets their names. Rows of tokens and tags are read as `tokens` are.
     """
 
     limits: Limits = LIMITS
@@ -58,19 +60,40 @@ class Parquet:
     ) -> int:
         """Write groups of 20,000 rows, compressed with zstd; give the number of records."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        schema = pa.schema([(field.name, _arrow_type(field.kind)) for field in fields])
-        count = 0
-        with pq.ParquetWriter(stream, schema, compression="zstd", store_schema=False) as writer:
-            for group in _groups(records, GROUP_ROWS):
-                columns = [
-                    pa.array([_value(field, record[field.name]) for record in group], type=kind)
-                    for field, kind in zip(fields, schema.types, strict=True)
-                ]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema), GROUP_ROWS)
-                count += len(group)
-        return count
+        schema = pa.schema([(field.name, arrow_type(field.kind)) for field in fields])
+        values = {field.name: value_of(field.kind) for field in fields}
+        return write_groups(records, schema, values, stream)
+
+
+Value = Callable[[Any], Any]
+
+
+def write_groups(
+    records: Iterable[Mapping[str, Any]],
+    schema: Any,
+    values: Mapping[str, Value],
+    stream: BinaryIO,
+    metadata: Mapping[str, str] | None = None,
+) -> int:
+    """Write the schema's columns, each value as `values` of its column gives it; give the number of records."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count = 0
+    with pq.ParquetWriter(stream, schema, compression="zstd", store_schema=False) as writer:
+        for group in _groups(records, GROUP_ROWS):
+            columns = [
+                pa.array(
+                    [values[column.name](record[column.name]) for record in group], column.type
+                )
+                for column in schema
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), GROUP_ROWS)
+            count += len(group)
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))
+    return count
 
 
 def _record(row: int, line: str, limits: Limits) -> Rows:
@@ -80,7 +103,8 @@ def _record(row: int, line: str, limits: Limits) -> Rows:
             column, message = content["\ue000fault"]
             yield Problem(row, column, message)
             return
-        yield record_of(row, content, limits)
+        record = record_of(row, content, limits)
+        yield sentence_of(record) if looks_so(record.fields) else record
     except RowError as error:
         yield from error.problems(row)
 
@@ -143,7 +167,8 @@ def _groups(records: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Ma
         yield group
 
 
-def _arrow_type(kind: str) -> Any:
+def arrow_type(kind: str) -> Any:
+    """The Arrow type of a column's values."""
     import pyarrow as pa
 
     return {
@@ -157,5 +182,10 @@ def _arrow_type(kind: str) -> Any:
     }[kind]
 
 
-def _value(field: Field, value: Any) -> Any:
-    return compact(value) if field.kind == "json" and value is not None else value
+def value_of(kind: str) -> Value:
+    """How a value of a column of this kind is stored: JSON as its text, others as they are."""
+    return _json_text if kind == "json" else lambda value: value
+
+
+def _json_text(value: Any) -> Any:
+    return None if value is None else compact(value)

@@ -60,14 +60,69 @@ def lines_of(limits: dict[str, int]) -> Any:
     )
     check_footer(source.metadata, limits)
     names = source.schema_arrow.names
+    namers = namers_of(source.schema_arrow.metadata or {}, names)
     texts = [name for name in names if is_text(source.schema_arrow.field(name).type)]
     if texts:  # dictionaries stay dictionaries: one large text named a million times is kept once
         source = pq.ParquetFile(sys.stdin.buffer, pre_buffer=False, read_dictionary=texts)
     for batch in source.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-        yield from rows_of(batch, names, limits["field_characters"])
+        yield from rows_of(batch, namers, limits["field_characters"])
 
 
-def rows_of(batch: Any, names: list[str], most: int) -> Any:
+Named = list[tuple[str, Any]]
+
+
+def namers_of(metadata: dict[bytes, bytes], names: list[str]) -> Named:
+    """Give with each column's name what turns the class numbers in it into names, None where it has none.
+
+    Hugging Face's `datasets` keeps the names in the file's metadata, as features of the columns.
+    """
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return [(name, namer_of(features.get(name))) for name in names]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return [(name, None) for name in names]
+
+
+def namer_of(feature: Any) -> Any:
+    """Give what names the classes in a value of this feature; None where there are none."""
+    if isinstance(feature, list) and len(feature) == 1:
+        feature = {"_type": "List", "feature": feature[0]}
+    if not isinstance(feature, dict):
+        return None
+    kind = feature.get("_type")
+    if kind == "ClassLabel":
+        classes = [str(name) for name in feature["names"]]
+        return lambda value: class_name(value, classes)
+    if kind in ("Sequence", "List", "LargeList"):
+        inner = namer_of(feature.get("feature"))
+        return inner and (
+            lambda value: [inner(one) for one in value] if isinstance(value, list) else value
+        )
+    if kind is None:
+        parts = {name: found for name, part in feature.items() if (found := namer_of(part))}
+        return parts and (lambda value: named_parts(value, parts))
+    return None
+
+
+def class_name(value: Any, classes: list[str]) -> Any:
+    """Give the name of a class number; -1 is a missing one."""
+    if not isinstance(value, int):
+        return value
+    if value == -1:
+        return None
+    if not 0 <= value < len(classes):
+        raise ValueError(f"The class {value} is none of the {len(classes):,} that are named.")
+    return classes[value]
+
+
+def named_parts(value: Any, parts: dict[str, Any]) -> Any:
+    """Name the classes in the parts of an object."""
+    if not isinstance(value, dict):
+        return value
+    return {name: parts[name](part) if name in parts else part for name, part in value.items()}
+
+
+def rows_of(batch: Any, names: Named, most: int) -> Any:
     """Yield the lines of a batch; value by value only where something in it is bad."""
     if all(longest(column) <= BYTES_PER_CHARACTER * most for column in batch.columns):
         try:
@@ -126,10 +181,10 @@ def longest(column: Any) -> int:
     return int(pc.max(pc.binary_length(values)).as_py() or 0)
 
 
-def careful_line(names: list[str], columns: Any, most: int) -> str:
+def careful_line(names: Named, columns: Any, most: int) -> str:
     """Give the line of one row whose values may be too long or no text at all."""
     values = []
-    for name, column in zip(names, columns, strict=True):
+    for (name, _), column in zip(names, columns, strict=True):
         if row_length(column) > BYTES_PER_CHARACTER * most:
             return fault(name, f"The field holds more than {most:,} characters.")
         try:
@@ -152,12 +207,12 @@ def row_length(column: Any) -> int:
     return longest(column)
 
 
-def line_of(names: list[str], values: Any) -> str:
+def line_of(names: Named, values: Any) -> str:
     """Give the JSON line of one row, or of the fault that keeps it from being written."""
     fields = {}
-    for name, value in zip(names, values, strict=True):
+    for (name, namer), value in zip(names, values, strict=True):
         try:
-            fields[name] = plain(value)
+            fields[name] = plain(namer(value) if namer else value)
         except ValueError as error:
             return fault(name, str(error))
     return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, BinaryIO, ClassVar
 
+from annotator.formats.boxes import in_pixels
 from annotator.formats.json_lines import rows_of_lines, written_lines
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import names_of, spans_of
-from annotator.formats.writing import Field, labels_in
+from annotator.formats.writing import ANSWER, Field, labels_in
 
 # What Prodigy writes for itself; the rest of a task becomes columns.
 _OWN = (
     *("tokens", "spans", "answer", "label", "accept", "options", "config", "relations", "priority"),
     *("_view_id", "_timestamp", "_annotator_id", "_session_id", "_is_binary", "_task_hash"),
+    "user_input",
 )
+# More options than this are on no screen; the task then has the chosen ones alone.
+MOST_OPTIONS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prodigy:
-    """Tasks of `{"text", "spans" or "label" or "accept", "answer"}`. Source: prodi.gy, "Annotation
-    task formats".
+    """Tasks of `{"text", "spans" or "label" or "accept" or "user_input", "answer"}`. Source: prodi.gy,
+    "Annotation task formats".
 
     Rejected and ignored tasks are items without an answer; a task with spans and no `answer` brings a
-    prediction.
+    prediction. labels: the project's, which become the options of a choice.
     """
 
+    shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "boxes")
+    item_kinds: ClassVar[tuple[str, ...]] = ("text", "pair", "image")
+
+    labels: list[str] = field(default_factory=list)
     encoding: str = ""
     limits: Limits = LIMITS
 
@@ -39,12 +48,16 @@ class Prodigy:
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
     ) -> int:
         """Write a task for each record; one without a verdict has no `answer`."""
-        return written_lines(map(_written, records), stream)
+        options = self.labels if len(self.labels) <= MOST_OPTIONS else []
+        return written_lines(map(partial(_written, options=options), records), stream)
 
 
 def _task(row: int, value: Any, limits: Limits) -> Record:
     task = record_of(row, value, limits).fields
     fields = {name: content for name, content in task.items() if name not in _OWN}
+    meta = fields.get("meta")
+    if isinstance(meta, dict) and isinstance(meta.get("id"), str):
+        fields.setdefault("id", meta["id"])
     if "_input_hash" in fields:
         fields.setdefault("id", fields.pop("_input_hash"))
     answer = task.get("answer")
@@ -64,6 +77,8 @@ def _given(task: dict[str, Any], voice: str, kind: Any) -> Given | None:
         return (
             Given(names_of(spans), voice, kind, spans=spans) if spans or kind == "answer" else None
         )
+    if isinstance(task.get("user_input"), str):
+        return Given((), voice, kind, words=task["user_input"])
     labels = task.get("accept", [task["label"]] if "label" in task else None)
     if labels is None:
         return None
@@ -72,18 +87,42 @@ def _given(task: dict[str, Any], voice: str, kind: Any) -> Given | None:
     return Given(tuple(dict.fromkeys(labels)), voice, kind)
 
 
-def _written(record: Mapping[str, Any]) -> dict[str, Any]:
-    meta = {"id": record["id"]} if record.get("id") else {}
-    task: dict[str, Any] = {"text": record["text"], "meta": {**(record.get("meta") or {}), **meta}}
+def _written(record: Mapping[str, Any], *, options: Sequence[str]) -> dict[str, Any]:
+    task = _shown(record)
+    if ANSWER in record:
+        told = record[ANSWER]
+        return task if told is None else task | {"user_input": told, "answer": "accept"}
     if "spans" in record:
-        if record["spans"] is None:
-            return task
         names = ("start", "end", "label")
-        return task | {
-            "spans": [{name: one[name] for name in names} for one in record["spans"]],
-            "answer": "accept",
-        }
+        return _marked(
+            task, record["spans"], lambda one: {name: one[name] for name in names}, "spans_manual"
+        )
+    if "boxes" in record:
+        size = record.get("width"), record.get("height")
+        places = None if None in size else record["boxes"]
+        task |= {} if places is None else {"width": size[0], "height": size[1]}
+        return _marked(task, places, lambda one: _rectangle(one, *size), "image_manual")
     labels = labels_in(record)
-    if labels is None:
+    if options:
+        task |= {"options": [{"id": name, "text": name} for name in options], "_view_id": "choice"}
+    return task if labels is None else task | {"accept": labels, "answer": "accept"}
+
+
+def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {"id": record["id"]} if record.get("id") else {}
+    named = ("image",) if record.get("image") else ("text", "text_b")
+    task = {name: record[name] for name in named if name == "text" or record.get(name)}
+    return {**task, "meta": {**(record.get("meta") or {}), **meta}}
+
+
+def _marked(task: dict[str, Any], places: Any, told: Any, view: str) -> dict[str, Any]:
+    if places is None:
         return task
-    return task | {"accept": labels, "answer": "accept"}
+    return task | {"spans": list(map(told, places)), "answer": "accept", "_view_id": view}
+
+
+def _rectangle(box: Mapping[str, Any], width: Any, height: Any) -> dict[str, Any]:
+    x, y, w, h = in_pixels(box, width, height)
+    sides = {"x": x, "y": y, "width": w, "height": h}
+    corners = [[x, y], [x, y + h], [x + w, y + h], [x + w, y]]
+    return {**sides, "points": corners, "type": "rect", "label": box["label"]}

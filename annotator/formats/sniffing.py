@@ -7,7 +7,7 @@ import unicodedata
 import zipfile
 from typing import Any, BinaryIO
 
-from annotator.formats import conll, tokens
+from annotator.formats import argilla, conll, tokens
 from annotator.formats.boxed_images import is_box_file
 from annotator.formats.dialect import dialect_of
 from annotator.formats.images import check_directory
@@ -30,7 +30,7 @@ _OTHERS = (
 )
 _TAKEN = (
     "CSV, TSV, JSON, JSONL, Parquet, CoNLL, zips of images, and exports of Label Studio, doccano, "
-    "Prodigy and spaCy are taken."
+    "Prodigy, Argilla and spaCy are taken."
 )
 _CONTROL_SHARE = 0.02
 
@@ -105,7 +105,7 @@ def _list_format(body: str) -> str:
     is_task = isinstance(first, dict) and isinstance(first.get("data"), dict)
     if is_task or (first is None and body[1:].lstrip().startswith("{") and '"data"' in body[:2000]):
         return "label-studio"
-    return "json"
+    return "argilla" if argilla.looks_so(first) else "json"
 
 
 def _lines_format(body: str) -> str:

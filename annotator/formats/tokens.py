@@ -52,7 +52,11 @@ def looks_so(line: Mapping[str, Any]) -> bool:
 
 
 def _sentence(row: int, value: Any, limits: Limits) -> Record:
-    record = record_of(row, value, limits)
+    return sentence_of(record_of(row, value, limits))
+
+
+def sentence_of(record: Record) -> Record:
+    """The record with its tokens as text and its tags as spans. Raises RowError where they are none."""
     tokens = record.fields.pop("tokens", None)
     column = next((name for name in _TAGS if name in record.fields), _TAGS[0])
     tags = record.fields.pop(column, None)

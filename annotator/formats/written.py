@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from annotator.formats.records import Given, RowError
 
-# Beside "<question>.responses" Argilla has "<question>.responses.users".
-USERS = ".users"
+# Beside "<question>.responses" Argilla has "<question>.responses.users" and "….status".
+RESPONSES, USERS, STATUS = ".responses", ".users", ".status"
 
 
 def given_of(fields: dict[str, Any], column: str, candidates: Sequence[str]) -> tuple[Given, ...]:
@@ -24,23 +24,36 @@ def given_of(fields: dict[str, Any], column: str, candidates: Sequence[str]) -> 
         value = str(value)
     if not isinstance(value, list):
         return (Given((), words=_words(value, column, candidates)),)
-    users = fields.get(column + USERS)
-    names = (
-        users if isinstance(users, list) and len(users) == len(value) else range(1, len(value) + 1)
-    )
     return tuple(
-        Given((), voice=str(name)[:100], words=_words(one, column, candidates))
-        for name, one in zip(names, value, strict=True)
-        if one is not None
+        Given((), voice=name, words=_words(one, column, candidates))
+        for name, one in responses_of(fields, column, value)
     )
+
+
+def responses_of(
+    fields: dict[str, Any], column: str, value: list[Any]
+) -> Iterator[tuple[str, Any]]:
+    """(voice, what it said) of a cell with an answer for each; drafts and discarded ones are left out."""
+    count = len(value)
+    users, states = fields.get(column + USERS), fields.get(column + STATUS)
+    names = users if isinstance(users, list) and len(users) == count else range(1, count + 1)
+    known = states if isinstance(states, list) and len(states) == count else [None] * count
+    for name, one, state in zip(names, value, known, strict=True):
+        if one is not None and state in (None, "submitted"):
+            yield str(name)[:100], one
 
 
 def _words(value: Any, column: str, candidates: Sequence[str]) -> str:
-    if isinstance(value, list) and value and all(map(_is_placed, value)):
-        return _order(value, column, candidates)
+    if ranked(value):
+        return order_of(value, column, candidates)
     if isinstance(value, str):
         return value
     raise RowError([(column, "A text was expected, and a list or an object stands here.")])
+
+
+def ranked(value: Any) -> bool:
+    """Say whether a value is an order: a list of names with ranks."""
+    return isinstance(value, list) and bool(value) and all(map(_is_placed, value))
 
 
 def _is_placed(one: Any) -> bool:
@@ -49,7 +62,7 @@ def _is_placed(one: Any) -> bool:
     )
 
 
-def _order(value: list[Any], column: str, candidates: Sequence[str]) -> str:
+def order_of(value: list[Any], column: str, candidates: Sequence[str]) -> str:
     """Numbers of the candidates, best first, from their columns' names and ranks."""
     number = {name: at for at, name in enumerate(candidates, 1)}
     unknown = next((one["value"] for one in value if one["value"] not in number), None)

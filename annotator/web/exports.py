@@ -23,6 +23,24 @@ from annotator.web.pages import page, person, project_for
 PER_PAGE = 20
 
 
+# What each format is for.
+PURPOSES = {
+    "jsonl": "everything as it is, one item a line",
+    "csv": "for a spreadsheet",
+    "parquet": "everything, small and typed",
+    "label-studio": "tasks with annotations",
+    "doccano": "for its import, or scripts that read it",
+    "prodigy": "tasks for db-in",
+    "argilla": "for records.from_json",
+    "spacy": "offsets and categories",
+    "conll": "a token a line, for taggers",
+    "tokens": "tokens and tags, one text a line",
+    "huggingface": "for load_dataset, labels as classes",
+    "coco": "boxes in pixels, for detectors",
+    "yolo": "a text for each image, for Ultralytics",
+}
+
+
 class SnapshotForm(forms.Form):
     """What a snapshot holds."""
 
@@ -30,8 +48,8 @@ class SnapshotForm(forms.Form):
         label="Format",
         widget=forms.RadioSelect,
         initial="jsonl",
-        help_text="JSONL keeps everything as it is; CSV opens in a spreadsheet; Parquet is small "
-        "and typed.",
+        help_text="Formats of other tools hold the verdicts alone. Only those are listed that have a place "
+        "for this project’s items and answers.",
     )
     contents = forms.MultipleChoiceField(
         label="Contents",
@@ -84,6 +102,11 @@ class SnapshotForm(forms.Form):
         if total and abs(total - 100) > 1e-6:
             self.add_error("train", f"The splits add up to {total:g} %, not to 100 %.")
         return cleaned
+
+    def formats(self) -> list[tuple[Any, str]]:
+        """The formats to choose from, each with what it is for."""
+        names = (name for name, _ in self.fields["format"].choices)  # type: ignore[attr-defined]
+        return [(each, PURPOSES[name]) for each, name in zip(self["format"], names, strict=True)]
 
     def splits(self) -> list[forms.BoundField]:
         """The three fields of the splits."""

@@ -34,8 +34,8 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV, TSV, JSON, JSONL, Parquet, a zip of images (COCO boxes beside them are read), or an "
-        "export of Label Studio or doccano.",
+        help_text="CSV, TSV, JSON, JSONL or Parquet; an export of Label Studio, doccano, Prodigy, Argilla or "
+        "spaCy; a zip of images, in which COCO’s and YOLO’s boxes are read too.",
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
 

@@ -17,10 +17,13 @@ EXTENSIONS = {
     "label-studio": "json",
     "doccano": "jsonl",
     "prodigy": "jsonl",
+    "argilla": "json",
+    "huggingface": "parquet",
     "spacy": "jsonl",
     "conll": "conll",
     "tokens": "jsonl",
     "coco": "json",
+    "yolo": "zip",
 }
 # These hold any column; the others are other tools' and hold what these know of an item.
 OWN = ("jsonl", "csv", "parquet")

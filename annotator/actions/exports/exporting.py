@@ -21,6 +21,7 @@ import annotator
 from annotator import jobs
 from annotator.actions.exports.export_options import EXTENSIONS, Options, check_fit
 from annotator.actions.exports.snapshotting import Rows
+from annotator.actions.exports.spreading import laid_out
 from annotator.actions.imports.media import image_path
 from annotator.actions.imports.uploads import sentences_for_full_disks
 from annotator.actions.projects.schema import LABELS
@@ -238,10 +239,13 @@ def _build(snapshot: Snapshot, space: Path, progress: Progress) -> tuple[Path, d
         options.splits,
         lambda done, total: progress(min(done, total - 1), total, "Writing rows"),
     )
-    writer = _writer(rows, options)
-    written = [_written(space, name, *table, writer) for name, table in _tables(rows, options)]
+    written = [
+        _written(space, name, *table, _writer(rows, options, split))
+        for name, split, table in _tables(rows, options)
+    ]
+    members, told = laid_out(options.format, written, space)
     images = _images(snapshot, options)
-    manifest = _manifest(snapshot, rows, written, images)
+    manifest = _manifest(snapshot, rows, told, images)
     about = space / "manifest.json"
     about.write_text(
         json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
@@ -249,7 +253,6 @@ def _build(snapshot: Snapshot, space: Path, progress: Progress) -> tuple[Path, d
     if options.pack == "file":
         return space / written[0]["name"], manifest
     packed = space / "export.zip"
-    members = [(one["name"], space / one["name"]) for one in written]
     with packed.open("wb") as stream:
         pack([("manifest.json", about), *members, *images], stream)
         stream.flush()
@@ -259,19 +262,25 @@ def _build(snapshot: Snapshot, space: Path, progress: Progress) -> tuple[Path, d
 
 def _tables(
     rows: Rows, options: Options
-) -> Iterator[tuple[str, tuple[Iterator[dict[str, Any]], list[Field]]]]:
-    """(file name, (its rows, its columns)), each made when it is asked for."""
+) -> Iterator[tuple[str, str, tuple[Iterator[dict[str, Any]], list[Field]]]]:
+    """(file name, split, (its rows, its columns)), each made when it is asked for."""
     extension = EXTENSIONS[options.format]
     if "verdicts" in options.contents:
         for split in options.splits or ("",):
-            yield f"{split or 'items'}.{extension}", (rows.items(split), rows.item_fields())
+            yield f"{split or 'items'}.{extension}", split, (rows.items(split), rows.item_fields())
     if "annotations" in options.contents:
-        yield f"annotations.{extension}", (rows.annotations(), rows.annotation_fields())
+        yield f"annotations.{extension}", "", (rows.annotations(), rows.annotation_fields())
 
 
-def _writer(rows: Rows, options: Options) -> Writer:
+def _writer(rows: Rows, options: Options, split: str) -> Writer:
     """The format's writer with those of the wishes that it has a parameter for."""
-    wishes = {"formula_safe": options.formula_safe, "labels": rows.label_names}
+    wishes = {
+        "formula_safe": options.formula_safe,
+        "labels": rows.label_names,
+        "task": rows.task_type,
+        "split": split,
+        "splits": list(options.splits),
+    }
     known = parameters_of(WRITERS.create(options.format))
     return WRITERS.create(options.format, {name: wishes[name] for name in wishes if name in known})
 

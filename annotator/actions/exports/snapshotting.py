@@ -125,7 +125,7 @@ class Rows:
         )
         self._kind = self._frozen["item_kind"]
         self._shape = self._project.shape
-        task = self._project.task_type
+        self.task_type = task = self._project.task_type
         self._spelled = spelled_task(task) if self._project.task.spelled else None
         # Snapshots from before there were questions are written as they were.
         self._asks = bool(self._frozen.get("asks"))

@@ -15,7 +15,9 @@ from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
 
 # Formats in which labels have a place of their own, whatever the columns.
-BRINGING = {"label-studio", "doccano", "prodigy", "spacy", "conll", "tokens", "boxes"}
+BRINGING = {
+    *("label-studio", "doccano", "prodigy", "argilla", "spacy", "conll", "tokens", "boxes"),
+}
 
 
 def kind_of(found: Preview) -> ItemKind:

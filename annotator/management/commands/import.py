@@ -23,7 +23,7 @@ _COLUMNS = ("text", "text_b", "label", "id", "image")
 
 class Command(Base):
     help = (
-        "Import a file: CSV, TSV, JSON, JSONL, Parquet, a zip of images, Label Studio or doccano. "
+        "Import a file: CSV, TSV, JSON, JSONL, Parquet, a zip of images, or another tool's export. "
         "Prints what was imported as JSON; bad rows go to stderr."
     )
     example = """

@@ -83,7 +83,7 @@ def test_a_zip_of_images_becomes_boxes_in_pixels(cast):
     assert {(row["width"], row["height"]) for row in rows} == set(sizes.values())
     assert rows[0]["boxes"] == [{"label": "Cat", "x": 0.26, "y": 0.1, "w": 0.5, "h": 0.5}]
     with pytest.raises(InvalidError, match="such items"):
-        exported(project, "doccano")
+        exported(project, "spacy")
 
 
 def test_a_zip_with_a_file_of_boxes_becomes_the_truth(cast):
@@ -116,3 +116,34 @@ def test_a_zip_with_a_file_of_boxes_becomes_the_truth(cast):
     rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
     assert [row["boxes"] for row in rows] == [boxes[::-1], [], None]
     assert [row["source"] for row in rows] == ["truth", "truth", None]
+
+
+def test_boxes_go_out_for_yolo_with_their_images_and_come_back_with_them(cast):
+    box = {"x": 0.5, "y": 0.1, "w": 0.25, "h": 0.5, "label": "Dog"}
+    told = [{"image": "a.png", "boxes": [box]}, {"image": "b.png", "boxes": []}]
+    pictures = {f"{name}.png": picture(size=(80, at)) for at, name in enumerate("abc", 40)}
+    lines = "\n".join(map(json.dumps, told)).encode()
+    batch = starting.open_project(cast.lea, BytesIO(packed(**pictures, **{"t.jsonl": lines})),
+                                  file_name="pets.zip")  # fmt: skip
+    batch = starting.begin(batch, look(batch).mapping, importing.Options(labels="truth"), cast.lea)
+    run(batch.job)
+    project = Project.objects.get(pk=batch.project_id)
+    settling.settle_now(project)
+    wished = {"format": "yolo", "images": True, "splits": {"train": 0.999, "test": 0.001}}
+    snapshot = create_snapshot(project, Options.from_json(wished))
+    run(snapshot.job)
+    snapshot.refresh_from_db()
+    assert exporting.rebuilt_sha256(snapshot) == snapshot.sha256
+    names = {each["name"]: each["rows"] for each in snapshot.manifest["files"]}
+    assert names == {"labels/": 2, "train.txt": 0, "test.txt": 0, "data.yaml": 0}
+    data = BytesIO(exporting.path_of(snapshot).read_bytes())
+    again = starting.open_project(cast.lea, data, file_name="again.zip")
+    again = starting.begin(again, look(again).mapping, importing.Options(labels="truth"), cast.lea)
+    run(again.job)
+    again.refresh_from_db()
+    assert again.report["problems"] == []
+    copy = Project.objects.get(pk=again.project_id)
+    settling.settle_now(copy)
+    rows = [json.loads(line) for line in exported(copy, "jsonl").splitlines()]
+    by_height = {row["height"]: row["boxes"] for row in rows}
+    assert by_height == {40: [box], 41: [], 42: None}

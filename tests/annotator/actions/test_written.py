@@ -148,7 +148,7 @@ def test_answers_leave_in_a_format_and_come_back_by_it(cast, project, format):
 
 def test_a_format_without_a_place_for_texts_says_so(project):
     with pytest.raises(InvalidError, match="no place for answers of this type"):
-        create_snapshot(project, Options(format="prodigy", pack="file"))
+        create_snapshot(project, Options(format="spacy", pack="file"))
 
 
 def test_the_wizard_takes_a_column_of_texts_for_the_answers(cast, client):

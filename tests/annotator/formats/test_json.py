@@ -151,7 +151,7 @@ class TestLabelStudio:
         result = {"from_name": "t", "type": "taxonomy", "value": {"taxonomy": [["Food", "Tea"]]}}
         task = {"data": {"text": "x"}, "annotations": [{"result": [result]}]}
         [record] = read("label-studio", json.dumps([task]).encode())
-        assert record.given[0].labels == ("Food / Tea",)
+        assert record.given[0].labels == ("Food > Tea",)
 
     def test_minimal_tasks(self):
         [record] = read("label-studio", b'[{"data": {"text": "x", "id": 5}}]')

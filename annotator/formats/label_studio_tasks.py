@@ -1,0 +1,111 @@
+"""One of our records as a task of Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from annotator.formats.boxes import in_percent
+from annotator.formats.spans import units
+from annotator.formats.writing import ANSWER, labels_in
+
+# Between the steps of a path, as in projects whose labels are a tree.
+LABEL_PATH = " > "
+FROM, TO = "label", "text"
+# What an answer is called there: a text that was written, an order of the entries of a list.
+WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
+# The side that is better, as a project of preferences calls it.
+SELECTED = {"left": "A is better", "right": "B is better"}
+
+
+def task_of(
+    record: Mapping[str, Any], place: int, task: str, labels: Sequence[str]
+) -> dict[str, Any]:
+    """A task with the record's verdict as its annotation; without one where there is no verdict.
+
+    task, labels: the project's; they tell grades, paths and sides from other labels.
+    """
+    made: dict[str, Any] = {"id": place, "data": _data(record), "annotations": []}
+    result = _result(record, task, labels)
+    if result is None:
+        return made
+    to_name = "image" if record.get("image") else TO
+    result = [{"to_name": to_name} | one for one in result]
+    return made | {"annotations": [{"result": result, "was_cancelled": False}]}
+
+
+def _data(record: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {"image": record["image"]} if record.get("image") else {"text": record["text"]}
+    if record.get("text_b"):
+        shown["text_b"] = record["text_b"]
+    data = {**(record.get("meta") or {}), **shown}
+    if record.get("id"):
+        data["id"] = record["id"]
+    if candidates := record.get("candidates"):
+        data[ENTRIES] = [{"id": str(at), "body": one} for at, one in enumerate(candidates, 1)]
+    return data
+
+
+def _result(
+    record: Mapping[str, Any], task: str, labels: Sequence[str]
+) -> list[dict[str, Any]] | None:
+    """The parts of the answer, None where there is none."""
+    if ANSWER in record:
+        if record[ANSWER] is None:
+            return None
+        ranked = bool(record.get("candidates"))
+        return [_ordered(record) if ranked else _part(WRITTEN, {"text": [record[ANSWER]]}, 1)]
+    for shape, part in (("spans", _region), ("boxes", _box)):
+        if shape in record:
+            places = record[shape]
+            if places is None:
+                return None
+            return [part(one, record, number) for number, one in enumerate(places, 1)]
+    chosen = labels_in(record)
+    if chosen is None:
+        return None
+    return [_part(*_labelled(chosen, task, labels), 1)] if chosen else []
+
+
+def _labelled(chosen: list[str], task: str, labels: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """What holds these labels: a path, a side or stars where they are that, else choices."""
+    if task == "hierarchy":
+        return "taxonomy", {"taxonomy": [one.split(LABEL_PATH) for one in chosen]}
+    if task == "preference":
+        sides = dict(zip(labels, SELECTED, strict=False)) or {
+            name: side for side, name in SELECTED.items()
+        }
+        if chosen[0] in sides:
+            return "pairwise", {"selected": sides[chosen[0]]}
+    if task == "rating" and list(labels) == [str(grade + 1) for grade in range(len(labels))]:
+        return "rating", {"rating": int(chosen[0])}
+    return "choices", {"choices": chosen}
+
+
+def _ordered(record: Mapping[str, Any]) -> dict[str, Any]:
+    groups = [each.split(" = ") for each in record[ANSWER].split(" > ")]
+    buckets = {str(place): each for place, each in enumerate(groups, 1)}
+    return _part(RANKED, {RANKED: buckets}, 1)
+
+
+def _region(one: Mapping[str, Any], record: Mapping[str, Any], number: int) -> dict[str, Any]:
+    start, end, text = one["start"], one["end"], record["text"]
+    value = {
+        "start": units(text, start),
+        "end": units(text, end),
+        "text": text[start:end],
+        "labels": [one["label"]],
+    }
+    return _part("labels", value, number)
+
+
+def _box(one: Mapping[str, Any], record: Mapping[str, Any], number: int) -> dict[str, Any]:
+    value = in_percent(one) | {"rotation": 0, "rectanglelabels": [one["label"]]}
+    size = {f"original_{side}": record.get(side) for side in ("width", "height")}
+    told = {name: pixels for name, pixels in size.items() if pixels}
+    return _part("rectanglelabels", value, number) | told
+
+
+def _part(kind: str, value: dict[str, Any], number: int) -> dict[str, Any]:
+    part = {"id": str(number), "from_name": FROM, "type": kind, "value": value}
+    return part | {"to_name": "text,text_b"} if kind == "pairwise" else part
