@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,8 +85,15 @@ def shown(value: Any) -> str:
         try:
             return ", ".join(f"{label} {start}–{end}" for start, end, label in spans_of(value, ""))
         except RowError:
-            return str(value)
-    return value if isinstance(value, str) else str(value)
+            return _written(value)
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    """Give lists and objects as JSON, as their file has them."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:

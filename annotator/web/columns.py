@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import importing
 from annotator.errors import InvalidError
-from annotator.formats import OF_IMAGES
+from annotator.formats import FORMATS, OF_IMAGES
 from annotator.formats.guessing import shown
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
@@ -61,13 +61,13 @@ class Choices:
         """The roles that the form gives to the columns, and the file looked at again with them."""
         encoding = form.get("encoding", "").strip()
         reader = {"encoding": encoding} if encoding else {}
+        task_type = form.get("task_type") or batch.project.task_type
         first = importing.look(batch, reader=reader)
-        mapping = _mapping(first, form)
+        mapping = _mapping(first, form, _role_words(task_type))
         found = importing.look(batch, reader=reader, mapping=mapping)
         options: dict[str, Any] = {name: form[name] for name in OPTION_NAMES if form.get(name)}
         if reader:
             options["reader"] = reader
-        task_type = form.get("task_type") or batch.project.task_type
         choices = cls(found, mapping, task_type, options, encoding, form.get("typed", ""))
         return choices if batch.project.live_labels().exists() else choices.with_scale()
 
@@ -91,6 +91,23 @@ class Choices:
         from learning.tasks import TASKS
 
         return self.task_type in TASKS and TASKS[self.task_type].spelled
+
+    @property
+    def answer_role(self) -> str:
+        """What the column of answers is called."""
+        return _role_words(self.task_type)["label"]
+
+    @property
+    def shape(self) -> str:
+        """What an answer is made of: "labels", "text", "ranking" …"""
+        from learning.tasks import TASKS
+
+        return TASKS[self.task_type].shape if self.task_type in TASKS else ""
+
+    @property
+    def format_name(self) -> str:
+        """What the file's format is called."""
+        return FORMATS.entry(self.found.format).label
 
     @property
     def task_types(self) -> list[tuple[str, str]]:
@@ -132,6 +149,7 @@ class Choices:
     def columns(self) -> list[dict[str, Any]]:
         """The columns with their roles, for the head of the table."""
         role_of = _roles(self.mapping)
+        words = _role_words(self.task_type)
         kinds = (
             ("image", "label", "id", "metadata", "")
             if self.is_image
@@ -141,7 +159,7 @@ class Choices:
             {
                 "name": column.name,
                 "role": role_of.get(column.name, ""),
-                "roles": [(role, ROLES[role]) for role in kinds],
+                "roles": [(role, words[role]) for role in kinds],
                 "distinct": column.distinct,
             }
             for column in self.found.columns
@@ -183,6 +201,18 @@ def _cell(value: object) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
+def _role_words(task_type: str) -> dict[str, str]:
+    """Role to what it is called where answers are of this type."""
+    from learning.tasks import TASKS
+
+    task = TASKS.get(task_type)
+    if task is None:
+        return ROLES
+    if task.spelled or task.begins_with:
+        return {**ROLES, "label": "Answer"}
+    return {**ROLES, "label": "Grade"} if task.ordered else ROLES
+
+
 def _roles(mapping: Mapping) -> dict[str, str]:
     """Column name to its role."""
     single = ("text", "text_b", "label", "id", "image")
@@ -191,8 +221,11 @@ def _roles(mapping: Mapping) -> dict[str, str]:
     return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
 
 
-def _mapping(found: Preview, form: QueryDict) -> Mapping:
-    """The mapping that the form's selects give. Raises InvalidError for a role given twice."""
+def _mapping(found: Preview, form: QueryDict, words: dict[str, str]) -> Mapping:
+    """The mapping that the form's selects give. Raises InvalidError for a role given twice.
+
+    words: what each role is called on the form.
+    """
     single: dict[str, str] = {}
     several: dict[str, list[str]] = {"metadata": [], "candidates": []}
     guessed = _roles(found.mapping)
@@ -204,7 +237,7 @@ def _mapping(found: Preview, form: QueryDict) -> Mapping:
             several[role].append(column.name)
         elif role and role in single:
             raise InvalidError(
-                f"Two columns are “{ROLES[role]}”: {single[role]} and {column.name}. Choose one.",
+                f"Two columns are “{words[role]}”: {single[role]} and {column.name}. Choose one.",
                 field=f"role-{place}",
             )
         elif role:

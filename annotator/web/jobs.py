@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotator import jobs
 from annotator.errors import ForbiddenError, NotFoundError
 from annotator.models import Can, Job, JobState, Project
+from annotator.templatetags.concord import amount, percent
 from annotator.web.pages import allowed, person, project_for
 
 NAMES = {
@@ -56,6 +57,8 @@ QUICK = (
     *("background", "predict"),
     *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
+# Work whose steps are items; of the steps of any other only the share means something to a person.
+OF_ITEMS = ("encode", "index", "adapt", "bulk", "switch", "teach", "teach-local", "export")
 SHOWN = 8
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -104,9 +107,19 @@ def _row(job: Job) -> dict[str, Any]:
         "name": NAMES.get(job.kind, job.kind),
         "live": not job.is_over,
         "waiting": job.state == JobState.QUEUED,
+        "so_far": _so_far(job),
         "seconds_left": job.seconds_left if job.state == JobState.RUNNING else None,
         "tone": {"done": "success", "failed": "danger", "cancelled": "warn"}.get(job.state, ""),
     }
+
+
+def _so_far(job: Job) -> str:
+    """How far a job is, in items or in percent; nothing before its first step."""
+    if not job.done or not job.total:
+        return ""
+    if job.kind in OF_ITEMS:
+        return f"{job.done:,} of {amount(job.total, 'item')}"
+    return percent(int(100 * job.done / job.total) / 100)
 
 
 @require_GET

@@ -133,7 +133,7 @@ def label(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     form = LabelForm(request.POST or None, initial=initial)
     has_it = codebook.with_label(found)
     if has_it:
-        form.fields["means_else"].help_text = _second_look(has_it)
+        form.fields["means_else"].help_text = _second_look(has_it, nested=project.task.nested)
     else:
         del form.fields["means_else"]
     if request.method == "POST" and form.is_valid():
@@ -152,8 +152,9 @@ def label(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     return page(request, "settings/label.html", project, "settings", context, status)
 
 
-def _second_look(has_it: int) -> str:
-    items = "1 item that has it goes" if has_it == 1 else f"{has_it:,} items that have it go"
+def _second_look(has_it: int, *, nested: bool) -> str:
+    it = "it, or a label below it," if nested else "it"
+    items = f"1 item that has {it} goes" if has_it == 1 else f"{has_it:,} items that have {it} go"
     return f"Not for a clearer wording of the same. {items} to Review, with the difference."
 
 

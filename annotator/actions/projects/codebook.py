@@ -19,15 +19,16 @@ _ASK = """
 INSERT INTO annotator_flag
     (project_id, item_id, kind, reason, state, created_at, labels, suggested, evidence, scores, rank,
      outcome, change_id)
-SELECT v.project_id, v.item_id, %(kind)s, '', %(open)s, now(), ARRAY[%(label)s]::bigint[], '{}',
+SELECT v.project_id, v.item_id, %(kind)s, '', %(open)s, now(),
+       ARRAY(SELECT unnest(v.labels) INTERSECT SELECT unnest(%(labels)s::bigint[])), '{}',
        '[]', '{}', row_number() OVER (ORDER BY i.number), '', %(change)s
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id AND i.removed_at IS NULL
 WHERE v.project_id = %(project)s AND v.state = %(decided)s
-  AND v.labels @> ARRAY[%(label)s]::bigint[]
+  AND v.labels && %(labels)s::bigint[]
   AND NOT EXISTS (
     SELECT 1 FROM annotator_flag f
     WHERE f.item_id = v.item_id AND f.state = %(open)s AND f.kind = %(kind)s
-      AND f.labels @> ARRAY[%(label)s]::bigint[])
+      AND f.labels && %(labels)s::bigint[])
 """
 
 
@@ -77,9 +78,19 @@ def _words(text: str) -> list[str]:
 
 
 def with_label(label: Label) -> int:
-    """How many items have this label now."""
+    """How many items have this label now, or one below it in the tree."""
     decided = label.project.verdicts.filter(state=VerdictState.DECIDED, item__removed_at=None)
-    return decided.filter(labels__contains=[label.pk]).count()
+    return decided.filter(labels__overlap=_meant(label)).count()
+
+
+def _meant(label: Label) -> list[int]:
+    """The labels that mean something else when this one does: itself, and what is below it."""
+    if not label.project.task.nested:
+        return [label.pk]
+    under = Label.objects.filter(
+        project_id=label.project_id, name__startswith=f"{label.name}{Label.BELOW}"
+    )
+    return [label.pk, *under.values_list("pk", flat=True)]
 
 
 def note_label(
@@ -104,7 +115,7 @@ def note_label(
         changed_by=by,
     )
     if means_else:
-        change.asked = _ask(change)
+        change.asked = _ask(change, _meant(label))
         change.save(update_fields=["asked"])
     return change
 
@@ -116,13 +127,13 @@ def note_guidelines(project: Project, before: str, by: User | None) -> CodebookC
     )
 
 
-def _ask(change: CodebookChange) -> int:
+def _ask(change: CodebookChange, labels: list[int]) -> int:
     values: dict[str, Any] = {
         "kind": FlagKind.DEFINITION.value,
         "open": FlagState.OPEN.value,
         "decided": VerdictState.DECIDED.value,
         "project": change.project_id,
-        "label": change.label_id,
+        "labels": labels,
         "change": change.pk,
     }
     with connection.cursor() as cursor:

@@ -40,6 +40,11 @@ KIND_WORDS = {
     ItemKind.LIST: "lists of candidates",
     ItemKind.IMAGE: "an image",
 }
+# How a file brings such items.
+WAYS = {
+    ItemKind.PAIR: "Call one column “Text” and one “Second text”.",
+    ItemKind.LIST: "Call two columns or more “Candidate”, or one that holds a list.",
+}
 IMAGE_ENCODER = "pixels-pca"
 SETTINGS = {
     "name",
@@ -113,9 +118,9 @@ def check_shape(task_type: str, kind: str) -> None:
     kinds = TASKS[task_type].item_kinds
     if kind not in kinds:
         wanted = " or ".join(KIND_WORDS[each] for each in ItemKind if each in kinds)
-        raise InvalidError(
-            f"“{TASKS.entry(task_type).label}” needs items that are {wanted}.", field="item_kind"
-        )
+        needs = f"“{TASKS.entry(task_type).label}” needs items that are {wanted}."
+        ways = [WAYS[each] for each in ItemKind if each in kinds & WAYS.keys()]
+        raise InvalidError(" ".join([needs, *ways]), field="item_kind")
 
 
 def fit(project: Project) -> None:

@@ -91,6 +91,20 @@ class TestSecondLook:
         assert codebook.with_label(billing(shop)) == 3
         assert [item.number for item in cases.waiting(shop)] == [0, 1, 2]
 
+    def test_what_is_below_a_branch_is_looked_at_with_it(self, cast):
+        tree = projects.create_project(cast.lea, "Things", task_type="hierarchy")
+        names = ("Animal", "Animal > Owl", "Plant")
+        schema.add_labels(tree, [(name, "", "", "") for name in names])
+        projects.change_project(tree, audit_share=0)
+        for item, name in zip(make_items(tree, 3), names, strict=True):
+            say(tree, assigning.voice_of(tree, cast.lea), item, name)
+        branch = tree.labels.get(name="Animal")
+        assert codebook.with_label(branch) == 2
+        schema.change_label(
+            branch, name="Beast", description="No birds.", hotkey="", by=cast.lea, means_else=True
+        )
+        assert [item.number for item in cases.waiting(tree)] == [0, 1]
+
     def test_a_second_change_asks_nobody_twice(self, shop, cast):
         first = change(shop, cast, description="Charges.", means_else=True)
         second = change(shop, cast, description="Charges and fees.", means_else=True)

@@ -84,6 +84,7 @@ class TestWizard:
         form = {"task_type": "rating", "role-0": "text", "role-1": "label"}
         shown = lea.post(page, form).content.decode()
         assert "Grades, the lowest first" in shown
+        assert '<option value="label" selected>Grade</option>' in shown
         assert ">1\n3\n4</textarea>" in shown
         assert (
             ">1\n3\n4</textarea>"

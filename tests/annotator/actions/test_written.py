@@ -160,7 +160,9 @@ def test_the_wizard_takes_a_column_of_texts_for_the_answers(cast, client):
     batch = ImportBatch.objects.get()
     page = reverse("import", args=[batch.project_id, batch.pk])
     form = {"task_type": "text", "role-0": "text", "role-1": "label", "bad_rows": "skip"}
-    assert "now “summary”" in client.post(page, form).content.decode()
+    shown = client.post(page, form).content.decode()
+    assert "now “summary”" in shown
+    assert '<option value="label" selected>Answer</option>' in shown
     refused = client.post(page, {**form, "labels": "suggestions", "do": "start"})
     assert "cannot be suggested" in refused.content.decode()
     client.post(page, {**form, "do": "start"})

@@ -138,6 +138,14 @@ def test_a_poll_is_answered_304_until_something_moves(lea, project):
     assert moved.status_code == 200
 
 
+def test_work_is_told_in_items_where_its_steps_are_items_and_in_percent_elsewhere(lea, project):
+    for kind, told in (("encode", "1,100 of 2,000 items"), ("finetune", "55\u202f%")):
+        job = jobs.enqueue(kind, project=project)
+        Job.objects.filter(pk=job.pk).update(state="running", done=1_100, total=2_000)
+        assert told in lea.get(url(project, "jobs/all")).content.decode()
+        Job.objects.filter(pk=job.pk).update(state="done")
+
+
 def test_a_manager_cancels_a_job_and_a_reviewer_only_their_own(client, lea, project, cast):
     job = jobs.enqueue("encode", project=project)
     client.force_login(cast.ben, backend="allauth.account.auth_backends.AuthenticationBackend")
