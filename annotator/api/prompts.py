@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotator.actions.teachers import prompt_trials, prompts
-from annotator.api.parsing import body
+from annotator.api.parsing import body, query
 from annotator.api.teachers import OfTeacher, TeacherRunShape
 from annotator.errors import ConflictError
 from annotator.models import Can, TeacherPrompt
@@ -56,6 +56,39 @@ class TeacherPrompts(OfTeacher):
         made = prompts.change(found, self.person, **body(request, PromptWish))
         made.refresh_from_db()
         return Response(PromptShape(made).data, status=201)
+
+
+class WrittenQuery(serializers.Serializer[Any]):
+    """The number of the item that the prompt is about."""
+
+    item = serializers.IntegerField(min_value=0, max_value=999_999_999)
+
+
+class WrittenShape(serializers.Serializer[Any]):
+    """`answer_format` is the JSON schema that endpoints get which take one. `examples` solved items are
+    in it and `labels` labels on offer; `missing` says why some cannot be chosen now, else empty. The
+    marks around texts and the items' ids are drawn anew for each call."""
+
+    item = serializers.IntegerField(source="number")
+    system = serializers.CharField()
+    user = serializers.CharField()
+    answer_format = serializers.DictField()
+    examples = serializers.IntegerField()
+    labels = serializers.IntegerField()
+    missing = serializers.CharField()
+
+
+class TeacherPromptWritten(OfTeacher):
+    @extend_schema(
+        parameters=[WrittenQuery],
+        responses=WrittenShape,
+        summary="The present prompt about an item, as it is sent: system part and user part",
+    )
+    def get(self, request: Request, project_id: int, teacher_id: int) -> Response:
+        project = self.project(project_id, Can.MANAGE)
+        found = self.teacher(project, teacher_id)
+        number = query(request, WrittenQuery)["item"]
+        return Response(WrittenShape(prompts.written(found, number)).data)
 
 
 class TeacherPromptRestore(OfTeacher):

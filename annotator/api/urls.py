@@ -254,6 +254,11 @@ urlpatterns: list[URLPattern] = [
         name="api_teacher_prompt_compare",
     ),
     path(
+        f"{PROJECT}/teachers/<int:teacher_id>/prompts/written",
+        prompts.TeacherPromptWritten.as_view(),
+        name="api_teacher_prompt_written",
+    ),
+    path(
         f"{PROJECT}/teachers/<int:teacher_id>/prompts/<int:version>/restore",
         prompts.TeacherPromptRestore.as_view(),
         name="api_teacher_prompt_restore",

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions.teachers import prompt_trials, prompts
 from annotator.actions.teachers.prompt_versions import latest
-from annotator.errors import AnnotatorError
+from annotator.errors import AnnotatorError, InvalidError
 from annotator.models import Can, Item, Teacher, TeacherPrompt
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -73,7 +73,7 @@ def prompt(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
         "form": form,
         "compared": prompt_trials.latest(found),
         **_versions(request, found),
-        **_written(found),
+        **_written(found, request.GET.get("item", "")),
     }
     status = 422 if form.errors else 200
     return page(request, "teachers/prompt.html", project, "annotators", context, status)
@@ -100,17 +100,26 @@ def _versions(request: HttpRequest, found: Teacher) -> dict[str, Any]:
     }
 
 
-def _written(found: Teacher) -> dict[str, Any]:
-    """The prompt about the pool's first item, or why it cannot be shown."""
-    rows = Item.objects.filter(project=found.project_id).present().order_by("number")
-    number = rows.values_list("number", flat=True).first()
+def _written(found: Teacher, item: str) -> dict[str, Any]:
+    """The prompt about an item, the pool's first if none is named, or why it cannot be shown."""
+    told: dict[str, Any] = {"item": item[:9]}
     try:
-        usual = prompts.usual_instructions(found)
+        told["usual"] = prompts.usual_instructions(found)
+        number = _number(found, item)
         if number is None:
-            return {"usual": usual, "unwritten": "The project has no items yet."}
-        return {"usual": usual, "written": prompts.written(found, number), "number": number}
+            return told | {"unwritten": "The project has no items yet."}
+        return told | {"item": number, "written": prompts.written(found, number)}
     except AnnotatorError as refusal:
-        return {"unwritten": refusal.detail}
+        return told | {"unwritten": refusal.detail}
+
+
+def _number(found: Teacher, item: str) -> int | None:
+    if item:
+        if not (item.isascii() and item.isdigit() and len(item) <= 9):
+            raise InvalidError("Name an item by its number.", field="item")
+        return int(item)
+    rows = Item.objects.filter(project=found.project_id).present().order_by("number")
+    return rows.values_list("number", flat=True).first()
 
 
 @require_POST

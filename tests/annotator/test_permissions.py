@@ -188,6 +188,7 @@ api_teacher_prompts    GET     yes   yes     no       no        no     404      
 api_teacher_prompts    POST    yes   yes     no       no        no     404      in
 api_teacher_prompt_compare GET  yes  yes     no       no        no     404      in
 api_teacher_prompt_compare POST yes  yes     no       no        no     404      in
+api_teacher_prompt_written GET  yes  yes     no       no        no     404      in
 api_teacher_prompt_restore POST yes  yes     no       no        no     404      in
 api_teacher_try        POST    yes   yes     no       no        no     404      in
 api_teacher_estimate   GET     yes   yes     no       no        no     404      in

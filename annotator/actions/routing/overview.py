@@ -24,7 +24,8 @@ FEWEST_CHECKED = 5
 # Accepted words that were drawn to be checked, once a person has decided: how likely right each was
 # held to be, and whether it was. Of a word that was accepted more than once the first time counts.
 _CHECKED = """
-SELECT DISTINCT ON (c.item_id) c.p_right, said.labels @> v.labels AND v.labels @> said.labels
+SELECT DISTINCT ON (c.item_id) c.p_right, d.probability,
+       said.labels @> v.labels AND v.labels @> said.labels
 FROM annotator_double d
 JOIN annotator_acceptance c ON c.item_id = d.item_id
 JOIN annotator_annotation said ON said.id = c.annotation_id
@@ -140,19 +141,22 @@ def _error(facts: dict[str, Any], n: int) -> Share:
 
 
 def _checked(project: Project, policy: Policy) -> tuple[Share, float | None]:
-    from learning.metrics import wilson
+    """How often checked words were right and were held to be. The share that is checked may have
+    changed with the policy, so each stands for as many words as its chance of being drawn says."""
+    import numpy as np
+
+    from learning.audit.intervals import share, weights_of
 
     with connection.cursor() as cursor:
         cursor.execute(_CHECKED, [project.pk, policy.teacher_id])
         rows = cursor.fetchall()
     if len(rows) < FEWEST_CHECKED:
         return Share(n=len(rows)), None
-    right = sum(same for _, same in rows)
-    low, high = wilson(right, len(rows))
-    return (
-        Share(n=len(rows), value=right / len(rows), low=low, high=high),
-        sum(p for p, _ in rows) / len(rows),
-    )
+    held, drawn, same = (np.array(column) for column in zip(*rows, strict=True))
+    weights = weights_of(drawn)
+    found = share(same, weights)
+    foretold = float(np.average(held, weights=weights))
+    return Share(n=found.n, value=found.value, low=found.low, high=found.high), foretold
 
 
 def _money_left(project: Project) -> Decimal | None:

@@ -101,17 +101,19 @@ def seed_left(policy: Policy) -> list[int]:
 def prepare(project: Project, by: User | None) -> TeacherRun | None:
     """Draw the seed and ask the teacher about what it has not answered of it, policy on or off.
 
-    None where it answered all. Raises ConflictError without a teacher, or where it may not ask.
+    None where it answered all. Raises ConflictError without a teacher, or where it may not ask or is
+    at work, and then nothing is drawn.
     """
     policy = policy_of(project)
     if policy.teacher is None:
         raise ConflictError("Choose the teacher first.")
     teacher_runs.check_ready(policy.teacher)
-    numbers = routing.draw(project, policy)
-    if not numbers:
+    with transaction.atomic():
+        numbers = routing.draw(project, policy)
+        if numbers:
+            return teacher_runs.ask_about(project, policy.teacher, numbers, by)
         routing.wish(project)
         return None
-    return teacher_runs.ask_about(project, policy.teacher, numbers, by)
 
 
 def stop_all(project: Project, by: User | None) -> int:

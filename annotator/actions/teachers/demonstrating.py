@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from annotator.actions.encoders import encoding
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import lessons
 from annotator.actions.teachers import committees
 from annotator.errors import ConflictError
 from annotator.models import Encoding, Item, Project
+from annotator.runtime import modelclient
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,32 +40,89 @@ def means_of(
     asked: numbers of the items that it will be asked about; none of them is shown as solved.
     Raises ConflictError while the items are not encoded.
     """
-    count = params.get("demonstrations") or 0
-    candidates = params.get("candidates") or 0
-    candidates = candidates if candidates < schema.size else 0
+    count, candidates = _wanted(schema, params)
     if not (count or candidates):
         return {}, {}
+    shelf = _shelf(project, schema, asked)
+    facts: dict[str, Any] = {"solved": len(shelf.bank.numbers)}
+    if candidates:
+        facts["candidates"] = {"count": candidates, **shelf.recall(candidates)}
+    return _lent(shelf, count, candidates), facts
+
+
+def shown_with(
+    project: Project, schema: TeacherSchema, params: dict[str, Any], item: TeacherItem
+) -> tuple[list[Example], Sequence[int] | None]:
+    """The solved items and the label columns of a prompt about this item; None offers all labels.
+
+    Typed labels are encoded by the model process. Raises ConflictError while the items are not
+    encoded, UnavailableError while the model process starts.
+    """
+    count, candidates = _wanted(schema, params)
+    if not (count or candidates):
+        return [], None
+    shelf = _shelf(project, schema, [item.number], encoder=WarmEncoder(project))
+    lent = _lent(shelf, count, candidates)
+    show, offer = lent.get("show"), lent.get("offer")
+    return show([item]) if show else [], offer([item]) if offer else None
+
+
+def _wanted(schema: TeacherSchema, params: dict[str, Any]) -> tuple[int, int]:
+    """How many examples a prompt shows and how many labels it offers, 0 for all of them."""
+    candidates = params.get("candidates") or 0
+    return params.get("demonstrations") or 0, candidates if candidates < schema.size else 0
+
+
+def _shelf(
+    project: Project, schema: TeacherSchema, asked: Sequence[int], encoder: Any = None
+) -> Shelf:
     known = encoding.current_encoding(project)
     if known is None or not known.rows:
         raise ConflictError("The items are not encoded yet, so no examples can be chosen.")
-    shelf = Shelf(project=project, schema=schema, known=known, asked=frozenset(asked))
+    return Shelf(
+        project=project, schema=schema, known=known, asked=frozenset(asked), encoder=encoder
+    )
+
+
+def _lent(shelf: Shelf, count: int, candidates: int) -> dict[str, Any]:
     lent: dict[str, Any] = {"show": Shower(shelf, count)} if count else {}
-    facts: dict[str, Any] = {"solved": len(shelf.bank.numbers)}
     if candidates:
-        shortlist = shelf.shortlist
-        lent["offer"] = Offerer(shelf, shortlist, candidates)
-        facts["candidates"] = {"count": candidates, **shelf.recall(candidates)}
-    return lent, facts
+        lent["offer"] = Offerer(shelf, shelf.shortlist, candidates)
+    return lent
+
+
+@dataclass(frozen=True)
+class WarmEncoder:
+    """A project's encoder in the model process, for what a page shows at once."""
+
+    project: Project
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) unit rows."""
+        known = encoding.current_encoding(self.project)
+        if known is None:
+            raise ConflictError("The items are not encoded yet, so no labels can be chosen.")
+        folder = encoding.matrix_folder(self.project.pk) / known.fingerprint
+        return modelclient.encode(
+            texts,
+            encoder=known.encoder,
+            params=known.params,
+            folder=str(folder.relative_to(settings.DATA_DIR)) if folder.is_dir() else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """Solved items of a project, and the vectors of those that are asked about."""
+    """Solved items of a project, and the vectors of those that are asked about.
+
+    encoder: reads the labels; None takes the project's own into this process.
+    """
 
     project: Project
     schema: TeacherSchema
     known: Encoding
     asked: frozenset[int]
+    encoder: Any = None
 
     @cached_property
     def matrix(self) -> Any:
@@ -142,7 +202,8 @@ class Shelf:
     def _labels(self) -> NDArray[np.float32]:
         from learning.teachers.zero_shot import text_vectors
 
-        return text_vectors(self.schema.labels, encoding.ready_encoder(self.project))
+        reader = self.encoder or encoding.ready_encoder(self.project)
+        return text_vectors(self.schema.labels, reader)
 
     def _shortlist(self, bank: Bank) -> Shortlist:
         from learning.teachers.candidates import Shortlist

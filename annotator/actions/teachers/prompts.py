@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from annotator.actions.teachers import lending, teachers
+from annotator.actions.teachers import demonstrating, lending, teachers
 from annotator.actions.teachers.prompt_versions import KIND, SETTINGS, latest
-from annotator.errors import ConflictError, InvalidError, NotFoundError
+from annotator.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Teacher, TeacherPrompt, User
 
 if TYPE_CHECKING:
     from learning.teachers.openai import OpenAITeacher
+    from learning.teachers.types import Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +27,20 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A prompt as it is sent about one item: the system part and the user part."""
+    """A prompt as it is sent about one item: the system part, the user part, and the shape of the
+    answer as a JSON schema, for endpoints that take one.
 
+    examples: solved items in it; labels: how many it offers. missing: why solved items or likely
+    labels are not chosen now, "" where all is as it is sent.
+    """
+
+    number: int
     system: str
     user: str
+    answer_format: dict[str, Any]
+    examples: int
+    labels: int
+    missing: str = ""
 
 
 def version_of(teacher: Teacher, version: int) -> TeacherPrompt:
@@ -90,14 +102,31 @@ def usual_instructions(teacher: Teacher) -> str:
 
 
 def written(teacher: Teacher, number: int) -> Written:
-    """The present prompt about an item, without examples and with every label."""
+    """The present prompt about an item, as a run that asks about it alone would send it now."""
     from learning.teachers import TEACHERS
-    from learning.teachers.prompting import write_request
+    from learning.teachers.prompting import answer_format, write_request
 
+    require_prompt(teacher)
     plugin = cast("OpenAITeacher", TEACHERS.create(teacher.plugin, teacher.params))
-    schema = lending.schema_of(teacher.project)
-    items = lending.items_of(teacher.project, [number])
+    project, schema = teacher.project, lending.schema_of(teacher.project)
+    items = lending.items_of(project, [number])
     if not items:
         raise NotFoundError("There is no such item in this project.")
-    request = write_request(plugin.prompt(schema), schema, items)
-    return Written(system=request.system, user=request.user)
+    examples: Sequence[Example] = ()
+    columns: Sequence[int] | None = None
+    missing = ""
+    try:
+        examples, columns = demonstrating.shown_with(project, schema, teacher.params, items[0])
+    except (ConflictError, UnavailableError) as refusal:
+        missing = refusal.detail
+    prompt = plugin.prompt(schema)
+    request = write_request(prompt, schema, items, examples, columns=columns)
+    return Written(
+        number=number,
+        system=request.system,
+        user=request.user,
+        answer_format=answer_format(prompt, schema, request.columns),
+        examples=len(examples),
+        labels=schema.size if request.columns is None else len(request.columns),
+        missing=missing,
+    )

@@ -272,10 +272,14 @@ def _start(
                 _leave_queue(project, numbers)
             go_on(run)
     except IntegrityError:  # the constraint parts two who start at once
-        raise ConflictError(
-            f"{teacher.name} is at work already. Wait for its end or cancel it."
-        ) from None
+        raise ConflictError(_at_work(teacher)) from None
     return run
+
+
+def _at_work(teacher: Teacher) -> str:
+    live = TeacherRun.objects.live().listed().filter(teacher=teacher).first()
+    work = "" if live is None else f": {live.kind_name.lower()} {live.pk}"
+    return f"{teacher.name} is at work already{work}. Wait for its end or cancel it."
 
 
 def _leave_queue(project: Project, numbers: list[int]) -> None:

@@ -78,6 +78,8 @@ Versions are put to the same items on the teacher's page or over the API.
                 self.say(f"{SIGNS[line.kind]}{line.text}")
         elif options["written"] is not None:
             written = prompts.written(teacher, options["written"])
+            if written.missing:
+                self.note(written.missing)
             self.say(f"{written.system}\n\n{written.user}")
         else:
             self._all(teacher)

@@ -1,6 +1,8 @@
 """Prompts: versions, differences, restored ones, and what they show beside the items."""
 
 import json
+import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -106,6 +108,30 @@ def test_prompts_show_what_people_decided_and_only_the_likely_labels(cast, serve
     assert facts["candidates"]["n"] == 12
     assert facts["candidates"]["recall"] == 1.0
     assert facts["candidates"]["low"] < 1.0
+    request = server.requests[-1]
+    asked = int(next(iter(plays.items_of(request).values())).split()[-1])
+    words = partial(Mute.encode, None)
+    monkeypatch.setattr(demonstrating.modelclient, "encode", lambda texts, **_: words(texts))
+    seen = prompts.written(teacher, asked)
+    assert (seen.examples, seen.labels, seen.missing) == (2, 2, "")
+    assert unmarked(seen.system) == unmarked(plays.system_of(request)), "exactly as it was sent"
+    assert unmarked(seen.user) == unmarked(plays.user_of(request))
+
+
+def unmarked(text):
+    """Without what is drawn anew for each call."""
+    return re.sub(r"[0-9a-f]{6,}", "·", text)
+
+
+def test_a_prompt_is_seen_also_while_examples_cannot_be_chosen(cast, server):
+    _, teacher = teacher_on(server, cast, params={"demonstrations": 2})
+    seen = prompts.written(teacher, 3)
+    assert "not encoded" in seen.missing
+    assert "ticket number 3" in seen.user
+    assert "ticket number 3" not in seen.system
+    assert seen.answer_format["properties"]["answers"]
+    with pytest.raises(NotFoundError, match="no such item"):
+        prompts.written(teacher, 99)
 
 
 def run_of(project, teacher, count):

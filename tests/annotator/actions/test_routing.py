@@ -7,7 +7,7 @@ from annotator import jobs
 from annotator.actions.encoders import encoding
 from annotator.actions.exports import exporting
 from annotator.actions.instance import doctor
-from annotator.actions.routing import accepting, candidates, doubling, policies, routing
+from annotator.actions.routing import accepting, candidates, doubling, overview, policies, routing
 from annotator.actions.students import lessons, student_words
 from annotator.actions.teachers import teacher_runs
 from annotator.actions.trust import canarying
@@ -332,6 +332,31 @@ class TestWhoGetsWhat:
         assert {one.number for one in both} == {item.number for item in made.drawn()[10:]}
         routing.draw(made.project, made.policy)
         assert Double.objects.count() == 70, "others are drawn in their place"
+
+    def test_nothing_is_drawn_while_the_teacher_is_at_work(self, cast):
+        made = Routed(cast)
+        Double.objects.all().delete()
+        TeacherRun.objects.create(
+            project=made.project, teacher=made.teacher, kind="try", state="running", numbers=[1]
+        )
+        with pytest.raises(ConflictError, match=r"at work already: trial \d+\. Wait"):
+            policies.prepare(made.project, None)
+        assert not Double.objects.exists()
+
+    def test_checks_drawn_with_another_share_stand_for_as_many_words(self, cast):
+        made = routed(cast, human_share=0, double_share=0.5)
+        accepted = [
+            d for d in Double.objects.filter(why="check") if d.item.number in made.verdicts()
+        ]
+        rare, common = accepted[:4], accepted[4:]
+        Double.objects.filter(pk__in=[d.pk for d in rare]).update(probability=0.1)
+        wrong = [made.labels[(made.truth[d.item.number] + 1) % 3] for d in rare]
+        answer_all(made.project, made.ana, [d.item for d in rare], wrong, "active")
+        made.answer([d.item for d in common])
+        checked = overview.overview(made.project).checked
+        share = len(common) / 0.5 / (len(rare) / 0.1 + len(common) / 0.5)
+        assert checked.value == pytest.approx(share)
+        assert checked.n == len(accepted)
 
     def test_a_fault_before_an_answer_draws_no_other_item(self, cast):
         made = Routed(cast)

@@ -57,6 +57,10 @@ class TestTeachers:
         estimate = lea.get(f"{one}/estimate?items=12").json()
         assert (estimate["items"], estimate["source"]) == (12, "prompts")
         assert 0 < estimate["low"] < estimate["high"]
+        seen = lea.get(f"{one}/prompts/written?item=3").json()
+        assert ("ticket number 3" in seen["user"], "<<<" in seen["user"]) == (True, True)
+        assert "ticket number 3" not in seen["system"]
+        assert lea.get(f"{one}/prompts/written?item=99").status_code == 404
         trial = lea.post(f"{one}/try", {}).json()
         work_off(TeacherRun.objects.get(pk=trial["id"]))
         told = lea.get(f"{here}/runs/{trial['id']}").json()

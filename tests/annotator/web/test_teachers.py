@@ -226,6 +226,9 @@ def test_a_prompt_is_edited_seen_compared_and_restored(cast, lea):
     url = reverse("teacher_prompt", args=[project.pk, teacher.pk])
     page = lea.get(url).content.decode()
     assert "Labels, by id" in page
+    assert "ticket number 3" in lea.get(f"{url}?item=3").content.decode()
+    assert "no such item" in lea.get(f"{url}?item=99").content.decode()
+    assert "by its number" in lea.get(f"{url}?item=x").content.decode()
     form = {"instructions": "Be <b>brave</b>.", "demonstrations": 2, "candidates": 0}
     assert "Version 2 is told" in lea.post(url, form, follow=True).content.decode()
     page = lea.get(f"{url}?version=2&against=1").content.decode()
