@@ -24,7 +24,9 @@ _MARKS = "".join(
     chr(code) for code in range(0x300, 0xFFFF) if unicodedata.category(chr(code)).startswith("M")
 )
 _JOINS = rf"[{_MARKS}\U0001F3FB-\U0001F3FF]"
-_TOKEN = re.compile(rf"\w(?:\w|{_JOINS})*|[^\w\s](?:{_JOINS}|\u200d[^\w\s])*")
+# What is one token of a text.
+TOKEN = rf"\w(?:\w|{_JOINS})*|[^\w\s](?:{_JOINS}|\u200d[^\w\s])*"
+_TOKEN = re.compile(TOKEN)
 # Of the ways to tag: what begins a span, whatever was before, and what ends one.
 _BEGINS, _ENDS = "BSU", "ELS"
 # The columns of a line that was not read to its end.
@@ -146,7 +148,7 @@ def tagged(rows: Iterable[tuple[str, str]]) -> Iterator[Span]:
 
 def rows_of(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[list[tuple[str, str]]]:
     """The (token, tag) pairs of each line of a text that has any; tags begin with B and go on with I."""
-    kept = _apart(spans)
+    kept = apart(spans)
     starts = [one["start"] for one in kept]
     edges = sorted({edge for one in kept for edge in (one["start"], one["end"])})
     rows: list[tuple[str, str]] = []
@@ -168,7 +170,7 @@ def rows_of(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[list[tupl
         yield rows
 
 
-def _apart(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def apart(spans: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The spans without those that overlap a longer one, in their order."""
     kept: list[Mapping[str, Any]] = []
     for one in sorted(spans, key=lambda one: (one["start"] - one["end"], one["start"])):

@@ -11,11 +11,15 @@ from annotator.formats.writing import ANSWER, labels_in
 
 # Between the steps of a path, as in projects whose labels are a tree.
 LABEL_PATH = " > "
-FROM, TO = "label", "text"
+FROM, TO, NEITHER = "label", "text", "neither"
 # What an answer is called there: a text that was written, an order of the entries of a list.
 WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
 # The side that is better, as a project of preferences calls it.
 SELECTED = {"left": "A is better", "right": "B is better"}
+
+
+# A comparison is its own object there, an order is of a list.
+_NAMES = {"pairwise": {"to_name": FROM}, RANKED: {"to_name": ENTRIES}}
 
 
 def task_of(
@@ -64,7 +68,12 @@ def _result(
     chosen = labels_in(record)
     if chosen is None:
         return None
-    return [_part(*_labelled(chosen, task, labels), 1)] if chosen else []
+    if not chosen:
+        return []
+    kind, value = _labelled(chosen, task, labels)
+    # A comparison has no place for a tie; it is a choice beside it.
+    name = NEITHER if task == "preference" and kind == "choices" else FROM
+    return [_part(kind, value, 1) | {"from_name": name}]
 
 
 def _labelled(chosen: list[str], task: str, labels: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -108,4 +117,4 @@ def _box(one: Mapping[str, Any], record: Mapping[str, Any], number: int) -> dict
 
 def _part(kind: str, value: dict[str, Any], number: int) -> dict[str, Any]:
     part = {"id": str(number), "from_name": FROM, "type": kind, "value": value}
-    return part | {"to_name": "text,text_b"} if kind == "pairwise" else part
+    return part | _NAMES.get(kind, {})

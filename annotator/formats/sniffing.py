@@ -7,7 +7,7 @@ import unicodedata
 import zipfile
 from typing import Any, BinaryIO
 
-from annotator.formats import argilla, conll, tokens
+from annotator.formats import argilla, conll, docbin, tokens
 from annotator.formats.boxed_images import is_box_file
 from annotator.formats.dialect import dialect_of
 from annotator.formats.images import check_directory
@@ -38,7 +38,7 @@ _CONTROL_SHARE = 0.02
 def format_of(stream: BinaryIO, name: str = "") -> str:
     """Name the format in FORMATS that a seekable stream holds; raise FormatError when none does."""
     start = stream.tell()
-    magic = stream.read(16)
+    magic = stream.read(256)
     stream.seek(start)
     if not magic:
         raise FormatError("The file is empty.")
@@ -46,6 +46,8 @@ def format_of(stream: BinaryIO, name: str = "") -> str:
         return "parquet"
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_format(stream)
+    if docbin.looks_so(magic):
+        return "docbin"
     for beginning, told in _OTHERS:
         if magic.startswith(beginning):
             raise FormatError(f"{told} {_TAKEN}")

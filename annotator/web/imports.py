@@ -26,7 +26,7 @@ from annotator.web.pages import page, person, project_for
 SHOWN_PROBLEMS = 200
 PER_PAGE = 30
 UNDER_WAY = (BatchState.WAITING, BatchState.READING)
-ACCEPTED = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.zip,.gz"
+ACCEPTED = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.spacy,.conll,.zip,.gz"
 
 
 class UploadForm(forms.Form):

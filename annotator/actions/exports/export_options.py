@@ -20,6 +20,7 @@ EXTENSIONS = {
     "argilla": "json",
     "huggingface": "parquet",
     "spacy": "jsonl",
+    "docbin": "spacy",
     "conll": "conll",
     "tokens": "jsonl",
     "coco": "json",

@@ -16,7 +16,17 @@ from annotator.models import ImportBatch, ItemKind, Project, User
 
 # Formats in which labels have a place of their own, whatever the columns.
 BRINGING = {
-    *("label-studio", "doccano", "prodigy", "argilla", "spacy", "conll", "tokens", "boxes"),
+    *(
+        "label-studio",
+        "doccano",
+        "prodigy",
+        "argilla",
+        "spacy",
+        "docbin",
+        "conll",
+        "tokens",
+        "boxes",
+    ),
 }
 
 

@@ -18,7 +18,7 @@ from tests.annotator.formats.helpers import bad_rows, problems, read
 TEXT = "👩‍💻 Ada met Bob in Rome."
 ADA, ROME = (4, 7, "Person"), (19, 23, "Place")
 FIELDS = [Field("id"), Field("text"), Field("labels", "texts"), Field("spans", "json")]
-TOOLS = ("label-studio", "doccano", "prodigy", "spacy")
+TOOLS = ("label-studio", "doccano", "prodigy", "argilla", "spacy", "docbin")
 
 
 def line(**content):
