@@ -42,7 +42,7 @@ soak: install-dev ## Load, kills, races and fuzzing again and again: make soak M
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
-install-bench: .venv-bench/.installed ## Rivals' libraries, in an environment of their own
+install-bench: .venv-bench/.installed .venv-formats/.installed ## Rivals' libraries and other tools, in environments of their own
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
@@ -67,4 +67,9 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 .venv-bench/.installed: requirements-bench.txt
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r requirements-bench.txt
+	@touch $@
+
+.venv-formats/.installed: requirements-formats.txt
+	@$(PYTHON) -m venv .venv-formats
+	@.venv-formats/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r requirements-formats.txt
 	@touch $@

@@ -19,6 +19,7 @@ BENCHES = {
     "routing": "bench.routing.main",
     "spans": "bench.spans.main",
     "students": "bench.students.main",
+    "formats": "bench.formats.main",
 }
 
 

@@ -24,7 +24,8 @@ PARTS = (
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"]
+    "name",
+    [f"requirements{part}.txt" for part in ("", "-dev", "-bench", "-formats")],
 )
 def test_every_requirement_has_its_reason(name):
     lines = (ROOT / name).read_text().splitlines()

@@ -17,7 +17,7 @@ from annotator.formats.records import Given, Limits, RowError, fault_in_text
 EXTENSIONS = (".json", ".jsonl")
 _SIZED = ("x", "y", "width", "height")
 # What Label Studio puts before the name of an uploaded file.
-_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
+_UPLOADED = re.compile(r"^[0-9a-f]{8}(?:-|__)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,9 @@ from annotator.formats.text import BoundedLines, RowTooLongError, text_of
 from annotator.formats.writing import Field
 
 START = "-DOCSTART-"
-TAG = re.compile(r"O|[BIESLUM]-\S+")
+TAG = re.compile(r"O|[BIESLUM]-\S(?:.*\S)?")
+# Between token and tag in Label Studio's files, in which the names of labels keep their spaces.
+_BETWEEN = " -X- _ "
 # Signs that belong to the character before them: accents, vowels, shades of skin.
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0xFFFF) if unicodedata.category(chr(code)).startswith("M")
@@ -70,7 +72,7 @@ class Conll:
                     continue
                 text.write(f"{START} -X- O O\n\n")
                 for rows in rows_of(record["text"], record["spans"]):
-                    text.writelines(f"{token} -X- _ {tag}\n" for token, tag in rows)
+                    text.writelines(f"{token}{_BETWEEN}{tag}\n" for token, tag in rows)
                     text.write("\n")
                 count += 1
         finally:
@@ -91,7 +93,7 @@ def _sentences(lines: BoundedLines) -> Iterator[tuple[int, int, Lines]]:
     while True:
         row += 1
         try:
-            columns = next(lines).split()
+            columns = _columns(next(lines))
             lines.next_row()
         except RowTooLongError:
             columns = TOO_LONG  # its sentence is told, not cut in two
@@ -109,6 +111,11 @@ def _sentences(lines: BoundedLines) -> Iterator[tuple[int, int, Lines]]:
             document += seen
     if waiting:
         yield first, document, waiting
+
+
+def _columns(line: str) -> list[str]:
+    token, between, tag = line.partition(_BETWEEN)
+    return [token.strip(), tag.strip()] if between else line.split()
 
 
 def _record(row: int, document: int, lines: Lines, limits: Limits) -> Record:

@@ -18,8 +18,8 @@ WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
 SELECTED = {"left": "A is better", "right": "B is better"}
 
 
-# A comparison is its own object there, an order is of a list.
-_NAMES = {"pairwise": {"to_name": FROM}, RANKED: {"to_name": ENTRIES}}
+# An order is of a list.
+_NAMES = {RANKED: {"to_name": ENTRIES}}
 
 
 def task_of(
