@@ -157,7 +157,7 @@ def simulate(
     report: called with (labels, end) several times in each round; what it raises ends the replay.
     Raises NotEnoughDataError when a strategy chooses nothing although items are left.
     """
-    desk = _Desk(replay, multi_label=loop.task.multi_label)
+    desk = _Desk(replay, loop.task)
     fitted: Fitted | None = None
     end = min(schedule.budget, len(desk.labelled))
     while (have := desk.labels) < end:
@@ -197,7 +197,7 @@ def full_figures(
     def beat(_done: int = 0, _total: int = 0) -> None:
         report(0, 1)
 
-    desk = _Desk(replay, multi_label=loop.task.multi_label)
+    desk = _Desk(replay, loop.task)
     desk.labelled[:] = True
     fitted = loop.student.fit(desk.lesson(), rng, beat, None)
     figures = _figures(replay, loop, fitted, beat)
@@ -208,8 +208,9 @@ def full_figures(
 class _Desk:
     """What is labelled so far, and what of it is known."""
 
-    def __init__(self, replay: Replay, *, multi_label: bool) -> None:
-        self.replay, self.multi_label = replay, multi_label
+    def __init__(self, replay: Replay, task: Task) -> None:
+        self.replay = replay
+        self.multi_label, self.ordered = task.multi_label, task.ordered
         self.labelled = np.zeros(len(replay.targets), dtype=np.bool_)
         self.known: Bools | None = None  # (n, k) once a pick has asked about one label only
 
@@ -251,6 +252,7 @@ class _Desk:
             known=None if self.known is None else self.known[rows],
             multi_label=self.multi_label,
             label_vectors=replay.label_vectors,
+            ordered=self.ordered,
         )
 
     def _answers(self, rows: NDArray[np.int64]) -> Floats:

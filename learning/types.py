@@ -175,6 +175,7 @@ class TrainingData:
     label_vectors: (k, d) what the labels are called, by the encoder of the items; a row of zeros
         where that is not known. None without encodings, or where labels have no meaning in words.
     label_texts: k strings that say the same in words, "" where nothing is known.
+    ordered: the labels are grades of a scale, the lowest in column 0.
     """
 
     targets: Floats
@@ -186,6 +187,7 @@ class TrainingData:
     multi_label: bool = False
     label_vectors: Floats | None = None
     label_texts: tuple[str, ...] | None = None
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
@@ -271,6 +273,7 @@ class TrainingData:
             multi_label=self.multi_label,
             label_vectors=self.label_vectors,
             label_texts=self.label_texts,
+            ordered=self.ordered,
         )
 
 

@@ -19,8 +19,9 @@ from learning.types import Floats, Report, TrainingData, require, row_blocks
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Softmax or one-vs-rest regression on frozen encodings, warm-started, its weights drawn to what
-    the labels are called. Source: Cox 1958; Chang et al. 2008 (the prior); L-BFGS, Nocedal 1980.
+    """Softmax, ordinal or one-vs-rest regression on frozen encodings, warm-started, its weights drawn to
+    what the labels are called. Source: Cox 1958; Chang et al. 2008 (the prior); L-BFGS, Nocedal 1980;
+    grades (`TrainingData.ordered`): Goodman 1979, see `regression.graded`.
 
     strength: C, the weight of the labels against the L2 penalty; larger trusts labels more. None
         chooses it, with a temperature for the probabilities, on held-out rows.

@@ -13,6 +13,7 @@ from learning.types import FAINT, TrainingData
 if TYPE_CHECKING:
     from learning.students.head import FittedHead
 
+GRADED = 0.5  # of what weights of grades may vary, the share along the scale
 FREE_BIAS = np.float32(1e-3)  # the bias is all but unpenalised; a label never seen stays finite
 LOG_FAINT = np.float32(np.log(FAINT))
 
@@ -24,6 +25,7 @@ class Problem:
     younger: (n, k) where a label was added after the answer: FAINT of a no; None where none was.
     named: (d, k) what the labels are called, less their mean; None where that is not told.
     centre: (d, k) the map that the penalty pulls towards; None for zero.
+    stiffness: (k, k) what the penalty weighs products of two labels' weights by; None for the identity.
     present: (k,) what a present label counts beside an absent one, with several labels; None for 1.
     """
 
@@ -36,6 +38,7 @@ class Problem:
     younger: NDArray[np.bool_] | None = None
     named: NDArray[np.float32] | None = None
     centre: NDArray[np.float32] | None = None
+    stiffness: NDArray[np.float32] | None = None
     present: NDArray[np.float32] | None = None
 
     @classmethod
@@ -57,6 +60,7 @@ class Problem:
             multi_label=data.multi_label,
             younger=data.younger,
             named=_named(data, active),
+            stiffness=graded(data.labels) if data.ordered and data.labels > 2 else None,
         )
         return plain._balanced(label_weights(data)) if balanced else plain
 
@@ -127,9 +131,10 @@ class Problem:
         gradient = np.empty_like(table)
         np.matmul(self.x.T, error, out=gradient[:-1])
         away = weights if self.centre is None else weights - self.centre
-        gradient[:-1] += away
+        pull = away if self.stiffness is None else away @ self.stiffness
+        gradient[:-1] += pull
         gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
-        penalty = 0.5 * (_square(away) + float(FREE_BIAS) * _square(bias))
+        penalty = 0.5 * (_product(away, pull) + float(FREE_BIAS) * _product(bias, bias))
         return float((cost * scale).sum(dtype=np.float64)) + penalty, gradient.ravel()
 
     def _softmax(
@@ -195,9 +200,22 @@ def _named(data: TrainingData, active: NDArray[np.bool_]) -> NDArray[np.float32]
     return np.ascontiguousarray(centred.T)
 
 
-def _square(values: NDArray[np.float32]) -> float:
-    flat = values.ravel()
-    return float(flat @ flat)
+def graded(grades: int, share: float = GRADED) -> NDArray[np.float32]:
+    """(k, k) stiffness under which weights most easily grow evenly from the lowest grade to the highest.
+
+    It is the inverse of a covariance of trace k, of which `share` (0 … below 1) lies along the scale: at 0
+    grades are mere labels, near 1 the head is the adjacent-categories model, whose weights are those of
+    one line times the grade. Source: Goodman 1979; Anderson 1984.
+    """
+    steps = np.arange(grades) - (grades - 1) / 2
+    line = np.outer(steps, steps) / (steps @ steps)  # (k, k), a projection
+    others = 1 - share
+    along = 1 / (others + share * grades) - 1 / others
+    return np.asarray(np.eye(grades) / others + along * line, dtype=np.float32)
+
+
+def _product(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one.ravel() @ other.ravel())
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -140,6 +140,7 @@ class _Work:
             targets=self.targets,
             encodings=np.asarray(vectors, dtype=np.float32),
             multi_label=self.project.multi_label,
+            ordered=self.task.ordered,
         )
         rest = 100 - ENCODING_SHARE
 

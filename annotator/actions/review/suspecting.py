@@ -195,6 +195,7 @@ def gather(
             encodings=np.asarray(rows, dtype=np.float32),
             known=task.known(len(population.items), columns),
             multi_label=project.multi_label,
+            ordered=task.ordered,
         ),
         rng,
         groups=population.groups,

@@ -158,6 +158,7 @@ class _Exam:
             known=np.stack([labels[number].known for number in taken]),
             multi_label=self.multi_label,
             label_vectors=self.label_vectors,
+            ordered=self.task.ordered,
         )
         try:
             fitted = STUDENTS["head"]().fit(

@@ -144,6 +144,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             multi_label=project.multi_label,
             label_vectors=naming.of(project, encoding, columns),
             label_texts=naming.texts_of(project, columns) if texts else None,
+            ordered=project.task.ordered,
         ),
         columns=columns,
         audited=audited,

@@ -41,6 +41,9 @@ class TestNaming:
             )
         lesson = lessons.gather(project, matrix)
         np.testing.assert_array_equal(lesson.data.label_vectors, vectors)
+        assert not lesson.data.ordered
+        project.task_type = "rating"
+        assert lessons.gather(project, matrix).data.ordered, "grades are taught as grades"
 
     def test_a_label_that_changed_waits_for_its_vector_and_training_asks_for_it(self, pool):
         project, _, matrix = pool
