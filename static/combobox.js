@@ -15,7 +15,7 @@ function stateOf(combo) {
     boxes += 1;
     listOf(combo).id ||= `combo-${boxes}`;
     fieldOf(combo).setAttribute("aria-controls", listOf(combo).id);
-    states.set(combo, { finder: new Finder(combo.dataset.combo), labels: [], cursor: 0, finding: null });
+    states.set(combo, { finder: new Finder(combo.dataset.combo, combo.dataset.archived === undefined ? "" : "&archived=1"), labels: [], cursor: 0, finding: null });
   }
   return states.get(combo);
 }

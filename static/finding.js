@@ -2,10 +2,12 @@
 
 export class Finder {
   #url;
+  #also;
   #request = null;
 
-  constructor(url) {
+  constructor(url, also = "") {
     this.#url = url;
+    this.#also = also;
   }
 
   /** Let no answer come that is not there yet. */
@@ -18,7 +20,7 @@ export class Finder {
     this.#request?.abort();
     const request = (this.#request = new AbortController());
     try {
-      const answer = await fetch(`${this.#url}?q=${encodeURIComponent(typed)}`, { signal: request.signal });
+      const answer = await fetch(`${this.#url}?q=${encodeURIComponent(typed)}${this.#also}`, { signal: request.signal });
       if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
       const found = await answer.json();
       return request.signal.aborted ? null : found;

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from annotator.actions.verdicts import skills
 from annotator.models import Annotator, Can, ConsensusFit, Label, Project, Skill
+from annotator.web import estimates
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
 
@@ -49,8 +50,8 @@ def agreement(request: HttpRequest, project_id: int) -> HttpResponse:
         "figures": figures,
         "measure": MEASURES.get(figures.get("distance", "")),
         "over_time": _over_time(figures),
-        "labels": _parted(_labels(project, figures)),
-        "pairs": _parted(_pairs(project, figures)),
+        "labels": estimates.listed(_labels(project, figures), FIRST),
+        "pairs": estimates.listed(_pairs(project, figures), FIRST),
         "skills": _skills(project),
         "fewest": skills.FEWEST,
         "method": project.get_consensus_display().partition(":")[0],
@@ -58,10 +59,6 @@ def agreement(request: HttpRequest, project_id: int) -> HttpResponse:
         "may_manage": allowed(project, Can.MANAGE),
     }
     return page(request, "people/agreement.html", project, "annotators", context)
-
-
-def _parted(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {"first": rows[:FIRST], "rest": rows[FIRST:]}
 
 
 def _over_time(figures: dict[str, Any]) -> Curve | None:
@@ -88,7 +85,8 @@ def _over_time(figures: dict[str, Any]) -> Curve | None:
 
 def _labels(project: Project, figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The labels on which voices agree least first; those without a figure last."""
-    known = {label.pk: label for label in Label.objects.filter(project=project)}
+    told = [each["id"] for each in figures.get("labels", ())]
+    known = Label.objects.filter(project=project).in_bulk(told)
     found = [each | {"label": known[each["id"]]} for each in figures.get("labels", ())]
     return sorted(found, key=lambda each: (each["value"] is None, each["value"]))
 

@@ -21,9 +21,15 @@ _LATEST = 50
 @require_GET
 @login_required
 def find(request: HttpRequest, project_id: int) -> JsonResponse:
-    """The labels that fit what is typed (`q`) best, as JSON: what is drawn of them differs by page."""
+    """The labels that fit what is typed (`q`) best, as JSON: what is drawn of them differs by page.
+
+    With `archived` those that fit and are used no more come after them.
+    """
     project = project_for(request, project_id, Can.OPEN)
-    found = finding.find_labels(project, request.GET.get("q", ""), finding.FOUND_AT_MOST + 1)
+    typed, most = request.GET.get("q", ""), finding.FOUND_AT_MOST + 1
+    found = finding.find_labels(project, typed, most)
+    if request.GET.get("archived"):
+        found += finding.find_archived(project, typed, most - len(found))
     views = [_wide_view(project, each) for each in found[: finding.FOUND_AT_MOST]]
     answer = JsonResponse({"labels": views, "more": len(found) > finding.FOUND_AT_MOST})
     answer["Cache-Control"] = "no-store"
@@ -118,11 +124,16 @@ def _view(project: Project, label: Label) -> dict[str, Any]:
 
 def _wide_view(project: Project, label: Label) -> dict[str, Any]:
     """One label of many: its number is its place in the schema, which others do not change."""
-    return _view(project, label) | {
-        "key": _own_key(label, label.position, few=False),
-        "digit": "",
-        "side": "",
-    }
+    told = {"description": "archived"} if label.archived_at is not None else {}
+    return (
+        _view(project, label)
+        | told
+        | {
+            "key": _own_key(label, label.position, few=False),
+            "digit": "",
+            "side": "",
+        }
+    )
 
 
 def _whole_name(label: Label, *, nested: bool) -> str:

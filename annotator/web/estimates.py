@@ -11,6 +11,8 @@ from annotator.web.charts import Point, Series
 
 # Rows before the rest goes behind a disclosure.
 FIRST = 8
+# Rows in all that a page brings; of very many labels the API tells the others.
+MOST = 100
 # Bars that end below this share need a digit behind the point.
 FINE = 0.3
 
@@ -93,19 +95,18 @@ class LabelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """Rows, of which the later ones wait behind a disclosure."""
+    """Rows, of which the later ones wait behind a disclosure, and `unlisted` ones stay away."""
 
     first: list[Any]
     rest: list[Any]
+    unlisted: int = 0
 
 
 def listed(rows: list[Any], most: int = FIRST) -> Listed:
     """All at once when only a few would wait."""
-    return (
-        Listed(first=rows, rest=[])
-        if len(rows) <= most + 3
-        else Listed(first=rows[:most], rest=rows[most:])
-    )
+    if len(rows) <= most + 3:
+        return Listed(first=rows, rest=[])
+    return Listed(first=rows[:most], rest=rows[most:MOST], unlisted=max(len(rows) - MOST, 0))
 
 
 def _share(kept: dict[str, Any], scale: float = 1.0) -> Share:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from django.db import connection
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Fewer shared items than this say nothing about a voice.
 FEWEST = 5
 
-_AGREEMENT = """
+_AGREEMENT: LiteralString = f"""
 SELECT a.annotator_id, count(*),
        count(*) FILTER (WHERE a.labels @> v.labels AND v.labels @> a.labels
                           AND (v.value IS NULL OR a.value - 'shown' = v.value))
@@ -27,8 +27,9 @@ JOIN annotator_verdict v ON v.item_id = a.item_id AND v.state = 'decided'
     AND (v.voices > 1 OR voice.kind = 'teacher')
 WHERE v.project_id = %s AND a.kind = 'answer' AND a.question_id IS NULL
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+  AND {marking.NOT_DOUBTED_ALONE}
 GROUP BY a.annotator_id
-"""
+"""  # noqa: S608 - of our own text
 
 
 @dataclass(frozen=True, kw_only=True)

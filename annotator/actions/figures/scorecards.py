@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import connection
 
 from annotator.actions.figures import marking
+from annotator.actions.projects import finding
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import identity, lending
 from annotator.models import Annotator, AnnotatorKind, Part, Project, Stream, Teacher, Verdict
@@ -170,9 +171,17 @@ class Drawn:
 
     @cached_property
     def columns(self) -> Columns:
-        from annotator.actions.projects.schema import columns_of
+        """The live labels; of more than a page lists, those that somebody named here."""
+        from learning.tasks import Columns
 
-        return columns_of(self.project)
+        labels = self.project.live_labels()
+        if finding.is_wide(self.project):
+            meant = [
+                *(word.labels for word in self.words),
+                *(m.labels for m in self.decided.values()),
+            ]
+            labels = labels.filter(pk__in=frozenset().union(*meant))
+        return Columns(label_ids=tuple(labels.order_by("column").values_list("pk", flat=True)))
 
     def of(self, voice: Annotator, teacher: Taught | None = None) -> Score:
         """A voice's score. A teacher's answers under other settings are counted apart, and items
@@ -222,7 +231,7 @@ class Drawn:
 
     @cached_property
     def _live(self) -> frozenset[int]:
-        return frozenset(self.columns.label_ids) - self.columns.archived
+        return frozenset(self.columns.label_ids)
 
     @cached_property
     def _others(self) -> dict[int, People]:
@@ -247,7 +256,6 @@ class Drawn:
         return [
             LabelScore(label=label, recall=recalls[column], precision=precisions[column])
             for column, label in enumerate(self.columns.label_ids)
-            if self.columns.active[column]
         ]
 
 
@@ -289,10 +297,10 @@ def score(project: Project, voice: Annotator) -> Score:
 
 def taught(project: Project) -> dict[int, Taught]:
     """By voice, of the project's teachers as they are set up now; none while there are no labels."""
-    if not project.live_labels().exists():
+    rows = list(Teacher.objects.filter(project=project).select_related("endpoint"))
+    if not rows or not project.live_labels().exists():
         return {}
     schema = lending.schema_of(project)
-    rows = Teacher.objects.filter(project=project).select_related("endpoint")
     return {
         row.voice_id: Taught(
             fingerprint=identity.fingerprint(row, row.params, schema),

@@ -63,6 +63,14 @@ def find_labels(project: Project, typed: str, most: int = FOUND_AT_MOST) -> list
     return _read([*list(found)[: most - len(numbered)], *numbered])
 
 
+def find_archived(project: Project, typed: str, most: int) -> list[Label]:
+    """The labels that are used no more and have what is typed in their name, by name."""
+    archived = Label.objects.filter(project=project, archived_at__isnull=False)
+    wanted = typed[:LONGEST_SEARCH].replace("\0", " ").strip()
+    fits = archived.filter(name__icontains=wanted).select_related("parent")
+    return list(fits.order_by("name", "pk")[:most])
+
+
 def _numbered(project: Project, wanted: str) -> set[int]:
     """The label whose place in the schema is the number typed, if it is one."""
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 9):

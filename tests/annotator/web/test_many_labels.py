@@ -39,6 +39,14 @@ def test_the_search_answers_with_a_few_labels_and_says_that_there_are_more(lea, 
     assert not answer["more"]
 
 
+def test_a_search_finds_archived_labels_only_where_they_are_asked_for(lea, wide):
+    schema.archive_label(wide.labels.get(name="Reason 77"))
+    found = f"/projects/{wide.pk}/labels/find?q=reason+77"
+    assert lea.get(found).json()["labels"] == []
+    (label,) = lea.get(f"{found}&archived=1").json()["labels"]
+    assert (label["name"], label["description"]) == ("Reason 77", "archived")
+
+
 def test_strangers_find_no_labels(client, cast, wide):
     client.force_login(cast.cleo)
     assert client.get(f"/projects/{wide.pk}/labels/find?q=reason").status_code == 404

@@ -5,7 +5,8 @@ from django.test import Client
 
 from annotator.actions.desk import assigning
 from annotator.actions.projects import people
-from annotator.models import Assignment, Invitation, Membership, Role, User
+from annotator.models import Annotator, Assignment, Flag, Invitation, Membership, Role, User
+from annotator.web import scores
 from tests.annotator.web.helpers import say
 from tests.factories import PASSWORD, make_project
 
@@ -171,6 +172,17 @@ def test_scorecards_tell_answers_and_agreement(lea, cast, project):
     assert (card["speed"].answers, other["speed"].answers) == (6, 6)
     assert (card["agreement"].same, card["agreement"].shared) == (5, 5)
     assert card["agreement"].low < 1.0
+
+
+def test_a_file_is_not_judged_by_the_items_that_looked_wrong(lea, cast, project):
+    file = Annotator.objects.create(project=project, kind="import", name="old.csv", weight=0.5)
+    ben = assigning.voice_of(project, cast.ben)
+    for item in project.items.order_by("number")[:2]:
+        say(project, file, item, "Billing", stream="import")
+        say(project, ben, item, "Login", stream="review")
+    assert scores.agreement(project).get(file.pk) is None
+    Flag.objects.create(project=project, item=item, kind="random", labels=[], rank=0)
+    assert scores.agreement(project)[file.pk].shared == 1
 
 
 def test_scorecards_are_not_for_annotators(sign_in, cast, project):
