@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator import jobs
@@ -60,6 +61,8 @@ QUICK = (
 # Work whose steps are items; of the steps of any other only the share means something to a person.
 OF_ITEMS = ("encode", "index", "adapt", "bulk", "switch", "teach", "teach-local", "export")
 SHOWN = 8
+# What of a job is seen in the list.
+SEEN = ("pk", "state", "done", "total", "message", "error", "cancel_requested")
 # Pages that list jobs of some kinds only, by the name in the address.
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(NAMES),
@@ -102,15 +105,22 @@ def context_for(project: Project, group: str) -> dict[str, Any]:
 
 
 def _row(job: Job) -> dict[str, Any]:
+    waiting = job.state == JobState.QUEUED or _was_left(job)
     return {
         "job": job,
         "name": NAMES.get(job.kind, job.kind),
         "live": not job.is_over,
-        "waiting": job.state == JobState.QUEUED,
+        "waiting": waiting,
         "so_far": _so_far(job),
-        "seconds_left": job.seconds_left if job.state == JobState.RUNNING else None,
+        "seconds_left": None if waiting or job.is_over else job.seconds_left,
         "tone": {"done": "success", "failed": "danger", "cancelled": "warn"}.get(job.state, ""),
     }
+
+
+def _was_left(job: Job) -> bool:
+    """Whether its worker died: the next free one takes it up, and until then nobody is at work."""
+    lease = job.lease_until
+    return job.state == JobState.RUNNING and lease is not None and lease < timezone.now()
 
 
 def _so_far(job: Job) -> str:
@@ -143,8 +153,8 @@ def poll(request: HttpRequest, project_id: int, group: str) -> HttpResponse:
 def _tag(context: dict[str, Any]) -> str:
     """Names what the list shows; the page itself differs each time by its form token."""
     seen = [
-        (job.pk, job.state, job.done, job.total, job.message, job.error, job.cancel_requested)
-        for job in (row["job"] for row in context["job_rows"])
+        (row["waiting"], *(getattr(row["job"], name) for name in SEEN))
+        for row in context["job_rows"]
     ]
     shown = repr((seen, context["may_cancel"])).encode()
     return f'"{hashlib.blake2b(shown, digest_size=12).hexdigest()}"'

@@ -9,11 +9,23 @@ from django.db.models import Count, Q
 
 from annotator.actions.projects import finding
 from annotator.actions.queue import auditing
-from annotator.models import EstimateSource, Item, Label, Part, Project, StudentVersion
+from annotator.models import (
+    EstimateSource,
+    Item,
+    Job,
+    Label,
+    Part,
+    Project,
+    StudentVersion,
+    Verdict,
+    VerdictState,
+)
 from annotator.web.charts import Bar, Point, Series, bars
 
 # Wider than this, an interval is too wide to decide anything on.
 WIDE = 0.2
+# Below two labels there is nothing to tell apart.
+FEWEST_TO_LEARN_FROM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,13 +181,20 @@ def learning_series(project: Project) -> list[Series]:
     ]
 
 
-def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
-    """The state of the project in sentences that stand by themselves in an e-mail."""
+def summary(
+    project: Project, fill: list[AuditPart], decided: int, *, is_coming: bool = False
+) -> str:
+    """The state of the project in sentences that stand by themselves in an e-mail.
+
+    is_coming: the first student is on its way.
+    """
     what = "a label" if project.task.has_labels else "an answer"
     done = f"{decided:,} of {project.present_count:,} items have {what}"
     student = project.current_student
     if not project.task.students:
         return f"{project.name}: {done}."
+    if student is None and is_coming:
+        return f"{project.name}: {done}. The first student is on its way: it is trained as soon as the items are encoded."
     if student is None:
         return (
             f"{project.name}: {done}. There is no student yet; the first one is trained once two "
@@ -206,6 +225,16 @@ def summary(project: Project, fill: list[AuditPart], decided: int) -> str:
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
         f"{_when_honest(project, fill)}"
     )
+
+
+def student_is_coming(project: Project) -> bool:
+    """Whether work is under way that ends in the first student: there are labels to learn from."""
+    if project.current_student_id is not None:
+        return False
+    if not Job.objects.live().filter(project=project, kind__in=("encode", "train")).exists():
+        return False
+    decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED)
+    return len(decided[:FEWEST_TO_LEARN_FROM]) == FEWEST_TO_LEARN_FROM
 
 
 def too_small(fill: list[AuditPart]) -> bool:

@@ -31,6 +31,7 @@ def progress(request: HttpRequest, project_id: int) -> HttpResponse:
 
 def _context(project: Project) -> dict[str, Any]:
     decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED).count()
+    is_coming = measures.student_is_coming(project)
     fill = measures.audit_fill(project)
     speeds = measures.speeds(project)
     sheet = estimating.shown_sheet(project)
@@ -41,10 +42,11 @@ def _context(project: Project) -> dict[str, Any]:
         series = [*estimates.curve_series(measured), *series[1:]]
     return {
         "decided": decided,
+        "is_coming": is_coming,
         "left": max(project.present_count - decided, 0),
         "summary": advising.sentence(project, measured)
         if measured
-        else measures.summary(project, fill, decided),
+        else measures.summary(project, fill, decided, is_coming=is_coming),
         "curve": curve(
             series,
             description=f"Learning curve of {project.name}: {_quality(project)} by labelled items",

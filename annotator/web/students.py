@@ -16,7 +16,7 @@ from annotator.actions.students import leaving, promoting, teaching
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
-from annotator.web import jobs, promotions, sets
+from annotator.web import jobs, measures, promotions, sets
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
 
@@ -35,6 +35,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
     context = {
         "versions": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "current": project.current_student,
+        "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
         **promotions.context(project),

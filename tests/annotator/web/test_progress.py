@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.desk import assigning, labeling
@@ -146,6 +147,22 @@ def test_work_is_told_in_items_where_its_steps_are_items_and_in_percent_elsewher
         Job.objects.filter(pk=job.pk).update(state="done")
 
 
+def test_work_whose_worker_died_is_said_to_wait(lea, project):
+    job = jobs.enqueue("encode", project=project)
+    gone = timezone.now() - timezone.timedelta(minutes=5)
+    Job.objects.filter(pk=job.pk).update(state="running", done=5, total=9, lease_until=gone)
+    text = lea.get(url(project, "jobs/all")).content.decode()
+    assert "waits for a worker" in text
+    assert "5 of 9" not in text
+
+
+def test_a_student_that_waits_for_the_encoding_is_said_to_be_on_its_way(lea, project, cast):
+    answer_all(project, assigning.voice_of(project, cast.ana))
+    jobs.enqueue("encode", project=project)
+    for page in ("progress", "students"):
+        assert "The first student is on its way" in lea.get(url(project, page)).content.decode()
+
+
 def test_a_manager_cancels_a_job_and_a_reviewer_only_their_own(client, lea, project, cast):
     job = jobs.enqueue("encode", project=project)
     client.force_login(cast.ben, backend="allauth.account.auth_backends.AuthenticationBackend")
@@ -169,5 +186,5 @@ def test_the_number_of_queries_does_not_grow(lea, project, cast, django_assert_m
     for number in range(1, 8):
         student(project, number)
         jobs.enqueue("encode", project=project)
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(21):
         lea.get(url(project))
