@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.boxes import SAME, Box, iou
+from learning.boxes import SAME, Box, overlaps
 from learning.consensus import ConsensusMethod
 from learning.consensus.presence import Presence
 from learning.consensus.skills import Skills
@@ -50,20 +50,23 @@ def candidates_of(answers: Sequence[BoxAnswer], least: float = SAME) -> list[Mar
     The most alike are joined first, equal labels before others.
     """
     marks = [(place, box) for place, answer in enumerate(answers) for box in answer.boxes]
+    boxes = [box for _, box in marks]
     groups: list[Marks] = [{place: box} for place, box in marks]
-    home = list(range(len(groups)))
+    members = [[at] for at in range(len(marks))]
+    home = list(range(len(marks)))
     alike = sorted(
-        (a.label != b.label, -share, at, to)
-        for at, (voice, a) in enumerate(marks)
-        for to, (other, b) in enumerate(marks[:at])
-        if voice != other and (share := iou(a, b)) >= least
+        (boxes[at].label != boxes[to].label, -share, at, to)
+        for at, to, share in overlaps(boxes, boxes, least)
+        if to < at and marks[at][0] != marks[to][0]
     )
     for _, _, at, to in alike:
         one, other = home[at], home[to]
         if one == other or groups[one].keys() & groups[other].keys():
             continue
-        groups[one] = groups[one] | groups[other]
-        home = [one if place == other else place for place in home]
+        groups[one] |= groups[other]
+        members[one] += members[other]
+        for place in members[other]:
+            home[place] = one
     return [groups[place] for place in sorted(set(home))]
 
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.boxes import Box, boxes_of, f1, iou, metrics, value_of
+from learning.boxes import Box, boxes_of, f1, iou, metrics, overlaps, value_of
 from learning.consensus import CONSENSUS
+from learning.consensus.box_candidates import BoxAnswer, candidates_of
 from learning.errors import ShapeError
 from learning.tasks import Content
 from learning.tasks.boxes import Boxes
@@ -36,6 +37,28 @@ def test_overlap_is_a_share_that_does_not_depend_on_the_order(a, b):
     assert iou(a, a) == 1
     assert 0 <= iou(a, b) <= 1 + 1e-9
     assert iou(a, b) == pytest.approx(iou(b, a))
+
+
+@given(st.lists(boxes, max_size=90), st.lists(boxes, max_size=9), st.floats(0.05, 1))
+def test_all_that_overlap_are_found_and_no_others(a, b, least):
+    wanted = {(i, j): iou(x, y) for i, x in enumerate(a) for j, y in enumerate(b)}
+    found = {(at, to): share for at, to, share in overlaps(a, b, least)}
+    clear = {pair for pair, share in wanted.items() if abs(share - least) > 1e-9}
+    assert found.keys() & clear == {pair for pair in clear if wanted[pair] >= least}
+    assert all(share == pytest.approx(wanted[pair]) for pair, share in found.items())
+
+
+def test_a_thousand_boxes_of_five_voices_are_grouped_by_what_they_mark():
+    base = [Box(x / 40, y / 25, 0.02, 0.03, 1) for x in range(40) for y in range(25)]
+    moved = [
+        BoxAnswer(annotator=voice, boxes=[box._replace(x=box.x + 0.001 * voice) for box in base])
+        for voice in range(5)
+    ]
+    groups = candidates_of(
+        moved
+    )  # all pairs one by one, or each join over all marks, takes minutes
+    assert len(groups) == 1_000
+    assert all(len(marks) == 5 for marks in groups)
 
 
 @given(st.lists(boxes, max_size=5), st.lists(boxes, max_size=5))

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from annotator.actions.projects import codebook, paths
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Label, Project, User
+from annotator.models import ItemKind, Label, Project, User
 from annotator.models.statements import run_prepared
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ COLOURS = 12
 LABELS = "labels"
 LONGEST_NAME = Label.LONGEST_NAME
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
+# Letters that the desk itself uses where answers are boxes, or items two texts.
+BOX_KEYS, PAIR_KEYS = frozenset("n"), frozenset("d")
 DIGITS = frozenset("0123456789")
 _KEEP_ORDER = "These labels keep their order: the answers given so far rely on it."
 
@@ -122,6 +124,7 @@ def add_labels(
         names = {label.name.casefold() for label in known if label.archived_at is None}
         keys = {label.key for label in known}
         hotkeys = {label.hotkey for label in known if label.archived_at is None}
+        hotkeys |= _desk_keys(project)
         column = max((label.column for label in known), default=-1) + 1
         position = max((label.position for label in known), default=-1) + 1
         fresh: list[Label] = []
@@ -190,6 +193,12 @@ def _free_hotkey(taken: set[str]) -> str:
     return next((key for key in HOTKEYS if key not in taken), "")
 
 
+def _desk_keys(project: Project) -> frozenset[str]:
+    """Keys that no label can have, since they do something else on the label page."""
+    of_boxes = BOX_KEYS if project.shape == "boxes" else frozenset()
+    return of_boxes | (PAIR_KEYS if project.item_kind == ItemKind.PAIR else frozenset())
+
+
 def change_label(
     label: Label,
     *,
@@ -211,6 +220,8 @@ def change_label(
     nested = label.project.task.nested
     wanted = paths.renamed(label, name) if nested else name
     label.name = _checked_name(wanted, {other.name.casefold() for other in others})
+    if hotkey != label.hotkey and hotkey in _desk_keys(label.project):
+        raise ConflictError(f"The label page itself uses the key “{hotkey}”.", field="hotkey")
     if hotkey and others.filter(hotkey=hotkey).exists():
         raise ConflictError(f"The key “{hotkey}” belongs to another label.", field="hotkey")
     label.description, label.hotkey = description.strip(), hotkey[:1]

@@ -11,12 +11,13 @@ from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.imports import importing
 from annotator.actions.imports.importing import look
-from annotator.actions.projects import starting
+from annotator.actions.projects import schema, starting
 from annotator.actions.verdicts import agreeing, settling
-from annotator.errors import InvalidError
+from annotator.errors import ConflictError, InvalidError
 from annotator.models import BatchState, Project
 from tests.annotator.actions.test_importing import run
 from tests.annotator.formats.test_images import packed, picture
+from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,15 @@ def exported(project, format):
     run(snapshot.job)
     snapshot.refresh_from_db()
     return exporting.path_of(snapshot).read_bytes()
+
+
+def test_no_label_has_the_key_that_makes_a_box(cast):
+    project = make_project(cast, labels=(), task_type="boxes", item_kind="image")
+    labels = schema.add_labels(project, [(f"Label {n}", "", "", "") for n in range(29)])
+    assert "n" not in {label.hotkey for label in labels}
+    assert sum(bool(label.hotkey) for label in labels) == len(schema.HOTKEYS) - 1
+    with pytest.raises(ConflictError, match="page itself uses"):
+        schema.change_label(labels[0], name="Cat", description="", hotkey="n")
 
 
 def test_a_zip_of_images_becomes_boxes_in_pixels(cast):
