@@ -131,7 +131,9 @@ class Problem:
         gradient = np.empty_like(table)
         np.matmul(self.x.T, error, out=gradient[:-1])
         away = weights if self.centre is None else weights - self.centre
-        pull = away if self.stiffness is None else away @ self.stiffness
+        pull: NDArray[np.float32] = away
+        if self.stiffness is not None:
+            pull = np.matmul(away, self.stiffness)
         gradient[:-1] += pull
         gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
         penalty = 0.5 * (_product(away, pull) + float(FREE_BIAS) * _product(bias, bias))

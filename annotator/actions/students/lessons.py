@@ -113,7 +113,6 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
     """
     import numpy as np
 
-    from learning.encoders import pair
     from learning.types import TrainingData
 
     position = sealed_position(project)
@@ -124,10 +123,6 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
     used = (learnt.targets > 0).any(axis=0).sum()
     if len(learnt.numbers) < 2 or used < (1 if project.multi_label else 2):
         return None
-    contents: list[str] | None = None
-    if texts:
-        items = Item.objects.filter(project=project, number__in=learnt.numbers.tolist())
-        contents = [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
     groups = [int.from_bytes(bytes(row[4])[:7]) for row in learnt.rows]
     return Lesson(
         numbers=learnt.numbers,
@@ -137,7 +132,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         data=TrainingData(
             targets=learnt.targets,
             encodings=np.asarray(open_matrix(encoding).view()[learnt.numbers], dtype=np.float32),
-            texts=contents,
+            texts=_texts(project, learnt.numbers.tolist()) if texts else None,
             weights=learnt.weights,
             known=learnt.known,
             younger=learnt.younger if learnt.younger.any() else None,
@@ -152,6 +147,14 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         answers=sum(row[3] for row in learnt.rows),
         position=position,
     )
+
+
+def _texts(project: Project, numbers: list[int]) -> list[str]:
+    """What students of texts read of these items, in the order of the numbers."""
+    from learning.encoders import pair
+
+    items = Item.objects.filter(project=project, number__in=numbers).order_by("number")
+    return [pair(a, b) for a, b in items.values_list("text", "text_b")]
 
 
 def read(project: Project, below: int, columns: Columns) -> Learnt:
