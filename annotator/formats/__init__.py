@@ -25,6 +25,7 @@ FORMATS: Registry[Reader] = Registry(
         "boxes": Entry(
             "Zip of images with labels or boxes", "annotator.formats.boxed_images:BoxedImages"
         ),
+        "marks": Entry("Labels or boxes of images", "annotator.formats.marks:Marks"),
         "label-studio": Entry("Label Studio JSON", "annotator.formats.label_studio:LabelStudio"),
         "doccano": Entry("doccano JSONL", "annotator.formats.doccano:Doccano"),
         "prodigy": Entry("Prodigy JSONL", "annotator.formats.prodigy:Prodigy"),
@@ -37,6 +38,10 @@ FORMATS: Registry[Reader] = Registry(
 )
 # These bring pictures, whose columns are fixed.
 OF_IMAGES = ("images", "boxes")
+# This brings answers to pictures that are items already.
+ON_IMAGES = "marks"
+# In these a file may name pictures; in a project of pictures it does.
+MAY_NAME = ("label-studio", "json", "jsonl", "prodigy", "doccano")
 
 WRITERS: Registry[Writer] = Registry(
     "export format",
@@ -61,7 +66,9 @@ WRITERS: Registry[Writer] = Registry(
 __all__ = [
     "FORMATS",
     "LIMITS",
+    "MAY_NAME",
     "OF_IMAGES",
+    "ON_IMAGES",
     "WRITERS",
     "Field",
     "FormatError",

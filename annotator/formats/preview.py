@@ -7,9 +7,10 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from annotator.formats import FORMATS, OF_IMAGES, Given
+from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES, Given
 from annotator.formats.guessing import Column, columns_of, guess
 from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.marks import IMAGE, SIZE
 from annotator.formats.records import FormatError, Problem, Record, RowError, weight
 from annotator.formats.sniffing import format_of
 from annotator.formats.text import better_encoding
@@ -18,6 +19,8 @@ SAMPLE_ROWS = 2_000
 SAMPLE_IMAGES = 12
 SAMPLE_CHARACTERS = 8_000_000
 SHOWN_PROBLEMS = 20
+# Of a file that names pictures: which one, and what size it has.
+ON_ITEMS = Mapping(id=IMAGE, metadata=SIZE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ def preview(
     columns = columns_of(records)
     if not records and not problems:
         raise FormatError("The file has no rows.")
-    chosen = mapping or guess(columns, records)
+    chosen = mapping or (ON_ITEMS if found == ON_IMAGES else guess(columns, records))
     return Preview(
         format=found,
         columns=columns,

@@ -7,7 +7,7 @@ import unicodedata
 import zipfile
 from typing import Any, BinaryIO
 
-from annotator.formats import argilla, conll, docbin, tokens
+from annotator.formats import argilla, conll, docbin, marks, tokens
 from annotator.formats.boxed_images import is_box_file
 from annotator.formats.dialect import dialect_of
 from annotator.formats.images import check_directory
@@ -113,6 +113,8 @@ def _list_format(body: str) -> str:
 def _lines_format(body: str) -> str:
     line = body.split("\n", 1)[0]
     first = _first_value(line)
+    if marks.looks_so(body, first):
+        return "marks"
     if first is None and len(line) < HEAD_CHARACTERS and _first_value(body) is not None:
         raise FormatError(
             "This JSON file is one object over several lines. A list of objects, or one object on "

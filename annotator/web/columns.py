@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import importing
 from annotator.errors import InvalidError
-from annotator.formats import FORMATS, OF_IMAGES
+from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES
 from annotator.formats.guessing import shown
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
@@ -150,11 +150,15 @@ class Choices:
         """The columns with their roles, for the head of the table."""
         role_of = _roles(self.mapping)
         words = _role_words(self.task_type)
-        kinds = (
+        if self.names_images:
+            words = words | {"id": "Name of the image", "metadata": "Its size"}
+        kinds: tuple[str, ...] = (
             ("image", "label", "id", "metadata", "")
             if self.is_image
             else tuple(role for role in ROLES if role != "image")
         )
+        if self.names_images:
+            kinds = ("id", "metadata", "")
         return [
             {
                 "name": column.name,
@@ -169,6 +173,11 @@ class Choices:
     def is_image(self) -> bool:
         """True for a file of images, whose columns are fixed."""
         return self.found.format in OF_IMAGES
+
+    @property
+    def names_images(self) -> bool:
+        """True for a file that brings answers to images of the project, and no items."""
+        return self.found.format == ON_IMAGES
 
     @property
     def rows(self) -> list[tuple[int, list[tuple[str, str]]]]:

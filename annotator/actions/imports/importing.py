@@ -16,11 +16,12 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.imports import uploads
 from annotator.actions.imports.landing import land
+from annotator.actions.imports.marking import MarkStage
 from annotator.actions.imports.media import sweep_images
 from annotator.actions.imports.staging import LabelBook, Report, Stage, UnknownLabelsError, staging
 from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
-from annotator.formats import FORMATS, OF_IMAGES, FormatError, Problem, Record
+from annotator.formats import FORMATS, MAY_NAME, OF_IMAGES, ON_IMAGES, FormatError, Problem, Record
 from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapped, Mapping, mapped
 from annotator.formats.preview import Preview, preview
@@ -102,6 +103,8 @@ def receive(
     except FormatError as error:
         uploads.remove(stored.name)
         raise InvalidError(str(error), field="file") from error
+    if project.item_kind == ItemKind.IMAGE and found in MAY_NAME:
+        found = ON_IMAGES
     return ImportBatch.objects.create(
         project=project,
         file_name=shown,
@@ -245,7 +248,8 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
     creates = options.new_labels == "create" and not is_closed
     book = LabelBook(project, create=creates)
     report = Report()
-    with staging(project, book) as stage:
+    own = MarkStage if batch.format == ON_IMAGES else Stage
+    with staging(own(project, book)) as stage:
         _read(run, batch, stage, report)
         told = report.to_json() | {"labels": _counted(book)}
         if report.bad_rows and options.bad_rows == "ask":
@@ -371,7 +375,10 @@ def _is_under_way(batch: ImportBatch) -> bool:
 def _check_mapping(project: Project, mapping: Mapping, format: str) -> None:
     """Refuse a mapping that can't make items of the project's kind."""
     kind = project.item_kind
-    if kind == ItemKind.IMAGE:
+    if format == ON_IMAGES:
+        if kind != ItemKind.IMAGE or not mapping.id:
+            raise InvalidError("This file goes to a project that has its images.", field="file")
+    elif kind == ItemKind.IMAGE:
         if format not in OF_IMAGES or not mapping.image:
             raise InvalidError(
                 "This project takes images: upload a zip file of them.", field="image"

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders.encoding import wish_encoding
 from annotator.actions.figures import estimating
+from annotator.actions.imports import marking
 from annotator.actions.imports.indexing import wish_index
 from annotator.actions.imports.staging import Stage
 from annotator.actions.projects import schema
@@ -20,6 +21,7 @@ from annotator.actions.verdicts import settling
 from annotator.models import Annotator, AnnotatorKind, BatchState, ImportBatch, Project
 
 EXAMPLES = 20
+NO_TWINS: dict[str, Any] = {"in_file": 0, "in_project": 0, "kept": False, "examples": []}
 # All import voices of an item together stay below a person's single answer.
 VOTES_WEIGHT = 0.5
 
@@ -125,10 +127,17 @@ def land(run: jobs.Run, batch: ImportBatch, stage: Stage, report: dict[str, Any]
         project = _locked_project(run)
         cursor.execute("ANALYZE staged_item, staged_answer, staged_set")
         first = project.item_count
-        duplicates = _find_twins(cursor, project, keep=batch.options["duplicates"] == "keep")
-        items = _insert_items(cursor, project, batch, first)
+        items, duplicates = 0, NO_TWINS
+        if stage.makes_items:
+            duplicates = _find_twins(cursor, project, keep=batch.options["duplicates"] == "keep")
+            items = _insert_items(cursor, project, batch, first)
+        elif batch.options["labels"] == "truth":
+            marking.close(cursor)
         new_labels = _create_labels(project, stage)
-        answers, suggestions = _insert_labels(cursor, project, batch, stage)
+        annotators = _voices(project, batch, stage)
+        answers, suggestions = _insert_labels(cursor, project, batch, stage, annotators)
+        if not stage.makes_items:
+            report["marked_by"] = [one.pk for one in annotators.values()]
         Project.objects.filter(pk=project.pk).update(item_count=first + items)
         project.item_count = first + items
         landed = Landed(
@@ -209,12 +218,15 @@ def _create_labels(project: Project, stage: Stage) -> list[str]:
 
 
 def _insert_labels(
-    cursor: Any, project: Project, batch: ImportBatch, stage: Stage
+    cursor: Any,
+    project: Project,
+    batch: ImportBatch,
+    stage: Stage,
+    annotators: dict[int, Annotator],
 ) -> tuple[int, int]:
     if not stage.voices:
         return 0, 0
     mode = batch.options["labels"]
-    annotators = _voices(project, batch, stage)
     values = {
         "project": project.pk,
         "numbers": list(range(len(stage.book.ids))),

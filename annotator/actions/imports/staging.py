@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connection
 
@@ -168,7 +168,13 @@ class Report:
 
 
 class Stage:
-    """The temporary tables of one import, filled in batches so that memory stays flat."""
+    """The temporary tables of one import, filled in batches so that memory stays flat.
+
+    columns: of the staged items; makes_items: whether rows become items, or are answers to some.
+    """
+
+    columns: ClassVar[str] = "row, external_id, text, text_b, candidates, image, meta, content_hash"
+    makes_items: ClassVar[bool] = True
 
     def __init__(self, project: Project, book: LabelBook) -> None:
         self.book = book
@@ -189,21 +195,28 @@ class Stage:
         Raises UnknownLabelsError, having taken nothing, for labels that the project lacks, and
         LearningError for marked places that the text does not have.
         """
+        self.answer(item)
+        image = self._stored(item.image) if item.image is not None else ""
+        meta = _JSON.encode(item.meta) if item.meta else "{}"
+        digest = content_hash(item.text, item.text_b, item.image, item.candidates)
+        characters = len(item.text) + len(item.text_b) + len(meta) + sum(map(len, item.candidates))
+        row = (
+            *(item.row, item.external_id, item.text, item.text_b, list(item.candidates)),
+            *(image, meta, digest),
+        )
+        return self.took(row, characters)
+
+    def answer(self, item: Mapped) -> None:
+        """Take the answers to an item; raises as `add` does."""
         words = [(*self._word(one), self._value(one, item)) for one in _last_words(item.given)]
         for numbers, word, value in words:
             self.book.count(numbers)
             self._answers.append((item.row, *word, value))
-        image = self._stored(item.image) if item.image is not None else ""
-        meta = _JSON.encode(item.meta) if item.meta else "{}"
-        digest = content_hash(item.text, item.text_b, item.image, item.candidates)
-        self._items.append(
-            (
-                *(item.row, item.external_id, item.text, item.text_b, list(item.candidates)),
-                *(image, meta, digest),
-            )
-        )
-        self._characters += len(item.text) + len(item.text_b) + len(meta)
-        self._characters += sum(map(len, item.candidates))
+
+    def took(self, row: tuple[Any, ...], characters: int) -> bool:
+        """Keep an item's row, and write a batch when there is enough of it."""
+        self._items.append(row)
+        self._characters += characters
         if len(self._items) < FLUSH_ROWS and self._characters < FLUSH_CHARACTERS:
             return False
         self.flush()
@@ -211,10 +224,7 @@ class Stage:
 
     def flush(self) -> None:
         """Copy what waits into the tables."""
-        _copy(
-            "staged_item (row, external_id, text, text_b, candidates, image, meta, content_hash)",
-            self._items,
-        )
+        _copy(f"staged_item ({self.columns})", self._items)
         _copy("staged_set (id, labels)", self._sets)
         _copy("staged_answer (row, voice, prediction, labels, score, value)", self._answers)
         self._items, self._answers, self._sets, self._characters = [], [], [], 0
@@ -275,14 +285,14 @@ def _last_words(given: tuple[Given, ...]) -> list[Given]:
 
 
 @contextmanager
-def staging(project: Project, book: LabelBook) -> Iterator[Stage]:
+def staging(stage: Stage) -> Iterator[Stage]:
     """Temporary tables for one import, gone at the end whatever happens."""
     with connection.cursor() as cursor:
         cursor.execute(_DROP)  # what an attempt that was cancelled in this session may have left
         cursor.execute("SELECT pg_get_serial_sequence('annotator_item', 'id')")
         cursor.execute(_TABLES.format(ids=cursor.fetchone()[0]))
     try:
-        yield Stage(project, book)
+        yield stage
     finally:
         if not connection.needs_rollback and connection.is_usable():
             with connection.cursor() as cursor:

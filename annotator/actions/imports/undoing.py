@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.figures import estimating
+from annotator.actions.imports import marking
 from annotator.actions.queue import auditing
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
@@ -121,6 +122,8 @@ def _check(batch: ImportBatch) -> None:
 
 def _remove(cursor: Any, project: Project, batch: ImportBatch) -> int:
     values = {"project": project.pk, "batch": batch.pk}
+    if marked_by := batch.report.get("marked_by"):
+        marking.take_back(project, marked_by)
     cursor.execute(_RETRACT, values)
     cursor.execute(_RELEASE, values)
     for table in _EMPTIED:

@@ -9,7 +9,7 @@ from django.db import transaction
 from annotator.actions.imports import importing
 from annotator.actions.projects import projects, schema
 from annotator.errors import ConflictError, InvalidError
-from annotator.formats import FormatError
+from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview, given_in, preview
 from annotator.models import ImportBatch, ItemKind, Project, User
@@ -65,6 +65,9 @@ def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "")
         found = preview(file, file_name)
     except FormatError as error:
         raise InvalidError(str(error), field="file") from error
+    if found.format == ON_IMAGES:
+        told = "The file names images that are not in it. Put both into one zip, or upload it to a project of them."
+        raise InvalidError(told, field="file")
     file.seek(0)
     with transaction.atomic():
         project = projects.create_project(

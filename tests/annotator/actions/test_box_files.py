@@ -9,7 +9,7 @@ import pytest
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
-from annotator.actions.imports import importing
+from annotator.actions.imports import importing, undoing
 from annotator.actions.imports.importing import look
 from annotator.actions.projects import schema, starting
 from annotator.actions.verdicts import agreeing, settling
@@ -157,3 +157,61 @@ def test_boxes_go_out_for_yolo_with_their_images_and_come_back_with_them(cast):
     rows = [json.loads(line) for line in exported(copy, "jsonl").splitlines()]
     by_height = {row["height"]: row["boxes"] for row in rows}
     assert by_height == {40: [box], 41: [], 42: None}
+
+
+def landed(project, data, name, **options):
+    batch = importing.receive(project, BytesIO(data), name=name)
+    assert batch.format == "marks"
+    mapping = look(batch).mapping
+    importing.begin(batch, mapping, importing.Options(bad_rows="skip", **options))
+    batch.refresh_from_db()
+    run(batch.job)
+    batch.refresh_from_db()
+    return batch
+
+
+def coco(*images):
+    """One object with a box of 10 by 10 pixels in each image, (name, width, height)."""
+    return {
+        "images": [{"id": at, "file_name": name, "width": w, "height": h}
+                   for at, (name, w, h) in enumerate(images)],
+        "categories": [{"id": 1, "name": "Cat"}],
+        "annotations": [{"image_id": at, "category_id": 1, "bbox": [0, 0, 10, 10]}
+                        for at in range(len(images))],
+    }  # fmt: skip
+
+
+def test_boxes_may_follow_their_images_and_be_taken_back(cast):
+    pictures = {f"{name}.png": picture(size=(80, at)) for at, name in enumerate("abc", 40)}
+    batch = starting.open_project(cast.lea, BytesIO(packed(**pictures)), file_name="pets.zip")
+    batch = starting.begin(batch, look(batch).mapping, importing.Options(), cast.lea,
+                           task_type="boxes", labels=[("Cat", "")])  # fmt: skip
+    run(batch.job)
+    project = Project.objects.get(pk=batch.project_id)
+    told = coco(("x/a.png", 80, 40), ("b.png", 41, 80), ("lost.png", 80, 40))
+    batch = landed(project, json.dumps(told).encode(), "boxes.json", labels="truth")
+    assert (batch.items_added, batch.report["answers"]) == (0, 1)
+    turned, lost = (message for _, _, message in batch.report["problems"])
+    assert "the image has 80 × 41" in turned
+    assert "no image called lost.png" in lost
+    settling.settle_now(project)
+    rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
+    box = {"label": "Cat", "x": 0, "y": 0, "w": 0.125, "h": 0.25}
+    assert [row["boxes"] for row in rows] == [[box], None, None]
+    items = project.items.order_by("number")
+    assert [item.open for item in items] == [False, True, True]
+    run(undoing.undo_import(batch, cast.lea))
+    settling.settle_now(project)
+    rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
+    assert [row["boxes"] for row in rows] == [None, None, None]
+    assert all(item.open and item.removed_at is None for item in items.all())
+
+
+def test_a_file_that_names_images_alone_makes_no_project_and_no_texts(cast):
+    data = json.dumps(coco(("a.png", 80, 40))).encode()
+    with pytest.raises(InvalidError, match="images that are not in it"):
+        starting.open_project(cast.lea, BytesIO(data), file_name="boxes.json")
+    project = make_project(cast)
+    batch = importing.receive(project, BytesIO(data), name="boxes.json")
+    with pytest.raises(InvalidError, match="has its images"):
+        importing.begin(batch, look(batch).mapping, importing.Options())

@@ -1,0 +1,87 @@
+"""A file that names labels of pictures, or boxes in them, without the pictures: these are in the project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from annotator.formats.box_files import Boxed, names_of, read_boxes
+from annotator.formats.records import LIMITS, FormatError, Limits, Problem, Record, RowError, Rows
+from annotator.formats.text import text_of
+
+# The columns: the picture's name, and its size where boxes are told in pixels.
+IMAGE, SIZE = "image", ("width", "height")
+_COCO = {"images", "annotations", "categories"}
+_COCO_PART = re.compile(r'"(?:images|annotations|categories)"\s*:\s*\[\s*[{\]]')
+_PIXELS = "These boxes are in pixels of a picture whose size is not told; put the file and the images into one zip."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """COCO's or Label Studio's JSON, or JSONL of ours or Prodigy, whose pictures are items already.
+
+    Rows count the pictures that are named. Sources: those of `boxes`.
+    """
+
+    encoding: str = ""
+    limits: Limits = LIMITS
+
+    def read(self, stream: BinaryIO) -> Rows:
+        """Yield a record for every picture that the file names, with what it says of it."""
+        most = self.limits.image_bytes
+        with text_of(stream, self.encoding) as text:
+            told = text.read(most + 1)
+        if len(told) > most:
+            raise FormatError(
+                f"A file of boxes holds {most >> 20} million characters at most; part it by images."
+            )
+        is_one = told.lstrip().startswith("[") or looks_so(told)
+        name = "file.json" if is_one else "file.jsonl"
+        try:
+            for row, boxed in enumerate(read_boxes(name, told, self.limits), 1):
+                yield from _rows(row, boxed)
+        except RowError as error:
+            raise FormatError(error.faults[0][1]) from error
+
+
+def looks_so(head: str, first: Any = None) -> bool:
+    """Say whether a text begins COCO's object; `first` is the value that it begins with, where that is whole."""
+    if isinstance(first, dict):
+        return set(first) >= _COCO
+    return head.lstrip().startswith("{") and _COCO_PART.search(head) is not None
+
+
+def _rows(row: int, boxed: Boxed) -> Iterator[Record | Problem]:
+    faults = [*boxed.faults, *([(IMAGE, _PIXELS)] if boxed.absolute else [])]
+    if faults:
+        yield from RowError(faults).problems(row)
+        return
+    fields: dict[str, Any] = {IMAGE: boxed.image}
+    if boxed.size is not None:
+        fields |= dict(zip(SIZE, boxed.size, strict=True))
+    yield Record(row, fields, boxed.given)
+
+
+class Pictures:
+    """The pictures of a project by what files may call them."""
+
+    def __init__(self, named: Iterable[tuple[int, Iterable[str]]]) -> None:
+        self._by_name: dict[str, set[int]] = {}
+        for number, names in named:
+            for name in filter(None, names):
+                path = PurePosixPath(name)
+                for each in {name, path.name, str(path.with_suffix("")), path.stem}:
+                    self._by_name.setdefault(each, set()).add(number)
+
+    def meant(self, told: str) -> int:
+        """The number of the picture that a file calls so. Raises RowError where it is none, or several."""
+        for name in names_of(told, PurePosixPath()):
+            found = self._by_name.get(name, set())
+            if len(found) == 1:
+                return next(iter(found))
+            if found:
+                raise RowError([(IMAGE, f"{told[:200]} is the name of several images here.")])
+        raise RowError([(IMAGE, f"The project has no image called {told[:200]}.")])
