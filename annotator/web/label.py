@@ -31,6 +31,8 @@ from annotator.web.widgets import WIDGETS
 LONGEST_GLOSSARY = 100
 FACTS = 4
 LONGEST_FACT = 60
+# Dates and long numbers are known without the name of their column.
+DIGITS_OF_A_DATE = 6
 SKIP_REASONS = (
     "I cannot tell",
     "No label fits",
@@ -55,6 +57,7 @@ class Card:
     marks: bool
     image_url: str
     name: str
+    # The name of each is for a pointer and a screen reader; empty where the fact says it.
     facts: list[tuple[str, str]]
     suggestion: str
     label_set: str
@@ -259,7 +262,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         marks=widget is not None and widget.marks,
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
-        facts=[(name, _fact(value)) for name, value in list(item.meta.items())[:FACTS]],
+        facts=[_fact(name, value) for name, value in list(item.meta.items())[:FACTS]],
         suggestion="[]" if blind else json.dumps(assignment.suggestion),
         label_set="" if blind or not assignment.label_set else json.dumps(assignment.label_set),
         labels="" if blind else _named_labels(project, assignment),
@@ -320,9 +323,13 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
     }
 
 
-def _fact(value: object) -> str:
+def _fact(name: str, value: object) -> tuple[str, str]:
+    """The column's name where it goes without saying, and what is shown; a number alone says nothing."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
+    text = text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
+    speaks = any(map(str.isalpha, text)) and not isinstance(value, bool | None)
+    is_date = sum(map(str.isdigit, text)) >= DIGITS_OF_A_DATE
+    return (name, text) if speaks or is_date else ("", f"{name} {text}")
 
 
 def _ids(text: str) -> list[int]:

@@ -66,6 +66,18 @@ class Filter:
         """Only the fields that ask something, as an address or a job keeps them."""
         return {name: value for name, value in asdict(self).items() if value not in {None, "", ()}}
 
+    @property
+    def fields(self) -> list[tuple[str, Any]]:
+        """Names and values of a form that asks the same; chosen items are one field each.
+
+        Templates need it: to them `given.items` is the chosen items.
+        """
+        return [
+            (name, each)
+            for name, value in self.given().items()
+            for each in (value if isinstance(value, tuple) else (value,))
+        ]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:

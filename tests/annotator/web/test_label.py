@@ -42,6 +42,14 @@ def test_the_page_holds_an_item_and_two_ahead(ana, project):
     assert again.content.decode().count('class="item"') == 3
 
 
+def test_a_number_beside_the_item_stands_with_the_name_of_its_column(ana, project):
+    project.items.update(meta={"stars": 2, "split": "dev", "sent": "2026-02-13"})
+    page = ana.get(reverse("label", args=[project.pk])).content.decode()
+    assert "<span>stars 2</span>" in page
+    assert "split: </span>dev</span>" in page
+    assert "sent: </span>2026-02-13</span>" in page
+
+
 def test_an_answer_brings_one_more_item(send, project):
     first, *rest = leases(project)
     label = project.live_labels()[0]
