@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.exports import export_options, exporting
 from annotator.errors import AnnotatorError, NotFoundError
+from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, Project, Snapshot
 from annotator.web import jobs
 from annotator.web.entrance import refuse
@@ -136,9 +137,11 @@ def exports(request: HttpRequest, project_id: int) -> HttpResponse:
             messages.success(request, "The snapshot is being written. This page shows how far.")
             return redirect("exports", project_id=project.pk)
     rows = Snapshot.objects.filter(project=project).select_related("created_by").order_by("-pk")
+    snapshots = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "form": form,
-        "snapshots": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "snapshots": snapshots,
+        "listed": [(each, WRITERS.entry(each.options["format"]).label) for each in snapshots],
         **jobs.context_for(project, "exports"),
     }
     status = 422 if form.errors else 200
@@ -165,7 +168,11 @@ def snapshot(request: HttpRequest, project_id: int, snapshot_id: int) -> HttpRes
     context = {
         "snapshot": found,
         "files": found.manifest.get("files", []),
-        "counts": found.manifest.get("counts", {}),
+        # As lists, for a template takes `items` of a dictionary for its entry of that name.
+        "counts": [
+            (title, list(values.items()))
+            for title, values in found.manifest.get("counts", {}).items()
+        ],
         "manifest": json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True),
     }
     return page(request, "exports/snapshot.html", project, "exports", context)

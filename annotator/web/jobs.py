@@ -55,7 +55,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
-    *("background", "predict"),
+    *("background", "predict", "export"),
     *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
 # Work whose steps are items; of the steps of any other only the share means something to a person.

@@ -64,6 +64,15 @@ def test_a_snapshot_is_made_followed_and_taken_away(lea, labelled):
     assert [json.loads(row)["label"] for row in rows] == ["Billing"] * 4
 
 
+def test_a_label_may_be_called_like_a_part_of_a_template(lea, labelled):
+    labelled.labels.filter(name="Billing").update(name="items")
+    lea.post(url(labelled), FORM)
+    snapshot = Snapshot.objects.get()
+    work(snapshot)
+    page = lea.get(url(labelled, f"exports/{snapshot.pk}")).content
+    assert b"<dt>items</dt><dd>4</dd>" in page
+
+
 def test_the_manifest_is_shown(lea, labelled):
     lea.post(url(labelled), FORM)
     snapshot = Snapshot.objects.get()
