@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from annotator.actions.imports import differing, importing, undoing
 from annotator.actions.projects import starting
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import BatchState, Can, ImportBatch, Project
+from annotator.models import BatchState, Can, ImportBatch, ItemKind, Project
 from annotator.web.columns import Choices
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -38,6 +38,13 @@ class UploadForm(forms.Form):
         "spaCy; a zip of images, in which COCO’s and YOLO’s boxes are read too.",
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
+
+
+# Beside the upload of a project that has images.
+OF_IMAGES_HELP = (
+    "A zip of images, in which COCO’s, YOLO’s and other tools’ labels and boxes are read too; or such a file alone, "
+    "whose answers go to the images that are here."
+)
 
 
 class NewProjectForm(UploadForm):
@@ -72,6 +79,8 @@ def imports(request: HttpRequest, project_id: int) -> HttpResponse:
     """Every file of the project, and one more."""
     project = project_for(request, project_id, Can.MANAGE)
     form = UploadForm(request.POST or None, request.FILES or None)
+    if project.item_kind == ItemKind.IMAGE and project.item_count:
+        form.fields["file"].help_text = OF_IMAGES_HELP
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learning.audit.box_doubts import doubts, score_of
 from learning.boxes import Box, boxes_of, f1, iou, metrics, overlaps, value_of
 from learning.consensus import CONSENSUS
 from learning.consensus.box_candidates import BoxAnswer, candidates_of
@@ -131,3 +132,43 @@ def test_another_label_on_the_same_thing_is_a_tie_for_a_reviewer():
     assert settled([(0.1, 0.1, 0.3, 0.3, 1)], [(0.12, 0.1, 0.3, 0.3, 2)]).tied
     assert settled([(0.1, 0.1, 0.3, 0.3, 1)], []).tied
     assert not settled([], []).tied
+
+
+class TestDoubts:
+    def faults(self, *answers):
+        return [[(one.fault, one.box.label) for one in places] for places in doubts(answers)]
+
+    def test_two_labels_or_two_boxes_on_one_rectangle_and_slivers_are_told(self):
+        cat = Box(0.1, 0.1, 0.4, 0.4, 1)
+        found = self.faults(
+            [cat, cat._replace(x=0.11, label=2)],
+            [cat, cat._replace(x=0.11)],
+            [cat, Box(0.7, 0.1, 0.2, 0.003, 2)],
+            [cat, cat._replace(x=0.3, label=2)],
+            [],
+        )
+        assert found == [[("contradiction", 1)], [("doubled", 1)], [("sliver", 2)], [], []]
+
+    def test_the_nearer_the_rectangles_the_surer_is_the_fault(self):
+        cat = Box(0.1, 0.1, 0.4, 0.4, 1)
+        answers = [[cat, cat._replace(x=0.1 + by, label=2)] for by in (0, 0.01, 0.02, 0.2)]
+        scores = [score_of(places) for places in doubts(answers)]
+        assert scores == sorted(scores)
+        assert (scores[0], scores[-1]) == (0, 1)
+
+    def test_labels_that_are_on_one_rectangle_as_a_rule_are_no_contradiction(self):
+        cat = Box(0.1, 0.1, 0.4, 0.4, 1)
+        both = [[cat, cat._replace(label=2)] for _ in range(6)]
+        assert self.faults(*both, [cat, cat._replace(label=3)]) == [[]] * 6 + [
+            [("contradiction", 1)]
+        ]
+
+    def test_a_size_that_the_label_never_has_is_told(self):
+        usual = [[Box(0.1, 0.1, 0.1 + 0.001 * n, 0.1, 1)] for n in range(30)]
+        assert self.faults(*usual, [Box(0, 0, 0.9, 0.9, 1)], [Box(0, 0, 0.9, 0.9, 2)]) == (
+            [[]] * 30 + [[("size", 1)], []]
+        )
+
+    @given(st.lists(st.lists(boxes, max_size=6), max_size=6))
+    def test_scores_are_shares_and_what_is_told_is_doubted(self, answers):
+        assert all(0 <= one.score <= 0.5 + 1e-9 for places in doubts(answers) for one in places)

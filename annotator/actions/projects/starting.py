@@ -12,7 +12,8 @@ from annotator.errors import ConflictError, InvalidError
 from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview, given_in, preview
-from annotator.models import ImportBatch, ItemKind, Project, User
+from annotator.models import ImportBatch, ItemKind, Label, Project, User
+from learning.tasks import TASKS
 
 # Formats in which labels have a place of their own, whatever the columns.
 BRINGING = {
@@ -52,8 +53,20 @@ def task_type_of(found: Preview) -> str:
         return "spans"
     if any(each.boxes for each in given):
         return "boxes"
-    several = any(len(each.labels) > 1 for each in given)
-    return "multi" if several or found.mapping.separator else "single"
+    if any(each.words is not None for each in given):
+        return "text"
+    if found.mapping.separator or any(len(each.labels) > 1 for each in given):
+        return "multi"
+    return _of_labels({name for each in given for name in each.labels}, found.mapping)
+
+
+def _of_labels(names: set[str], mapping: Mapping) -> str:
+    """Which type of answer names labels like these: sides of two texts, paths of a tree, or any."""
+    sides = {name for name, _, _ in TASKS["preference"].begins_with}
+    if names and mapping.text_b and names <= sides:
+        return "preference"
+    paths = sum(Label.BELOW in name for name in names)
+    return "hierarchy" if names and 2 * paths >= len(names) else "single"
 
 
 def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "") -> ImportBatch:

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, students_folder
 from annotator.actions.projects.schema import LABELS
-from annotator.actions.review import suspecting, suspecting_spans
+from annotator.actions.review import suspecting, suspecting_boxes, suspecting_spans
 from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError
 from annotator.models import (
@@ -43,9 +43,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.review.suspecting import Suspicion
+    from annotator.actions.review.suspecting_boxes import BoxSuspicion
     from annotator.actions.review.suspecting_spans import SpanSuspicion
     from learning.audit.detectors.belief import Belief
 
+    AnySuspicion = Suspicion | SpanSuspicion | BoxSuspicion
+
+BOXES = "boxes"
 # A burst of trainings is followed by one look.
 WAIT_SECONDS = 20.0
 # New words in the ledger that make another look worth it: so many, or this share of the labels.
@@ -114,22 +118,17 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
     import numpy as np
 
     project = run.project
-    encoding = current_encoding(project)
-    if not project.task.students:
+    if not has_detector(project):
         return {
             "looked": False,
             "why": "No student learns from such answers, to compare them with.",
         }
-    if encoding is None or encoding.rows == 0:
+    encoding = current_encoding(project)
+    if project.shape != BOXES and (encoding is None or encoding.rows == 0):
         return {"looked": False, "why": "The items are not encoded yet."}
     position = sealing.position(project)
     rng = np.random.default_rng(secrets.randbits(64))
-    belief = suspecting.believed(project)
-    found: Suspicion | SpanSuspicion | None
-    if project.shape == LABELS:
-        found = _suspicion(run, encoding, belief, rng)
-    else:
-        found = suspecting_spans.look(run, encoding, rng)
+    found = _looked(run, encoding, rng)
     if found is None:
         return {
             "looked": False,
@@ -149,6 +148,22 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
         "drawn": len(choice.drawn),
         "scores": saved,
     }
+
+
+def has_detector(project: Project) -> bool:
+    """Whether anything tells which answers of such a project look wrong."""
+    return bool(project.task.students) or project.shape == BOXES
+
+
+def _looked(
+    run: jobs.Run, encoding: Encoding | None, rng: np.random.Generator
+) -> AnySuspicion | None:
+    """What looks wrong, by whatever compares answers of this shape; None when there are too few."""
+    if encoding is None or run.project.shape == BOXES:
+        return suspecting_boxes.look(run.project)
+    if run.project.shape == LABELS:
+        return _suspicion(run, encoding, suspecting.believed(run.project), rng)
+    return suspecting_spans.look(run, encoding, rng)
 
 
 def _suspicion(
@@ -178,7 +193,7 @@ def _suspicion(
     )
 
 
-def choose(project: Project, found: Suspicion | SpanSuspicion, rng: np.random.Generator) -> Choice:
+def choose(project: Project, found: AnySuspicion, rng: np.random.Generator) -> Choice:
     """The most doubtful labels, best first, and drawn ones at every fifth place."""
     import numpy as np
 
@@ -204,7 +219,7 @@ def choose(project: Project, found: Suspicion | SpanSuspicion, rng: np.random.Ge
     )
 
 
-def _settled(project: Project, found: Suspicion | SpanSuspicion) -> NDArray[np.bool_]:
+def _settled(project: Project, found: AnySuspicion) -> NDArray[np.bool_]:
     """(n,) labels that a reviewer settled and that are still the same: they are not asked again."""
     import numpy as np
 
@@ -227,7 +242,7 @@ def _mixed(flagged: Sequence[int], drawn: Sequence[int]) -> Iterator[int]:
         yield row
 
 
-def _flags(project: Project, found: Suspicion | SpanSuspicion, choice: Choice) -> list[Flag]:
+def _flags(project: Project, found: AnySuspicion, choice: Choice) -> list[Flag]:
     """The choice as flags with their evidence, not written yet."""
     population = found.population
     told, suggested = found.told(choice.rows), found.suggested(choice.rows)
@@ -273,7 +288,7 @@ def scores_folder(project: Project, name: str) -> Path:
     return students_folder(project.pk) / name
 
 
-def _save(project: Project, found: Suspicion | SpanSuspicion) -> str:
+def _save(project: Project, found: AnySuspicion) -> str:
     """Keep every label's score, by which the remaining errors are estimated."""
     import numpy as np
 

@@ -34,6 +34,10 @@ HEAD = fitting.Plan(kind="head")
 def run_train(run: jobs.Run) -> dict[str, Any]:
     """Train the quick student and refill the queue; without enough labels only refill it."""
     project = run.project
+    if not project.task.students and flagging.has_detector(project):
+        flagging.wish(
+            project
+        )  # answers are compared with each other, whether or not they are encoded
     encoding = current_encoding(project)
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)

@@ -12,12 +12,13 @@ from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.imports import importing, undoing
 from annotator.actions.imports.importing import look
 from annotator.actions.projects import schema, starting
+from annotator.actions.review import flagging
 from annotator.actions.verdicts import agreeing, settling
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import BatchState, Project
+from annotator.models import BatchState, Flag, FlagKind, Project, Verdict
 from tests.annotator.actions.test_importing import run
 from tests.annotator.formats.test_images import packed, picture
-from tests.factories import make_project
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -215,3 +216,26 @@ def test_a_file_that_names_images_alone_makes_no_project_and_no_texts(cast):
     batch = importing.receive(project, BytesIO(data), name="boxes.json")
     with pytest.raises(InvalidError, match="has its images"):
         importing.begin(batch, look(batch).mapping, importing.Options())
+
+
+def test_boxes_that_contradict_each_other_are_put_to_reviewers_in_words(cast):
+    project = make_project(cast, labels=("Cat", "Dog"), task_type="boxes", item_kind="image",
+                           audit_share=0)  # fmt: skip
+    cat, dog = project.labels.order_by("column").values_list("pk", flat=True)
+    items = make_items(project, 34)
+    sides = {"x": 0.1, "y": 0.2, "w": 0.3, "h": 0.3}
+    for item in items:
+        boxes = [sides | {"label": cat}]
+        boxes += [sides | {"label": dog}] if item == items[7] else []
+        value = {"boxes": boxes}
+        Verdict.objects.create(project=project, item=item, state="decided", value=value,
+                               labels=[cat], voices=1, source="consensus", position=1)  # fmt: skip
+    job = flagging.look_now(project, cast.ben)
+    run(job)
+    job.refresh_from_db()
+    assert (job.result["looked"], job.result["flagged"]) == (True, 1)
+    (flag,) = Flag.objects.filter(project=project, kind=FlagKind.DETECTOR)
+    assert flag.item_id == items[7].pk
+    assert flag.evidence[0]["words"] == (
+        "Cat (10 % right, 20 % down, 30 × 30 %) and Dog are on nearly the same rectangle"
+    )

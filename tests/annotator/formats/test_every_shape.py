@@ -1,14 +1,19 @@
 """Every format that has a place for a task type's answers brings them back."""
 
+import io
 import json
 import random
+import zipfile
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotator.actions.projects.starting import task_type_of
 from annotator.formats import WRITERS
 from annotator.formats.label_studio_tasks import SELECTED
+from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.preview import preview
 from bench.formats.rows import KINDS, expected, fits, plain, read, rows_of, understood, written
 from learning.tasks import TASKS
 from tests.annotator.formats.helpers import problems
@@ -81,9 +86,6 @@ def test_pictures_and_their_answers_come_back_from_a_zip(format, name):
 
 
 def inside(data):
-    import io
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -151,8 +153,6 @@ def test_drafts_of_argilla_are_passed_over_and_suggestions_are_predictions():
             "topic.responses.users": ["ana", "ben", "cem"],
             "topic.responses.status": ["submitted", "discarded", "submitted"]}  # fmt: skip
     ((*_, _),) = understood(KINDS["single"], read("jsonl", json.dumps(flat).encode()))
-    from annotator.formats.mapping import Mapping, mapped
-
     (row,) = read("jsonl", json.dumps(flat).encode())
     item = mapped(row, Mapping(text="text", label="topic.responses"))
     assert [(one.labels, one.voice) for one in item.given] == [
@@ -163,3 +163,15 @@ def test_drafts_of_argilla_are_passed_over_and_suggestions_are_predictions():
 
 def test_the_better_side_is_called_as_a_project_of_preferences_calls_it():
     assert list(SELECTED.values()) == [name for name, *_ in TASKS["preference"].begins_with[:2]]
+
+
+@pytest.mark.parametrize(
+    "name", ["single", "multi", "hierarchy", "preference", "spans", "ranking", "text"]
+)
+@pytest.mark.parametrize("format", ["label-studio", "argilla"])
+def test_the_type_of_answers_that_a_file_holds_is_proposed(format, name):
+    kind = KINDS[name]
+    if (format, name) == ("argilla", "text"):  # there a text looks as a label's name does
+        name = "single"
+    told = preview(io.BytesIO(written(format, kind, rows_of(kind, 30))), "file.json")
+    assert (told.format, task_type_of(told)) == (format, name)
