@@ -103,17 +103,22 @@ def _pairs(project: Project, figures: dict[str, Any]) -> list[dict[str, Any]]:
 def _skills(project: Project) -> list[dict[str, Any]]:
     """Every voice with something to compare, the busiest first."""
     rows = Skill.objects.filter(project=project, accuracy__isnull=False)
-    labels = list(Label.objects.filter(project=project).order_by("column"))
+    skills = list(rows.select_related("annotator").order_by("-votes", "annotator"))
+    wrong = [None if project.multi_label else _commonest(each.record) for each in skills]
+    columns = {column for each in wrong if each for column in each[:2]}
+    named = Label.objects.filter(project=project, column__in=columns)
+    names = dict(named.values_list("column", "name"))
     return [
-        {"skill": each, "mistake": _mistake(each.record, labels, several=project.multi_label)}
-        for each in rows.select_related("annotator").order_by("-votes", "annotator")
+        {
+            "skill": skill,
+            "mistake": each and Mistake(truth=names[each[0]], said=names[each[1]], share=each[2]),
+        }
+        for skill, each in zip(skills, wrong, strict=True)
     ]
 
 
-def _mistake(record: dict[str, Any], labels: list[Label], *, several: bool) -> Mistake | None:
-    """The wrong answer that is most frequent for its truth; None where none is told apart."""
-    if several:
-        return None
+def _commonest(record: dict[str, Any]) -> tuple[int, int, float] | None:
+    """Columns of what is true and of the wrong answer most often given for it, and its share of them."""
     truths: dict[int, float] = {}
     for _, truth, _, weight in record.get("counts", ()):
         truths[truth] = truths.get(truth, 0.0) + weight
@@ -121,4 +126,4 @@ def _mistake(record: dict[str, Any], labels: list[Label], *, several: bool) -> M
     if not wrong:
         return None
     _, truth, said, weight = max(wrong, key=lambda each: each[3])
-    return Mistake(truth=labels[truth].name, said=labels[said].name, share=weight / truths[truth])
+    return truth, said, weight / truths[truth]
