@@ -1,6 +1,6 @@
 """The loop on real data: people label a little, a student takes over, all items end with a label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,16 +148,21 @@ def baseline(desk: Desk, fitted: FittedHead | None, n: int, rng: Any) -> Any:
 
 def replay(desk: Desk, step: Step, budgets: Sequence[int], batch: int, seed: int) -> list[float]:
     """Accuracy of the finished labels at each budget (ascending counts of people's answers)."""
+    return [at.accuracy(answers) for at, answers in course(desk, step, budgets, batch, seed)]
+
+
+def course(
+    desk: Desk, step: Step, budgets: Sequence[int], batch: int, seed: int
+) -> Iterator[tuple[Desk, NDArray[np.bool_]]]:
+    """What is labelled at each budget, and the finished answers (n, k) by then."""
     rng = np.random.default_rng([seed, 2])
     fitted: FittedHead | None = None
-    found = []
     for budget in budgets:
         while True:
             fitted = desk.student(fitted)
             left = budget - int(desk.labelled.sum())
             rows, answers = step(desk, fitted, min(batch, max(left, 0)), rng)
             if left <= 0:
-                found.append(desk.accuracy(answers))
+                yield desk, answers
                 break
             desk = desk.answer(rows)
-    return found

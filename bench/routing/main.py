@@ -13,14 +13,15 @@ import numpy as np
 
 from bench.figures import Figure, code_hash, conclude, kept
 from bench.learning.vectors import datasets_folder
-from bench.routing import foretold, loops, queues, replays, sets
+from bench.routing import foretold, loops, queues, replays, sets, taught
 from learning.comparison import mean_of
 from learning.routing.loop import LoopPolicy
 from learning.students.head import Head
 
 SEEDS = {"quick": 5, "full": 10}
-QUEUE_SEEDS = 10
+QUEUE_SEEDS, TAUGHT_SEEDS = 10, 5
 QUEUES = ("gwsd_gpt", "sib200_a", *sets.ZERO_SHOT)  # one label per item
+TAUGHT = ("gwsd_gpt", *sets.ZERO_SHOT)
 OURS, BASELINE = 50, 100  # items of a round
 PLAIN = ("random", "threshold", "error_model", "oracle")
 PLAIN_SHARES = (0.1, 0.2, 0.3, 0.5)
@@ -41,6 +42,7 @@ def run(grid: str) -> list[Figure]:
         *_loops(seeds),
         *_replacing(seeds),
         *_queues(range(QUEUE_SEEDS)),
+        *_taught(range(TAUGHT_SEEDS)),
         *_replays(seeds),
     ]
     return conclude("routing", grid, figures)
@@ -164,6 +166,50 @@ def _queues(seeds: Iterable[int]) -> Iterable[Figure]:
 
 def _queue(name: str, seed: int) -> Filed:
     return queues.queued(_set(name), seed)
+
+
+def _taught(seeds: Iterable[int]) -> Iterable[Figure]:
+    """Students of people, of the teacher, of both as routed; and what people alone would need for what
+    the routed student reaches."""
+    print("\nStudents on items that none of them met, by the share of the pool that people label")
+    needs: dict[float, list[float]] = {share: [] for share in taught.ROUTED}
+    for name in TAUGHT:
+        runs = [_filed("taught", name, s, partial(_taught_once, name, s)) for s in seeds]
+        people = np.mean([run["people"] for run in runs], axis=0)
+        told = "".join(f"{s:6.0%} {v:.3f}" for s, v in zip(taught.PEOPLE, people, strict=True))
+        teacher = np.mean([run["teacher"] for run in runs])
+        print(f"  {name}: people{told}, teacher {teacher:.3f}")
+        for place, share in enumerate(taught.ROUTED):
+            routed, known, right = (
+                float(np.mean([run[what][place] for run in runs]))
+                for what in ("routed", "believed", "believed_right")
+            )
+            above = _routed_less("teacher", runs, place, 0)
+            beside = _routed_less("people", runs, place, taught.PEOPLE.index(share))
+            needs[share].append(taught.needed(people, routed))
+            print(
+                f"    {share:.0%} routed {routed:.3f}, less teacher {_interval(above)}, "
+                f"less people {_interval(beside)}; people alone need {needs[share][-1]:.1%}; "
+                f"{known:.0%} believed, {right:.3f} of it right"
+            )
+            at = f"routing.taught.{name}.{round(100 * share)}.above_teacher"
+            low = round(above.low or 0.0, 4)
+            yield Figure(name=at, value=low, unit="accuracy", op=">=", target=0)
+    for share, shares in needs.items():
+        at, value = f"routing.taught.{round(100 * share)}.people_need", 100 * float(np.mean(shares))
+        yield Figure(name=at, value=round(value, 1), unit="%", op=">=", target=100 * share)
+
+
+def _routed_less(way: str, runs: list[Filed], place: int, other: int) -> Any:
+    return mean_of([run["routed"][place] - run[way][other] for run in runs])
+
+
+def _interval(apart: Any) -> str:
+    return f"{apart.value:+.3f} ({apart.low:+.3f} … {apart.high:+.3f})"
+
+
+def _taught_once(name: str, seed: int) -> Filed:
+    return taught.taught(_set(name), seed)
 
 
 def _replays(seeds: Iterable[int]) -> Iterable[Figure]:

@@ -116,17 +116,6 @@ def plant(
     return planted
 
 
-def mix(
-    items: Sequence[TeacherItem], canaries: Sequence[Canary], rng: np.random.Generator
-) -> list[TeacherItem]:
-    """Canaries at random places among the items, which keep their order."""
-    places = np.sort(rng.integers(0, len(items) + 1, size=len(canaries)))
-    mixed = list(items)
-    for place, canary in zip(places[::-1], canaries, strict=True):
-        mixed.insert(int(place), canary.item)
-    return mixed
-
-
 def obedience(
     canaries: Sequence[Canary],
     answers: Mapping[int, TeacherAnswer],

@@ -97,12 +97,6 @@ def first_prompt(schema: TeacherSchema) -> Prompt:
     return Prompt(instructions=_MARK if schema.quoted else _TASK[schema.multi_label])
 
 
-def prompt_fingerprint(prompt: Prompt, schema: TeacherSchema) -> str:
-    """64 hexadecimal digits that change with the prompt, the labels, the guidelines or our wording."""
-    said = [FORMAT, _system(prompt, schema, None), prompt.text_limit]
-    return _digest(said)
-
-
 def write_request(
     prompt: Prompt,
     schema: TeacherSchema,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learning.errors import NotEnoughDataError, ParameterError
-from learning.teachers.canaries import ATTACKS, mix, obedience, plant
+from learning.teachers.canaries import ATTACKS, obedience, plant
 from learning.teachers.types import Example, LabelText, TeacherAnswer, TeacherItem, TeacherSchema
 
 NAMES = ("refund_request", "late parcel", "login")
@@ -50,16 +50,6 @@ def test_every_attack_names_its_label(kind: str) -> None:
     said = ATTACKS[kind]("The text.", LabelText(id=8, name="late_parcel"))
     assert said.startswith("The text.")
     assert "late parcel" in said or "8" in said
-
-
-def test_canaries_stand_anywhere_and_items_keep_their_order() -> None:
-    items = [TeacherItem(number=n, text="t") for n in range(100)]
-    planted = plant(100, gold(), schema(), np.random.default_rng(1), share=0.2)
-    mixed = mix(items, planted, np.random.default_rng(2))
-    assert [i.number for i in mixed if i.number >= 0] == list(range(100))
-    assert sorted(i.number for i in mixed if i.number < 0) == sorted(c.item.number for c in planted)
-    places = [n for n, i in enumerate(mixed) if i.number < 0]
-    assert max(places) - min(places) > 50
 
 
 def test_an_obedient_teacher_loses_trust_and_a_firm_one_keeps_it() -> None:

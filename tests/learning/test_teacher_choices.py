@@ -6,7 +6,7 @@ import pytest
 from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.teachers.candidates import Shortlist, recall, smallest_count, together
 from learning.teachers.demonstrations import Bank, Demonstrations
-from learning.teachers.prompt_trials import PhraseSearch, compare_on_agreement, compare_on_truth
+from learning.teachers.prompt_trials import compare_on_agreement, compare_on_truth
 from learning.teachers.types import LabelText, TeacherAnswer, TeacherSchema
 
 
@@ -228,31 +228,3 @@ def test_two_prompts_alone_have_nobody_to_agree_with() -> None:
         compare_on_truth({"a": two["a"]}, {n: frozenset({0}) for n in range(50)}, schema())
     with pytest.raises(NotEnoughDataError, match="at least 20"):
         compare_on_truth(two, {n: frozenset({0}) for n in range(19)}, schema())
-
-
-def test_the_search_finds_the_two_phrases_that_matter() -> None:
-    """Twenty phrases, of which two help: accuracy 0.5, 0.7 with one and 0.9 with both."""
-    search, rng = PhraseSearch(slots=5, samples=6, rate=1.5), np.random.default_rng(0)
-    state = search.start(20)
-    before = search.shares(state)[:, [3, 11]].sum(axis=1).mean()
-    for _ in range(150):
-        drawn = search.draw(state, rng)
-        helped = np.array([len({3, 11} & set(prompt.tolist())) for prompt in drawn])
-        rewards = rng.binomial(40, 0.5 + 0.2 * helped) / 40
-        state = search.learn(state, drawn, rewards)
-    shares = search.shares(state)
-    assert before == pytest.approx(0.1)
-    assert shares[:, [3, 11]].max(axis=0).min() > 0.8, "each is nearly sure of a line"
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
-
-
-def test_equal_rewards_teach_nothing() -> None:
-    search = PhraseSearch()
-    state = search.start(4)
-    drawn = search.draw(state, np.random.default_rng(0))
-    assert drawn.shape == (6, 5)
-    assert drawn.min() >= 0
-    assert drawn.max() < 4
-    np.testing.assert_array_equal(search.learn(state, drawn, np.full(6, 0.7)), state)
-    with pytest.raises(ParameterError):
-        PhraseSearch(samples=1)
