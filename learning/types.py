@@ -40,6 +40,21 @@ def require(met: bool, sentence: str) -> None:  # noqa: FBT001 - reads as an ass
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One question of a form: the label columns that answer it.
+
+    several: any number of them may be given, else just one.
+    ordered: they are grades of a scale, the lowest first.
+    after: columns of one earlier question; it is asked where one of them is given. Empty: always.
+    """
+
+    columns: tuple[int, ...]
+    several: bool = False
+    ordered: bool = False
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pool:
     """What a strategy may look at. Row i is the item with number i; memmaps are fine everywhere.
 
@@ -59,6 +74,7 @@ class Pool:
         nothing is promised.
     doubted: what is in doubt within an item ("the spans"), where the margins are of that and do not
         follow from probabilities of whole labels; "" where they do.
+    parts: the questions that the labels answer, where answers are forms; else none.
     """
 
     eligible: Bools
@@ -74,6 +90,7 @@ class Pool:
     wanted: Ints | None = None
     set_sizes: Ints | None = None
     doubted: str = ""
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.eligible)
@@ -176,6 +193,7 @@ class TrainingData:
         where that is not known. None without encodings, or where labels have no meaning in words.
     label_texts: k strings that say the same in words, "" where nothing is known.
     ordered: the labels are grades of a scale, the lowest in column 0.
+    parts: the questions that the labels answer, where answers are forms (several labels); else none.
     """
 
     targets: Floats
@@ -188,6 +206,7 @@ class TrainingData:
     label_vectors: Floats | None = None
     label_texts: tuple[str, ...] | None = None
     ordered: bool = False
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
@@ -274,6 +293,7 @@ class TrainingData:
             label_vectors=self.label_vectors,
             label_texts=self.label_texts,
             ordered=self.ordered,
+            parts=self.parts,
         )
 
 

@@ -109,7 +109,7 @@ function tellNothing() {
 
 function announce() {
   const text = current()?.querySelector(".item-text")?.textContent ?? "";
-  say(current() ? `Next item. ${question.words} ${text.slice(0, 400)}` : "No more items.");
+  say(current() ? `Next item. ${widget?.asks ?? question.words} ${text.slice(0, 400)}` : "No more items.");
 }
 
 // ---- what a person does
@@ -185,7 +185,9 @@ function accept() {
 
 function acceptValue() {
   const value = widget.answer();
-  if (value) finish("answer", [], undefined, value);
+  if (!value) return;
+  if (value.labels) finish("answer", value.labels);
+  else finish("answer", [], undefined, value);
 }
 
 function sayOfLabel(isThere) {
@@ -369,7 +371,7 @@ function paintState() {
   }
   if (widget) {
     button.disabled = !current();
-    button.querySelector("[data-accept-word]").textContent = current() ? `answer: ${widget.words}` : "answer";
+    button.querySelector("[data-accept-word]").textContent = current() ? `${widget.verb ?? "answer"}: ${widget.words}` : "answer";
     document.querySelector("[data-does=undo]").disabled = !history.length && !widget.canUndo;
     return;
   }
@@ -431,6 +433,7 @@ const answers = new Answers({
 
 const widget = module && new module.Widget({
   answers, say, prefix, onChange: () => paintState(), onAnswer: () => accept(),
+  digitAnswers: () => keys.digitAnswers(Boolean(desk.dataset.digitAnswers)),
 });
 
 const sides = pairs && new pairs.Sides({ answers, choose, say });

@@ -123,7 +123,7 @@ class LabelShape(serializers.ModelSerializer[Label]):
         model = Label
         fields = [
             *("id", "key", "name", "description", "hotkey", "colour", "parent_id", "position"),
-            *("column", "words", "archived_at"),
+            *("form_question_id", "column", "words", "archived_at"),
         ]
 
 

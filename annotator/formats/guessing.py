@@ -131,9 +131,11 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
 
 def _own_mapping(names: dict[str, str]) -> Mapping:
     """The columns of an export of ours; what it says of the verdicts is no metadata of the items."""
-    here = {name: name if name in names else "" for name in ("id", "text", "text_b")}
+    id, text, text_b = (name if name in names else "" for name in ("id", "text", "text_b"))
     return Mapping(
-        **here,
+        id=id,
+        text=text,
+        text_b=text_b,
         candidates=("candidates",) if "candidates" in names else (),
         label=next((name for name in _OWN_ANSWERS if name in names), ""),
         metadata=("meta",) if "meta" in names else (),

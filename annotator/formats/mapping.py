@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping as AnyMapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ class Mapping:
     """The importer's choice: a column's name for each part of an item, '' for none.
 
     `candidates` are a column for each of an item's candidates, or one that holds a list of them.
+    `answers` are columns each of which answers the question of a form that it is named after.
     `separator` splits one cell into several labels; '' takes a cell as one label.
     """
 
@@ -33,13 +34,14 @@ class Mapping:
     id: str = ""
     image: str = ""
     metadata: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     separator: str = ""
 
     @classmethod
     def from_json(cls, values: AnyMapping[str, Any]) -> Mapping:
         """Make a mapping of a stored one; unknown names are a KeyError."""
         known = {name: values[name] for name in values}
-        for name in ("metadata", "candidates"):
+        for name in ("metadata", "candidates", "answers"):
             known[name] = tuple(known.get(name) or ())
         try:
             return cls(**known)
@@ -48,7 +50,7 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """Give the mapping as JSON has it."""
-        lists = {"metadata": list(self.metadata), "candidates": list(self.candidates)}
+        lists = {name: list(getattr(self, name)) for name in ("metadata", "candidates", "answers")}
         return {**asdict(self), **lists}
 
 
@@ -84,7 +86,9 @@ def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped
     identity = _identity(fields, mapping.id, faults) if mapping.id else ""
     read = _written if spelled else _given
     given = record.given
-    if mapping.label:
+    if mapping.answers:
+        given = _of_questions(fields, mapping, faults)
+    elif mapping.label:
         given = read(fields, mapping, faults)
     elif spelled:
         given = tuple(_as_words(one, faults) for one in record.given)
@@ -241,6 +245,20 @@ def _responses(
         found += [answer._replace(voice=voice) for answer in answers]
     faults += [(mapping.label, told) for _, told in inner]
     return tuple(found)
+
+
+def _of_questions(
+    fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
+) -> tuple[Given, ...]:
+    """The answer to a form: each column's labels, named after the question that it answers."""
+    labels: list[str] = []
+    for column in mapping.answers:
+        for given in _given(fields, replace(mapping, label=column), faults):
+            if given.spans:
+                faults.append((column, "Names of labels were expected, and places stand here."))
+            labels += [f"{column} > {name}" for name in given.labels]
+    _check_names(tuple(labels), mapping.answers[0], faults)
+    return (Given(labels=tuple(labels)),) if labels else ()
 
 
 def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:

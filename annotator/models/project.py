@@ -11,7 +11,7 @@ from annotator.models.people import ROLES, Can, Membership, Role, User, id_of
 
 if TYPE_CHECKING:
     from annotator.models.people import Viewer
-    from learning.tasks import Task
+    from learning.tasks import Question, Task
 
 
 def task_type_choices() -> list[tuple[str, str]]:
@@ -152,16 +152,36 @@ class Project(models.Model):
         return TASKS[self.task_type].multi_label
 
     @property
-    def task(self) -> type[Task]:
-        """What is asked about answers instead of which task type they are of."""
+    def task(self) -> Task:
+        """What is asked about answers instead of which task type they are of.
+
+        Where they answer several questions it knows these, as they are now.
+        """
         from learning.tasks import TASKS
 
-        return TASKS[self.task_type]
+        task = TASKS[self.task_type]()
+        if task.has_questions and self.pk:
+            return task.asking(FormQuestion.of(self))
+        return task
+
+    @property
+    def has_questions(self) -> bool:
+        """Whether an answer is a form; told without reading its questions."""
+        from learning.tasks import TASKS
+
+        return TASKS[self.task_type].has_questions
+
+    @property
+    def asks_labels(self) -> bool:
+        """Whether an answer may be given label by label: "is it a refund?"."""
+        return self.multi_label and self.shape == "labels" and not self.has_questions
 
     @property
     def shape(self) -> str:
         """What an answer is made of, which decides the widget that gives it and who can read it."""
-        return self.task.shape
+        from learning.tasks import TASKS
+
+        return TASKS[self.task_type].shape
 
     @property
     def has_sets(self) -> bool:
@@ -181,6 +201,63 @@ class Project(models.Model):
 
     def live_labels(self) -> models.QuerySet[Label]:
         return self.labels.filter(archived_at=None).order_by("position", "id")
+
+
+class FormQuestionQuerySet(models.QuerySet["FormQuestion"]):
+    def for_user(self, user: Viewer, can: Can = Can.OPEN) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+
+class FormQuestion(models.Model):
+    """One question of a project whose answers are forms. Its labels are answers to it alone."""
+
+    LONGEST_NAME = 80
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="form_questions")
+    # What it is called in files; it never changes.
+    key = models.CharField(max_length=100)
+    name = models.CharField(max_length=LONGEST_NAME)
+    # The task type of an answer to it, one of those that are labels.
+    kind = models.CharField(max_length=32, default="single")
+    position = models.PositiveIntegerField(default=0)
+    # Labels of one earlier question: asked only where one of them was given. Empty: always.
+    only_if = ArrayField(models.BigIntegerField(), default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FormQuestionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "key"], name="one_form_question_per_key")
+        ]
+        ordering = ("position", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def of(cls, project: Project) -> list[Question]:
+        """The questions of a project in their order, as its task asks them."""
+        from learning.tasks import Question
+
+        labels: dict[int | None, list[Label]] = {}
+        answering = Label.objects.filter(project=project).exclude(form_question=None)
+        for label in answering.order_by("position", "id"):
+            labels.setdefault(label.form_question_id, []).append(label)
+        return [
+            Question(
+                key=one.key,
+                name=one.name,
+                kind=one.kind,
+                labels=tuple(label.pk for label in labels.get(one.pk, ())),
+                columns=tuple(label.column for label in labels.get(one.pk, ())),
+                live=frozenset(
+                    label.pk for label in labels.get(one.pk, ()) if label.archived_at is None
+                ),
+                after=tuple(one.only_if),
+            )
+            for one in cls.objects.filter(project=project)
+        ]
 
 
 class LabelQuerySet(models.QuerySet["Label"]):
@@ -212,6 +289,10 @@ class Label(models.Model):
     parent = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="children"
     )
+    # The question of a form that it answers; `name` is then a path too, as in “Urgency > high”.
+    form_question = models.ForeignKey(
+        "FormQuestion", models.CASCADE, null=True, blank=True, related_name="labels"
+    )
     position = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -231,6 +312,8 @@ class Label(models.Model):
     @property
     def branch(self) -> str:
         """The path above the label's own part; empty where the name is no path."""
+        if self.form_question_id:
+            return self.name.partition(self.BELOW)[0]
         return self.name.rpartition(self.BELOW)[0] if self.parent_id else ""
 
     @property

@@ -24,6 +24,7 @@ MEASURES = {
     "edits": "texts, by the share of the longer one that has to be edited",
     "nominal": "equal or not",
     "jaccard": "share of common labels (Jaccard)",
+    "questions": "forms, by the mean over their questions, each by its own kind of answer",
     "tree": "steps apart in the tree of labels",
     "ordinal": "grades, by how many answers lie between (ordinal)",
 }

@@ -16,7 +16,7 @@ from annotator.actions.desk import assigning, revising
 from annotator.actions.projects import finding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Project
-from annotator.web import choosing, marks, words
+from annotator.web import asked, choosing, marks, words
 from annotator.web.choosing import label_views
 from annotator.web.pages import page, person, project_for
 
@@ -71,13 +71,14 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
     labels = choosing.few_views(project, own) if wide else label_views(project)
     book = words.LabelBook(project)
     parts = marks.parts_of(answer.value, answer.item.text, book)
-    asked = [each for each in labels if each["id"] == answer.question_id]
+    question = [each for each in labels if each["id"] == answer.question_id]
     context = {
         "answer": answer,
         "labels": labels,
+        "questions": asked.questions_of(project, labels),
         "searches_labels": wide,
         "given": next(iter(words.named(book, answer.labels)), None),
-        "question": asked[0] if asked else None,
+        "question": question[0] if question else None,
         "parts": parts,
         "marked": marks.marked(answer.item.text, parts),
         "told": words.told(project, answer.value),
@@ -87,7 +88,7 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
 
 
 def _revise(request: HttpRequest, project: Project, answer: Annotation) -> None:
-    chosen = [each for each in request.POST.getlist("labels") if each]
+    chosen = [each for each in asked.given(request.POST, "labels") if each]
     if not all(each.isascii() and each.isdigit() for each in chosen):
         raise InvalidError("A label is given by its number.", field="labels")
     try:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from annotator.actions.explore import bulk
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Can, Job
-from annotator.web import words
+from annotator.web import asked, words
 from annotator.web.explore import filter_of
 from annotator.web.pages import page, person, project_for
 
@@ -67,7 +67,7 @@ def undo(request: HttpRequest, project_id: int, job_id: int) -> HttpResponse:
 
 def chosen_labels(request: HttpRequest) -> list[int]:
     """Label ids of a form. Raises InvalidError while none is chosen."""
-    given = [each for each in request.POST.getlist("labels") if each]
+    given = [each for each in asked.given(request.POST, "labels") if each]
     if not given:
         raise InvalidError("Choose a label first.", field="labels")
     if not all(each.isascii() and each.isdigit() and len(each) < 18 for each in given):

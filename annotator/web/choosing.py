@@ -38,9 +38,11 @@ def find(request: HttpRequest, project_id: int) -> JsonResponse:
 
 def label_views(project: Project) -> list[dict[str, Any]]:
     """All labels as pages need them, each with the digit or letter that is its own."""
-    labels = list(project.live_labels().select_related("parent"))
+    labels = list(project.live_labels().select_related("parent", "form_question"))
     if project.task.nested:
         labels.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
+    if project.has_questions:
+        labels.sort(key=lambda each: each.form_question.position if each.form_question else -1)
     few, sided = len(labels) <= SLOTS, project.task.sided
     return [
         _view(project, each)
@@ -111,7 +113,7 @@ def with_digits(views: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _view(project: Project, label: Label) -> dict[str, Any]:
-    nested = project.task.nested
+    nested = project.task.nested or label.form_question_id is not None
     return {
         "id": label.pk,
         "name": _whole_name(label, nested=nested),

@@ -27,6 +27,7 @@ ROLES = {
     "text_b": "Second text",
     "candidates": "Candidate",
     "label": "Label",
+    "answers": "Answer to a question",
     "id": "Your own id",
     "image": "Image",
     "metadata": "Shown beside the item",
@@ -110,6 +111,13 @@ class Choices:
         return FORMATS.entry(self.found.format).label
 
     @property
+    def has_questions(self) -> bool:
+        """True where an answer is a form of several questions."""
+        from learning.tasks import TASKS
+
+        return self.task_type in TASKS and TASKS[self.task_type].has_questions
+
+    @property
     def task_types(self) -> list[tuple[str, str]]:
         """What an answer may be, given what the items are; columns decide between one text and two."""
         from learning.tasks import TASKS
@@ -153,7 +161,7 @@ class Choices:
         if self.names_images:
             words = words | {"id": "Name of the image", "metadata": "Its size"}
         kinds: tuple[str, ...] = (
-            ("image", "label", "id", "metadata", "")
+            ("image", "label", "answers", "id", "metadata", "")
             if self.is_image
             else tuple(role for role in ROLES if role != "image")
         )
@@ -163,7 +171,9 @@ class Choices:
             {
                 "name": column.name,
                 "role": role_of.get(column.name, ""),
-                "roles": [(role, words[role]) for role in kinds],
+                "roles": [
+                    (role, words[role]) for role in kinds if role != "answers" or self.has_questions
+                ],
                 "distinct": column.distinct,
             }
             for column in self.found.columns
@@ -227,6 +237,7 @@ def _roles(mapping: Mapping) -> dict[str, str]:
     single = ("text", "text_b", "label", "id", "image")
     roles = dict.fromkeys(mapping.metadata, "metadata")
     roles |= dict.fromkeys(mapping.candidates, "candidates")
+    roles |= dict.fromkeys(mapping.answers, "answers")
     return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
 
 
@@ -236,7 +247,7 @@ def _mapping(found: Preview, form: QueryDict, words: dict[str, str]) -> Mapping:
     words: what each role is called on the form.
     """
     single: dict[str, str] = {}
-    several: dict[str, list[str]] = {"metadata": [], "candidates": []}
+    several: dict[str, list[str]] = {"metadata": [], "candidates": [], "answers": []}
     guessed = _roles(found.mapping)
     for place, column in enumerate(found.columns):
         role = form.get(f"role-{place}", guessed.get(column.name, ""))

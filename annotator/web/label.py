@@ -21,11 +21,11 @@ from annotator.actions.imports import importing, media
 from annotator.actions.projects import finding, schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Stream
-from annotator.web import choosing, figures
+from annotator.web import asked, choosing, figures
 from annotator.web.choosing import label_views
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
-from annotator.web.widgets import WIDGETS
+from annotator.web.widgets import widget_of
 
 # Labels that the guidelines explain; more are found by the search.
 LONGEST_GLOSSARY = 100
@@ -79,6 +79,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
     wide = finding.is_wide(project)
     labels = choosing.page_views(project, person(request)) if wide else label_views(project)
     labels = choosing.in_parts(labels)
+    questions = asked.questions_of(project, labels)
     count = project.live_labels().count() if wide else len(labels)
     context = {
         "annotator": voice,
@@ -87,19 +88,33 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "label_data": labels,
         "searches_labels": wide,
         "label_count": count,
-        "slots": labels[: choosing.SLOTS],
+        "slots": labels[: _rows(len(labels), questions)],
+        "questions": questions,
+        "form_data": asked.told(questions),
+        "digit_choice": bool(questions)
+        or (not project.multi_label and project.shape == schema.LABELS),
         "glossary": labels[:LONGEST_GLOSSARY],
-        "has_search": count > choosing.SLOTS,
+        "has_search": (
+            any(len(one["labels"]) > choosing.SLOTS for one in questions)
+            if questions
+            else count > choosing.SLOTS
+        ),
         "has_sets": project.has_sets and not project.blind,
         "numbers": figures.of_voice(project, voice),
         "nothing": _nothing(project, voice),
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
         "skip_reasons": SKIP_REASONS,
-        "widget": WIDGETS.get(project.shape),
-        "asks_labels": project.multi_label and project.shape == schema.LABELS,
+        "widget": widget_of(project),
+        "asks_labels": project.asks_labels,
         "has_pairs": project.item_kind == ItemKind.PAIR,
     }
     return page(request, "label/label.html", project, "label", context)
+
+
+def _rows(labels: int, questions: list[dict[str, Any]]) -> int:
+    """How many rows of labels the page has: as many as its longest question, so that nothing jumps."""
+    most = max((len(one["labels"]) for one in questions), default=labels)
+    return min(most, choosing.SLOTS)
 
 
 @require_POST
@@ -247,7 +262,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
     shown = siding.shown(project, item, assignment.annotator_id)
     texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     blind = project.blind or assignment.stream in labeling.BLIND
-    widget = WIDGETS.get(project.shape)
+    widget = widget_of(project)
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
     return Card(
         assignment=assignment.pk,

@@ -128,7 +128,7 @@ def label(request: HttpRequest, project_id: int, label_id: int) -> HttpResponse:
     found = label_for(request, project, label_id)
     names = ("name", "description", "hotkey", "colour")
     initial = {name: getattr(found, name) for name in names}
-    if project.task.nested:
+    if found.branch:
         initial["name"] = found.part
     form = LabelForm(request.POST or None, initial=initial)
     has_it = codebook.with_label(found)

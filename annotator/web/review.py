@@ -32,7 +32,7 @@ from annotator.models import (
     Stream,
     VerdictState,
 )
-from annotator.web import choosing, jobs, marks, words
+from annotator.web import asked, choosing, jobs, marks, words
 from annotator.web.choosing import few_views, label_views
 from annotator.web.explore import item_of
 from annotator.web.pages import allowed, page, person, project_for
@@ -70,7 +70,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
     """One item: blind until the address carries the reviewer's own guess, then everything."""
     project = project_for(request, project_id, Can.REVIEW)
     item = item_of(project, number)
-    guess = _given(request.GET.getlist("guess"))
+    guess = _given(asked.given(request.GET, "guess"))
     seen = bool(guess) or request.GET.get("none") == "1"
     flags = cases.open_flags(item)
     wide = finding.is_wide(project)
@@ -81,6 +81,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "item": item,
         "image_url": words.image_url(project, item),
         "labels": views,
+        "questions": asked.questions_of(project, views),
         "searches_labels": wide,
         "seen": seen,
         "guess": guess,
@@ -143,8 +144,8 @@ def _sentence(rows: list[words.Row]) -> str:
 def _decision(context: dict[str, Any]) -> dict[str, Any]:
     """What the keys do: the label in question, whether the reviewer agrees, what else might fit."""
     question: list[Label] = context["verdict_labels"]
-    asked = [label.pk for label in question]
-    agrees = bool(question) and set(asked) == set(context["guess"])
+    had = [label.pk for label in question]
+    agrees = bool(question) and set(had) == set(context["guess"])
     doubted = context["doubted"]
     suggested = doubted.suggested if doubted else []
     other = suggested if agrees else context["guess"] or suggested
@@ -154,8 +155,8 @@ def _decision(context: dict[str, Any]) -> dict[str, Any]:
         "question": question,
         "agrees": agrees,
         "also": fits,
-        "also_names": [by_id[pk] for pk in fits if pk not in asked],
-        "parting": _parting(question, [pk for pk in fits if pk not in asked]),
+        "also_names": [by_id[pk] for pk in fits if pk not in had],
+        "parting": _parting(question, [pk for pk in fits if pk not in had]),
     }
 
 
@@ -225,7 +226,7 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     item = item_of(project, number)
     after = cases.place_of(project, item)
     outcome = request.POST.get("outcome", "")
-    labels = _given(request.POST.getlist("labels"))
+    labels = _given(asked.given(request.POST, "labels"))
     guess = _given(request.POST.getlist("guess"))
     if outcome == Outcome.AMBIGUOUS and not labels:
         labels = _given(request.POST.getlist("also"))

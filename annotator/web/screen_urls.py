@@ -10,6 +10,7 @@ from annotator.web import (
     encoders,
     explore,
     exports,
+    form_questions,
     gold,
     jobs,
     label_words,
@@ -62,6 +63,18 @@ urlpatterns = [
     path("settings", settings.settings, name="settings"),
     path("settings/codebook", codebook.history, name="codebook"),
     path("labels/find", choosing.find, name="label_find"),
+    path("settings/questions", form_questions.questions, name="form_questions"),
+    path(
+        "settings/questions/<int:question_id>", form_questions.change, name="form_question_change"
+    ),
+    path(
+        "settings/questions/<int:question_id>/move", form_questions.move, name="form_question_move"
+    ),
+    path(
+        "settings/questions/<int:question_id>/remove",
+        form_questions.remove,
+        name="form_question_remove",
+    ),
     path("settings/labels", labels.labels, name="labels"),
     path("settings/labels/<int:label_id>", labels.label, name="label_edit"),
     path("settings/labels/<int:label_id>/move", labels.move, name="label_move"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.models import Item
+from annotator.models import Item, Project
 from annotator.templatetags.concord import controls_of
 
 
@@ -65,6 +65,12 @@ WIDGETS = {
         given=lambda item: {},
         application=True,
     ),
+    "form": Widget(
+        module="label/form.js",
+        tools="label/form.html",
+        stage="Item",
+        given=lambda item: {},
+    ),
     "text": Widget(
         module="label/writing.js",
         tools="label/writing.html",
@@ -72,3 +78,8 @@ WIDGETS = {
         given=lambda item: {"begun": item.text_b},
     ),
 }
+
+
+def widget_of(project: Project) -> Widget | None:
+    """What gives the answers of a project; None where labels are chosen among all of them."""
+    return WIDGETS.get("form" if project.has_questions else project.shape)

@@ -49,6 +49,7 @@ STRATEGIES: Registry[Strategy] = Registry(
             "Least confidence", "learning.selection.least_confidence:LeastConfidence"
         ),
         "margin": Entry("Smallest margin", "learning.selection.margin:Margin"),
+        "neediest": Entry("Question in most doubt (forms)", "learning.selection.neediest:Neediest"),
         "probcover": Entry(
             "Most items within reach (ProbCover)", "learning.selection.probcover:ProbCover"
         ),
@@ -70,6 +71,8 @@ STRATEGIES: Registry[Strategy] = Registry(
 
 # These ask for each label of an item whether it is there.
 LABELWISE = frozenset({"cvirs", "label-cardinality", "label-margin", "label-questions"})
+# These look at the questions of a form.
+ASKED = frozenset({"neediest"})
 # These need to know how often teachers err.
 TAUGHT = frozenset({"rad"})
 # These need sets of labels that hold with a promised coverage.

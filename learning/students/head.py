@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
+from learning.students.parted import PartedHead, fit_parts, opened
 from learning.students.regression import Problem, sigmoid, softmax
 from learning.students.strength import SCALES, STRENGTHS, TEMPERATURES, Choice, Grid, Rows, choose
 from learning.types import Floats, Report, TrainingData, require, row_blocks
@@ -54,18 +55,31 @@ class Head:
         report: Report,
         start: Any = None,
         checkpoint: Path | None = None,
-    ) -> "FittedHead":
+    ) -> "FittedHead | PartedHead":
         """Minimise C · Σ weight · cross-entropy + |W - centre|² / 2 by L-BFGS in float32.
 
         Convex: at a given strength and scale neither the generator nor `start` changes the answer beyond
         the tolerance; `start` makes it faster. The generator draws the rows on which a strength
         is chosen; the choice of `start` is kept until there are a quarter more rows.
-        Raises NotEnoughDataError for no rows.
+        Of a form each question has a head of its own. Raises NotEnoughDataError for no rows.
         """
         if data.encodings is None:
             raise ShapeError("A head learns from encodings; the data has none.")
         if data.rows == 0:
             raise NotEnoughDataError("A head needs at least one labelled item.")
+        if data.parts:
+            return fit_parts(
+                lambda lesson, former, told: self.fit_one(lesson, rng, told, former),
+                data,
+                report,
+                start,
+            )
+        return self.fit_one(data, rng, report, start)
+
+    def fit_one(
+        self, data: TrainingData, rng: np.random.Generator, report: Report, start: Any = None
+    ) -> "FittedHead":
+        """As `fit`, of labels that answer one question."""
         former = start if isinstance(start, FittedHead) else None
         problem = Problem.of(data, balanced=self.class_weights == "balanced")
         report(0, self.evaluations)
@@ -82,8 +96,12 @@ class Head:
             choice=choice,
         )
 
-    def settle(self, fitted: "FittedHead") -> "Head":
-        """The same head with the strength and the scale that `fitted` chose."""
+    def settle(self, fitted: "FittedHead | PartedHead") -> "Head":
+        """The same head with the strength and the scale that `fitted` chose; of a form each question
+        goes on choosing for itself.
+        """
+        if isinstance(fitted, PartedHead):
+            return self
         choice = fitted.choice
         scale = self.prior_scale if choice.scale is None else choice.scale
         return replace(self, strength=choice.strength, prior_scale=scale)
@@ -141,9 +159,11 @@ class Head:
         ).point
 
     @classmethod
-    def load(cls, folder: Path) -> "FittedHead":
+    def load(cls, folder: Path) -> "FittedHead | PartedHead":
         """The head that `FittedHead.save` wrote into `folder`."""
         arrays, manifest = load_folder(folder)
+        if "parts" in manifest:
+            return opened(arrays, manifest)
         return FittedHead(
             weights=arrays["weights"],
             bias=arrays["bias"],

@@ -120,7 +120,7 @@ class Tuning:
             names[self.columns] = encoded(network, self.called)
         vectors = encoded(network, self.texts)
         lesson = replace(self.data, texts=None, encodings=vectors, label_vectors=names)
-        return Head().fit(lesson, rng, no_report)
+        return Head().fit_one(lesson, rng, no_report)
 
 
 def tuned(

@@ -6,13 +6,16 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.consensus import ConsensusMethod
 from learning.consensus.agreement import Distance, Grades
+from learning.consensus.skills import Skills
 from learning.registry import Entry, Registry
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
-from learning.types import Bools, Floats
+from learning.tasks.question import Question
+from learning.types import Bools, Consensus, Floats, Part, Votes
 
-__all__ = ["TASKS", "Columns", "Content", "Task"]
+__all__ = ["TASKS", "Columns", "Content", "Question", "Task"]
 
 
 class Task(Protocol):
@@ -25,10 +28,11 @@ class Task(Protocol):
         a text is shown matters.
     drawn: the order in which an item's texts are shown is drawn for each person and kept with the answer.
     nested: labels are the places of a tree, each named by its path.
+    has_questions: labels answer several questions, which `asking` tells the task.
     item_kinds: "text", "pair", "list", "image": the items that can be answered so.
     begins_with: (name, key, hotkey) of the labels of every new project; they are the task's own, and
         none is added to them.
-    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "edits",
+    measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "questions", "edits",
         "orders", "boxes".
     headline: the one of `metrics` that students are compared by; 1 is best.
     students: those that learn from such answers; none where nothing does. teachers: those that can
@@ -44,6 +48,7 @@ class Task(Protocol):
     sided: ClassVar[bool]
     drawn: ClassVar[bool]
     nested: ClassVar[bool]
+    has_questions: ClassVar[bool]
     item_kinds: ClassVar[frozenset[str]]
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]]
     measure: ClassVar[str]
@@ -55,11 +60,45 @@ class Task(Protocol):
     consensus: ClassVar[tuple[str, ...]]
     conformal: ClassVar[tuple[str, ...]]
 
+    @property
+    def questions(self) -> tuple[Question, ...]: ...
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The questions as label columns; none where labels answer one question."""
+        ...
+
+    def asking(self, questions: Sequence[Question]) -> "Task":
+        """The task with the questions that a project asks."""
+        ...
+
+    def check(self, labels: Collection[int]) -> None:
+        """Raise ShapeError with a sentence for labels of the schema that are no answer together."""
+        ...
+
+    def answers(self, labels: Collection[int]) -> dict[str, list[int]]:
+        """Key of a question -> its labels among those of an answer, of every question asked by it."""
+        ...
+
+    def agree(
+        self, method: ConsensusMethod, votes: Votes, skills: Skills | None = None
+    ) -> Consensus:
+        """The verdicts on answers that are labels."""
+        ...
+
     def encode(self, answers: Sequence[Sequence[int]], columns: Columns) -> NDArray[np.float32]: ...
 
     def usable(self, targets: Floats) -> Bools: ...
 
-    def known(self, rows: int, columns: Columns) -> Bools: ...
+    def known(self, targets: Floats, columns: Columns) -> Bools: ...
+
+    def chosen(self, probabilities: Floats) -> Bools:
+        """(n, k) bool: the labels that probabilities amount to; archived ones have 0."""
+        ...
+
+    def mended(self, given: Sequence[int], label: int, said: Floats, columns: Columns) -> list[int]:
+        """What an answer would be if one of its labels, or one that it lacks, were wrong."""
+        ...
 
     def decode(self, probabilities: Floats, columns: Columns) -> list[list[int]]: ...
 
@@ -105,6 +144,7 @@ TASKS: Registry[Task] = Registry(
             "Which of two texts is better, or neither", "learning.tasks.preference:Preference"
         ),
         "multi": Entry("Any number of labels per item", "learning.tasks.multi:Multi"),
+        "form": Entry("Several questions, each with its own labels", "learning.tasks.form:Form"),
         "spans": Entry("Spans of the text, each with a label", "learning.tasks.spans:Spans"),
         "ranking": Entry("The order of several candidates", "learning.tasks.ranking:Ranking"),
         "boxes": Entry("Boxes in the image, each with a label", "learning.tasks.boxes:Boxes"),

@@ -1,11 +1,15 @@
 """Task types whose answers are labels and nothing else."""
 
-from collections.abc import Collection
-from typing import Any, ClassVar
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, Self
 
+from learning.consensus import ConsensusMethod
+from learning.consensus.skills import Skills
 from learning.errors import ShapeError
 from learning.tasks.content import Content
+from learning.tasks.question import Question
 from learning.teachers import TEACHERS
+from learning.types import Consensus, Part, Votes
 
 
 class LabelsAlone:
@@ -23,6 +27,31 @@ class LabelsAlone:
     nested: ClassVar[bool] = False
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    has_questions: ClassVar[bool] = False
+
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """None: all labels answer one question."""
+        return ()
+
+    def asking(self, questions: Sequence[Question]) -> Self:
+        """The same task: its labels answer one question."""
+        return self
+
+    def check(self, labels: Collection[int]) -> None:
+        """Nothing: any labels of the schema go together."""
+
+    def answers(self, labels: Collection[int]) -> dict[str, list[int]]:
+        """None: there are no questions to be told apart."""
+        return {}
+
+    def agree(
+        self, method: ConsensusMethod, votes: Votes, skills: Skills | None = None
+    ) -> Consensus:
+        """What the consensus method makes of all votes together."""
+        return method.aggregate(votes, skills)
 
     def read(
         self, value: object, content: Content, labels: Collection[int]

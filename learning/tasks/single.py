@@ -11,7 +11,7 @@ from learning import metrics
 from learning.consensus import CONSENSUS, OF_GRADES
 from learning.consensus.agreement import Distance, Grades, nominal
 from learning.errors import ShapeError
-from learning.selection import LABELWISE, STRATEGIES
+from learning.selection import ASKED, LABELWISE, STRATEGIES
 from learning.tasks.columns import Columns
 from learning.tasks.labels import LabelsAlone
 from learning.types import Bools, Floats, require
@@ -33,7 +33,7 @@ class Single(LabelsAlone):
         "prompt",
     )
     strategies: ClassVar[tuple[str, ...]] = tuple(
-        name for name in STRATEGIES if name not in LABELWISE
+        name for name in STRATEGIES if name not in LABELWISE | ASKED
     )
     consensus: ClassVar[tuple[str, ...]] = tuple(
         name for name in CONSENSUS if name not in OF_GRADES
@@ -51,9 +51,9 @@ class Single(LabelsAlone):
         """(n,) bool: rows that still name a label and so can be learnt from."""
         return np.asarray(targets.sum(axis=1) > 0.5, dtype=np.bool_)
 
-    def known(self, rows: int, columns: Columns) -> Bools:
-        """(rows, k) bool for TrainingData: archived columns are not known and get no probability."""
-        return np.tile(columns.active, (rows, 1))
+    def known(self, targets: Floats, columns: Columns) -> Bools:
+        """(n, k) bool for TrainingData: archived columns are not known and get no probability."""
+        return np.tile(columns.active, (len(targets), 1))
 
     def decode(self, probabilities: Floats, columns: Columns) -> list[list[int]]:
         """The most likely label of each row that is not archived."""
@@ -61,6 +61,16 @@ class Single(LabelsAlone):
             raise ShapeError("Every label is archived: there is none to decide for.")
         masked = np.where(columns.active, probabilities, -1.0)  # (n, k)
         return [[columns.label_ids[column]] for column in masked.argmax(axis=1)]
+
+    def chosen(self, probabilities: Floats) -> Bools:
+        """(n, k) bool: the likeliest label."""
+        best = np.asarray(probabilities).argmax(axis=1)
+        return np.asarray(best[:, None] == np.arange(probabilities.shape[1]), dtype=np.bool_)
+
+    def mended(self, given: Sequence[int], label: int, said: Floats, columns: Columns) -> list[int]:
+        """The likeliest of the other labels, by (k,) probabilities."""
+        others = np.where(np.array(columns.label_ids) == label, -1.0, said)
+        return [columns.label_ids[int(others.argmax())]]
 
     def correct(self, truth: Floats, predicted: Floats) -> Bools:
         """(n,) bool: the most likely label is the true one."""

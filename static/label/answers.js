@@ -181,6 +181,17 @@ export class Answers {
     this.#labels = [...laid, ...this.#labels.filter((label) => !laid.includes(label))];
   }
 
+  /**
+   * Ask one of several questions: only its labels stand in the rows, their keys counted from the first.
+   */
+  ask(ids, { several }) {
+    this.#labels = ids.map((id, place) => Object.assign(this.#byId.get(id), { key: DIGITS[place] ?? "", path: "" }));
+    this.multi = several;
+    this.count = ids.length;
+    this.few = ids.length <= SLOTS;
+    this.#recent = ids.slice(0, SLOTS).map((id) => ({ id, at: 0 }));
+  }
+
   /** The label of the text that is shown first (0) or second (1), or null. */
   atSide(place) {
     return this.#sides.length < 2 ? null : this.#labels[place].id;
@@ -344,6 +355,7 @@ export class Answers {
       const isPicked = this.#picked.has(label.id) && this.#touched;
       row.classList.toggle("picked", isPicked);
       if (this.multi) row.setAttribute("aria-pressed", String(this.#picked.has(label.id)));
+      else row.removeAttribute("aria-pressed");
       this.#mark(row, label.id);
     });
     this.#tellSet();

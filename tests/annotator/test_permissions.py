@@ -30,6 +30,7 @@ from annotator.models import (
     BatchState,
     Endpoint,
     Flag,
+    FormQuestion,
     GoldItem,
     ImportBatch,
     Item,
@@ -75,6 +76,10 @@ api_label              PATCH   yes   yes     no       no        no     404      
 api_label_words        GET     yes   yes     no       no        no     404      in
 api_label_words        POST    yes   yes     no       no        no     404      in
 api_label_words        PUT     yes   yes     no       no        no     404      in
+api_form_questions     GET     yes   yes     yes      yes       yes    404      in
+api_form_questions     POST    yes   yes     no       no        no     404      in
+api_form_question      PATCH   yes   yes     no       no        no     404      in
+api_form_question      DELETE  yes   yes     no       no        no     404      in
 api_label_archive      POST    yes   yes     no       no        no     404      in
 api_label_restore      POST    yes   yes     no       no        no     404      in
 
@@ -358,6 +363,11 @@ labels                 GET     yes   yes     404      404       404    404      
 labels                 POST    yes   yes     404      404       404    404      in
 label_edit             GET     yes   yes     404      404       404    404      in
 label_edit             POST    yes   yes     404      404       404    404      in
+form_questions         GET     yes   yes     404      404       404    404      in
+form_questions         POST    yes   yes     404      404       404    404      in
+form_question_change   POST    yes   yes     404      404       404    404      in
+form_question_move     POST    yes   yes     404      404       404    404      in
+form_question_remove   POST    yes   yes     404      404       404    404      in
 label_find             GET     yes   yes     yes      yes       yes    404      in
 label_move             POST    yes   yes     404      404       404    404      in
 label_archive          POST    yes   yes     404      404       404    404      in
@@ -476,6 +486,7 @@ def make_world(cast, people_by_role) -> World:
     world.arguments = {
         "project_id": project.pk,
         "label_id": label.pk,
+        "question_id": FormQuestion.objects.create(project=project, key="why", name="Why").pk,
         "member_id": guest.pk,
         "invitation_id": invitation.pk,
         "item_id": unmet.pk,

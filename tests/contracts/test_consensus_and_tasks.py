@@ -10,7 +10,7 @@ from learning.consensus.agreement import answers_of, krippendorff
 from learning.consensus.skills import skills_from_json, voice_to_json
 from learning.consensus.value_agreement import closeness, facet_alpha
 from learning.errors import ShapeError
-from learning.tasks import TASKS, Columns, Content
+from learning.tasks import TASKS, Columns, Content, Question
 from learning.tasks.values import Given, spelled_task, value_task
 from learning.types import Votes
 
@@ -36,6 +36,20 @@ ANSWERS = {
     "text": ({"text": "two words"}, {"text": "88_88888"}),
 }
 TEXT = Content("a text", candidates=("one", "two", "three"))
+
+
+def made(name: str, *labels: int):
+    """The task, asking one question about these labels where it asks any."""
+    task = TASKS.create(name)
+    question = Question(
+        key="q",
+        name="Which?",
+        kind="single",
+        labels=labels,
+        columns=tuple(range(len(labels))),
+        live=frozenset(labels),
+    )
+    return task.asking([question])
 
 
 def votes(*, multi_label: bool) -> Votes:
@@ -133,18 +147,18 @@ def test_what_was_learnt_is_stored_and_decides_alike_item_by_item(
 
 @each_task
 def test_encodes_and_decodes_with_stable_columns(name: str) -> None:
-    task = TASKS.create(name)
+    task = made(name, 40, 7, 19)
     columns = Columns(label_ids=(40, 7, 19), archived=frozenset({7}))
     table = task.encode([[19], [40]], columns)
     assert table.tolist() == [[0, 0, 1], [1, 0, 0]]
     assert task.decode(table, columns) == [[19], [40]]
     assert task.usable(table).all()
-    assert task.known(2, columns).tolist() == [[True, False, True]] * 2
+    assert task.known(table, columns).tolist() == [[True, False, True]] * 2
 
 
 @each_task
 def test_an_archived_label_is_never_decided(name: str) -> None:
-    task, columns = TASKS.create(name), Columns(label_ids=(1, 2), archived=frozenset({1}))
+    task, columns = made(name, 1, 2), Columns(label_ids=(1, 2), archived=frozenset({1}))
     decided = task.decode(np.array([[0.9, 0.6]], dtype=np.float32), columns)
     assert decided == [[2]]
     assert task.encode([[1]], columns).tolist() == [[0, 0]]
@@ -158,7 +172,7 @@ def test_refuses_a_label_without_a_column(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name].shape == "labels"])
 def test_metrics_are_best_when_right_and_name_the_headline(name: str) -> None:
-    task = TASKS.create(name)
+    task = made(name, 4, 2, 9)
     truth = np.eye(3, dtype=np.float32)[[0, 1, 2, 1]]
     right, wrong = task.metrics(truth, truth), task.metrics(truth, np.roll(truth, 1, axis=1))
     assert right[task.headline] == 1
@@ -170,7 +184,7 @@ def test_metrics_are_best_when_right_and_name_the_headline(name: str) -> None:
 
 @each_task
 def test_distance_is_a_distance(name: str) -> None:
-    task = TASKS.create(name)
+    task = made(name, 1, 2)
     one, other = ANSWERS[task.shape]
     columns = Columns(label_ids=(1, 2))
     assert task.distance(one, one, columns) == 0
@@ -179,7 +193,7 @@ def test_distance_is_a_distance(name: str) -> None:
 
 @each_task
 def test_agreement_of_equal_answers_is_one_and_of_others_less(name: str) -> None:
-    task, columns = TASKS.create(name), Columns(label_ids=(4, 2, 9))
+    task, columns = made(name, 4, 2, 9), Columns(label_ids=(4, 2, 9))
     same = answers_of(
         [(item, voice, [(4, 2, 9)[item % 3]]) for item in range(6) for voice in (1, 2)]
     )
@@ -188,6 +202,18 @@ def test_agreement_of_equal_answers_is_one_and_of_others_less(name: str) -> None
     )
     assert krippendorff(same, distance=task.apart(columns)).value == pytest.approx(1)
     assert (krippendorff(other, distance=task.apart(columns)).value or 0) < 0.2
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name].shape == "labels"])
+def test_the_verdict_of_one_voice_is_that_voice(name: str) -> None:
+    task = made(name, 1, 2, 3)
+    given = votes(multi_label=task.multi_label)
+    found = task.agree(CONSENSUS.create(task.consensus[0]), given)
+    assert found.answers[2].tolist() == (given.answers[5] > 0).tolist()
+    assert not found.answers[3].any(), "no vote, no verdict"
+    assert not found.tied[[2, 3]].any()
+    table = given.answers.astype(np.float32)
+    np.testing.assert_array_equal(task.chosen(table), table > 0)
 
 
 @each_task

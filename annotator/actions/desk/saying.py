@@ -51,9 +51,8 @@ def read(
 
 def of_value(project: Project, value: object, content: Content) -> Answer:
     """As `read`, of a value alone."""
-    from learning.tasks import TASKS
 
-    task = TASKS[project.task_type]()
+    task = project.task
     live = list(project.live_labels().values_list("pk", flat=True))
     try:
         canonical = task.read(value, content, live)

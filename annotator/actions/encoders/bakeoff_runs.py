@@ -89,14 +89,14 @@ class _Work:
         import numpy as np
 
         from learning.encoders.probing import Probe
-        from learning.tasks import TASKS
 
         self.run, self.bakeoff, self.project = run, bakeoff, project
-        self.task = TASKS[project.task_type]()
+        self.task = project.task
         items = [each for each in bakeoff.items if each[2] or project.multi_label]
         self.numbers: list[int] = [number for number, _, _ in items]
         columns = columns_of(project, with_archived=True)
         self.targets = self.task.encode([labels for _, _, labels in items], columns)
+        self.known = self.task.known(self.targets, columns)
         self.probe: Probe = Probe()
         groups = np.array([group for _, group, _ in items], dtype=np.int64)
         self.draws: list[Draw] = self.probe.draw(self.targets, groups, self._rng(0))
@@ -141,6 +141,8 @@ class _Work:
             encodings=np.asarray(vectors, dtype=np.float32),
             multi_label=self.project.multi_label,
             ordered=self.task.ordered,
+            known=self.known,
+            parts=self.task.parts,
         )
         rest = 100 - ENCODING_SHARE
 

@@ -157,9 +157,8 @@ def _standing(bakeoff: BakeOff, number: int, place: Place | None) -> Standing:
 
 def measure_of(project: Project) -> str:
     """What quality is, as people read it."""
-    from learning.tasks import TASKS
 
-    return TASKS[project.task_type].headline.replace("_", " ").replace("f1", "F1")
+    return project.task.headline.replace("_", " ").replace("f1", "F1")
 
 
 def in_words(found: Sequence[Standing]) -> str:

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from annotator.actions.exports.snapshotting import Rows
 from annotator.actions.exports.spreading import laid_out
 from annotator.actions.imports.media import image_path
 from annotator.actions.imports.uploads import sentences_for_full_disks
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts import agreeing, settling, weighing
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.formats import WRITERS, Field, Writer
@@ -155,12 +155,21 @@ def _frozen(project: Project, position: int) -> dict[str, Any]:
         "consensus": project.consensus,
         "skills": weighing.frozen(project),
         "agreement": agreeing.summary(project),
-        "asks": project.multi_label and project.shape == LABELS,
+        "asks": project.asks_labels,
+        **_frozen_questions(project),
         "reviews": True,
         "ledger_digest": bytes(sealed.digest).hex() if sealed else "",
         "labels": _frozen_labels(project),
         "voices": list(voices.values("id", "name", "kind", "weight", "truth")),
     }
+
+
+def _frozen_questions(project: Project) -> dict[str, Any]:
+    """The questions of a form, as its task is told them; nothing where there is one question."""
+    questions = project.task.questions
+    if not questions:
+        return {}
+    return {"questions": [asdict(one) | {"live": sorted(one.live)} for one in questions]}
 
 
 def _frozen_labels(project: Project) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 
 from annotator.actions.imports import media
+from annotator.actions.imports.whole_forms import COLUMN
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts.verdicts import derive
 from annotator.actions.verdicts.votes import Derived, Vote, by_teacher
@@ -25,7 +26,8 @@ from annotator.formats import Field
 from annotator.formats.boxes import exported as exported_boxes
 from annotator.formats.spans import exported as exported_spans
 from annotator.formats.writing import ANSWER, labels_in
-from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
+from annotator.models import AnnotatorKind, ItemKind, Label, Outcome, Project, Snapshot, Stream
+from learning.tasks import TASKS, Question
 from learning.tasks.values import spelled_task
 
 CHUNK = 2_000
@@ -100,6 +102,12 @@ class Counts:
         }
 
 
+def thawed_question(kept: dict[str, Any]) -> Question:
+    """A question of a form as a snapshot keeps it."""
+    lists = {name: tuple(kept[name]) for name in ("labels", "columns", "after")}
+    return Question(**kept | lists | {"live": frozenset(kept["live"])})
+
+
 class Rows:
     """The rows of a snapshot; `report(done, total)` is called as they go by and may raise."""
 
@@ -131,6 +139,9 @@ class Rows:
         self._asks = bool(self._frozen.get("asks"))
         # So are those from before reviewers' words had outcomes.
         self._reviews = bool(self._frozen.get("reviews"))
+        self._task = self._project.task.asking(
+            [thawed_question(one) for one in self._frozen.get("questions", ())]
+        )
         self._learnt = thawed(self._project, self._frozen.get("skills"))
         self.counts = Counts()
 
@@ -182,20 +193,38 @@ class Rows:
         if self._project.task.spelled:
             return {ANSWER: "text", **dict.fromkeys(self._project.task.tracked, "integer")}
         kinds = {"labels": "texts"} if self._project.multi_label else {"label": "text"}
+        kinds |= {
+            f"{COLUMN}{one.key}": "texts" if TASKS[one.kind].multi_label else "text"
+            for one in self._task.questions
+        }
         return kinds if self._shape == LABELS else kinds | {self._shape: "json"}
 
-    def _label_values(self, label_ids: list[int], value: Any, text: str = "") -> dict[str, Any]:
+    def _label_values(
+        self, label_ids: list[int] | None, value: Any, text: str = ""
+    ) -> dict[str, Any]:
+        """What an answer says, by column; `label_ids` None for what is no answer."""
         if self._spelled is not None:
             told = None if value is None else self._spelled.spell(value)
             return {ANSWER: told} | {
                 name: (value or {}).get(name) for name in self._spelled.tracked
             }
-        names = [self._names[pk] for pk in label_ids]
+        names = [self._names[pk] for pk in label_ids or ()]
         found: dict[str, Any] = {"label": names[0] if names else None}
         if self._project.multi_label:
-            found = {"labels": names}
+            found = {"labels": names} | self._by_question(label_ids)
         if self._shape != LABELS:
             found[self._shape] = _EXPORTED[self._shape](value, self._names, text)
+        return found
+
+    def _by_question(self, label_ids: list[int] | None) -> dict[str, Any]:
+        """Column -> the answer to a question of a form, None where it was not asked."""
+        given = {} if label_ids is None else self._task.answers(label_ids)
+        found: dict[str, Any] = {}
+        for one in self._task.questions:
+            names = [self._names[pk].partition(Label.BELOW)[2] for pk in given.get(one.key, ())]
+            several = TASKS[one.kind].multi_label
+            said: Any = names if several else next(iter(names), None)
+            found[f"{COLUMN}{one.key}"] = said if one.key in given else None
         return found
 
     def items(self, split: str = "") -> Iterator[dict[str, Any]]:
@@ -249,7 +278,9 @@ class Rows:
             if counts and not taken_back:
                 who = (item, annotator, labels, stream, voice["weight"], voice["truth"])
                 votes[item].append(Vote(*who, position, question, outcome))
-        verdicts = {one.item: one for one in derive(self._project, votes.values(), self._learnt)}
+        verdicts = {
+            one.item: one for one in derive(self._project, votes.values(), self._learnt, self._task)
+        }
         return verdicts, {item: sorted(names) for item, names in streams.items()}
 
     def _item(self, row: Any, verdict: Derived | None, streams: Any) -> dict[str, Any]:
@@ -266,7 +297,7 @@ class Rows:
             **(
                 self._label_values(verdict.labels, verdict.value, text)
                 if verdict is not None and decided
-                else self._label_values([], None)
+                else self._label_values(None, None)
             ),
             "state": str(verdict.state) if verdict is not None else "unlabelled",
             "source": str(verdict.source) if verdict is not None else None,
@@ -336,7 +367,7 @@ class Rows:
             "annotator_id": row[4],
             "annotator_kind": voice["kind"],
             "kind": row[5],
-            **self._label_values(row[6], value),
+            **self._label_values(row[6] if row[5] == "answer" else None, value),
             **({"shown": value and value.get("shown")} if self._project.task.drawn else {}),
             **({"question": self._names.get(row[16])} if self._asks else {}),
             **({"outcome": row[17] or None} if self._reviews else {}),

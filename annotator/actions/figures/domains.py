@@ -123,9 +123,8 @@ def _audited(project: Project, predictions: Predictions) -> tuple[Audited, dict[
     import numpy as np
 
     from learning.audit.shift import Audited
-    from learning.tasks import TASKS
 
-    task, known = TASKS[project.task_type](), columns_of(project)
+    task, known = project.task, columns_of(project)
     answers = [
         (number, labels)
         for part in (Part.EVALUATION, Part.CALIBRATION)

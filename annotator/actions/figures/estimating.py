@@ -181,10 +181,9 @@ def _quality(project: Project, judged: Judged, row: int) -> dict[str, Any]:
 def _shares(project: Project) -> dict[str, Any]:
     """Class shares of the pool from all three parts, beside what one would count naively."""
     from learning.audit import estimates
-    from learning.tasks import TASKS
 
     columns = columns_of(project)
-    task = TASKS[project.task_type]()
+    task = project.task
     drawn = [
         labels
         for part in (Part.EVALUATION, Part.CALIBRATION, Part.SEED)

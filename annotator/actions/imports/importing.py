@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions.imports import uploads
+from annotator.actions.imports import uploads, whole_forms
 from annotator.actions.imports.landing import land
 from annotator.actions.imports.marking import MarkStage
 from annotator.actions.imports.media import sweep_images
@@ -249,7 +249,7 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
     book = LabelBook(project, create=creates)
     report = Report()
     own = MarkStage if batch.format == ON_IMAGES else Stage
-    with staging(own(project, book)) as stage:
+    with staging(own(project, book, suggests=options.labels == "suggestions")) as stage:
         _read(run, batch, stage, report)
         told = report.to_json() | {"labels": _counted(book)}
         if report.bad_rows and options.bad_rows == "ask":
@@ -393,8 +393,8 @@ def _check_mapping(project: Project, mapping: Mapping, format: str) -> None:
         told = "Choose the columns that hold the candidates, or the one that holds a list of them."
         other = "This project's items have no candidates."
         raise InvalidError(told if kind == ItemKind.LIST else other, field="candidates")
-    used = [
-        one for one in (mapping.text, mapping.text_b, *mapping.candidates, mapping.label) if one
-    ]
+    whole_forms.check_mapping(project, mapping)
+    parts = (mapping.text, mapping.text_b, *mapping.candidates, mapping.label, *mapping.answers)
+    used = [one for one in parts if one]
     if len(set(used)) < len(used):
         raise InvalidError("One column can't be text, second text or label at once.", field="text")

@@ -44,8 +44,8 @@ class MarkStage(Stage):
     columns = "row, item_id"
     makes_items = False
 
-    def __init__(self, project: Project, book: LabelBook) -> None:
-        super().__init__(project, book)
+    def __init__(self, project: Project, book: LabelBook, *, suggests: bool = False) -> None:
+        super().__init__(project, book, suggests=suggests)
         items = Item.objects.filter(project=project, removed_at=None)
         known = list(items.values_list("pk", "external_id", "image", "meta__name"))
         self._pictures = Pictures((pk, names) for pk, *names in known)

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 from django.db import connection
 
 from annotator.actions.imports.media import store_image
+from annotator.actions.imports.whole_forms import Questions, check
 from annotator.actions.projects import paths
 from annotator.actions.projects.schema import LABELS
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped
 from annotator.models import Label, Project
-from learning.tasks import TASKS
+from learning.tasks import TASKS, Task
 from learning.tasks.content import Content
 from learning.tasks.values import spelled_task
 
@@ -83,6 +84,7 @@ class LabelBook:
 
     def __init__(self, project: Project, *, create: bool) -> None:
         self._create, self._nested = create, project.task.nested
+        self._questions = Questions(project) if project.has_questions else None
         self._numbers: dict[str, int] = {}
         self.names: list[str] = []
         self.ids: list[int | None] = []
@@ -95,6 +97,8 @@ class LabelBook:
         """This file's numbers of the labels. Raises UnknownLabelsError when one may not be new."""
         if self._nested:
             names = tuple(self._path(name) for name in names)
+        if self._questions is not None:
+            names = tuple(self._answer(name, self._questions) for name in names)
         unknown = [name for name in names if not self._has(name)]
         if unknown:
             listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
@@ -116,6 +120,32 @@ class LabelBook:
             return paths.cleaned(name)
         except InvalidError as error:
             raise UnknownLabelsError(str(error)) from error
+
+    def _answer(self, name: str, questions: Questions) -> str:
+        """The name of an answer to a question in its one form, unless it is the key of a label."""
+        if name in self._known:
+            return name
+        found = questions.path(name)
+        if found is None:
+            raise UnknownLabelsError(
+                f"“{name[:60]}” answers no question of the form: it is written Question > answer."
+            )
+        path, question = found
+        if TASKS[question.kind].ordered and folded(path) not in self._known:
+            raise UnknownLabelsError(f"“{path[:60]}” is no grade of “{question.name}”.")
+        return path
+
+    def check(self, task: Task, numbers: tuple[int, ...]) -> None:
+        """Raise ShapeError for labels of this file that are no whole answer to the task."""
+        if self._questions is None:
+            return
+        fresh: dict[str, list[int]] = {}
+        known = [pk for number in numbers if (pk := self.ids[number]) is not None]
+        for number in numbers:
+            found = self._questions.path(self.names[number])
+            if self.ids[number] is None and found is not None:
+                fresh.setdefault(found[1].key, []).append(-1 - number)
+        check(task, known, fresh)
 
     def _has(self, name: str) -> bool:
         short = folded(name)
@@ -170,17 +200,18 @@ class Report:
 class Stage:
     """The temporary tables of one import, filled in batches so that memory stays flat.
 
-    columns: of the staged items; makes_items: whether rows become items, or are answers to some.
+    columns: of the staged items; makes_items: whether rows become items, or are answers to some;
+    suggests: all answers are taken as suggestions, which need not be whole.
     """
 
     columns: ClassVar[str] = "row, external_id, text, text_b, candidates, image, meta, content_hash"
     makes_items: ClassVar[bool] = True
 
-    def __init__(self, project: Project, book: LabelBook) -> None:
-        self.book = book
+    def __init__(self, project: Project, book: LabelBook, *, suggests: bool = False) -> None:
+        self.book, self.suggests = book, suggests
         self.voices: dict[str, int] = {}
         self.project = project
-        self._task = TASKS[project.task_type]()
+        self._task = project.task
         self._items: list[tuple[Any, ...]] = []
         self._answers: list[tuple[Any, ...]] = []
         self._sets: list[tuple[int, list[int]]] = []
@@ -235,6 +266,8 @@ class Stage:
         found = self._words.get(given)
         if found is None:
             numbers = self.book.numbers(given.labels)
+            if given.kind == "answer" and not self.suggests:
+                self.book.check(self._task, numbers)
             voice = self.voices.setdefault(given.voice, len(self.voices))
             prediction = given.kind == "prediction"
             found = numbers, (voice, prediction, self._set(numbers), given.score)

@@ -64,7 +64,7 @@ def renamed(label: Label, name: str) -> str:
     part = name.strip().removeprefix(f"{above(label.name)}{Label.BELOW}")
     if Label.BELOW.strip() in part:
         raise InvalidError("A label keeps its branch: name its last part only.", field="name")
-    return cleaned(f"{above(label.name)}{Label.BELOW}{part}" if label.parent_id else part)
+    return cleaned(f"{above(label.name)}{Label.BELOW}{part}" if label.branch else part)
 
 
 def carry(label: Label, former: str) -> None:

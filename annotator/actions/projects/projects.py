@@ -13,7 +13,6 @@ from annotator.actions.desk import assigning, entering
 from annotator.actions.encoders import switching
 from annotator.actions.encoders.encoding import current_encoding, wish_encoding
 from annotator.actions.projects import adapting, asking, codebook, schema
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
 from annotator.actions.verdicts import settling, skills
 from annotator.errors import InvalidError, NotFoundError
@@ -261,10 +260,10 @@ def _check_choosing(project: Project) -> None:
     from learning.tasks import TASKS
 
     task = TASKS.entry(project.task_type).label.lower()
-    if project.strategy not in TASKS[project.task_type].strategies:
+    if project.strategy not in project.task.strategies:
         label = STRATEGIES.entry(project.strategy).label
         raise InvalidError(f"“{label}” does not fit a project with {task}.", field="strategy")
-    if project.label_questions and (not project.multi_label or project.shape != LABELS):
+    if project.label_questions and not project.asks_labels:
         raise InvalidError(
             f"People are asked about single labels only where an item has several; this project "
             f"has {task}.",
@@ -281,7 +280,7 @@ def _check_sets(project: Project) -> None:
             f"Answer sets promise {LEAST_COVERAGE:.0%} to {MOST_COVERAGE:.0%}.",
             field="set_coverage",
         )
-    if project.set_method and project.set_method not in TASKS[project.task_type].conformal:
+    if project.set_method and project.set_method not in project.task.conformal:
         label = CONFORMAL.entry(project.set_method).label
         task = TASKS.entry(project.task_type).label.lower()
         raise InvalidError(f"“{label}” does not fit a project with {task}.", field="set_method")

@@ -13,8 +13,9 @@ from django.db.models.functions import Now
 
 from annotator.actions.projects import codebook, paths
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import ItemKind, Label, Project, User
+from annotator.models import FormQuestion, ItemKind, Label, Project, User
 from annotator.models.statements import run_prepared
+from learning.errors import LearningError
 
 if TYPE_CHECKING:
     from learning.tasks import Columns
@@ -27,6 +28,7 @@ HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 # Letters that the desk itself uses where answers are boxes, or items two texts.
 BOX_KEYS, PAIR_KEYS = frozenset("n"), frozenset("d")
 DIGITS = frozenset("0123456789")
+_FORM_LABELS = 100  # a form is one page, which lists them all
 _KEEP_ORDER = "These labels keep their order: the answers given so far rely on it."
 
 
@@ -67,6 +69,10 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
             "Reload the page and choose again; nothing was stored.",
             field="labels",
         )
+    try:
+        project.task.check(known)
+    except LearningError as refusal:
+        raise InvalidError(str(refusal), field="labels") from refusal
     return known
 
 
@@ -78,6 +84,8 @@ def check_answer(project: Project, labels: Sequence[int], question: int | None) 
         raise InvalidError("An answer about one label names that label, or none.", field="labels")
     if not project.multi_label:
         raise InvalidError("Items of this project have one label each.", field="question")
+    if not project.asks_labels:
+        raise InvalidError("No question about one label is asked here.", field="question")
     asked = check_labels(project, [question])
     return asked if labels else []
 
@@ -114,7 +122,8 @@ def add_labels(
     """Add labels given as (name, key, description, hotkey); empty keys are made from the names.
 
     Where labels are grades, the first is the lowest, and one named by a digit has it as its key. In a
-    tree names are paths, and branches that are missing are added too.
+    tree names are paths, and branches that are missing are added too; in a form they begin with the
+    name of the question.
     """
     _check_open(project)
     with transaction.atomic():
@@ -132,6 +141,7 @@ def add_labels(
         if project.task.nested:
             wished = [(paths.below(parent, one[0]), *one[1:]) for one in entries]
             entries = paths.with_branches(wished, names)
+        questions, entries = _answering(project, entries, len(known))
         for offset, (name, key, description, hotkey) in enumerate(entries):
             clean = _checked_name(name, names)
             names.add(clean.casefold())
@@ -142,18 +152,49 @@ def add_labels(
                 Label(
                     project=project,
                     column=column + offset,
-                    key=_free_key(key or slug(clean), keys),
+                    key=free_key(key or slug(clean), keys),
                     name=clean,
                     description=description.strip(),
                     hotkey=chosen,
                     colour=(column + offset) % COLOURS,
                     parent=parent,
+                    form_question=questions[offset],
                     position=position + offset,
                 )
             )
             keys.add(fresh[-1].key)
         Label.objects.bulk_create(fresh)
         return paths.attach(fresh, known, wished) if project.task.nested else fresh
+
+
+def _answering(
+    project: Project, entries: Sequence[tuple[str, str, str, str]], known: int
+) -> tuple[list[FormQuestion | None], Sequence[tuple[str, str, str, str]]]:
+    """The question of a form that each entry answers, and the entries named after them; None for each
+    where labels answer one question. `known` is how many labels the project has.
+    """
+    if not project.has_questions:
+        return [None] * len(entries), entries
+    if known + len(entries) > _FORM_LABELS:
+        raise ConflictError(f"A form has {_FORM_LABELS} labels at most.")
+    questions = {one.name.casefold(): one for one in FormQuestion.objects.filter(project=project)}
+    answered = [_answered(one[0], questions) for one in entries]
+    named = [(path, *one[1:]) for (_, path), one in zip(answered, entries, strict=True)]
+    return [question for question, _ in answered], named
+
+
+def _answered(name: str, questions: dict[str, FormQuestion]) -> tuple[FormQuestion, str]:
+    """The question that a label answers, by its name, which is given back in its one form.
+
+    Raises InvalidError for a name that begins with no question's.
+    """
+    asked, _, part = paths.cleaned(name).partition(Label.BELOW)
+    question = questions.get(asked.casefold())
+    if question is None or not part or Label.BELOW in part:
+        raise InvalidError(
+            f"Say which question “{name[:80]}” answers: Question{Label.BELOW}answer.", field="name"
+        )
+    return question, f"{question.name}{Label.BELOW}{part}"
 
 
 def begin_labels(project: Project) -> list[Label]:
@@ -181,7 +222,8 @@ def _checked_name(name: str, taken: set[str]) -> str:
     return clean
 
 
-def _free_key(wanted: str, taken: set[str]) -> str:
+def free_key(wanted: str, taken: set[str]) -> str:
+    """The key itself, or with the first number that none of the others has."""
     key, number = wanted[:90], 2
     while key in taken:
         key = f"{wanted[:90]}-{number}"
@@ -218,7 +260,8 @@ def change_label(
         pk=label.pk
     )
     nested = label.project.task.nested
-    wanted = paths.renamed(label, name) if nested else name
+    is_path = nested or label.form_question_id is not None
+    wanted = paths.renamed(label, name) if is_path else name
     label.name = _checked_name(wanted, {other.name.casefold() for other in others})
     if hotkey != label.hotkey and hotkey in _desk_keys(label.project):
         raise ConflictError(f"The label page itself uses the key “{hotkey}”.", field="hotkey")
@@ -294,10 +337,18 @@ def _part(project: Project) -> None:
 def archive_label(label: Label) -> None:
     """Take a label off the screen. Its answers stay in the ledger and in exports of the ledger.
 
-    Raises ConflictError for a side, without which two texts cannot be compared.
+    Raises ConflictError for a side, without which two texts cannot be compared, and for an answer
+    that a question of a form waits for.
     """
     if label.project.task.sided and label.column < 2:
         raise ConflictError(f"Without “{label.name}” the two texts cannot be compared.")
+    waiting = FormQuestion.objects.filter(
+        project_id=label.project_id, only_if__contains=[label.pk]
+    ).first()
+    if waiting is not None:
+        raise ConflictError(
+            f"“{waiting.name}” is asked after this answer: nobody could be asked it any more."
+        )
     Label.objects.filter(pk=label.pk, archived_at=None).update(archived_at=Now())
 
 

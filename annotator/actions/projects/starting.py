@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from django.db import transaction
 
-from annotator.actions.imports import importing
-from annotator.actions.projects import projects, schema
+from annotator.actions.imports import importing, whole_forms
+from annotator.actions.projects import form_questions, projects, schema
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
@@ -107,6 +108,8 @@ def begin(
         _shape(project, mapping, task_type or project.task_type)
         if not project.task.has_labels:
             return importing.begin(batch, mapping, options, user)
+        if project.has_questions:
+            mapping = _ask_questions(batch, mapping, labels or [])
         known = {label.name.casefold() for label in project.live_labels()}
         fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
         if fresh:
@@ -125,6 +128,36 @@ def begin(
         return importing.begin(batch, mapping, options, user)
 
 
+def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str, str]]) -> Mapping:
+    """Add the questions that the typed answers and the chosen columns name and the form lacks.
+
+    A column of labels that do not say which question they answer, answers one that is called like it.
+    """
+    project, found = batch.project, importing.look(batch, mapping=mapping)
+    below = Label.BELOW.strip()
+    if mapping.label and found.labels and not any(below in name for name, _ in found.labels):
+        mapping = replace(mapping, label="", answers=(mapping.label, *mapping.answers))
+    known = whole_forms.Questions(project)
+    names = [name.partition(Label.BELOW.strip())[0].strip() for name, _ in labels]
+    for name in dict.fromkeys([*names, *mapping.answers]):
+        if known.named(name) is None:
+            several = name in mapping.answers and _has_several(found, mapping, name)
+            form_questions.add_question(project, name, kind="multi" if several else "single")
+    if not project.form_questions.exists():
+        raise InvalidError(
+            "A form needs questions: type them with their answers, “Question > answer”, one a line, or "
+            "choose the columns that answer them.",
+            field="labels",
+        )
+    return mapping
+
+
+def _has_several(found: Preview, mapping: Mapping, column: str) -> bool:
+    """Whether some row of the sample gives several labels in a column."""
+    alone = replace(mapping, answers=(column,))
+    return any(len(given.labels) > 1 for record in found.rows for given in given_in(record, alone))
+
+
 def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     """Let the first file decide what the items are and what an answer to one is."""
     kind = project.item_kind
@@ -140,6 +173,10 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
     project.item_kind, project.task_type = kind, task_type
     if project.task.begins_with and project.labels.exists():
         raise ConflictError("The project has labels already; answers of this type bring their own.")
+    if project.has_questions and project.labels.exists():
+        raise ConflictError("The project has labels already; those of a form answer its questions.")
+    if not project.has_questions and project.form_questions.exists():
+        raise ConflictError("The project has questions already, so its answers are forms.")
     if not project.task.has_labels and project.labels.exists():
         raise ConflictError("The project has labels already; answers of this type name none.")
     projects.fit(project)
@@ -148,7 +185,7 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
 
 
 def _brings_labels(batch: ImportBatch, mapping: Mapping) -> bool:
-    return bool(mapping.label) or batch.format in BRINGING
+    return bool(mapping.label or mapping.answers) or batch.format in BRINGING
 
 
 def _named_after(file_name: str) -> str:

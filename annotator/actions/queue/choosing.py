@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from annotator.actions.students.lessons import Learnt
     from learning.students.predictions import Predictions
     from learning.taggers.types import Tagged
-    from learning.types import Pool, Selection
+    from learning.types import Part, Pool, Selection
 
 PICKS = 3_000
 # Before there is a student, this many representatives per label open the queue.
@@ -68,7 +68,8 @@ FROM people p JOIN machines m USING (item_id)
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
     """What is known of the pool when the queue is chosen: rows 0…n-1, maybe a student's word, and
-    the verdicts that it learnt from."""
+    the verdicts that it learnt from; `parts` are the questions of a form, as far as it knows their
+    labels."""
 
     encodings: Any = None
     predictions: Predictions | None = None
@@ -76,6 +77,7 @@ class Knowledge:
     learnt: Learnt | None = None
     sets: Sets | None = None
     tagged: Tagged | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -122,6 +124,7 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         teacher_error=teacher_error(project),
         set_sizes=_set_sizes(project, knowledge),
         doubted="" if knowledge.tagged is None else "the spans",
+        parts=knowledge.parts,
     )
 
 

@@ -150,9 +150,28 @@ def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> Any:
     known = knowledge.predictions
     if known is None:
         return []
+    if knowledge.parts:
+        return _of_questions(knowledge, known.row(row))
     in_set = 0 if held is None else len(held.sure) + len(held.maybe)
     top = known.top(row, min(max(SUGGESTED, in_set), SUGGESTED_AT_MOST))
     return [[knowledge.label_ids[column], round(p, 4)] for column, p in top if p > 0]
+
+
+def _of_questions(knowledge: Knowledge, said: NDArray[np.float32]) -> list[list[Any]]:
+    """Of each question of a form the likeliest labels, as shares of where it is asked."""
+    import numpy as np
+
+    from learning.parts import shares
+
+    found: list[list[Any]] = []
+    for part, each in zip(knowledge.parts, shares(said[None], knowledge.parts), strict=True):
+        best = np.argsort(-each[0], kind="stable")[:SUGGESTED].tolist()
+        found += [
+            [knowledge.label_ids[part.columns[place]], round(float(each[0, place]), 4)]
+            for place in best
+            if each[0, place] > 0
+        ]
+    return found
 
 
 def _spans(knowledge: Knowledge, said: list[tuple[Span, float]]) -> list[dict[str, Any]]:

@@ -86,15 +86,13 @@ def _uncorrected(project: Project, lesson: Lesson) -> tuple[Lesson, int]:
     """
     import numpy as np
 
-    from learning.tasks import TASKS
-
     with connection.cursor() as cursor:
         cursor.execute(_CORRECTED, [project.pk])
         items = dict(cursor.fetchall())
     learnt = {number: row for row, number in enumerate(lesson.numbers.tolist()) if number in items}
     before = verdicts.without(project, [items[number] for number in learnt], Stream.REVIEW)
     targets = np.array(lesson.data.targets)
-    task = TASKS[project.task_type]()
+    task = project.task
     changed = 0
     for number, row in learnt.items():
         labels = before.get(items[number])
@@ -112,9 +110,7 @@ def _right(project: Project, lesson: Lesson, fitted: Any, rows: Any) -> NDArray[
     """(m,) which evaluation items this student gets right; neither of the two has learnt from any."""
     import numpy as np
 
-    from learning.tasks import TASKS
-
-    task = TASKS[project.task_type]()
+    task = project.task
     audited = [(number, labels) for number, labels in lesson.audited if number < len(rows)]
     truth = task.encode([labels for _, labels in audited], lesson.columns)
     kept = np.flatnonzero(task.usable(truth))

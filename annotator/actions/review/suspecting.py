@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from learning.audit.detectors.belief import Belief
     from learning.audit.detectors.evidence import Evidence
-    from learning.tasks import Columns
+    from learning.tasks import Columns, Task
 
 # Below this many labels every one is looked at sooner by people.
 FEWEST = 30
@@ -66,6 +66,7 @@ class Population:
     reviewed: NDArray[np.bool_]
     by_teacher: NDArray[np.bool_]
     columns: Columns
+    task: Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +112,18 @@ class Suspicion:
         from learning.audit.detectors.scoring import suggestions
 
         at = np.asarray(rows, dtype=np.int64)
-        best = self._by_column(at, lambda chosen, column: suggestions(
-            self.evidence, chosen, column).tolist())  # fmt: skip
         ids = self.population.columns.label_ids
         if not self.evidence.multi_label:
-            return [[ids[column]] for column in best]
-        changed = []
-        for row, there in zip(at.tolist(), best, strict=True):
-            asked = ids[int(self.column[row])]
-            others = [label for label in self.population.labels[row] if label != asked]
-            changed.append([*others, asked] if there else others)
-        return changed
+            return [[ids[column]] for column in suggestions(self.evidence, at).tolist()]
+        return [
+            self.population.task.mended(
+                self.population.labels[row],
+                ids[int(self.column[row])],
+                self.evidence.probabilities[row],
+                self.population.columns,
+            )
+            for row in at.tolist()
+        ]
 
     def _by_column(
         self, rows: NDArray[np.int64], ask: Callable[[NDArray[np.int64], int | None], list[Any]]
@@ -143,15 +145,13 @@ def read(project: Project, encoding: Encoding, rng: np.random.Generator) -> Popu
     """The decided items that are encoded, whose labels all are in the schema; None when too few."""
     import numpy as np
 
-    from learning.tasks import TASKS
-
     with connection.cursor() as cursor:
         cursor.execute(_DECIDED, [project.pk, encoding.rows])
         rows = cursor.fetchall()
     columns = columns_of(project)
     if len(rows) < FEWEST:
         return None
-    task = TASKS[project.task_type]()
+    task = project.task
     usable = np.asarray(task.usable(task.encode([row[2] for row in rows], columns)))
     kept = np.flatnonzero(usable)
     most = MOST_CELLS // max(1, len(columns))
@@ -169,6 +169,7 @@ def read(project: Project, encoding: Encoding, rng: np.random.Generator) -> Popu
         reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
         by_teacher=np.array([row[4] == TEACHER for row in rows], dtype=np.bool_),
         columns=columns,
+        task=task,
     )
 
 
@@ -183,19 +184,20 @@ def gather(
     import numpy as np
 
     from learning.audit.detectors.gathering import gather as gathered
-    from learning.tasks import TASKS
     from learning.types import TrainingData
 
-    task, columns = TASKS[project.task_type](), population.columns
+    task, columns = project.task, population.columns
     names = dict(Label.objects.filter(project=project).values_list("pk", "name"))
     rows = open_matrix(encoding).view()[population.numbers]
+    targets = task.encode(population.labels, columns)
     return gathered(
         TrainingData(
-            targets=task.encode(population.labels, columns),
+            targets=targets,
             encodings=np.asarray(rows, dtype=np.float32),
-            known=task.known(len(population.items), columns),
+            known=task.known(targets, columns),
             multi_label=project.multi_label,
             ordered=task.ordered,
+            parts=task.parts,
         ),
         rng,
         groups=population.groups,

@@ -143,6 +143,7 @@ def _read(
         reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
         by_teacher=np.zeros(len(rows), dtype=np.bool_),
         columns=columns,
+        task=project.task,
     )
     return population, spans
 

@@ -119,9 +119,8 @@ class _Exam:
     def of(
         cls, run: jobs.Run, project: Project, asked: list[tuple[int, list[int]]], encoding: Encoding
     ) -> _Exam:
-        from learning.tasks import TASKS
 
-        columns, task = columns_of(project), TASKS[project.task_type]()
+        columns, task = columns_of(project), project.task
         vectors = open_matrix(encoding).view()
         there = [(number, labels) for number, labels in asked if number < len(vectors)]
         truth = task.encode([labels for _, labels in there], columns)

@@ -74,9 +74,8 @@ class Wish:
 def replayable(project: Project) -> list[tuple[str, str]]:
     """(name, label) of the strategies that fit the project's task and can be replayed."""
     from learning.selection import STRATEGIES
-    from learning.tasks import TASKS
 
-    fit = TASKS[project.task_type].strategies
+    fit = project.task.strategies
     return [
         (name, label)
         for name, label in STRATEGIES.choices()
@@ -258,6 +257,8 @@ def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
         raise InvalidError(
             "Simulations replay labels; answers that are more than labels cannot be replayed yet."
         )
+    if project.has_questions:
+        raise InvalidError("Simulations replay one question; forms cannot be replayed yet.")
     _check_strategies(project, wish)
     _check_student(project, wish, from_file=from_file)
     if not 1 <= wish.seeds <= MOST_SEEDS:

@@ -57,14 +57,13 @@ def key_of(project: Project) -> str:
 def recipes_of(project: Project) -> list[Recipe]:
     """Every recipe that fits the project beside the head, as a lead set it or as it is at first."""
     from learning.students import STUDENTS
-    from learning.tasks import TASKS
 
     known = {each.kind: each for each in Recipe.objects.filter(project=project)}
     texts = project.item_kind != ItemKind.IMAGE
     return [
         known.get(kind)
         or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
-        for kind in TASKS[project.task_type].students
+        for kind in project.task.students
         if kind != "head" and kind in STUDENTS and (texts or STUDENTS[kind].needs == "encodings")
     ]
 

@@ -71,9 +71,8 @@ class Drawn:
 
 def method_of(project: Project) -> str:
     """The project's conformal method, or the one that its task type begins with; "" if it has none."""
-    from learning.tasks import TASKS
 
-    fitting = TASKS[project.task_type].conformal
+    fitting = project.task.conformal
     return project.set_method or (fitting[0] if fitting else "")
 
 
@@ -258,10 +257,9 @@ def _sample(
     import numpy as np
 
     from learning.audit.conformal.calibrated import Sample
-    from learning.tasks import TASKS
 
     project = version.project
-    columns, task = columns_of(project), TASKS[project.task_type]()
+    columns, task = columns_of(project), project.task
     answers = sheets.unlearnt(version, auditing.answered(project, part), held)
     answers = [(number, labels) for number, labels in answers if number < predictions.rows]
     truth = task.encode([labels for _, labels in answers], columns)

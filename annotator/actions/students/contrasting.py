@@ -105,10 +105,9 @@ def _of_pool(
         each[:, [version.label_ids.index(label) for label in same]]
         for each, version in zip(said, (one, other), strict=True)
     ]
-    if project.multi_label:
-        differs = ((tables[0] >= 0.5) != (tables[1] >= 0.5)).any(axis=1)
-    else:
-        differs = tables[0].argmax(axis=1) != tables[1].argmax(axis=1)
+    task = project.task
+    chosen = [task.chosen(table) for table in tables]
+    differs = (chosen[0] != chosen[1]).any(axis=1)
     gap = np.abs(tables[0] - tables[1]).max(axis=1, initial=0)
     order = np.flatnonzero(differs)
     order = order[np.argsort(-gap[order], kind="stable")]
@@ -117,22 +116,13 @@ def _of_pool(
     listed = [
         Differing(
             item=items[number],
-            one=_names(tables[0][number], ids, multi_label=project.multi_label),
-            other=_names(tables[1][number], ids, multi_label=project.multi_label),
+            one=ids[chosen[0][number]].tolist(),
+            other=ids[chosen[1][number]].tolist(),
         )
         for number in order.tolist()
         if number in items
     ]
     return listed[:LISTED], len(order), rows
-
-
-def _names(row: object, ids: object, *, multi_label: bool) -> list[int]:
-    import numpy as np
-
-    said, labels = np.asarray(row), np.asarray(ids)
-    chosen = said >= 0.5 if multi_label else np.arange(len(said)) == said.argmax()
-    found: list[int] = labels[chosen].tolist()
-    return found
 
 
 def _items(project: Project, numbers: list[int], *, drawn: bool = True) -> dict[int, Item]:

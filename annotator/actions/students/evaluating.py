@@ -69,10 +69,8 @@ def evaluate(
 def _on_audit(project: Project, lesson: Lesson, predictions: Predictions) -> Figures | None:
     import numpy as np
 
-    from learning.tasks import TASKS
-
     answered = [(number, labels) for number, labels in lesson.audited if number < predictions.rows]
-    task = TASKS[project.task_type]()
+    task = project.task
     truth = task.encode([labels for _, labels in answered], lesson.columns)
     usable = task.usable(truth)
     if usable.sum() < auditing.FEWEST_TO_SHOW:
@@ -89,7 +87,6 @@ def _out_of_fold(
 
     from learning.errors import NotEnoughDataError
     from learning.students.folds import out_of_fold
-    from learning.tasks import TASKS
 
     # What only questions were answered about measures nothing, nor does what a teacher said.
     rows = np.flatnonzero(lesson.whole & ~lesson.taught)
@@ -104,7 +101,7 @@ def _out_of_fold(
         )
     except NotEnoughDataError:
         return Figures()
-    task = TASKS[project.task_type]()
+    task = project.task
     truth = np.asarray(data.targets)
     said = _as_then(folds.probabilities, data)
     return _figures(EstimateSource.FOLDS, task, truth, said, lesson.columns)

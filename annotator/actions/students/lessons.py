@@ -137,6 +137,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             known=learnt.known,
             younger=learnt.younger if learnt.younger.any() else None,
             multi_label=project.multi_label,
+            parts=project.task.parts,
             label_vectors=naming.of(project, encoding, columns),
             label_texts=naming.texts_of(project, columns) if texts else None,
             ordered=project.task.ordered,
@@ -161,16 +162,14 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
     """The verdicts that students may learn from, of items with numbers below `below`."""
     import numpy as np
 
-    from learning.tasks import TASKS
-
     with connection.cursor() as cursor:
         cursor.execute(_TRAINABLE, [project.pk, below])
         rows = cursor.fetchall()
-    task = TASKS[project.task_type]()
+    task = project.task
     targets = _soft_targets(project, rows, columns)
     usable = np.asarray(task.usable(targets))
     rows = [row for row, kept in zip(rows, usable.tolist(), strict=True) if kept]
-    known = task.known(len(rows), columns)
+    known = task.known(targets[usable], columns)
     for place, row in enumerate(rows):
         if row[2] is not None:
             asked = np.zeros(len(columns), dtype=np.bool_)

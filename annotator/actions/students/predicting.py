@@ -188,6 +188,7 @@ class _Predict:
             self.encoder = encoder_of(version.encoding)
         labels = Label.objects.filter(project=predicted.project).in_bulk()
         self.names = [labels[pk].name for pk in version.label_ids]
+        self.task = predicted.project.task
         self.archived = [
             column
             for column, pk in enumerate(version.label_ids)
@@ -201,6 +202,14 @@ class _Predict:
         said = self.fitted.predict(items)
         said[:, self.archived] = 0
         return said
+
+    def picked(self, columns: list[int], shares: list[float]) -> set[str]:
+        """The names of the labels that the likeliest columns amount to."""
+        import numpy as np
+
+        row = np.zeros((1, len(self.names)), dtype=np.float32)
+        row[0, columns] = shares
+        return {self.names[column] for column in np.flatnonzero(self.task.chosen(row)[0])}
 
 
 def _part(folder: Path, start: int) -> Path:
@@ -270,17 +279,21 @@ def _records(
             for name in predicted.columns:
                 value = row.fields.get(name)
                 fields[name] = value if as_it_is or value is None else cell(value)
+            picked = predict.picked(columns, shares) if several else None
             said = [(names[column], round(p, 6)) for column, p in zip(columns, shares, strict=True)]
-            yield fields | _ours(said if row.text is not None else None, several=several)
+            yield fields | _ours(said if row.text is not None else None, picked)
 
 
-def _ours(said: list[tuple[str, float]] | None, *, several: bool) -> dict[str, Any]:
-    """What is predicted of one row, likeliest first; nothing for a row without a text."""
+def _ours(said: list[tuple[str, float]] | None, picked: set[str] | None) -> dict[str, Any]:
+    """What is predicted of one row, likeliest first; nothing for a row without a text.
+
+    picked: the labels that are given, None where it is the likeliest one.
+    """
     if said is None:
         return dict.fromkeys(OURS)
     soft = {name: share for name, share in said if share > 0}
-    if several:
-        chosen = [(name, share) for name, share in said if share >= 0.5]
+    if picked is not None:
+        chosen = [(name, share) for name, share in said if name in picked]
         return {
             "predicted_labels": [name for name, _ in chosen],
             "predicted_probability": [share for _, share in chosen],

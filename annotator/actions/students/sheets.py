@@ -54,11 +54,12 @@ def write(
     kept = Item.objects.filter(
         project=project, order_key__lte=project.audit_cutoff, number__lt=predictions.rows
     ).present()
+    task = project.task
     numbers = list(kept.order_by("order_key").values_list("number", flat=True)[:LONGEST])
     said, doubts = [], []
     for number in numbers:
         row = predictions.row(number)
-        columns = np.flatnonzero(row >= 0.5) if project.multi_label else [int(row.argmax())]
+        columns = np.flatnonzero(task.chosen(row[None])[0])
         said.append([version.label_ids[column] for column in columns])
         doubts.append(_doubt(float(predictions.entropies[number]), predictions))
     with run.fence():
@@ -157,10 +158,8 @@ def _judged(
 ) -> Judged:
     import numpy as np
 
-    from learning.tasks import TASKS
-
     columns = columns_of(project)
-    task = TASKS[project.task_type]()
+    task = project.task
     truth = task.encode([labels for _, labels in answers], columns)
     usable = task.usable(truth)
     numbers = [number for (number, _), kept in zip(answers, usable, strict=True) if kept]

@@ -128,12 +128,15 @@ def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | N
 def _knowledge(
     project: Project, encoding: Encoding, predictions: Predictions, version: StudentVersion
 ) -> choosing.Knowledge:
+    from learning.parts import fitting as fitting_parts
+
     return choosing.Knowledge(
         encodings=open_matrix(encoding).view(),
         predictions=predictions,
         label_ids=tuple(version.label_ids),
         learnt=lessons.read(project, encoding.rows, columns_of(project)),
         sets=conforming.ready(version),
+        parts=fitting_parts(project.task.parts, predictions.labels),
     )
 
 

@@ -50,6 +50,8 @@ def schema_of(project: Project) -> TeacherSchema:
     """The labels and guidelines as a teacher reads them. Raises ConflictError without labels."""
     from learning.teachers.types import LabelText, TeacherSchema
 
+    if not project.task.teachers:
+        raise ConflictError("No teacher gives such answers yet.")
     labels = list(project.live_labels())
     if not labels:
         raise ConflictError("The project has no labels yet; a teacher could answer nothing.")

@@ -115,6 +115,10 @@ def create_teacher(
     project: Project, by: User | None, *, name: str, plugin: str, **settings: Any
 ) -> Teacher:
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
+    if plugin not in project.task.teachers and project.has_questions:
+        raise InvalidError(
+            "Teachers answer one question; here an answer is a form of several.", field="plugin"
+        )
     if plugin not in project.task.teachers and project.shape != LABELS:
         raise InvalidError(
             "This teacher answers with labels of whole items; here answers are more than that.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from learning.consensus.agreement import Agreement, Answers, Distance, Grades
+    from learning.tasks import Task
 
 # Items that are read at most, the latest first, and different sets of labels among their answers.
 MOST_ITEMS, MOST_SETS = 10_000, 1_500
@@ -85,7 +86,6 @@ def figures(project: Project) -> dict[str, Any]:
     import numpy as np
 
     from learning.consensus import agreement
-    from learning.tasks import TASKS
 
     rng = np.random.default_rng(project.pk)
     with connection.cursor() as cursor:
@@ -96,7 +96,7 @@ def figures(project: Project) -> dict[str, Any]:
     everybody = agreement.answers_of(
         [(one.item, one.annotator, one.labels) for one in _few_sets(given)]
     )
-    task, distance = TASKS[project.task_type], _distance(project)
+    task, distance = project.task, _distance(project)
     alpha = agreement.krippendorff(answers, rng, distance)
     found = {
         "needed": max(agreement.FEWEST - alpha.items, 0),
@@ -107,6 +107,7 @@ def figures(project: Project) -> dict[str, Any]:
         else None,
         "fleiss": asdict(agreement.fleiss(answers, rng)),
         "labels": list(_labels(project, answers, rng)),
+        "questions": list(_questions(task, votes, rng)),
         "pairs": list(_pairs(project, everybody, rng)),
         "over_time": list(_over_time(project, votes, rng)),
         "order": _order(project),
@@ -137,9 +138,8 @@ def _order(project: Project) -> dict[str, Any] | None:
 
 
 def _distance(project: Project) -> Distance | Grades:
-    from learning.tasks import TASKS
 
-    return TASKS[project.task_type]().apart(columns_of(project, with_archived=True))
+    return project.task.apart(columns_of(project, with_archived=True))
 
 
 def _few_sets(given: Sequence[Given]) -> list[Given]:
@@ -167,6 +167,26 @@ def _labels(
     live = [pk for pk, active in zip(columns.label_ids, columns.active, strict=True) if active]
     for pk in live[:MOST_LABELS]:
         yield {"id": pk, **asdict(krippendorff(about(answers, pk), rng))}
+
+
+def _questions(
+    task: Task, votes: Sequence[Given], rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Each question of a form, by the answers that were asked it and its own task type."""
+    from learning.consensus import agreement
+    from learning.tasks import TASKS, Columns
+
+    said = [(one, task.answers(one.labels)) for one in votes] if task.questions else []
+    for question in task.questions:
+        own = [
+            (one.item, one.annotator, given[question.key])
+            for one, given in said
+            if question.key in given
+        ]
+        kind = TASKS[question.kind]()
+        distance = kind.apart(Columns(label_ids=question.labels))
+        found = agreement.krippendorff(agreement.answers_of(own), rng, distance)
+        yield {"key": question.key, "name": question.name, **asdict(found)}
 
 
 def _pairs(

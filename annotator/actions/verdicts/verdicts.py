@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from learning.tasks import Columns
+    from learning.tasks import Columns, Task
 
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
@@ -176,15 +176,20 @@ def _array(ids: Iterable[int]) -> str:
 
 
 def derive(
-    project: Project, items: Iterable[Sequence[Vote]], learnt: Learnt | None = None
+    project: Project,
+    items: Iterable[Sequence[Vote]],
+    learnt: Learnt | None = None,
+    task: Task | None = None,
 ) -> list[Derived]:
     """Derive what each item's votes amount to; finals first, then what consensus says.
 
     `items` holds the votes of one item each, in the order of their positions. What only answers to
-    questions are known of is partial. `learnt` is what the project has learnt by now unless given.
+    questions are known of is partial. `learnt` is what the project has learnt by now unless given, and
+    `task` what it asks by now.
     """
     if project.shape != LABELS:
         return settling_values.derive(project, items, learnt)
+    task = task or project.task
     finals: list[Derived] = []
     open_questions: list[Sequence[Vote]] = []
     for said in map(counting, items):
@@ -192,25 +197,27 @@ def derive(
         if word is None:
             open_questions.append(said)
         else:
-            finals.append(_final(project, said, word))
-    return finals + _by_consensus(project, open_questions, learnt)
+            finals.append(_final(task, said, word))
+    return finals + _by_consensus(project, task, open_questions, learnt)
 
 
-def _final(project: Project, votes: Sequence[Vote], word: Vote) -> Derived:
+def _final(task: Task, votes: Sequence[Vote], word: Vote) -> Derived:
     soft = belief(votes, word)
     divided = word.outcome == Outcome.AMBIGUOUS
-    return settled(votes, word, soft, _likeliest(project, soft, word) if divided else word.labels)
+    return settled(votes, word, soft, _likeliest(task, soft, word) if divided else word.labels)
 
 
-def _likeliest(project: Project, soft: dict[int, float], word: Vote) -> list[int]:
+def _likeliest(task: Task, soft: dict[int, float], word: Vote) -> list[int]:
     """The labels that stand for a divided item; the reviewer's own one decides between equals."""
-    if project.multi_label:
+    if task.has_questions:
+        return word.labels  # shares of several answers make no whole one
+    if task.multi_label:
         return [label for label, share in soft.items() if share >= 0.5]
     return [max(soft, key=lambda label: (soft[label], label in word.labels))]
 
 
 def _by_consensus(
-    project: Project, items: Sequence[Sequence[Vote]], learnt: Learnt | None
+    project: Project, task: Task, items: Sequence[Sequence[Vote]], learnt: Learnt | None
 ) -> list[Derived]:
     if not items:
         return []
@@ -222,7 +229,8 @@ def _by_consensus(
     flat = [(row, vote) for row, votes in enumerate(items) for vote in votes]
     if learnt is None:
         learnt = weighing.learnt(project, [vote.annotator for _, vote in flat])
-    consensus = learnt.consensus().aggregate(
+    consensus = task.agree(
+        learnt.consensus(),
         Votes(
             items=len(items),
             item=np.array([row for row, _ in flat], dtype=np.int64),

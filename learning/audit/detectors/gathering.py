@@ -13,6 +13,7 @@ from learning.audit.detectors.temperature import Told, scaled, warmth
 from learning.errors import NotEnoughDataError
 from learning.students.folds import OutOfFold, assign_folds, near_duplicates
 from learning.students.head import FittedHead, Head
+from learning.students.parted import PartedHead
 from learning.types import Bools, Floats, Ints, Report, TrainingData, no_report, require
 
 PATH = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # strengths of the head, the run of its training
@@ -94,7 +95,7 @@ class _Walk:
     fold: Folds
     rng: np.random.Generator
     report: Report
-    heads: dict[int, FittedHead] = field(default_factory=dict)
+    heads: dict[int, FittedHead | PartedHead] = field(default_factory=dict)
     fits: int = 0
 
     @property

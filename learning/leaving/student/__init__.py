@@ -59,7 +59,8 @@ class Student:
         rows = self.predict(texts)
         if not self.model.multi_label:
             return [self.names[column] for column in rows.argmax(axis=1)]
-        return [[self.names[column] for column in np.flatnonzero(row >= 0.5)] for row in rows]
+        chosen = self.model.chosen(rows)
+        return [[self.names[column] for column in np.flatnonzero(row)] for row in chosen]
 
 
 def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:

@@ -41,6 +41,10 @@ class Model:
                 result[rows] = self._probabilities([texts[row] for row in rows]).numpy()
         return result
 
+    def chosen(self, rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(n, k) which of several labels the probabilities amount to."""
+        return np.asarray(rows >= 0.5, dtype=np.bool_)
+
     def _probabilities(self, texts: list[str]) -> Any:
         options = {"truncation": True, "padding": True, "max_length": self.tokens}
         padded = self.tokenizer(texts, return_tensors="pt", **options)

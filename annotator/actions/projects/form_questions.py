@@ -1,0 +1,204 @@
+"""The questions of a form: add, rename, order, and say after which answers one is asked.
+
+Answers refer to labels, and which questions were asked follows from them. So once there is an answer the
+questions keep their order, their kinds and their conditions: another one would read it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Max
+
+from annotator.actions.projects import schema
+from annotator.errors import ConflictError, InvalidError
+from annotator.models import Annotation, FormQuestion, Label, Project, Suggestion
+
+KINDS = ("single", "rating", "multi")
+MOST_QUESTIONS = 30
+
+
+def is_fixed(project: Project) -> bool:
+    """Whether somebody or some file has answered, so that no question may be asked otherwise."""
+    return (
+        Annotation.objects.filter(project=project).exists()
+        or Suggestion.objects.filter(project=project).exists()
+    )
+
+
+def add_question(
+    project: Project,
+    name: str,
+    *,
+    kind: str = "single",
+    labels: Sequence[tuple[str, str]] = (),
+    only_if: Sequence[int] = (),
+) -> FormQuestion:
+    """Add a question at the end, with labels as (name, description).
+
+    Raises InvalidError or ConflictError with what stands in the way.
+    """
+    with transaction.atomic():
+        # Parts two people who change one form at once.
+        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        _check_changeable(project)
+        others = FormQuestion.objects.filter(project=project)
+        if others.count() >= MOST_QUESTIONS:
+            raise ConflictError(f"A form has {MOST_QUESTIONS} questions at most.")
+        last = others.aggregate(last=Max("position"))["last"]
+        question = FormQuestion(
+            project=project,
+            name=_checked_name(name, others),
+            kind=_checked_kind(kind),
+            position=0 if last is None else last + 1,
+        )
+        question.key = _free_key(question.name, set(others.values_list("key", flat=True)))
+        question.only_if = _checked_condition(question, only_if)
+        question.save()
+        add_answers(question, labels)
+    return question
+
+
+def add_answers(question: FormQuestion, labels: Sequence[tuple[str, str]]) -> list[Label]:
+    """Give a question more labels, at any time: a grade above the highest, others at the end."""
+    question.refresh_from_db(fields=["name"])
+    entries = [(path_of(question, name), "", about, "") for name, about in labels]
+    return schema.add_labels(question.project, entries) if entries else []
+
+
+def change_question(
+    question: FormQuestion,
+    *,
+    name: str | None = None,
+    kind: str | None = None,
+    only_if: Sequence[int] | None = None,
+) -> FormQuestion:
+    """Rename a question at any time; ask it otherwise while nothing is answered yet."""
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=question.project_id)
+        question = FormQuestion.objects.get(pk=question.pk)
+        was = (question.kind, list(question.only_if))
+        if kind is not None:
+            question.kind = _checked_kind(kind)
+        if only_if is not None and set(only_if) != set(question.only_if):
+            question.only_if = _checked_condition(question, only_if)
+        if (question.kind, list(question.only_if)) != was:
+            _check_changeable(project)
+        if name is not None:
+            others = FormQuestion.objects.filter(project=project).exclude(pk=question.pk)
+            question.name = _checked_name(name, others)
+        question.save()
+        _carry(question)
+    return question
+
+
+def move_question(question: FormQuestion, *, up: bool) -> None:
+    """Ask a question one place earlier or later. Raises ConflictError where a condition forbids it."""
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=question.project_id)
+        _check_changeable(project)
+        questions = list(FormQuestion.objects.filter(project=project))
+        at = next(place for place, one in enumerate(questions) if one.pk == question.pk)
+        to = at - 1 if up else at + 1
+        if not 0 <= to < len(questions):
+            return
+        questions[at], questions[to] = questions[to], questions[at]
+        for place, one in enumerate(questions):
+            one.position = place
+        first, second = sorted((questions[at], questions[to]), key=lambda one: one.position)
+        if first.only_if and _owner(first.only_if) == second.pk:
+            raise ConflictError(f"“{first.name}” is asked after an answer to “{second.name}”.")
+        FormQuestion.objects.bulk_update(questions, ["position"])
+
+
+def remove_question(question: FormQuestion) -> None:
+    """Take a question and its labels away while nothing is answered yet."""
+    with transaction.atomic():
+        project = Project.objects.select_for_update(no_key=True).get(pk=question.project_id)
+        _check_changeable(project)
+        own = set(question.labels.values_list("pk", flat=True))
+        for other in FormQuestion.objects.filter(project=project).exclude(pk=question.pk):
+            if own & set(other.only_if):
+                raise ConflictError(
+                    f"“{other.name}” is asked after an answer to it. Change that first."
+                )
+        question.delete()
+
+
+def path_of(question: FormQuestion, name: str) -> str:
+    """What a label that answers a question is called wherever it stands alone."""
+    part = " ".join(name.split())
+    if Label.BELOW.strip() in part:
+        raise InvalidError(
+            f"An answer's name has no “{Label.BELOW.strip()}” in it: “{part[:80]}”.", field="name"
+        )
+    return f"{question.name}{Label.BELOW}{part}" if part else ""
+
+
+def _carry(question: FormQuestion) -> None:
+    """Let the names of its labels begin with the name that the question has now."""
+    labels = list(question.labels.all())
+    for label in labels:
+        label.name = path_of(question, label.part)
+        if len(label.name) > Label.LONGEST_NAME:
+            raise InvalidError("With that name some answers' names are too long.", field="name")
+    Label.objects.bulk_update(labels, ["name"])
+
+
+def _check_changeable(project: Project) -> None:
+    if not project.has_questions:
+        raise ConflictError("The answers of this project are not a form: they have one question.")
+    if is_fixed(project):
+        raise ConflictError(
+            "Items are answered already, and their answers would be read otherwise. Questions and "
+            "labels can be renamed and labels added; for other questions make a new project."
+        )
+
+
+def _checked_name(name: str, others: object) -> str:
+    clean = " ".join(name.split())
+    if not clean:
+        raise InvalidError("A question needs a name.", field="name")
+    if len(clean) > FormQuestion.LONGEST_NAME:
+        raise InvalidError(
+            f"A question's name has {FormQuestion.LONGEST_NAME} characters at most.", field="name"
+        )
+    if Label.BELOW.strip() in clean:
+        raise InvalidError(f"A question's name has no “{Label.BELOW.strip()}” in it.", field="name")
+    if any(one.name.casefold() == clean.casefold() for one in others):  # type: ignore[attr-defined]
+        raise ConflictError(f"There is a question “{clean}” already.", field="name")
+    return clean
+
+
+def _checked_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise InvalidError(f"A question takes one of: {', '.join(KINDS)}.", field="kind")
+    return kind
+
+
+def _checked_condition(question: FormQuestion, only_if: Sequence[int]) -> list[int]:
+    """The labels of a condition, all of one earlier question."""
+    wanted = sorted(set(only_if))
+    if not wanted:
+        return []
+    labels = Label.objects.filter(project_id=question.project_id, archived_at=None, pk__in=wanted)
+    owners = {label.form_question for label in labels.select_related("form_question")}
+    earlier = next(iter(owners), None)
+    if len(labels) != len(wanted) or len(owners) != 1 or earlier is None:
+        raise InvalidError("A condition names answers to one earlier question.", field="only_if")
+    if earlier.pk == question.pk or earlier.position >= question.position:
+        raise InvalidError(
+            f"“{question.name}” can only wait for a question that is asked before it.",
+            field="only_if",
+        )
+    return wanted
+
+
+def _owner(labels: Sequence[int]) -> int | None:
+    owner = Label.objects.filter(pk__in=labels).values_list("form_question", flat=True)
+    return owner.first()
+
+
+def _free_key(name: str, taken: set[str]) -> str:
+    return schema.free_key(schema.slug(name), taken)

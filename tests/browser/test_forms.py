@@ -1,0 +1,78 @@
+"""Forms: questions asked one after another by keys, some only after certain answers."""
+
+import pytest
+from playwright.sync_api import expect
+
+from annotator.actions.projects import projects
+from annotator.models import Annotation, Project
+from tests.browser.pages import LabelPage
+from tests.factories import make_items
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def project(visit, cast):
+    made = projects.create_project(cast.lea, "Calls", task_type="form", audit_share=0)
+    make_items(made, 6)
+    return made
+
+
+def labels_of(project):
+    return dict(project.labels.values_list("name", "pk"))
+
+
+def build(page, url, project):
+    """Make the form on its own page: is it urgent; why, only if it is; and how bad the fire is."""
+    page.goto(f"{url}/projects/{project.pk}/settings/questions")
+    for name, kind, answers, after in (
+        ("Urgent", "one answer", "yes\nno", None),
+        ("Why", "any number of answers", "fire\nwater: a leak", "yes"),
+        ("How bad", "one grade, the lowest first", "1\n2\n3", "fire"),
+    ):
+        form = page.locator("form", has=page.get_by_role("heading", name="Add a question"))
+        form.get_by_label("Question", exact=True).fill(name)
+        form.get_by_label("It takes").select_option(label=kind)
+        form.get_by_label("Answers", exact=True).fill(answers)
+        if after:
+            form.get_by_label(after, exact=True).check()
+        form.get_by_role("button", name="Add").click()
+        expect(page.get_by_text(f"“{name}” is asked.")).to_be_visible()
+    expect(page.get_by_text("only if Why is fire")).to_be_visible()
+
+
+def test_a_form_with_a_condition_is_made_and_answered_by_keys(visit, cast, project, live_server):
+    page = visit(cast.lea).new_page()
+    build(page, live_server.url, project)
+    label = LabelPage(page, project).open()
+    asked, rows = page.locator("#form-asked"), page.locator("#rows .answer:visible .name")
+    first = label.item
+    expect(asked).to_have_text("Urgent")
+    label.press("1")
+    expect(asked).to_have_text("Why")
+    assert rows.all_inner_texts() == ["fire", "water"]
+    label.press("1", "2", "Enter")
+    expect(asked).to_have_text("How bad")
+    label.press("Backspace")
+    expect(asked).to_have_text("Why")
+    label.press("Enter", "3")
+    expect(page.locator("[data-undo-word]")).to_have_text("undo yes, fire, water, 3")
+    expect(asked).to_have_text("Urgent")
+    second = label.item
+    label.press("2")  # not urgent: nothing more is asked
+    third = label.item
+    label.press("1", "Enter", "Enter")  # urgent, and none of the reasons
+    label.settled()
+    known = labels_of(Project.objects.get(pk=project.pk))
+    said = {one.item_id: set(one.labels) for one in Annotation.objects.filter(successor=None)}
+    wanted = ("Urgent > yes", "Why > fire", "Why > water", "How bad > 3")
+    assert said[first] == {known[name] for name in wanted}
+    assert said[second] == {known["Urgent > no"]}
+    assert said[third] == {known["Urgent > yes"]}
+    label.press("Backspace")
+    expect(page.locator("#said")).to_have_text("Taken back: yes.")
+    expect(asked).to_have_text("Why")
+    page.locator("#form-trail [data-step='0']").click()
+    label.press("2")
+    label.settled()
+    assert Annotation.objects.standing().get(item_id=third).labels == [known["Urgent > no"]]
