@@ -96,6 +96,7 @@ def look(project: Project) -> BoxSuspicion | None:
             reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
             by_teacher=np.zeros(len(rows), dtype=np.bool_),
             columns=columns_of(project),
+            task=project.task,
         ),
         places=places,
         scores=np.array([score_of(one) for one in places]),
