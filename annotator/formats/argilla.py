@@ -74,7 +74,8 @@ def _record(row: int, value: Any, limits: Limits, *, question: str) -> Record:
     metadata = told.get("metadata")
     known = {name: one for name, one in content.items() if not _NUMBERED.fullmatch(name)}
     listed = [one for name, one in content.items() if _NUMBERED.fullmatch(name)]
-    fields = {"id": told.get("id"), **known, **(metadata if isinstance(metadata, dict) else {})}
+    about = metadata if isinstance(metadata, dict) else {}
+    fields = {**about, "id": told.get("id"), **known}
     if listed:
         fields["candidates"] = listed
     asked = {one for part in ("responses", "suggestions") for one in _questions(told, part)}

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from annotator.formats.boxes import SIDES, Place
 from annotator.formats.json_text import decoded
 from annotator.formats.label_studio import labels_of, voice_of
-from annotator.formats.records import Given, Limits, RowError, fault_in_text
+from annotator.formats.records import Given, Limits, RowError, fault_in_text, fault_in_value
 
 EXTENSIONS = (".json", ".jsonl")
 _SIZED = ("x", "y", "width", "height")
@@ -37,22 +37,24 @@ class Boxed:
 
 def names_of(told: str, folder: PurePosixPath) -> list[str]:
     """What a picture may be called that a file in this folder names: by its path from there, its path,
-    its name, and that before an upload."""
-    name = PurePosixPath(told.rsplit("?d=", 1)[-1]).name
-    return [str(folder / told), told, name, _UPLOADED.sub("", name)]
+    its name, and that before an upload. Behind `?d=` stands a path in Label Studio's own storage."""
+    path = told.rsplit("?d=", 1)[-1]
+    name = PurePosixPath(path).name
+    return [str(folder / told), told, path, name, _UPLOADED.sub("", name)]
 
 
 def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
     """What a file says of each picture. Raises RowError where it is none of the three."""
     if name.lower().endswith(".jsonl"):
         lines = enumerate(text.split("\n"), 1)
-        rows = ((at, line) for at, line in lines if line.strip())
-        yield from (_row(f"{name}, line {at}", decoded(line, limits), _line) for at, line in rows)
+        for at, line in lines:
+            if line.strip():
+                yield _of_line(f"{name}, line {at}", line, limits)
         return
     value = decoded(text, limits)
     if isinstance(value, list):
         for at, task in enumerate(value, 1):
-            yield _row(f"{name}, task {at}", task, _task)
+            yield _row(f"{name}, task {at}", task, _task, limits)
     elif isinstance(value, dict) and {"images", "annotations", "categories"} <= set(value):
         yield from _coco(name, value, limits)
     else:
@@ -60,10 +62,23 @@ def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
         raise RowError([("boxes", told)])
 
 
-def _row(where: str, value: Any, read: Callable[[str, dict[str, Any]], Boxed]) -> Boxed:
+def _of_line(where: str, line: str, limits: Limits) -> Boxed:
+    """A line, also one that is no JSON: those after it are read all the same."""
+    try:
+        value = decoded(line, limits)
+    except RowError as error:
+        return Boxed(image="", faults=tuple(at_row(where, error).faults))
+    return _row(where, value, _line, limits)
+
+
+def _row(
+    where: str, value: Any, read: Callable[[str, dict[str, Any]], Boxed], limits: Limits
+) -> Boxed:
     """One row of a file that has a row for each picture."""
     image = ""
     try:
+        if fault := fault_in_value(value, limits):
+            raise RowError([("", fault)])
         image = _image(value)
         return read(image, value)
     except RowError as error:
@@ -73,7 +88,8 @@ def _row(where: str, value: Any, read: Callable[[str, dict[str, Any]], Boxed]) -
 def _image(value: Any) -> str:
     data = value.get("data", value) if isinstance(value, dict) else {}
     names = ("image", "filename", "file_name")
-    image = next((data[name] for name in names if data.get(name)), None) if data else None
+    known = data if isinstance(data, dict) else {}
+    image = next((known[name] for name in names if known.get(name)), None)
     if not isinstance(image, str):
         raise RowError([("image", "The row needs an 'image': the picture's name in the zip.")])
     return image
@@ -204,6 +220,13 @@ def given(boxes: list[Place], voice: str = "") -> Given:
     """The answer that these boxes are."""
     labels = tuple(dict.fromkeys(label for *_, label in boxes))
     return Given(labels, voice=voice, boxes=tuple(dict.fromkeys(boxes)))
+
+
+def called(path: PurePosixPath) -> set[str]:
+    """What files may call the picture of this path: by its path or its name, with or without the ending."""
+    if not path.name:  # a zip may have a member that is called "./"
+        return set()
+    return {str(path), path.name, str(path.with_suffix("")), path.stem}
 
 
 def _numbered(value: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:

@@ -12,7 +12,16 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from annotator.formats import yolo
-from annotator.formats.box_files import EXTENSIONS, Boxed, at_row, given, names_of, read_boxes
+from annotator.formats.box_files import (
+    EXTENSIONS,
+    Boxed,
+    at_row,
+    called,
+    given,
+    names_of,
+    read_boxes,
+)
+from annotator.formats.guard import MOST_PROBLEMS
 from annotator.formats.images import ImageError, ZipOfImages, member_bytes
 from annotator.formats.records import FormatError, Given, Limits, Problem, Record, RowError, Rows
 
@@ -46,7 +55,7 @@ class BoxedImages(ZipOfImages):
 
     def _rows(self, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Rows:
         try:
-            classes = yolo.classes_of(archive, [each.filename for each in members])
+            classes = yolo.classes_of(archive, members, self.limits)
         except RowError as error:
             raise FormatError(error.faults[0][1]) from error
         files = [(row, each) for row, each in enumerate(members, 1) if _names_boxes(each, classes)]
@@ -58,7 +67,9 @@ class BoxedImages(ZipOfImages):
         told: dict[str, Boxed] = {}
         lost: list[Record | Problem] = []
         for row, member in files:
-            lost += self._told(archive, row, member, pictures, told, classes)
+            for one in self._told(archive, row, member, pictures, told, classes):
+                lost.append(one)
+                _check_lost(lost, pictures)
         for one in super()._rows(archive, [_passed(member) for member in members]):
             yield from _with_boxes(one, told)
         yield from lost
@@ -109,6 +120,14 @@ class BoxedImages(ZipOfImages):
         return member_bytes(archive, member, self.limits).decode("utf-8-sig")
 
 
+def _check_lost(lost: list[Record | Problem], pictures: dict[str, set[str]]) -> None:
+    """They are held until the end: a small zip may name a missing picture millions of times."""
+    if len(lost) > max(MOST_PROBLEMS, len(pictures)):
+        raise FormatError(
+            f"{len(lost):,} rows of the files are bad, more than there are images in the zip."
+        )
+
+
 def _names_boxes(member: zipfile.ZipInfo, classes: list[str] | None) -> bool:
     """Whether the member is read as one that names boxes: where classes are named, texts are too."""
     path = PurePosixPath(member.filename)
@@ -133,7 +152,8 @@ def _read(name: str, text: str, classes: list[str] | None, limits: Limits) -> It
 def _passed(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """The member, or a folder in its place where it is no picture, so that rows keep their numbers."""
     path = PurePosixPath(member.filename)
-    is_other = is_box_file(member.filename) or path.name == _MANIFEST or path.suffix in _NEVER
+    is_other = is_box_file(member.filename) or path.name == _MANIFEST
+    is_other = is_other or path.suffix.lower() in _NEVER
     return zipfile.ZipInfo("told/") if is_other else member
 
 
@@ -143,7 +163,7 @@ def _by_name(members: list[zipfile.ZipInfo]) -> dict[str, set[str]]:
     for member in members:
         path = PurePosixPath(member.filename)
         if not is_box_file(member.filename) and path.suffix.lower() not in _NEVER:
-            for name in (member.filename, path.name, str(path.with_suffix("")), path.stem):
+            for name in called(path) | {member.filename}:
                 found[name].add(member.filename)
     return dict(found)
 

@@ -17,8 +17,17 @@ import numpy as np
 
 from annotator.formats.conll import TOKEN, apart
 from annotator.formats.json_text import record_of
-from annotator.formats.msgpack import packed, unpacked
-from annotator.formats.records import LIMITS, FormatError, Given, Limits, RowError, Rows
+from annotator.formats.msgpack import TooManyError, packed, unpacked
+from annotator.formats.records import (
+    LIMITS,
+    MEGABYTE,
+    FormatError,
+    Given,
+    Limits,
+    Record,
+    RowError,
+    Rows,
+)
 from annotator.formats.spacy import HOLDS, absent
 from annotator.formats.spans import Span, names_of
 from annotator.formats.writing import Field, compact, labels_in
@@ -29,7 +38,7 @@ UNKNOWN, INSIDE, OUTSIDE, BEGINS = range(4)
 VERSION = "0.1"
 # The group of spans that spaCy's categorizer of spans takes by itself.
 GROUP = "sc"
-MOST_BYTES = 256 * 1024 * 1024
+MOST_BYTES = 256 * MEGABYTE
 _SPAN = struct.Struct(">QQQllll")  # id, knowledge base, label, first and last token, characters
 _PIECES = re.compile(rf"\s+|{TOKEN}")
 _MULTIPLIER, _SHIFT, _BITS = 0xC6A4A7935BD1E995, 47, (1 << 64) - 1
@@ -40,7 +49,7 @@ class DocBin:
     """`.spacy` files, with entities, groups of spans and categories. Source: spaCy 3, `tokens/_serialize.py`.
 
     Spans that overlap are in the group `sc`, and the longer ones are entities too. The whole file is held
-    in memory, 256 MiB of it unpacked at most. labels: the project's, as in `spacy`.
+    in memory, 256 MiB and 4,000,000 values of it unpacked at most. labels: the project's, as in `spacy`.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -48,14 +57,12 @@ class DocBin:
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record for every document, numbered from 1."""
-        told = _opened(stream.read(MOST_BYTES + 1))
-        for row, fields, given in _documents(told):
+        told = _Told(_opened(stream.read(MOST_BYTES + 1), self.limits))
+        for row, words in enumerate(told.documents()):
             try:
-                record = record_of(row, fields, self.limits)
-                record.given = given
-                yield record
+                yield told.record(row, words, self.limits)
             except RowError as error:
-                yield from error.problems(row)
+                yield from error.problems(row + 1)
 
     def write(
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
@@ -167,17 +174,23 @@ def _words(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int,
         yield (*waiting, False)
 
 
-def _opened(data: bytes) -> dict[str, Any]:
-    """What the file holds. Raises FormatError for one that is none."""
+def _opened(data: bytes, limits: Limits) -> dict[str, Any]:
+    """What the file holds. Raises FormatError for one that is none, or unpacks to more than it may."""
+    most = min(MOST_BYTES, max(MEGABYTE, len(data) * limits.inflation))
     unpacking = zlib.decompressobj()
     try:
-        told = unpacked(unpacking.decompress(data, MOST_BYTES))
-        if not unpacking.eof:
+        inside = unpacking.decompress(data, most)
+        if not (unpacking.eof or unpacking.unconsumed_tail):
             raise ValueError("The end is missing.")
+        told = {} if unpacking.unconsumed_tail else unpacked(inside)
+    except TooManyError as error:
+        raise FormatError("The DocBin holds too much; part it by documents.") from error
     except (zlib.error, ValueError) as error:
-        much = bool(unpacking.unconsumed_tail)
-        reason = "is larger than 256 MiB" if much else "is damaged or cut short"
-        raise FormatError(f"The DocBin {reason}.") from error
+        raise FormatError("The DocBin is damaged or cut short.") from error
+    if unpacking.unconsumed_tail:
+        raise FormatError(
+            f"The DocBin unpacks to more than 256 MiB, or {limits.inflation} times its size."
+        )
     kinds = {"attrs": list, "tokens": bytes, "spaces": bytes, "lengths": bytes, "strings": list}
     kinds |= {"cats": list}
     if not isinstance(told, dict) or not all(
@@ -187,35 +200,46 @@ def _opened(data: bytes) -> dict[str, Any]:
     return told
 
 
-def _documents(told: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[Given, ...]]]:
-    """(number, fields, answers) of each document. Raises FormatError where columns do not fit together."""
-    attrs = told["attrs"]
-    strings = {number_of(text): text for text in told["strings"] if isinstance(text, str)}
-    strings |= dict(enumerate(symbols()))
-    try:
-        tokens = np.frombuffer(told["tokens"], dtype="<u8").reshape(-1, max(1, len(attrs)))
-        lengths = np.frombuffer(told["lengths"], dtype="<i4").tolist()
-        columns = {name: tokens[:, at] for at, name in enumerate(attrs)}
-        words = [strings[number] for number in columns[ORTH].tolist()]
-    except (KeyError, ValueError, TypeError) as error:
-        raise FormatError("The columns of the DocBin do not fit together.") from error
-    if min(lengths, default=0) < 0 or not (sum(lengths) == len(words) == len(told["spaces"])):
-        raise FormatError("The columns of the DocBin do not fit together.")
-    none = np.zeros(len(words), dtype=np.uint64)
-    marks, kinds = columns.get(ENT_IOB, none), columns.get(ENT_TYPE, none)
-    at = 0
-    for row, length in enumerate(lengths):
-        part = slice(at, at + length)
-        at += length
-        spaces = _spaces(told, row, part)
-        text = "".join(
-            word + " " * space for word, space in zip(words[part], spaces, strict=True)
-        ).rstrip(" " if _unknown(told, row) else "")
-        entities = list(
-            zip(words[part], spaces, marks[part].tolist(), kinds[part].tolist(), strict=True)
-        )
-        given = _given(told, row, entities, strings)
-        yield row + 1, {"text": text, **_about(told, row)}, given
+class _Told:
+    """A file's documents. Raises FormatError where its columns do not fit together."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told, attrs = told, told["attrs"]
+        self.strings = {number_of(text): text for text in told["strings"] if isinstance(text, str)}
+        self.strings |= dict(enumerate(symbols()))
+        try:
+            tokens = np.frombuffer(told["tokens"], dtype="<u8").reshape(-1, max(1, len(attrs)))
+            self._lengths = np.frombuffer(told["lengths"], dtype="<i4").astype(np.int64)
+            columns = {name: tokens[:, at] for at, name in enumerate(attrs)}
+            self._words = [self.strings[number] for number in columns[ORTH].tolist()]
+        except (KeyError, ValueError, TypeError) as error:
+            raise FormatError("The columns of the DocBin do not fit together.") from error
+        counts = {int(self._lengths.sum()), len(self._words), len(told["spaces"])}
+        if (self._lengths < 0).any() or len(counts) > 1:
+            raise FormatError("The columns of the DocBin do not fit together.")
+        none = np.zeros(len(self._words), dtype=np.uint64)
+        self._marks, self._kinds = columns.get(ENT_IOB, none), columns.get(ENT_TYPE, none)
+
+    def documents(self) -> Iterator[slice]:
+        """The words of each document."""
+        ends = np.cumsum(self._lengths)
+        return (slice(int(end - n), int(end)) for end, n in zip(ends, self._lengths, strict=True))
+
+    def record(self, row: int, part: slice, limits: Limits) -> Record:
+        """The document of this row, from 0. Raises RowError for one that cannot be stored."""
+        words, spaces = self._words[part], _spaces(self.told, row, part)
+        # One long word may be named a million times: its text is not put together to be measured.
+        size = sum(map(len, words))
+        if size > limits.field_characters:
+            most = limits.field_characters
+            raise RowError([("text", f"The text has {size:,} characters; at most {most:,}.")])
+        text = "".join(word + " " * space for word, space in zip(words, spaces, strict=True))
+        text = text.rstrip(" ") if _unknown(self.told, row) else text
+        record = record_of(row + 1, {"text": text, **_about(self.told, row)}, limits)
+        marks, kinds = (column[part].tolist() for column in (self._marks, self._kinds))
+        entities = list(zip(words, spaces, marks, kinds, strict=True))
+        record.given = _given(self.told, row, entities, self.strings)
+        return record
 
 
 def _unknown(told: dict[str, Any], row: int) -> bool:
@@ -284,18 +308,19 @@ def _entities(words: list[tuple[str, bool, int, int]], strings: dict[int, str]) 
 
 
 def _grouped(data: Any, strings: dict[int, str]) -> tuple[Span, ...] | None:
-    """The spans of the group `sc`, or of the only one; None where there is none."""
+    """The spans of the group `sc`, or of the only one; None where there is none, or nothing in it."""
     try:
         told: Any = unpacked(data) if data else {}
-        groups = {name: unpacked(one) for one, names in told.items() for name in names}
-        group: Any = groups.get(GROUP) or (next(iter(groups.values())) if len(groups) == 1 else {})
+        groups = {name: one for one, names in told.items() for name in names}
+        packed_one = groups.get(GROUP) or (next(iter(groups.values())) if len(groups) == 1 else b"")
+        group: Any = unpacked(packed_one)
         places = [_SPAN.unpack(one) for one in group["spans"]]
     except (ValueError, AttributeError, TypeError, KeyError, struct.error):
         return None
     found = [
         (start, end, strings.get(label, str(label))) for _, _, label, _, _, start, end in places
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found)) or None
 
 
 @cache

@@ -187,7 +187,7 @@ def labels_of(part: dict[str, Any], name: str) -> list[str]:
         return [SELECTED[value["selected"]]]
     grade = value.get("rating", value.get("number"))
     if isinstance(grade, int | float) and not isinstance(grade, bool):
-        return [f"{grade:g}"]
+        return [str(int(grade) if float(grade).is_integer() else grade)]
     kind = str(part.get("type") or "unknown")[:50]
     told = (
         f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'rating', 'number', 'pairwise', "

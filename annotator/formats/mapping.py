@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from annotator.formats.records import Given, Record, RowError
+from annotator.formats.records import Given, Record, RowError, fault_in_text
 from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spans_of
 from annotator.formats.written import RESPONSES, given_of, responses_of
 
@@ -304,6 +304,10 @@ def _check_names(labels: tuple[str, ...], column: str, faults: list[tuple[str, s
     if longest > LONGEST_LABEL:
         told = f"The label has {longest:,} characters; at most {LONGEST_LABEL}. Is it the right column?"
         faults.append((column, told))
+        return
+    fault = next((fault for label in labels if (fault := fault_in_text(label))), "")
+    if fault:
+        faults.append((column, f"A label can't be stored: {fault}"))
 
 
 def _plain(value: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from annotator.formats.box_files import Boxed, names_of, read_boxes
+from annotator.formats.box_files import Boxed, called, names_of, read_boxes
 from annotator.formats.records import LIMITS, FormatError, Limits, Problem, Record, RowError, Rows
 from annotator.formats.text import text_of
 
@@ -72,8 +72,7 @@ class Pictures:
         self._by_name: dict[str, set[int]] = {}
         for number, names in named:
             for name in filter(None, names):
-                path = PurePosixPath(name)
-                for each in {name, path.name, str(path.with_suffix("")), path.stem}:
+                for each in called(PurePosixPath(name)):
                     self._by_name.setdefault(each, set()).add(number)
 
     def meant(self, told: str) -> int:

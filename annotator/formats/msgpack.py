@@ -9,6 +9,8 @@ import struct
 from typing import Any
 
 _DEEPEST = 32
+# A byte may be a value, and a value takes dozens of bytes of memory.
+MOST_VALUES = 4_000_000
 # First byte -> how a number that follows is packed.
 _NUMBERS = {
     0xCA: ">f",
@@ -38,6 +40,10 @@ _SIZED = {
 _CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
+class TooManyError(ValueError):
+    """There are more values than are taken."""
+
+
 def packed(value: Any) -> bytes:
     """The bytes of a value. Raises TypeError for one that is none of the kinds above."""
     if value is None or isinstance(value, bool):
@@ -65,7 +71,8 @@ def _counted(short: int, long: int, count: int) -> bytes:
 
 
 def unpacked(data: bytes) -> Any:
-    """The one value that the bytes hold. Raises ValueError where they are damaged or hold another kind."""
+    """The one value that the bytes hold. Raises ValueError where they are damaged or hold another kind, and
+    TooManyError for more than `MOST_VALUES` in it."""
     reader = _Reader(data)
     value = reader.value(0)
     if reader.at != len(data):
@@ -75,9 +82,12 @@ def unpacked(data: bytes) -> Any:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data, self.at, self.values = data, 0, 0
 
     def value(self, depth: int) -> Any:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise TooManyError(f"More than {MOST_VALUES:,} values.")
         first = self._take(1)[0]
         if depth > _DEEPEST:
             raise ValueError("The value is nested too deeply.")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, ClassVar
 
@@ -14,7 +13,8 @@ import yaml
 
 from annotator.formats.archive import member
 from annotator.formats.boxes import Place
-from annotator.formats.records import RowError, fault_in_text
+from annotator.formats.images import ImageError, member_bytes
+from annotator.formats.records import Limits, RowError, fault_in_text
 from annotator.formats.writing import Field
 
 LISTS = ("data.yaml", "data.yml", "classes.txt", "obj.names", "_darknet.labels")
@@ -81,20 +81,22 @@ def _line(numbers: dict[str, int], box: Mapping[str, Any]) -> str:
     return f"{number} {x:.6f} {y:.6f} {box['w']:.6f} {box['h']:.6f}\n"
 
 
-def classes_of(archive: zipfile.ZipFile, names: Sequence[str]) -> list[str] | None:
+def classes_of(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], limits: Limits
+) -> list[str] | None:
     """The names of the classes that a file of the zip gives, None where there is none.
 
     Raises RowError for one that cannot be read.
     """
-    by_name = {PurePosixPath(name).name: name for name in reversed(names)}
-    found = next((by_name[name] for name in LISTS if name in by_name), None)
-    if found is None:
+    by_name = {PurePosixPath(one.filename).name: one for one in reversed(members)}
+    member = next((by_name[name] for name in LISTS if name in by_name), None)
+    if member is None:
         return None
-    with archive.open(found) as source:
-        data = source.read(_CLASSES_BYTES + 1)
+    found = member.filename
     try:
-        classes = _named(data, found) if len(data) <= _CLASSES_BYTES else None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        data = member_bytes(archive, member, replace(limits, image_bytes=_CLASSES_BYTES))
+        classes = _named(data, found)
+    except (ImageError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise RowError([("classes", f"{found[:200]} cannot be read.")]) from error
     if not classes or any(not name or fault_in_text(name) for name in classes):
         raise RowError([("classes", f"{found[:200]} does not name the classes.")])
@@ -105,13 +107,22 @@ def _named(data: bytes, name: str) -> list[str] | None:
     text = data.decode("utf-8-sig")
     if not name.endswith((".yaml", ".yml")):
         return [line.strip() for line in text.splitlines() if line.strip()]
-    told = yaml.safe_load(io.StringIO(text))
-    names = told.get("names") if isinstance(told, dict) else None
-    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
-        names = [names[at] for at in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(one, str | int) for one in names):
+    # Read as nodes, which are texts, lists and pairs: as values a class called `no` would be false, a date that is
+    # none an error, and what `<<` merges copied until the memory is full.
+    return _names_in(yaml.compose(text, Loader=yaml.SafeLoader))
+
+
+def _names_in(root: yaml.Node | None) -> list[str] | None:
+    """The texts below `names`, a list or numbered from 0; None where there are none."""
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    names = next((value for key, value in pairs if key.value == "names"), None)
+    found = names.value if isinstance(names, yaml.SequenceNode) else []
+    if isinstance(names, yaml.MappingNode):
+        numbered = {str(key.value): value for key, value in names.value}
+        found = [numbered.get(str(at)) for at in range(len(numbered))]
+    if not all(isinstance(one, yaml.ScalarNode) for one in found):
         return None
-    return [str(one).strip() for one in names]
+    return [one.value.strip() for one in found]
 
 
 def looks_so(text: str) -> bool:

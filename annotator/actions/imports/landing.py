@@ -22,8 +22,9 @@ from annotator.models import Annotator, AnnotatorKind, BatchState, ImportBatch, 
 
 EXAMPLES = 20
 NO_TWINS: dict[str, Any] = {"in_file": 0, "in_project": 0, "kept": False, "examples": []}
-# All import voices of an item together stay below a person's single answer.
-VOTES_WEIGHT = 0.5
+# All import voices of an item together stay below a person's single answer: a file has half of what
+# those before it left.
+VOTES_SHARE = 0.5
 
 _TWINS = """
 CREATE TEMPORARY TABLE staged_twin ON COMMIT DROP AS
@@ -127,14 +128,16 @@ def land(run: jobs.Run, batch: ImportBatch, stage: Stage, report: dict[str, Any]
         project = _locked_project(run)
         cursor.execute("ANALYZE staged_item, staged_answer, staged_set")
         first = project.item_count
-        items, duplicates = 0, NO_TWINS
+        items, duplicates, left = 0, NO_TWINS, 1.0
         if stage.makes_items:
             duplicates = _find_twins(cursor, project, keep=batch.options["duplicates"] == "keep")
             items = _insert_items(cursor, project, batch, first)
-        elif batch.options["labels"] == "truth":
-            marking.close(cursor)
+        else:
+            left -= marking.weight_before(cursor)
+            if batch.options["labels"] == "truth":
+                marking.close(cursor)
         new_labels = _create_labels(project, stage)
-        annotators = _voices(project, batch, stage)
+        annotators = _voices(project, batch, stage, VOTES_SHARE * left)
         answers, suggestions = _insert_labels(cursor, project, batch, stage, annotators)
         if not stage.makes_items:
             report["marked_by"] = [one.pk for one in annotators.values()]
@@ -247,8 +250,10 @@ def _insert_labels(
     return answers, suggestions
 
 
-def _voices(project: Project, batch: ImportBatch, stage: Stage) -> dict[int, Annotator]:
-    """Make an import annotator for each voice of the file: {its number: annotator}."""
+def _voices(
+    project: Project, batch: ImportBatch, stage: Stage, weight: float
+) -> dict[int, Annotator]:
+    """Make an import annotator for each voice of the file, of this weight together: {its number: annotator}."""
     base = (batch.options.get("voice") or batch.file_name)[:100]
     if Annotator.objects.filter(
         project=project, kind=AnnotatorKind.IMPORT, name__startswith=base
@@ -260,7 +265,7 @@ def _voices(project: Project, batch: ImportBatch, stage: Stage) -> dict[int, Ann
             project=project,
             kind=AnnotatorKind.IMPORT,
             name=(f"{base} · {voice}" if voice else base)[:150],
-            weight=VOTES_WEIGHT / len(stage.voices),
+            weight=weight / len(stage.voices),
             truth=batch.options["labels"] == "truth",
         )
     return found

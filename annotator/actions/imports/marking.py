@@ -32,9 +32,27 @@ WHERE a.project_id = %(project)s AND a.annotator_id = ANY(%(voices)s) AND a.kind
 ORDER BY a.id
 RETURNING item_id
 """
+# Only the truth closes an item, and another file's may still stand.
 _REOPEN = """
 UPDATE annotator_item i SET open = i.answers < %(overlap)s + i.extra_voices
 WHERE i.id = ANY(%(items)s) AND i.removed_at IS NULL
+  AND EXISTS (SELECT 1 FROM annotator_annotator v WHERE v.id = ANY(%(voices)s) AND v.truth)
+  AND NOT EXISTS (SELECT 1 FROM annotator_annotation a
+                  JOIN annotator_annotator v ON v.id = a.annotator_id AND v.truth
+                  WHERE a.item_id = i.id AND a.kind = 'answer'
+                    AND NOT EXISTS (SELECT 1 FROM annotator_annotation later
+                                    WHERE later.previous_id = a.id))
+"""
+# The most that import voices weigh together on one of the staged items already.
+_WEIGHT = """
+SELECT coalesce(max(weight), 0) FROM (
+    SELECT sum(v.weight) AS weight
+    FROM staged_item s
+    JOIN annotator_annotation a ON a.item_id = s.item_id AND a.kind = 'answer'
+    JOIN annotator_annotator v ON v.id = a.annotator_id AND v.kind = 'import' AND NOT v.truth
+    WHERE NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+    GROUP BY s.item_id
+) each_item
 """
 
 
@@ -81,6 +99,12 @@ class MarkStage(Stage):
 def close(cursor: Any) -> None:
     """Ask nobody about the staged items again: their answers are the truth."""
     cursor.execute(_CLOSE)
+
+
+def weight_before(cursor: Any) -> float:
+    """What the voices of earlier files weigh together on a staged item, at most; below 1."""
+    cursor.execute(_WEIGHT)
+    return float(cursor.fetchone()[0])
 
 
 def take_back(project: Project, voices: list[int]) -> int:

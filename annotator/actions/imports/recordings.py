@@ -19,7 +19,7 @@ from annotator import jobs
 from annotator.actions.imports import uploads
 from annotator.actions.teachers import lending
 from annotator.errors import ConflictError, InvalidError
-from annotator.formats import FormatError
+from annotator.formats import OF_IMAGES, ON_IMAGES, FormatError
 from annotator.formats.answers import AnswerMapping, ReadAnswer, guess_answers, read_answer
 from annotator.formats.guessing import Column, columns_of
 from annotator.formats.preview import SAMPLE_ROWS, preview
@@ -82,8 +82,8 @@ def receive(
     try:
         with uploads.path_of(stored.name).open("rb") as stream:
             found = format_of(stream, shown)
-        if found == "images":
-            raise FormatError("A zip of images holds no answers. Choose CSV, JSONL or Parquet.")
+        if found in (*OF_IMAGES, ON_IMAGES):
+            raise FormatError("Images and boxes are no answers here. Choose CSV, JSONL or Parquet.")
     except FormatError as error:
         uploads.remove(stored.name)
         raise InvalidError(str(error), field="file") from error

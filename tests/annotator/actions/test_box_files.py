@@ -183,12 +183,7 @@ def coco(*images):
 
 
 def test_boxes_may_follow_their_images_and_be_taken_back(cast):
-    pictures = {f"{name}.png": picture(size=(80, at)) for at, name in enumerate("abc", 40)}
-    batch = starting.open_project(cast.lea, BytesIO(packed(**pictures)), file_name="pets.zip")
-    batch = starting.begin(batch, look(batch).mapping, importing.Options(), cast.lea,
-                           task_type="boxes", labels=[("Cat", "")])  # fmt: skip
-    run(batch.job)
-    project = Project.objects.get(pk=batch.project_id)
+    project = of_images(cast)
     told = coco(("x/a.png", 80, 40), ("b.png", 41, 80), ("lost.png", 80, 40))
     batch = landed(project, json.dumps(told).encode(), "boxes.json", labels="truth")
     assert (batch.items_added, batch.report["answers"]) == (0, 1)
@@ -206,6 +201,42 @@ def test_boxes_may_follow_their_images_and_be_taken_back(cast):
     rows = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
     assert [row["boxes"] for row in rows] == [None, None, None]
     assert all(item.open and item.removed_at is None for item in items.all())
+
+
+def of_images(cast):
+    pictures = {f"{name}.png": picture(size=(80, at)) for at, name in enumerate("abc", 40)}
+    batch = starting.open_project(cast.lea, BytesIO(packed(**pictures)), file_name="pets.zip")
+    batch = starting.begin(batch, look(batch).mapping, importing.Options(), cast.lea,
+                           task_type="boxes", labels=[("Cat", "")])  # fmt: skip
+    run(batch.job)
+    return Project.objects.get(pk=batch.project_id)
+
+
+def test_many_files_about_one_image_weigh_less_together_than_a_person(cast):
+    project = of_images(cast)
+    data = json.dumps(coco(("a.png", 80, 40))).encode()
+    for at in range(3):
+        landed(project, data, f"boxes-{at}.json")
+    weights = (
+        project.annotators.filter(kind="import").order_by("pk").values_list("weight", flat=True)
+    )
+    assert list(weights) == [0.5, 0.25, 0.125]
+
+
+def test_taking_a_file_back_reopens_only_what_it_closed(cast):
+    project = of_images(cast)
+    first = landed(
+        project,
+        json.dumps(coco(("a.png", 80, 40), ("b.png", 80, 41))).encode(),
+        "1.json",
+        labels="truth",
+    )
+    landed(project, json.dumps(coco(("a.png", 80, 40))).encode(), "2.json", labels="truth")
+    votes = landed(project, json.dumps(coco(("c.png", 80, 42))).encode(), "3.json")
+    project.items.filter(external_id="c.png").update(open=False)
+    for batch in (first, votes):
+        run(undoing.undo_import(batch, cast.lea))
+    assert [item.open for item in project.items.order_by("number")] == [False, True, False]
 
 
 def test_a_file_that_names_images_alone_makes_no_project_and_no_texts(cast):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from annotator.formats import WRITERS, Field
+from annotator.formats import WRITERS, Field, FormatError
 from annotator.formats.boxes import exported
 from tests.annotator.formats.helpers import problems, read
 from tests.annotator.formats.test_images import packed, picture
@@ -170,3 +170,60 @@ def test_what_is_said_of_lost_pictures_comes_last():
     rows = list(read("boxes", zipped("t.json", [task(image=f"lost{n}.png") for n in range(20)])))
     assert [row.fields["name"] for row in rows[:2]] == ["a.png", "b.png"]
     assert len(problems(rows)) == 20
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (b'{"data": "a.png"}', "needs an 'image'"),
+        (b'{"image": "a\\u0000.png"}', "NUL"),
+        (b'{"image": "a.png", "label": "\\ud800"}', "surrogate"),
+        (b"{", "line 1: This is not valid JSON"),
+    ],
+)
+def test_a_bad_line_is_a_bad_row_and_those_after_it_are_read(told, message):
+    rows = read("boxes", zipped("t.jsonl", told + b'\n{"image": "b.png", "label": "Cat"}'))
+    (problem,) = problems(rows)
+    assert message in problem.message
+    assert [row.given[0].labels for row in rows[:-1] if row.given] == [("Cat",)]
+
+
+def test_a_path_in_label_studios_storage_tells_pictures_of_one_name_apart():
+    both = {"x/c.png": picture(size=(8, 4)), "y/c.png": picture(size=(8, 4))}
+    told = [task(region(), image="/data/local-files/?d=y/c.png")]
+    rows = read("boxes", zipped("t.json", told, **both))
+    assert [row.fields["image"] for row in rows if row.given] == ["y/c.png"]
+
+
+def test_endless_rows_about_lost_pictures_end_the_reading():
+    lines = b'{"image": "lost.png"}\n' * 10_002
+    with pytest.raises(FormatError, match="more than there are images"):
+        read("boxes", zipped("t.jsonl", lines))
+
+
+YOLO = b"0 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.5 0.5"
+MERGED = "a0: &a0 {k0: 1, k1: 2, k2: 3, k3: 4}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        "names: [no, 2001-99-99]",
+        "names: {0: no, 1: 2001-99-99}",
+        "made: !!timestamp soon\nnames: [no, 2001-99-99]",
+        f"{MERGED}names: [no, 2001-99-99]",
+    ],
+)
+def test_classes_are_called_what_stands_there(classes):
+    data = zipped("a.txt", YOLO, **{"data.yaml": classes.encode(), "./": b"", "NOTE.TXT": b"hello"})
+    rows = read("boxes", data)
+    assert problems(rows) == []
+    assert [row.given[0].labels for row in rows if row.given] == [("no", "2001-99-99")]
+
+
+def test_classes_numbered_in_part_by_names_are_refused():
+    data = zipped("a.txt", YOLO, **{"data.yaml": b"names: {0: Cat, b: Dog}"})
+    with pytest.raises(FormatError, match="does not name the classes"):
+        read("boxes", data)

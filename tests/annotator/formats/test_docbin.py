@@ -3,13 +3,14 @@
 import base64
 import io
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.formats import FormatError
-from annotator.formats.docbin import number_of
+from annotator.formats import FormatError, Limits
+from annotator.formats.docbin import BEGINS, ENT_IOB, ENT_TYPE, ORTH, number_of
 from annotator.formats.msgpack import packed, unpacked
 from annotator.formats.sniffing import format_of
 from tests.annotator.formats.helpers import read
@@ -74,3 +75,44 @@ def test_lists_in_lists_and_counts_that_lie_are_refused():
     for data in (b"\x91" * 100, struct.pack(">BI", 0xDD, 1 << 31), b"\xc1", b"\x81\x90\xc0"):
         with pytest.raises(ValueError, match=r"\w"):
             unpacked(data)
+
+
+def docbin(*words, label="Place", groups=b"", **more):
+    """A file of one document, whose first word is an entity."""
+    places = [BEGINS] + [2] * (len(words) - 1)
+    tokens = [
+        (number_of(word), place, number_of(label if place == BEGINS else ""))
+        for word, place in zip(words, places, strict=True)
+    ]
+    told = {
+        "version": "0.1",
+        "attrs": [ORTH, ENT_IOB, ENT_TYPE],
+        "tokens": b"".join(struct.pack("<QQQ", *one) for one in tokens),
+        "spaces": b"\1" * len(words),
+        "lengths": struct.pack("<i", len(words)),
+        "strings": sorted({*words, label}),
+        "cats": [{}],
+        "span_groups": [groups],
+    }
+    return zlib.compress(packed(told | more))
+
+
+def test_a_word_named_again_and_again_is_a_bad_row_and_no_text_of_gigabytes():
+    (problem,) = read("docbin", docbin(*["x" * 200_000] * 3_000))
+    assert (problem.row, problem.column) == (1, "text")
+    assert "600,000,000 characters" in problem.message
+
+
+def test_a_small_file_of_endless_lists_is_refused(monkeypatch):
+    monkeypatch.setattr("annotator.formats.msgpack.MOST_VALUES", 10_000)
+    data = docbin("Rome", strings=[[]] * (2 << 20))
+    with pytest.raises(FormatError, match="200 times its size"):
+        read("docbin", data)
+    with pytest.raises(FormatError, match="holds too much"):
+        read("docbin", data, limits=Limits(inflation=10_000))
+
+
+def test_an_empty_group_of_spans_gives_way_to_the_entities():
+    empty = packed({packed({"name": "ruler", "attrs": {}, "spans": []}): ["ruler"]})
+    (record,) = read("docbin", docbin("Rome", "fell", groups=empty))
+    assert record.given[0].spans == ((0, 4, "Place"),)

@@ -175,3 +175,19 @@ def test_the_type_of_answers_that_a_file_holds_is_proposed(format, name):
         name = "single"
     told = preview(io.BytesIO(written(format, kind, rows_of(kind, 30))), "file.json")
     assert (told.format, task_type_of(told)) == (format, name)
+
+
+def test_what_is_known_of_a_record_does_not_take_the_place_of_its_text():
+    record = {"id": "7", "fields": {"text": "Hello"}, "metadata": {"text": "9", "id": "8"}}
+    (row,) = read("argilla", json.dumps([record]).encode())
+    assert row.fields == {"text": "Hello", "id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("number", "label"), [(1234567, "1234567"), (3.0, "3"), (0.1234567, "0.1234567")]
+)
+def test_a_number_keeps_all_its_digits(number, label):
+    part = {"from_name": "n", "to_name": "text", "type": "number", "value": {"number": number}}
+    task = {"data": {"text": "Hello"}, "annotations": [{"result": [part]}]}
+    (row,) = read("label-studio", json.dumps([task]).encode())
+    assert row.given[0].labels == (label,)
