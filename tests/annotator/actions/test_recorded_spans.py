@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from annotator import jobs
@@ -14,7 +15,7 @@ from annotator.actions.teachers import teacher_runs
 from annotator.actions.trust import teacher_figures
 from annotator.errors import InvalidError
 from annotator.formats.answers import AnswerMapping
-from annotator.models import Item, RecordedAnswer, Teacher, TeacherAnswer
+from annotator.models import Item, Job, RecordedAnswer, Teacher, TeacherAnswer
 from tests.annotator.marked import people_mark
 from tests.annotator.teaching import work_off
 from tests.factories import make_items, make_project
@@ -79,6 +80,21 @@ def test_a_mapping_fits_what_answers_are_here(project):
         recordings.begin(recording, AnswerMapping(number="number"))
     with pytest.raises(InvalidError, match="mark spans here"):
         recordings.begin(recording, AnswerMapping(number="number", label="p", spans="prediction"))
+
+
+def test_a_file_of_marks_becomes_a_teacher_by_hand(project, client, cast):
+    client.force_login(cast.lea)
+    lines = b'{"number": 0, "marks": [{"start": 0, "end": 3, "label": "Person"}]}\n{"number": 1}\n'
+    file = SimpleUploadedFile("gpt.jsonl", lines)
+    url = client.post(reverse("recording_new", args=[project.pk]), {"file": file}).url
+    page = client.get(url).content.decode()
+    assert "Marked spans" in page
+    assert ">Probabilities<" not in page, "no column holds labels here"
+    form = {"role-0": "number", "role-1": "spans", "do": "start", "name": "GPT"}
+    assert client.post(url, form).status_code == 302
+    jobs.execute(Job.objects.get(kind="record").pk)
+    assert "hold no list of spans" in client.get(url).content.decode()
+    assert RecordedAnswer.objects.get(item__number=0).spans[0]["end"] == 3
 
 
 def test_marks_are_held_against_people_mark_by_mark(project, client, cast):
