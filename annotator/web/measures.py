@@ -10,6 +10,8 @@ from django.db.models import Count, Q
 from annotator.actions.projects import finding
 from annotator.actions.queue import auditing
 from annotator.models import (
+    Annotation,
+    AnnotationKind,
     EstimateSource,
     Item,
     Job,
@@ -17,8 +19,6 @@ from annotator.models import (
     Part,
     Project,
     StudentVersion,
-    Verdict,
-    VerdictState,
 )
 from annotator.web.charts import Bar, Point, Series, bars
 
@@ -231,10 +231,14 @@ def student_is_coming(project: Project) -> bool:
     """Whether work is under way that ends in the first student: there are labels to learn from."""
     if project.current_student_id is not None:
         return False
-    if not Job.objects.live().filter(project=project, kind__in=("encode", "train")).exists():
+    if (
+        not Job.objects.live()
+        .filter(project=project, kind__in=("settle", "encode", "train"))
+        .exists()
+    ):
         return False
-    decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED)
-    return len(decided[:FEWEST_TO_LEARN_FROM]) == FEWEST_TO_LEARN_FROM
+    answers = Annotation.objects.filter(project=project, kind=AnnotationKind.ANSWER)
+    return len(answers.values_list("pk")[:FEWEST_TO_LEARN_FROM]) == FEWEST_TO_LEARN_FROM
 
 
 def too_small(fill: list[AuditPart]) -> bool:
