@@ -103,3 +103,8 @@ def load_folder(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if ARRAYS not in manifest.get("sha256", {}):
         raise DamagedFileError(f"The manifest in {folder} does not vouch for {ARRAYS}.")
     return load((folder / ARRAYS).read_bytes()), manifest
+
+
+def note(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Add facts to the manifest of a finished folder; the files that it vouches for stay as they are."""
+    write_json(folder / MANIFEST, {**read_json(folder / MANIFEST), **facts})

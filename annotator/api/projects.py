@@ -41,7 +41,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
             *("encoder", "encoder_params", "strategy", "label_questions", "consensus"),
             *("sure_at", "voices_at_most", "share_at_most", "gold_share"),
             *("entry_items", "entry_pass", "answer_sets", "set_coverage", "set_method"),
-            *("retrain_answers", "retrain_seconds", "training_paused"),
+            *("retrain_answers", "retrain_seconds", "training_paused", "soft_rows"),
             *("item_count", "student_pinned", "created_at", "archived_at"),
         ]
 
@@ -104,6 +104,11 @@ class Settings(serializers.Serializer[Any]):
     retrain_answers = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     retrain_seconds = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
     training_paused = serializers.BooleanField(required=False)
+    soft_rows = serializers.BooleanField(
+        required=False,
+        help_text="Let the head learn also what a teacher or another student says of items that nobody "
+        "answered, while that one is better on the random sample.",
+    )
 
 
 class NewProject(Settings):

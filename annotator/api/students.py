@@ -40,7 +40,8 @@ class SetsShape(serializers.Serializer[Any]):
 
 class StudentShape(serializers.ModelSerializer[StudentVersion]):
     """`accuracy` (0…1) with its 95 % interval, and on what it was measured: `estimate` is audit
-    (a random sample) or out-of-fold (an early figure, not on a random sample)."""
+    (a random sample) or out-of-fold (an early figure, not on a random sample). `beside` tells which
+    voice taught it by how many soft rows of what weight, and what that bought on the sample."""
 
     current = serializers.SerializerMethodField()
     answer_sets = serializers.SerializerMethodField()
@@ -51,7 +52,7 @@ class StudentShape(serializers.ModelSerializer[StudentVersion]):
             *("id", "number", "kind", "params", "state", "current", "label_ids", "position"),
             *("trained_on", "answers", "seconds", "device", "digest"),
             *("accuracy", "accuracy_low", "accuracy_high", "evaluated_on", "estimate", "metrics"),
-            *("answer_sets", "created_at", "promoted_at"),
+            *("beside", "answer_sets", "created_at", "promoted_at"),
         ]
 
     def get_current(self, student: StudentVersion) -> bool:

@@ -110,6 +110,9 @@ class Project(models.Model):
     retrain_answers = models.PositiveIntegerField(default=10)
     retrain_seconds = models.PositiveIntegerField(default=2)
     training_paused = models.BooleanField(default=False)
+    # Whether the head learns also what a teacher or another student says of items that nobody answered,
+    # while that one is measured to be better.
+    soft_rows = models.BooleanField(default=True, db_default=True)
     # What students beside the head may take a day in the background; 0 trains none.
     training_minutes = models.PositiveIntegerField(default=30, db_default=30)
 

@@ -87,6 +87,9 @@ class StudentVersion(models.Model):
     metrics = models.JSONField(default=dict)
     # Of its own items, the share that it had right after each pass over them; [] where it makes none.
     by_epoch = models.JSONField(default=list, db_default=Value([], models.JSONField()))
+    # Which voice taught it beside the answers, by how many soft rows of what weight, and what that
+    # bought; or which one was not good enough. {} where there was none to listen to.
+    beside = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
     promoted_at = models.DateTimeField(null=True)
 

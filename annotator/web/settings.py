@@ -186,6 +186,12 @@ class SettingsForm(forms.Form):
         required=False,
         help_text="Labelling goes on with the present student.",
     )
+    soft_rows = forms.BooleanField(
+        label="Learn from better machines too",
+        required=False,
+        help_text="What a teacher or a dearer student says of items that nobody answered, while it is "
+        "right more often on the random sample. The answers still decide where they differ.",
+    )
 
     GROUPS = (
         ("Project", ("name", "description")),
@@ -196,7 +202,7 @@ class SettingsForm(forms.Form):
         ("Audit", ("audit_percent", "audit_size")),
         ("Choosing", ("strategy", "label_questions")),
         ("Encoding", ("encoder", "encoder_name", "encoder_revision")),
-        ("Training", ("retrain_answers", "retrain_seconds", "training_paused")),
+        ("Training", ("retrain_answers", "retrain_seconds", "training_paused", "soft_rows")),
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:

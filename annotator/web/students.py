@@ -16,7 +16,7 @@ from annotator.actions.students import leaving, promoting, teaching
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
-from annotator.web import jobs, measures, promotions, sets
+from annotator.web import besides, jobs, measures, promotions, sets
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
 
@@ -38,11 +38,17 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
+        "besides": besides.told(project, _newest_head(project)),
         **promotions.context(project),
         **sets.context(project),
         **jobs.context_for(project, "students"),
     }
     return page(request, "students/students.html", project, "students", context)
+
+
+def _newest_head(project: Project) -> StudentVersion | None:
+    heads = StudentVersion.objects.filter(project=project, kind="head").ready()
+    return heads.order_by("-number").first()
 
 
 def student_for(request: HttpRequest, project: Project, number: int, can: Can) -> StudentVersion:

@@ -13,11 +13,11 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.projects.schema import LABELS
-from annotator.actions.students import contrasting, promoting, version_figures
+from annotator.actions.students import contrasting, distilling, promoting, version_figures
 from annotator.actions.students.contrasting import Differing
 from annotator.errors import InvalidError
 from annotator.models import Can, Label, Promotion, StudentVersion
-from annotator.web import estimates, promotions, reliabilities
+from annotator.web import besides, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
 from annotator.web.scorecards import confused
@@ -67,6 +67,8 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "training": _training(student),
         "params": _params(student),
         "kind": _kind(student),
+        "beside": distilling.learned(student),
+        "besides": besides.told(project, student),
         "decisions": [(each, promotions.told(each)) for each in made.order_by("-id")[:DECISIONS]],
         "waits": promotions.waits_for(project, student, current) if waits and current else "",
     }

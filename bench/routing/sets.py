@@ -66,12 +66,12 @@ def load(name: str) -> RoutingSet:
 
 
 def _recorded(folder: Path, name: str) -> RoutingSet:
-    split, teacher, others = RECORDED[name]
+    split, teacher, _ = RECORDED[name]
     rows = read_rows(folder, name, split)
     multi = name == "varierr_nli"
     labels = sorted({label for row in rows for label in _labels(row)})
     said, confidence = _answers(rows, teacher, labels, multi_label=multi)
-    voices = [_answers(rows, other, labels, multi_label=multi)[0] for other in others]
+    voices = _voices(name, rows, labels, multi_label=multi)
     answered = said.any(axis=1)
     texts = [_text(row) for row in rows]
     items = Candidates(
@@ -91,6 +91,23 @@ def _recorded(folder: Path, name: str) -> RoutingSet:
         truth=_hot([_labels(row) for row in rows], labels),
         groups=np.unique(np.array(sentences), return_inverse=True)[1].astype(np.int64),
     )
+
+
+def voices_of(name: str) -> list[NDArray[np.float32]]:
+    """(n, k) what each of the other voices of a set with single labels said, zeros where nothing."""
+    folder = datasets_folder()
+    if folder is None:
+        raise FileNotFoundError("DATASETS names no folder with data sets.")
+    rows = read_rows(folder, name, RECORDED[name][0])
+    labels = sorted({label for row in rows for label in _labels(row)})
+    return _voices(name, rows, labels, multi_label=False)
+
+
+def _voices(
+    name: str, rows: Sequence[Row], labels: list[str], *, multi_label: bool
+) -> list[NDArray[np.float32]]:
+    others = RECORDED[name][2]
+    return [_answers(rows, other, labels, multi_label=multi_label)[0] for other in others]
 
 
 def _labels(row: Row) -> list[str]:

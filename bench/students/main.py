@@ -5,7 +5,7 @@ Every cell is filed, so that a run which is stopped goes on where it was.
 
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder
-from bench.students import efficiency, few, grades, heads
+from bench.students import distilled, efficiency, few, grades, heads
 
 
 def run(grid: str) -> list[Figure]:
@@ -14,4 +14,5 @@ def run(grid: str) -> list[Figure]:
         print("SKIPPED students: DATASETS names no folder with data sets.")
         return conclude("students", grid, [])
     found = heads.figures(grid) + grades.figures(grid) + efficiency.figures(grid)
-    return conclude("students", grid, found + few.figures(grid))
+    found += few.figures(grid) + distilled.figures(grid)
+    return conclude("students", grid, found)

@@ -25,6 +25,7 @@ class Facts:
     position: of the ledger of answers, up to which it learned.
     encoder: in words, "" for a student that reads the texts itself; licence: of that model.
     runs: whether the folder holds a loader.
+    beside: what it learned from beside answers, to follow on “It”; "" for nothing.
     """
 
     package: str
@@ -50,6 +51,7 @@ class Facts:
     licence: str
     needs: Sequence[str]
     runs: bool
+    beside: str = ""
 
 
 def write(facts: Facts) -> str:
@@ -103,11 +105,12 @@ def _learned(facts: Facts) -> str:
         f"| {_cell(label.description)} | {label.items:,} |"
         for label in facts.labels
     )
+    beside = f"It {_plain(facts.beside)}.\n" if facts.beside else ""
     return f"""## What it learned from
 
 {facts.trained_on:,} labelled items, with {facts.answers:,} answers by people among them, up to position
-{facts.position:,} of the project's ledger; trained {facts.trained_at}. Items with each label when this
-folder was written:
+{facts.position:,} of the project's ledger; trained {facts.trained_at}.
+{beside}Items with each label when this folder was written:
 
 | Label | Description | Items |
 |---|---|---:|

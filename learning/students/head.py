@@ -14,7 +14,16 @@ from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
 from learning.students.parted import PartedHead, fit_parts, opened
 from learning.students.regression import Problem, sigmoid, softmax
-from learning.students.strength import SCALES, STRENGTHS, TEMPERATURES, Choice, Grid, Rows, choose
+from learning.students.strength import (
+    SCALES,
+    STRENGTHS,
+    TEMPERATURES,
+    TOWARDS,
+    Choice,
+    Grid,
+    Rows,
+    choose,
+)
 from learning.types import Floats, Report, TrainingData, require, row_blocks
 
 
@@ -83,7 +92,30 @@ class Head:
         former = start if isinstance(start, FittedHead) else None
         problem = Problem.of(data, balanced=self.class_weights == "balanced")
         report(0, self.evaluations)
-        choice = self._choice(problem, rng, report, former)
+        choice = self._choice(problem, self._grid(problem), rng, report, former)
+        return self._fitted(problem, choice, report, former)
+
+    def fit_towards(
+        self, taught: "FittedHead", data: TrainingData, rng: np.random.Generator, report: Report
+    ) -> "FittedHead":
+        """As `fit`, but the weights are pulled to those of `taught`, a head of the same columns, instead
+        of to the label vectors; how strongly is chosen on held-out rows of `data`.
+
+        Source: Chang et al. 2008 (the prior). Raises ShapeError where the columns or dimensions differ.
+        """
+        problem = Problem.of(data, balanced=self.class_weights == "balanced")
+        require(
+            taught.weights.shape == (problem.d, problem.k),
+            f"The taught head has weights {taught.weights.shape}, not {(problem.d, problem.k)}.",
+        )
+        problem = replace(problem, named=taught.weights)
+        report(0, self.evaluations)
+        choice = self._choice(problem, TOWARDS, rng, report, taught)
+        return self._fitted(problem, choice, report, taught)
+
+    def _fitted(
+        self, problem: Problem, choice: Choice, report: Report, former: "FittedHead | None"
+    ) -> "FittedHead":
         problem = problem.towards(choice.scale or 0.0)
         point = self._solve(problem, choice.strength, problem.begin(former), self.tolerance, report)
         report(self.evaluations, self.evaluations)
@@ -92,7 +124,7 @@ class Head:
             weights=table[:-1].copy(),
             bias=table[-1].copy(),
             active=problem.active,
-            multi_label=data.multi_label,
+            multi_label=problem.multi_label,
             choice=choice,
         )
 
@@ -109,12 +141,12 @@ class Head:
     def _choice(
         self,
         problem: Problem,
+        grid: Grid,
         rng: np.random.Generator,
         report: Report,
         former: "FittedHead | None",
     ) -> Choice:
-        grid = self._grid(named=problem.named is not None)
-        if self.strength is not None and len(grid.scales) == 1:
+        if len(grid.strengths) == len(grid.scales) == 1:
             return grid.usual
         rows = len(problem.x)
         if former is not None and former.choice.holds_for(rows, named=problem.named is not None):
@@ -133,10 +165,10 @@ class Head:
 
         return choose(rows, cost, rng, grid, int((problem.y > 0).any(axis=0).sum()))
 
-    def _grid(self, *, named: bool) -> Grid:
+    def _grid(self, problem: Problem) -> Grid:
         """What is left to choose between: what was given is no choice."""
         scales: tuple[float | None, ...] = (None,)
-        if named:
+        if problem.named is not None:
             scales = SCALES if self.prior_scale is None else (self.prior_scale,)
         return Grid(
             strengths=STRENGTHS if self.strength is None else (self.strength,), scales=scales

@@ -43,19 +43,25 @@ class Choice:
 class Grid:
     """What may be chosen, ascending: strengths, and scales, (None,) where labels have no names.
 
-    One value only is no choice. `begin` is where the climb along the strengths begins.
+    One value only is no choice. `begin` is where the climb along the strengths begins, `few` the
+    strength that few rows take.
     """
 
     strengths: tuple[float, ...] = STRENGTHS
     scales: tuple[float | None, ...] = (None,)
     begin: float = 10.0
+    few: float = USUAL
 
     @property
     def usual(self) -> Choice:
         """What few rows take."""
-        strength = USUAL if len(self.strengths) > 1 else self.strengths[0]
+        strength = self.few if len(self.strengths) > 1 else self.strengths[0]
         scale = USUAL_SCALE if len(self.scales) > 1 else self.scales[0]
         return Choice(strength=strength, scale=scale)
+
+
+# Beside a head that learnt from many rows few of one's own may matter little.
+TOWARDS = Grid(strengths=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0), scales=(1.0,), begin=1.0, few=1.0)
 
 
 def choose(

@@ -71,6 +71,7 @@ SETTINGS = {
     "retrain_answers",
     "retrain_seconds",
     "training_paused",
+    "soft_rows",
 }
 
 ASKING_PEOPLE = {

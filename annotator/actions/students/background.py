@@ -185,6 +185,7 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
         raise ConflictError("A student needs encoded items and answers with two different labels.")
     version, _ = fitting.learn(run, project, encoding, lesson, plan)
     fitting.put_to_use(version)
+    lessons.wish_with_others(project)
     return version
 
 

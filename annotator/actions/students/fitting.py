@@ -24,7 +24,7 @@ from annotator.actions.encoders.encoding import open_matrix, students_folder
 from annotator.actions.figures import estimating
 from annotator.actions.imports import differing
 from annotator.actions.routing import routing, scoring
-from annotator.actions.students import conforming, evaluating, promoting, sheets
+from annotator.actions.students import conforming, distilling, evaluating, promoting, sheets
 from annotator.actions.teachers import local_models
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import (
@@ -120,7 +120,9 @@ def learn(
     with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
         start = _former(encoding, plan.kind, lesson.columns)
         fitted = _fit(run, project, lesson, plan, rng, checkpoint, start)
-        fitted.save(folder)
+        taught = distilling.teach(run, project, encoding, lesson, fitted)
+        fitted = taught.fitted
+        taught.save(folder)
         items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
         predictions = write_predictions(
             folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
@@ -131,6 +133,7 @@ def learn(
             "params": plan.params,
             "folder": folder.name,
             "by_epoch": _by_epoch(fitted),
+            "beside": taught.told,
             "device": _device(student),
             "seconds": round(time.monotonic() - started, 3),
             **figures.fields(),
@@ -224,7 +227,8 @@ def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) 
 
 
 def _former(encoding: Encoding, kind: str, columns: Columns) -> Fitted | None:
-    """The newest head on the same vectors to begin a head from, if its columns are still ours."""
+    """The newest head on the same vectors to begin a head from, if its columns are still ours; of one
+    that a better voice taught, what its answers alone made."""
     from learning import students
     from learning.errors import DamagedFileError
 
@@ -235,7 +239,7 @@ def _former(encoding: Encoding, kind: str, columns: Columns) -> Fitted | None:
     if former is None or tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
         return None
     try:
-        return students.load(students_folder(encoding.project_id) / former.folder)
+        return students.load(distilling.plain_folder(former))
     except DamagedFileError:
         return None  # a cold start gives the same student, only slower
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import BigIntegerField, Count, Func
 
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
+from annotator.actions.students import distilling
 from annotator.errors import NotFoundError
 from annotator.models import Encoding, Label, Project, StudentVersion, Verdict
 
@@ -121,6 +122,7 @@ def _card(
             licence=_licence(version, encoding),
             needs=[*needs, *_packages(encoding)],
             runs=runs,
+            beside=distilling.learned(version),
         )
     )
 

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+from annotator import jobs
 from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.projects.schema import columns_of
@@ -102,6 +103,13 @@ class Learnt:
         if not self.taught.any():
             return None
         return np.array([1.0 if row[5] is None else row[5] for row in self.rows], dtype=np.float32)
+
+
+def wish_with_others(project: Project) -> None:
+    """Ask for a head now that another machine's word changed, which it may learn from beside the answers."""
+    if project.soft_rows and project.current_student_id and not project.training_paused:
+        with transaction.atomic():
+            jobs.enqueue("train", project=project, key=f"train:{project.pk}")
 
 
 def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:

@@ -52,7 +52,7 @@ def write(
 
     project = run.project
     kept = Item.objects.filter(
-        project=project, order_key__lte=project.audit_cutoff, number__lt=predictions.rows
+        project=project, order_key__lte=_spared(version), number__lt=predictions.rows
     ).present()
     task = project.task
     numbers = list(kept.order_by("order_key").values_list("number", flat=True)[:LONGEST])
@@ -75,6 +75,13 @@ def write(
         )
         _thin(project, version)
     return sheet
+
+
+def _spared(version: StudentVersion) -> float:
+    """How far the secret order was surely kept from it: soft rows may lie behind where the sample ended
+    when it was taught, whatever the sample is now."""
+    cutoff = version.project.audit_cutoff
+    return float(min(cutoff, version.beside.get("cutoff", cutoff)))
 
 
 def _doubt(entropy: float, predictions: Predictions) -> float:
@@ -222,12 +229,24 @@ def unlearnt(
 
     `held` were drawn and answered when it was trained, and so kept out.
     """
-    learnable, kept = _learnable(version.project, [number for number, _ in answers]), set(held)
+    numbers, kept = [number for number, _ in answers], set(held)
+    learnable, soft = _learnable(version.project, numbers), _maybe_soft(version, numbers)
     return [
         (number, labels)
         for number, labels in answers
-        if number in kept or learnable.get(number, version.position + 1) > version.position
+        if number in kept
+        or (learnable.get(number, version.position + 1) > version.position and number not in soft)
     ]
+
+
+def _maybe_soft(version: StudentVersion, numbers: list[int]) -> set[int]:
+    """Those that may have been among the soft rows it learned from: drawn only since."""
+    if "cutoff" not in version.beside:
+        return set()
+    behind = Item.objects.filter(
+        project=version.project_id, number__in=numbers, order_key__gt=version.beside["cutoff"]
+    )
+    return set(behind.values_list("number", flat=True))
 
 
 def _learnable(project: Project, numbers: list[int]) -> dict[int, int]:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annotator import jobs
+from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.explore.searching import predictions_of
-from annotator.actions.students import conforming, lessons
-from annotator.models import Encoding, Project
+from annotator.actions.students import conforming, distilling, lessons
+from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from learning.students import Fitted
     from learning.students.predictions import Predictions
 
 # What the student learned is predicted out of fold, of so many items at most.
@@ -22,10 +24,37 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plain:
+    """A head with the vectors that it reads."""
+
+    head: Fitted
+    vectors: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, version: StudentVersion, encoding: Encoding) -> Plain | None:
+        """None where the version learned from its answers alone."""
+        from learning import students
+
+        if not version.beside.get("rows") or version.encoding_id != encoding.pk:
+            return None
+        head = students.load(distilling.plain_folder(version))
+        return cls(head=head, vectors=open_matrix(encoding).view())
+
+    def row(self, number: int) -> NDArray[np.float32]:
+        said: NDArray[np.float32] = self.head.predict(self.vectors[number : number + 1])[0]
+        return said
+
+
+@dataclass(frozen=True, kw_only=True)
 class Student:
-    """The current student's word on any item, out of fold on those that it learned from."""
+    """The current student's word on any item, out of fold on those that it learned from.
+
+    `plain` is what its answers alone made, where a better voice taught it too: its word is asked for
+    beside that voice's, and must not be an echo.
+    """
 
     predictions: Predictions
+    plain: Plain | None
     label_ids: tuple[int, ...]
     # Item numbers with their out-of-fold rows, of all that it would learn from now.
     folded: dict[int, NDArray[np.float32]]
@@ -50,6 +79,7 @@ class Student:
             return None
         return cls(
             predictions=predictions,
+            plain=Plain.of(current, encoding),
             label_ids=tuple(current.label_ids),
             folded=_folded(run, lesson, first, rng),
             lesson=lesson,
@@ -70,12 +100,13 @@ class Student:
         there = [column for column, label in enumerate(ids) if label in known]
         theirs = [known[ids[column]] for column in there]
         table = np.zeros((len(numbers), len(ids)), dtype=np.float32)
+        word = self.predictions.row if self.plain is None else self.plain.row
         for row, number in enumerate(numbers.tolist()):
             full = self.folded.get(number)
             if full is None:
                 if number >= self.predictions.rows:
                     continue
-                full = self.predictions.row(number)
+                full = word(number)
             table[row, there] = full[theirs]
         if not self.predictions.multi_label:
             total = table.sum(axis=1, keepdims=True)

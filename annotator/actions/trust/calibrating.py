@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from annotator import jobs
 from annotator.actions.figures import scorecards
 from annotator.actions.queue import auditing
+from annotator.actions.students import lessons
 from annotator.actions.teachers import identity, lending
 from annotator.actions.trust import canarying
 from annotator.actions.verdicts.sealing import position as sealed_position
@@ -100,6 +101,8 @@ def _one(run: jobs.Run, teacher: Teacher, schema: TeacherSchema, drawn: scorecar
                     **made,
                 },
             )
+            if made["fitted"] is not None:
+                lessons.wish_with_others(teacher.project)
     return _write(run, teacher, schema, now, only_new=not fresh)
 
 
@@ -113,11 +116,12 @@ def _audited(
         for number, meant in drawn.decided.items()
         if meant.labels <= live and drawn.parts[number] in fair
     ]
-    rows = _standing(teacher, now).filter(item__number__in=numbers)
+    rows = standing(teacher, now).filter(item__number__in=numbers)
     return list(rows.select_related("item").order_by("item__number"))
 
 
-def _standing(teacher: Teacher, now: str) -> Any:
+def standing(teacher: Teacher, now: str) -> Any:
+    """Its answers that no later one of it replaced, as it is set up under the print `now`."""
     said = TeacherAnswer.objects.filter(annotation__annotator=teacher.voice_id, fingerprint=now)
     return said.filter(annotation__successor=None)
 
@@ -335,7 +339,7 @@ def _write(
 ) -> int:
     """Write `p_right` beside its answers; those that have one are left alone where nothing changed."""
     known = reader(teacher, schema, now)
-    rows = _standing(teacher, now)
+    rows = standing(teacher, now)
     if known is None:
         with run.fence():
             return int(rows.exclude(p_right=None).update(p_right=None))

@@ -1,0 +1,287 @@
+"""What a better voice says of items that nobody answered, learned by the head before the answers.
+
+A teacher or a dearer student is listened to only while it is right on more of the answered evaluation
+items than what the answers alone teach, by more than chance. Its soft rows stand beside the lesson and
+never in it: nothing that is held out, flagged or estimated is computed from them. No item of the random
+sample is among them, drawn or not yet drawn, nor one of the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator import jobs
+from annotator.actions.encoders.encoding import open_matrix, students_folder
+from annotator.actions.queue import auditing
+from annotator.actions.students import voices
+from annotator.models import Encoding, Project, StudentVersion
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from annotator.actions.students.lessons import Lesson
+    from annotator.actions.students.voices import Voice
+    from learning.audit.promotion import Paired
+    from learning.students import Fitted
+    from learning.students.head import FittedHead
+    from learning.types import TrainingData
+
+# The folder in a version's own for what its answers alone made.
+PLAIN = "plain"
+# Soft rows at most, by chance from all that there are.
+MOST_ROWS = 2_000
+# Fewer say too little beside the answers to be worth a second fit.
+FEWEST_ROWS = 50
+# How often a voice that is no better may be taken for better.
+ALPHA = 0.05
+# What a voice weighs that is hardly right at all, but more often than the head.
+LEAST_WEIGHT = 0.3
+# Tables of probabilities are held in memory.
+MOST_LABELS = 1_000
+
+_UNANSWERED = f"""
+SELECT i.number FROM annotator_item i
+WHERE i.project_id = %s AND i.number < %s AND i.removed_at IS NULL AND i.answers = 0 AND i.part = ''
+  AND NOT EXISTS (
+      SELECT 1 FROM annotator_verdict v
+      WHERE v.item_id = i.id AND v.state IN ('decided', 'partial'))
+  AND NOT {auditing.untrainable_items()}
+  AND NOT EXISTS (
+      SELECT 1 FROM annotator_item kept
+      WHERE kept.project_id = i.project_id AND kept.content_hash = i.content_hash
+        AND kept.order_key <= %s)
+ORDER BY i.number
+"""  # noqa: S608 - only our own condition is put in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """A student, the one that the answers alone make where it learned from more, and what is told of it."""
+
+    fitted: Fitted
+    plain: Fitted | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """The student; its manifest tells by what it was taught. Beside it what the answers alone make,
+        where others' agreement with it must not be its own echo."""
+        from learning.storage import note
+
+        self.fitted.save(folder)
+        if self.plain is not None:
+            note(folder, {"beside": self.told})
+            self.plain.save(folder / PLAIN)
+
+
+def plain_folder(version: StudentVersion) -> Path:
+    """Where what a version's answers alone made lies: itself, where it learned from nothing else."""
+    folder = students_folder(version.project_id) / version.folder
+    return folder / PLAIN if version.beside.get("rows") else folder
+
+
+def name_of(voice: dict[str, Any]) -> str:
+    """The name that a voice had when it taught."""
+    return f"student {voice['student']}" if "student" in voice else str(voice["name"])
+
+
+def learned(version: StudentVersion) -> str:
+    """“learned also from 2,000 soft rows of student 7 (weight 0.82)”, or nothing."""
+    beside = version.beside
+    if not beside.get("rows"):
+        return ""
+    return (
+        f"learned also from {beside['rows']:,} soft rows of {name_of(beside['voice'])} "
+        f"(weight {beside['weight']:.2g})"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The answered evaluation items, with (m, d) vectors, (m, k) truth, and (m,) how right a voice is."""
+
+    numbers: list[int]
+    vectors: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    right: NDArray[np.float64]
+    multi_label: bool
+
+    def part(self, rows: NDArray[np.int64]) -> Sample:
+        return replace(
+            self,
+            numbers=[self.numbers[row] for row in rows],
+            vectors=self.vectors[rows],
+            truth=self.truth[rows],
+            right=self.right[rows],
+        )
+
+    def saying(self, said: NDArray[np.float32]) -> Sample:
+        """The same with how right these (m, k) probabilities are."""
+        import numpy as np
+
+        from learning.audit.promotion import scores
+
+        chosen = said >= 0.5
+        if not self.multi_label:
+            chosen = np.arange(said.shape[1]) == said.argmax(axis=1)[:, None]
+        return replace(self, right=scores(self.truth, chosen))
+
+    def of(self, head: FittedHead) -> Sample:
+        return self.saying(head.predict(self.vectors))
+
+    def against(self, other: Sample) -> Paired:
+        import numpy as np
+
+        from learning.audit.promotion import compare
+
+        return compare(self.right, other.right, np.random.default_rng(len(self.numbers)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """A voice, how it does beside the head, and what its soft rows weigh."""
+
+    voice: Voice
+    paired: Paired
+    weight: float
+
+
+def teach(
+    run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plain: Fitted
+) -> Taught:
+    """The head that learned from the best voice too, or `plain` and why it stays; other students stay.
+
+    It stays as well where it is right on more of the evaluation items than the one that was taught.
+    """
+    from learning.students.head import FittedHead
+
+    alone = Taught(fitted=plain)
+    if not isinstance(plain, FittedHead) or not project.soft_rows:
+        return alone
+    if len(lesson.columns) > MOST_LABELS:
+        return alone
+    found = voices.of(project, lesson.columns)
+    if not found:
+        return alone
+    sample = _sample(project, encoding, lesson, plain)
+    missing = auditing.FEWEST_TO_SHOW - len(sample.numbers)
+    best = None if missing > 0 else _best(sample, found)
+    if best is None:
+        return replace(alone, told={"missing": max(missing, 0)})
+    told: dict[str, Any] = {"voice": best.voice.told, "better": asdict(best.paired)}
+    if best.paired.p_better > ALPHA:
+        return replace(alone, told=told)
+    numbers, soft = _soft(project, encoding, lesson, best)
+    if len(numbers) < FEWEST_ROWS:
+        return replace(alone, told={**told, "found": len(numbers)})
+    taught = _fit(run, project, lesson, soft)
+    bought = sample.of(taught).against(sample)
+    if bought.difference < 0:
+        return replace(alone, told={**told, "bought": asdict(bought)})
+    told |= {
+        "rows": len(numbers),
+        "weight": round(best.weight, 4),
+        "digest": _digest(numbers, soft),
+        "cutoff": project.audit_cutoff,
+        "bought": asdict(bought),
+    }
+    return Taught(fitted=taught, plain=plain, told=told)
+
+
+def _sample(project: Project, encoding: Encoding, lesson: Lesson, plain: FittedHead) -> Sample:
+    """What the lesson was kept from and people answered, as far as it has vectors."""
+    import numpy as np
+
+    from learning.tasks import TASKS
+
+    answered = [(n, labels) for n, labels in lesson.audited if n < encoding.rows]
+    task = TASKS[project.task_type]()
+    truth = task.encode([labels for _, labels in answered], lesson.columns)
+    usable = np.asarray(task.usable(truth))
+    numbers = [number for (number, _), kept in zip(answered, usable, strict=True) if kept]
+    made = Sample(
+        numbers=numbers,
+        vectors=_vectors(encoding, numbers),
+        truth=truth[usable] > 0.5,
+        right=np.zeros(len(numbers)),
+        multi_label=project.multi_label,
+    )
+    return made.of(plain)
+
+
+def _best(sample: Sample, found: Sequence[Voice]) -> Best | None:
+    """The voice that is furthest ahead of the head; None where none was measured on enough items."""
+    import numpy as np
+
+    measured: list[Best] = []
+    for voice in found:
+        fair = set(voice.fair(sample.numbers))
+        rows = np.array([r for r, number in enumerate(sample.numbers) if number in fair], np.int64)
+        if len(rows) < auditing.FEWEST_TO_SHOW:
+            continue
+        part = sample.part(rows)
+        said = part.saying(voice.words(part.numbers))
+        weight = min(max(voice.trust * float(said.right.mean()), LEAST_WEIGHT), 1.0)
+        measured.append(Best(voice=voice, paired=said.against(part), weight=weight))
+    return max(measured, key=lambda one: one.paired.difference, default=None)
+
+
+def _soft(
+    project: Project, encoding: Encoding, lesson: Lesson, best: Best
+) -> tuple[list[int], TrainingData]:
+    """(item numbers, soft rows) of what nobody answered and the voice has a word on."""
+    import numpy as np
+
+    from learning.types import TrainingData
+
+    with connection.cursor() as cursor:
+        cursor.execute(_UNANSWERED, [project.pk, encoding.rows, project.audit_cutoff])
+        open_numbers = [number for (number,) in cursor.fetchall()]
+    numbers = best.voice.spoken(open_numbers)
+    if len(numbers) > MOST_ROWS:
+        rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+        numbers = sorted(rng.choice(numbers, MOST_ROWS, replace=False).tolist())
+    known = np.tile(best.voice.known, (len(numbers), 1))
+    return numbers, TrainingData(
+        targets=np.where(known, best.voice.words(numbers), 0),
+        encodings=_vectors(encoding, numbers),
+        weights=np.full(len(numbers), best.weight, dtype=np.float32),
+        known=known,
+        multi_label=project.multi_label,
+        ordered=lesson.data.ordered,
+        label_vectors=lesson.data.label_vectors,
+    )
+
+
+def _fit(run: jobs.Run, project: Project, lesson: Lesson, soft: TrainingData) -> FittedHead:
+    import numpy as np
+
+    from learning.students.distillation import Distillation
+    from learning.students.head import Head
+
+    def report(done: int, total: int) -> None:
+        run.progress(done, total, "Learning from a better voice")
+
+    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers), soft.rows])
+    return Distillation().fit(Head(), lesson.data, soft, rng, report)
+
+
+def _vectors(encoding: Encoding, numbers: list[int]) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32)
+
+
+def _digest(numbers: list[int], soft: TrainingData) -> str:
+    """Over which items were learned from and what was said of them."""
+    import numpy as np
+
+    told = hashlib.sha256(np.array(numbers, dtype=np.int64).tobytes())
+    told.update(np.ascontiguousarray(soft.targets, dtype=np.float32).tobytes())
+    return told.hexdigest()
