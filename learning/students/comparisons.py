@@ -18,18 +18,8 @@ from learning.students.devices import device, mixed_precision
 from learning.students.training import Outcome
 from learning.types import TrainingData
 
-TEMPERATURE = 0.05  # cosines are divided by it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Together(Classification):
-    """Texts with a common label come together, others part. The network has `vectors(padded)`."""
-
-    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
-        """(b,) for each text what its pairs with the others of the batch cost."""
-        vectors = self.network.vectors(self.tokens.pad(rows)).float()
-        targets, _ = targets_of(self.data, rows, vectors.device)
-        return Outcome(costs=pair_costs(vectors, targets))
+TEMPERATURE = 0.05  # cosines to label texts are divided by it
+TOGETHER = 0.1  # cosines between texts are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +37,15 @@ class Called(Classification):
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """(b,) for each text how far its labels are from being its nearest ones."""
         vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        return Outcome(costs=self.called_costs(vectors, rows))
+
+    def called_costs(self, vectors: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
+        """(b, d) unit vectors of some rows -> (b,) what their cosines to label texts cost."""
         targets, known = targets_of(self.data, rows, vectors.device)
         chosen = self._chosen(rows)
         place = torch.from_numpy(self.columns[chosen]).to(vectors.device)
         scores = vectors @ self.label_rows(chosen).T / TEMPERATURE
-        return Outcome(costs=self.costs(scores, targets[:, place], known[:, place]))
+        return self.costs(scores, targets[:, place], known[:, place])
 
     def label_rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
         """(m, d) unit rows of the labels at these places in `columns`."""
@@ -72,19 +66,34 @@ class Called(Classification):
         return np.sort(order[: max(self.most, int(own.sum()))])
 
 
-def pair_costs(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(b, d) unit rows and (b, k) targets -> (b,) squared errors of each row's cosines to the others.
+@dataclass(frozen=True, kw_only=True)
+class Together(Called):
+    """Texts with a common label come together, others part, and all come to what their labels are
+    called, where that is told.
+    """
 
-    Two texts should be as alike as the cosine of their targets. Half of the cost is the mean over
-    the pairs that are more alike than not, half that over the others. Source: Reimers, Gurevych 2019.
+    def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
+        """(b,) for each text what its pairs with the batch cost, and its distance from its labels."""
+        vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        targets, _ = targets_of(self.data, rows, vectors.device)
+        costs = together_costs(vectors, targets)
+        if len(self.columns):
+            costs = costs + self.called_costs(vectors, rows)
+        return Outcome(costs=costs)
+
+
+def together_costs(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(b, d) unit rows and (b, k) targets -> (b,) cross-entropy of who in the batch is near a text.
+
+    Of all others, those with its labels should be the nearest: each counts by the cosine of the two
+    texts' targets. A text that is alone with its labels costs nothing. Source: Khosla et al. 2020.
     """
     unit = torch.nn.functional.normalize(targets, dim=1)
-    alike = unit @ unit.T  # (b, b)
-    apart = (vectors @ vectors.T - alike).square()
-    others = ~torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
-    parts = (others & (alike > 0.5), others & (alike <= 0.5))
-    means = [(apart * part).sum(dim=1) / part.sum(dim=1).clamp(min=1) for part in parts]
-    return (means[0] + means[1]) / 2
+    itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    alike = (unit @ unit.T).masked_fill(itself, 0.0)  # (b, b)
+    scores = (vectors @ vectors.T / TOGETHER).masked_fill(itself, torch.finfo(vectors.dtype).min)
+    logs = torch.log_softmax(scores, dim=1).masked_fill(itself, 0.0)
+    return -(alike * logs).sum(dim=1) / alike.sum(dim=1).clamp(min=1e-6)
 
 
 def decoupled_softmax(

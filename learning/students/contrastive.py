@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Contrastive:
-    """Tune one copy of an encoder so that texts of a label come together, another so that texts come
-    to what their label is called, fuse both along the arc, and fit a head on the vectors. Source:
-    Tunstall et al. 2022 (SetFit); Schopf et al. 2024 (FusionSent).
+    """Tune an encoder so that texts of a label come together and near to what it is called, then fit a
+    head on the vectors. Source: Tunstall et al. 2022 (SetFit); Khosla et al. 2020 (the comparison of
+    all texts of a batch); Schopf et al. 2024 (label texts).
 
     model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
-    epochs: passes over the texts for each copy; most: texts that each copy sees at most in all.
-    fusion: 0 keeps the first copy, 1 the second; without label texts there is only the first.
+    epochs: passes over the texts; most: texts that it sees at most in all.
     batch: texts per step, each compared with all others; tokens: longer texts are cut.
     learning_rate: at its peak; warmup: share of the steps in which it rises; then it falls to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
@@ -35,10 +34,9 @@ class Contrastive:
     revision: str | None = None
     epochs: int = 20
     most: int = 4_000
-    fusion: float = 0.5
     batch: int = 16
     tokens: int = 128
-    learning_rate: float = 2e-5
+    learning_rate: float = 1e-4
     weight_decay: float = 0.01
     warmup: float = 0.1
     checkpoint_steps: int = 100
@@ -49,10 +47,8 @@ class Contrastive:
             raise ParameterError(
                 "Contrastive tuning needs epochs, most and checkpoint_steps above 0, a batch above 1."
             )
-        if self.learning_rate <= 0 or not 0 <= self.warmup < 1 or not 0 <= self.fusion <= 1:
-            raise ParameterError(
-                "Contrastive tuning needs a rate above 0, a warmup and a fusion of 0 to 1."
-            )
+        if self.learning_rate <= 0 or not 0 <= self.warmup < 1:
+            raise ParameterError("Contrastive tuning needs a rate above 0 and a warmup of 0 to 1.")
 
     def fit(
         self,
@@ -62,7 +58,7 @@ class Contrastive:
         start: Any = None,
         checkpoint: Path | None = None,
     ) -> "FittedTransformer":
-        """Tune, fuse, fit the head. An earlier student is not begun from: pairs want a fresh encoder.
+        """Tune, then fit the head. An earlier student is not begun from: pairs want a fresh encoder.
 
         Checkpoints, cancel and refusals as with `Finetune.fit`.
         """
