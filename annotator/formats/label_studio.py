@@ -94,9 +94,7 @@ def _given(
     spans: list[Span] = []
     texts_written: list[str] = []
     asked: set[str] = set()
-    for part in answer.get("result") or []:
-        if not isinstance(part, dict):
-            raise RowError([("result", "'result' has to be a list of objects.")])
+    for part in _objects(answer, "result"):
         name = str(part.get("from_name") or "")
         if question and name != question:
             continue
@@ -183,8 +181,9 @@ def labels_of(part: dict[str, Any], name: str) -> list[str]:
         return choices
     if isinstance(taxonomy, list) and all(isinstance(path, list) for path in taxonomy):
         return [LABEL_PATH.join(str(step) for step in path) for path in taxonomy]
-    if value.get("selected") in SELECTED:
-        return [SELECTED[value["selected"]]]
+    side = value.get("selected")
+    if isinstance(side, str) and side in SELECTED:
+        return [SELECTED[side]]
     grade = value.get("rating", value.get("number"))
     if isinstance(grade, int | float) and not isinstance(grade, bool):
         return [str(int(grade) if float(grade).is_integer() else grade)]

@@ -91,7 +91,9 @@ def namer_of(feature: Any) -> Any:
         return None
     kind = feature.get("_type")
     if kind == "ClassLabel":
-        classes = [str(name) for name in feature["names"]]
+        classes = feature.get("names")
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            return None
         return lambda value: class_name(value, classes)
     if kind in ("Sequence", "List", "LargeList"):
         inner = namer_of(feature.get("feature"))

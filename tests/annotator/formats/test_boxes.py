@@ -166,6 +166,16 @@ def test_a_name_alone_means_the_picture_beside_the_file_and_none_of_several():
     assert "c.png is the name of several pictures" in problem.message
 
 
+def test_names_that_label_studio_changed_mean_the_picture_that_they_were():
+    for name in (
+        "/data/upload/1/0123abcd-a.png",
+        "images/0123abcd__a.png",
+        "/data/local?d=x/a.png",
+    ):
+        found = [row.given for row in read("boxes", zipped("t.json", [task(region(), image=name)]))]
+        assert [bool(given) for given in found] == [True, False]
+
+
 def test_what_is_said_of_lost_pictures_comes_last():
     rows = list(read("boxes", zipped("t.json", [task(image=f"lost{n}.png") for n in range(20)])))
     assert [row.fields["name"] for row in rows[:2]] == ["a.png", "b.png"]

@@ -4,15 +4,18 @@ import io
 import json
 import random
 import zipfile
+import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.actions.projects.starting import task_type_of
-from annotator.formats import WRITERS
+from annotator.formats import WRITERS, FormatError
 from annotator.formats.label_studio_tasks import SELECTED
 from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.msgpack import packed as msgpacked
+from annotator.formats.msgpack import unpacked
 from annotator.formats.preview import preview
 from bench.formats.rows import KINDS, expected, fits, plain, read, rows_of, understood, written
 from learning.tasks import TASKS
@@ -191,3 +194,44 @@ def test_a_number_keeps_all_its_digits(number, label):
     task = {"data": {"text": "Hello"}, "annotations": [{"result": [part]}]}
     (row,) = read("label-studio", json.dumps([task]).encode())
     assert row.given[0].labels == (label,)
+
+
+JUNK = (None, True, -1, 3.5, "", b"x", [], [1], {}, {"a": 1}, [[]], "A" * 300, [None])
+
+
+def changed(rng, value):
+    """The value with some of its parts left out, or with others in their place."""
+    if rng.random() < 0.15:
+        return rng.choice(JUNK)
+    if isinstance(value, dict):
+        return {name: changed(rng, one) for name, one in value.items() if rng.random() > 0.05}
+    if isinstance(value, list):
+        return [changed(rng, one) if rng.random() < 0.3 else one for one in value]
+    return value[: rng.randrange(len(value) + 1)] if isinstance(value, bytes) else value
+
+
+@pytest.mark.parametrize("name", ["single", "spans"])
+def test_a_docbin_whose_parts_were_changed_is_read_or_refused(name):
+    kind, rng = KINDS[name], random.Random(7)
+    told = unpacked(zlib.decompress(written("docbin", kind, rows_of(kind, 4))))
+    refused = 0
+    for _ in range(300):
+        name = rng.choice(list(told))
+        data = zlib.compress(msgpacked(told | {name: changed(rng, told[name])}))
+        try:
+            read_all("docbin", data)
+        except FormatError:
+            refused += 1
+    assert 0 < refused < 300
+
+
+@pytest.mark.parametrize("format", ["argilla", "label-studio", "marks"])
+def test_a_list_whose_parts_were_changed_is_read_or_told_row_by_row(format):
+    rng = random.Random(7)
+    kind = KINDS["boxes" if format == "marks" else "single"]
+    told = json.loads(
+        written("label-studio" if format == "marks" else format, kind, rows_of(kind, 3))
+    )
+    for _ in range(300):
+        rows = json.dumps([changed(rng, one) for one in told], default=str).encode()
+        assert len(read_all(format, rows)) >= 3

@@ -170,6 +170,8 @@ class TestLabelStudio:
             {"text": "no data"},
             {"data": {"text": "x"}, "annotations": "none"},
             {"data": {"text": "x"}, "annotations": [{"result": ["?"]}]},
+            {"data": {"text": "x"}, "annotations": [{"result": 3.5}]},
+            {"data": {"text": "x"}, "annotations": [{"result": [{"value": {"selected": [1]}}]}]},
             {"data": {"text": "x"}, "annotations": [{"result": [
                 {"from_name": "s", "type": "labels", "value": {"start": 0, "labels": ["A"]}}
             ]}]},

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import io
+import json
 import signal
 import subprocess
 
@@ -151,3 +152,28 @@ def test_writes_the_same_bytes_from_a_stream_of_records():
         "soft": '{"a":0.5,"b":0.5}',
         "n": 0,
     }
+
+
+def told_to_datasets(table, features):
+    about = json.dumps({"info": {"features": features}})
+    return file_of(table.replace_schema_metadata({"huggingface": about}))
+
+
+def test_class_numbers_are_read_by_the_names_that_datasets_keeps():
+    tags = {"feature": {"names": ["O", "B-PER", "I-PER"], "_type": "ClassLabel"}, "_type": "List"}
+    marked = pa.table(
+        {"tokens": [["Ada", "Lovelace", "met"], ["Bob"]], "ner_tags": [[1, 2, 0], [0]]}
+    )
+    rows = read("parquet", told_to_datasets(marked, {"ner_tags": tags}))
+    assert fields(rows) == [{"text": "Ada Lovelace met"}, {"text": "Bob"}]
+    assert [row.given[0].spans for row in rows] == [((0, 12, "PER"),), ()]
+    labelled = pa.table({"text": ["a", "b", "c"], "label": [1, -1, 7]})
+    names = {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}}
+    rows = read("parquet", told_to_datasets(labelled, names))
+    assert fields(rows) == [{"text": "a", "label": "yes"}, {"text": "b", "label": None}]
+    assert problems(rows)[0].message == "The class 7 is none of the 2 that are named."
+
+
+@pytest.mark.parametrize("features", [None, [], {"n": {"_type": "ClassLabel"}}, {"n": [[[{}]]]}])
+def test_what_datasets_keeps_may_be_anything(features):
+    assert fields(read("parquet", told_to_datasets(pa.table({"n": [1]}), features))) == [{"n": 1}]
