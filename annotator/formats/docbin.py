@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -158,6 +159,7 @@ def _words(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int,
     """(start, end, whether one space follows) of tokens that make up the whole text, cut at all edges of
     spans."""
     starts, ends = ({one[edge] for one in spans} for edge in ("start", "end"))
+    edges = sorted(starts | ends)
     waiting: tuple[int, int] | None = None
     for found in _PIECES.finditer(text):
         start, end = found.span()
@@ -166,7 +168,7 @@ def _words(text: str, spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int,
         if waiting is not None:
             yield (*waiting, follows)
             start += follows
-        cuts = [start, *sorted(at for at in starts | ends if start < at < end), end]
+        cuts = [start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end]
         pieces = [piece for piece in pairwise(cuts) if piece[0] < piece[1]]
         yield from ((*piece, False) for piece in pieces[:-1])
         waiting = pieces[-1] if pieces else None

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from annotator.actions.exports.export_options import EXTENSIONS
 from annotator.formats import FORMATS, WRITERS, Field, FormatError, Problem, Record
+from annotator.web.exports import PURPOSES
 from learning.errors import ParameterError
 from learning.registry import parameters_of
 
@@ -59,6 +61,10 @@ def test_is_in_the_documentation(name):
 def test_refuses_an_unknown_parameter(name):
     with pytest.raises(ParameterError):
         FORMATS.create(name, {"colour": "blue"})
+
+
+def test_each_export_format_has_an_ending_and_says_what_it_is_for():
+    assert set(WRITERS) == set(EXTENSIONS) == set(PURPOSES)
 
 
 def rows_for(name):
