@@ -72,7 +72,7 @@ class Distillation:
         found: list[FittedHead] = []
         for strength in strengths:
             plan = replace(head, strength=strength, prior_scale=self.prior_scale)
-            found.append(plan.fit(soft, rng, report, start=found[-1] if found else None))
+            found.append(plan.fit_one(soft, rng, report, found[-1] if found else None))
         if len(found) == 1:
             return found[0]
         problem = Problem.of(lesson)
