@@ -110,7 +110,11 @@ class TestEffectOfTheOrder:
         assert (order["share"], order["answers"], order["told"]) == (1, 40, True)
         assert order["low"] > 0.8
 
-    def test_who_takes_a_text_for_itself_is_not(self, cast, project):
+    def test_who_takes_a_text_for_itself_is_not(self, cast, project, monkeypatch):
+        def alternating(project, item_id, annotator_id, candidates):
+            return siding.SWAPPED if item_id % 2 else siding.OWN
+
+        monkeypatch.setattr(siding, "_drawn", alternating)  # an uneven draw may tell of an effect
         answered(project, cast.ana, lambda shown: "b")
         order = agreeing.figures(project)["order"]
         assert order["low"] < 0.5 < order["high"]
