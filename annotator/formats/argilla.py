@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_list import rows_of_list
-from annotator.formats.json_text import record_of
+from annotator.formats.json_text import number_as_text, record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import look_like_spans, names_of, spans_of
 from annotator.formats.writing import ANSWER, Field, compact, labels_in
@@ -122,7 +122,8 @@ def given_of_value(value: Any, column: str, columns: Sequence[str], voice: str) 
     if any(isinstance(one, dict | list | bool) or one is None for one in names):
         told = "A name, a list of names, a grade, a text, spans or an order was expected here."
         raise RowError([(column, told)])
-    return Given(tuple(dict.fromkeys(str(one) for one in names)), voice)
+    called = (one if isinstance(one, str) else number_as_text(one) for one in names)
+    return Given(tuple(dict.fromkeys(called)), voice)
 
 
 def _written(record: Mapping[str, Any], task: str) -> dict[str, Any]:

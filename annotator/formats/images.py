@@ -28,6 +28,7 @@ FORMATS_READ = ("PNG", "JPEG", "WEBP", "GIF")
 _PASSED_OVER = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _DIRECTORY_BYTES = 64 * 1024 * 1024
+BAD_NAME = "The zip file is damaged: the name of a member is not written as it says."
 # What zipfile raises of a broken archive, of a compression it does not know, of one with a password.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
@@ -65,6 +66,8 @@ class ZipOfImages:
                 yield from self._rows(archive, members)
         except zipfile.BadZipFile as error:
             raise FormatError(f"The zip file is damaged: {error}.") from error
+        except UnicodeDecodeError as error:
+            raise FormatError(BAD_NAME) from error
 
     def _rows(self, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Rows:
         for row, member in enumerate(members, start=1):

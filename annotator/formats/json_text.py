@@ -111,6 +111,11 @@ def record_of(row: int, value: Any, limits: Limits = LIMITS) -> Record:
     return Record(row, value)
 
 
+def number_as_text(value: float) -> str:
+    """A number as a grade is called: `4` for 4.0, with all its digits else."""
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
 def printable(name: str) -> str:
     """Make a name that may hold anything fit for a report."""
     return (

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_list import rows_of_list
-from annotator.formats.json_text import record_of
+from annotator.formats.json_text import number_as_text, record_of
 from annotator.formats.label_studio_tasks import LABEL_PATH, RANKED, SELECTED, WRITTEN, task_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import Span, by_quote, names_of, span_of
@@ -186,7 +186,7 @@ def labels_of(part: dict[str, Any], name: str) -> list[str]:
         return [SELECTED[side]]
     grade = value.get("rating", value.get("number"))
     if isinstance(grade, int | float) and not isinstance(grade, bool):
-        return [str(int(grade) if float(grade).is_integer() else grade)]
+        return [number_as_text(grade)]
     kind = str(part.get("type") or "unknown")[:50]
     told = (
         f"An answer of type {kind!r} is not read; 'choices', 'taxonomy', 'rating', 'number', 'pairwise', "

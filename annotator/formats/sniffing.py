@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from annotator.formats import argilla, conll, docbin, marks, tokens
 from annotator.formats.boxed_images import is_box_file
 from annotator.formats.dialect import dialect_of
-from annotator.formats.images import check_directory
+from annotator.formats.images import BAD_NAME, check_directory
 from annotator.formats.json_text import DECODER
 from annotator.formats.records import LIMITS, FormatError
 from annotator.formats.spans import look_like_spans
@@ -73,6 +73,8 @@ def _zip_format(stream: BinaryIO) -> str:
             named = any(map(is_box_file, archive.namelist()))
     except zipfile.BadZipFile as error:
         raise FormatError("The zip file is damaged or cut short.") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(BAD_NAME) from error
     stream.seek(start)
     return "boxes" if named else "images"
 

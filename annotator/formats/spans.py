@@ -59,7 +59,7 @@ def by_quote(span: Span, quote: str, texts: Sequence[str], column: str) -> Span:
         points = _points(text, start, end)
         if points is not None and text[points[0] : points[1]] == quote:
             return *points, label
-        if end <= len(text) and text[start:end] == quote:
+        if 0 <= start <= end <= len(text) and text[start:end] == quote:
             return span
     raise RowError([(column, f"At {start} to {end} the text does not read “{quote[:80]}”.")])
 
@@ -89,7 +89,8 @@ def _points(text: str, start: int, end: int) -> tuple[int, int] | None:
         within = encoded[2 * start : 2 * end].decode("utf-16-le")
     except UnicodeDecodeError:
         return None
-    return (len(before), len(before) + len(within)) if 2 * end <= len(encoded) else None
+    inside = 0 <= start <= end and 2 * end <= len(encoded)
+    return (len(before), len(before) + len(within)) if inside else None
 
 
 def names_of(spans: Iterable[Span]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.actions.projects.starting import task_type_of
-from annotator.formats import WRITERS, FormatError
+from annotator.formats import FORMATS, WRITERS, FormatError
 from annotator.formats.label_studio_tasks import SELECTED
 from annotator.formats.mapping import Mapping, mapped
 from annotator.formats.msgpack import packed as msgpacked
@@ -235,3 +235,27 @@ def test_a_list_whose_parts_were_changed_is_read_or_told_row_by_row(format):
     for _ in range(300):
         rows = json.dumps([changed(rng, one) for one in told], default=str).encode()
         assert len(read_all(format, rows)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (5, "has to be a list of objects"),
+        ([{"type": "pairwise", "value": {"selected": ["left"]}}], "of type 'pairwise' is not read"),
+        (
+            [{"type": "labels", "value": {"start": -2, "end": -1, "labels": ["A"], "text": "l"}}],
+            "does not read",
+        ),
+    ],
+)
+def test_an_answer_that_is_none_is_a_bad_row(result, message):
+    task = {"data": {"text": "Hello"}, "annotations": [{"result": result}]}
+    data = io.BytesIO(json.dumps([task]).encode())
+    (problem,) = FORMATS.create("label-studio").read(data)
+    assert message in problem.message
+
+
+def test_a_grade_of_argilla_is_called_the_same_as_a_whole_number():
+    record = {"fields": {"text": "Hello"}, "responses": {"grade": [{"value": 4.0}]}}
+    (row,) = read("argilla", json.dumps([record]).encode())
+    assert row.given[0].labels == ("4",)

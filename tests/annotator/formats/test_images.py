@@ -9,6 +9,7 @@ from PIL import Image
 
 from annotator.formats import FormatError, Limits
 from annotator.formats.images import ImageError, clean, kind_of
+from annotator.formats.sniffing import format_of
 from tests.annotator.formats.helpers import bad_rows, fields, problems, read
 
 SVG = (
@@ -133,3 +134,10 @@ class TestZip:
     def test_a_file_that_is_too_large(self):
         rows = read("images", packed(a=picture()), limits=Limits(image_bytes=10))
         assert "larger than 10 bytes" in problems(rows)[0].message
+
+
+def test_a_name_that_is_not_written_as_the_zip_says_is_refused():
+    data = packed(**{"é.png": picture()}).replace("é.png".encode(), b"\xff\xfe.png")
+    for look in (lambda: read("images", data), lambda: format_of(io.BytesIO(data))):
+        with pytest.raises(FormatError, match="name of a member"):
+            look()
