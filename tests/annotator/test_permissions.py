@@ -462,7 +462,10 @@ def make_world(cast, people_by_role) -> World:
     files.mkdir(parents=True, exist_ok=True)
     (files / "manifest.json").write_text("{}")
     snapshot = Snapshot.objects.create(
-        project=project, state=SnapshotState.READY, stored_name=f"{project.pk}.zip"
+        project=project,
+        state=SnapshotState.READY,
+        stored_name=f"{project.pk}.zip",
+        options=exporting.Options().to_json(),
     )
     exporting.folder().mkdir(exist_ok=True)
     (exporting.folder() / snapshot.stored_name).write_bytes(b"an export")
