@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,13 +66,13 @@ class Yolo:
         return len(images)
 
     def _about(self, names: list[str]) -> str:
-        """JSON's texts are YAML's too, and cannot be taken for anything else."""
-        held_out = "validation" if "validation" in self.splits else "train"
-        parts = {"train": "train.txt", "val": f"{held_out}.txt"}
+        """Which lists the parts are, and the classes; YOLO wants the first two parts, whatever splits there are."""
+        first = self.splits[0] if self.splits else "train"
+        held_out = "validation" if "validation" in self.splits else first
+        parts = {"train": f"{first}.txt", "val": f"{held_out}.txt"}
         parts |= {"test": "test.txt"} if "test" in self.splits else {}
-        lines = ["path: .", *(f"{part}: {file}" for part, file in parts.items()), "names:"]
-        lines += [f"  {at}: {json.dumps(name)}" for at, name in enumerate(names)]
-        return "\n".join(lines) + "\n"
+        told = {"path": ".", **parts, "names": dict(enumerate(names))}
+        return yaml.safe_dump(told, allow_unicode=True, sort_keys=False, width=math.inf)
 
 
 def _line(numbers: dict[str, int], box: Mapping[str, Any]) -> str:

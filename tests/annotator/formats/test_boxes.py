@@ -2,8 +2,10 @@
 
 import io
 import json
+import zipfile
 
 import pytest
+import yaml
 
 from annotator.formats import WRITERS, Field, FormatError
 from annotator.formats.boxes import exported
@@ -231,6 +233,30 @@ def test_classes_are_called_what_stands_there(classes):
     rows = read("boxes", data)
     assert problems(rows) == []
     assert [row.given[0].labels for row in rows if row.given] == [("no", "2001-99-99")]
+
+
+def test_classes_keep_their_names_on_the_way_out_and_in():
+    names = ["ü 👩\u200d💻", "no", "a: b", "#1", "'\"", "x\u2028y", "1.0", "w" * 200, "two  spaces"]
+    boxes = [BOXES[0] | {"label": name} for name in names]
+    out = io.BytesIO()
+    record = {"image": "a.png", "boxes": boxes}
+    WRITERS.create("yolo", {"labels": names}).write([record], FIELDS, out)
+    with zipfile.ZipFile(out) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert yaml.safe_load(files["data.yaml"])["names"] == dict(enumerate(names))
+    assert "train.txt" in files
+    (row,) = read("boxes", packed(**{"images/a.png": picture()}, **files))
+    assert row.given[0].labels == tuple(names)
+
+
+def test_the_parts_of_yolo_are_lists_that_are_there():
+    out = io.BytesIO()
+    writer = WRITERS.create("yolo", {"split": "test", "splits": ["validation", "test"]})
+    writer.write(RECORDS[:1], FIELDS, out)
+    with zipfile.ZipFile(out) as archive:
+        told = yaml.safe_load(archive.read("data.yaml"))
+    lists = {"train": "validation.txt", "val": "validation.txt", "test": "test.txt"}
+    assert {part: told.get(part) for part in lists} == lists
 
 
 def test_classes_numbered_in_part_by_names_are_refused():
