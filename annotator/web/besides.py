@@ -40,7 +40,8 @@ def _told(beside: dict[str, Any]) -> str:
             f"{_first(name)} is {measured}, but taught by it the head is {_gap(beside['bought'])} than "
             "without, so it learned from the answers alone."
         )
-    return f"It learned from the answers alone: {name} is {measured}, which is not surely better."
+    chance = ", which may be chance" if found["difference"] > 0 else ""
+    return f"It learned from the answers alone: {name} is {measured}{chance}."
 
 
 def _unmeasured(missing: int) -> str:
