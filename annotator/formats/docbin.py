@@ -50,7 +50,7 @@ class DocBin:
     """`.spacy` files, with entities, groups of spans and categories. Source: spaCy 3, `tokens/_serialize.py`.
 
     Spans that overlap are in the group `sc`, and the longer ones are entities too. The whole file is held
-    in memory, 256 MiB and 4,000,000 values of it unpacked at most. labels: the project's, as in `spacy`.
+    in memory, 256 MiB and 12,000,000 values of it unpacked at most. labels: the project's, as in `spacy`.
     """
 
     labels: list[str] = field(default_factory=list)

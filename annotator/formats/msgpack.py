@@ -9,8 +9,10 @@ import struct
 from typing import Any
 
 _DEEPEST = 32
-# A byte may be a value, and a value takes dozens of bytes of memory.
-MOST_VALUES = 4_000_000
+# A byte may be a value, and an empty list or map takes dozens of bytes of memory.
+MOST_VALUES, MOST_LISTS = 12_000_000, 2_000_000
+# The same names come again with every document: so many texts are kept once.
+_KEPT_TEXTS = 100_000
 # First byte -> how a number that follows is packed.
 _NUMBERS = {
     0xCA: ">f",
@@ -72,7 +74,7 @@ def _counted(short: int, long: int, count: int) -> bytes:
 
 def unpacked(data: bytes) -> Any:
     """The one value that the bytes hold. Raises ValueError where they are damaged or hold another kind, and
-    TooManyError for more than `MOST_VALUES` in it."""
+    TooManyError for more than `MOST_VALUES` in it, or `MOST_LISTS` lists and maps."""
     reader = _Reader(data)
     value = reader.value(0)
     if reader.at != len(data):
@@ -82,7 +84,8 @@ def unpacked(data: bytes) -> Any:
 
 class _Reader:
     def __init__(self, data: bytes) -> None:
-        self.data, self.at, self.values = data, 0, 0
+        self.data, self.at, self.values, self.lists = data, 0, 0, 0
+        self._texts: dict[bytes, str] = {}
 
     def value(self, depth: int) -> Any:
         self.values += 1
@@ -111,7 +114,10 @@ class _Reader:
         if kind == "bin":
             return self._take(count)
         if kind == "str":
-            return self._take(count).decode()  # a UnicodeDecodeError is a ValueError
+            return self._text(self._take(count))
+        self.lists += 1
+        if self.lists > MOST_LISTS:
+            raise TooManyError(f"More than {MOST_LISTS:,} lists and maps.")
         if count > len(self.data) - self.at:
             raise ValueError("More is announced than follows.")
         if kind == "array":
@@ -122,6 +128,14 @@ class _Reader:
             if isinstance(name, list | dict):
                 raise ValueError("A name is no text, number or bytes.")
             found[name] = self.value(depth + 1)
+        return found
+
+    def _text(self, data: bytes) -> str:
+        found = self._texts.get(data)
+        if found is None:
+            found = data.decode()  # a UnicodeDecodeError is a ValueError
+            if len(self._texts) < _KEPT_TEXTS:
+                self._texts[data] = found
         return found
 
     def _number(self, form: str) -> Any:

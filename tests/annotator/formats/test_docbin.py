@@ -104,12 +104,17 @@ def test_a_word_named_again_and_again_is_a_bad_row_and_no_text_of_gigabytes():
 
 
 def test_a_small_file_of_endless_lists_is_refused(monkeypatch):
-    monkeypatch.setattr("annotator.formats.msgpack.MOST_VALUES", 10_000)
+    monkeypatch.setattr("annotator.formats.msgpack.MOST_LISTS", 10_000)
     data = docbin("Rome", strings=[[]] * (2 << 20))
     with pytest.raises(FormatError, match="200 times its size"):
         read("docbin", data)
     with pytest.raises(FormatError, match="holds too much"):
         read("docbin", data, limits=Limits(inflation=10_000))
+
+
+def test_texts_that_come_again_are_kept_once():
+    one, other = unpacked(packed([{"Refund": 1.0}, {"Refund": 0.0}]))
+    assert next(iter(one)) is next(iter(other))
 
 
 def test_an_empty_group_of_spans_gives_way_to_the_entities():
