@@ -15,6 +15,11 @@ def told(project: Project, version: StudentVersion | None) -> str:
         return ""
     if not version.beside:
         return "The settings keep it to people’s answers." if not project.soft_rows else ""
+    if version.beside.get("missing") and not project.audit_share:
+        return (
+            "It learned from the answers alone. Only evaluation answers tell whether another machine is "
+            "better, and so worth learning from, and the settings ask for none."
+        )
     return _told(version.beside)
 
 
@@ -32,12 +37,12 @@ def _told(beside: dict[str, Any]) -> str:
         )
     if "found" in beside:
         return (
-            f"{_first(name)} is {measured}, but has a word on only {beside['found']:,} items that nobody "
+            f"{_first(beside['voice'])} is {measured}, but has a word on only {beside['found']:,} items that nobody "
             "answered: too few to learn from."
         )
     if "bought" in beside:
         return (
-            f"{_first(name)} is {measured}, but taught by it the head is {_gap(beside['bought'])} than "
+            f"{_first(beside['voice'])} is {measured}, but taught by it the head is {_gap(beside['bought'])} than "
             "without, so it learned from the answers alone."
         )
     chance = ", which may be chance" if found["difference"] > 0 else ""
@@ -66,5 +71,7 @@ def _gap(found: dict[str, Any]) -> str:
     return f"{abs(gap) * 100:.1f} points {word} ({ends}, on {found['n']:,} drawn items)"
 
 
-def _first(name: str) -> str:
-    return name[:1].upper() + name[1:]
+def _first(voice: dict[str, Any]) -> str:
+    """Its name where a sentence begins; a teacher is called as people called it."""
+    name = distilling.name_of(voice)
+    return name[:1].upper() + name[1:] if "student" in voice else name

@@ -22,7 +22,7 @@ class Contrastive:
     all texts of a batch); Schopf et al. 2024 (label texts).
 
     model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
-    epochs: passes over the texts; most: texts that it sees at most in all.
+    epochs: passes over the texts, fewer so that it sees `most` texts at most in all, but one at least.
     batch: texts per step, each compared with all others; tokens: longer texts are cut.
     learning_rate: at its peak; warmup: share of the steps in which it rises; then it falls to 0.
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.

@@ -56,6 +56,9 @@ class Distillation:
             (soft.labels, soft.multi_label) == (lesson.labels, lesson.multi_label),
             "Soft rows and the lesson need the same label columns.",
         )
+        require(
+            not lesson.parts and not soft.parts, "A form's questions are not taught by a voice."
+        )
         taught = self.taught(head, lesson, soft, rng, report)
         return head.fit_towards(taught, lesson, rng, report)
 

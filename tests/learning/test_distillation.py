@@ -9,7 +9,7 @@ from learning import storage
 from learning.errors import ParameterError, ShapeError
 from learning.students.distillation import Distillation
 from learning.students.head import Head
-from learning.types import TrainingData, no_report
+from learning.types import Part, TrainingData, no_report
 
 ITEMS, LABELLED, TESTED = 600, 12, 200
 
@@ -92,6 +92,11 @@ def test_other_columns_and_senseless_parameters_are_refused():
     narrow = TrainingData(targets=np.eye(2, dtype=np.float32), encodings=vectors[:2])
     with pytest.raises(ShapeError, match="same label columns"):
         Distillation().fit(Head(), lesson, narrow, np.random.default_rng(0))
+    form = replace(
+        lesson, multi_label=True, parts=(Part(columns=(0, 1, 2), several=False, ordered=False),)
+    )
+    with pytest.raises(ShapeError, match="questions"):
+        Distillation().fit(Head(), form, replace(form, parts=()), np.random.default_rng(0))
     short = replace(lesson, encodings=vectors[:20, :5])
     with pytest.raises(ShapeError, match="weights"):
         Distillation().fit(Head(), lesson, short, np.random.default_rng(0))

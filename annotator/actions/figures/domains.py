@@ -14,6 +14,7 @@ from annotator.actions.explore.searching import predictions_of
 from annotator.actions.figures.estimating import shown_sheet
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
+from annotator.actions.students import sheets
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import AuditSheet, Item, Job, Part, Project, User
 
@@ -125,12 +126,16 @@ def _audited(project: Project, predictions: Predictions) -> tuple[Audited, dict[
     from learning.audit.shift import Audited
 
     task, known = project.task, columns_of(project)
+    version = project.current_student
+    sheet = None if version is None else sheets.of(version)
     answers = [
         (number, labels)
         for part in (Part.EVALUATION, Part.CALIBRATION)
         for number, labels in auditing.answered(project, part)
         if number < predictions.rows
     ]
+    if version is not None:  # some may have been drawn only after it had learned from them
+        answers = sheets.unlearnt(version, answers, [] if sheet is None else sheet.held)
     truth = task.encode([labels for _, labels in answers], known)
     usable = task.usable(truth)
     kept = [number for (number, _), good in zip(answers, usable, strict=True) if good]

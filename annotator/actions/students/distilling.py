@@ -39,7 +39,7 @@ PLAIN = "plain"
 MOST_ROWS = 2_000
 # Fewer say too little beside the answers to be worth a second fit.
 FEWEST_ROWS = 50
-# How often a voice that is no better may be taken for better.
+# How often a voice that is no better may be taken for better, whichever of all that were measured.
 ALPHA = 0.05
 # What a voice weighs that is hardly right at all, but more often than the head.
 LEAST_WEIGHT = 0.3
@@ -145,11 +145,17 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """A voice, how it does beside the head, and what its soft rows weigh."""
+    """A voice, how it does beside the head, what its soft rows weigh, and of how many it is the best."""
 
     voice: Voice
     paired: Paired
     weight: float
+    among: int = 1
+
+    @property
+    def is_surely_better(self) -> bool:
+        """By more than chance, which lifts the best of several by Bonferroni no more than one alone."""
+        return self.paired.p_better <= ALPHA / self.among
 
 
 def teach(
@@ -175,7 +181,7 @@ def teach(
     if best is None:
         return replace(alone, told={"missing": max(missing, 0)})
     told: dict[str, Any] = {"voice": best.voice.told, "better": asdict(best.paired)}
-    if best.paired.p_better > ALPHA:
+    if not best.is_surely_better:
         return replace(alone, told=told)
     numbers, soft = _soft(project, encoding, lesson, best)
     if len(numbers) < FEWEST_ROWS:
@@ -229,7 +235,10 @@ def _best(sample: Sample, found: Sequence[Voice]) -> Best | None:
         said = part.saying(voice.words(part.numbers))
         weight = min(max(voice.trust * float(said.right.mean()), LEAST_WEIGHT), 1.0)
         measured.append(Best(voice=voice, paired=said.against(part), weight=weight))
-    return max(measured, key=lambda one: one.paired.difference, default=None)
+    if not measured:
+        return None
+    best = max(measured, key=lambda one: one.paired.difference)
+    return replace(best, among=len(measured))
 
 
 def _soft(

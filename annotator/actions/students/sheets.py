@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
@@ -240,13 +241,16 @@ def unlearnt(
 
 
 def _maybe_soft(version: StudentVersion, numbers: list[int]) -> set[int]:
-    """Those that may have been among the soft rows it learned from: drawn only since."""
+    """Those that may have been among the soft rows it learned from, they or one of the same content:
+    drawn, or imported beside it, only since."""
     if "cutoff" not in version.beside:
         return set()
-    behind = Item.objects.filter(
-        project=version.project_id, number__in=numbers, order_key__gt=version.beside["cutoff"]
+    items = Item.objects.filter(project=version.project_id)
+    behind = items.filter(
+        order_key__gt=version.beside["cutoff"], content_hash=OuterRef("content_hash")
     )
-    return set(behind.values_list("number", flat=True))
+    found = items.filter(Exists(behind), number__in=numbers)
+    return set(found.values_list("number", flat=True))
 
 
 def _learnable(project: Project, numbers: list[int]) -> dict[int, int]:

@@ -31,14 +31,14 @@ class Plain:
     vectors: NDArray[np.float16]
 
     @classmethod
-    def of(cls, version: StudentVersion, encoding: Encoding) -> Plain | None:
+    def of(cls, version: StudentVersion) -> Plain | None:
         """None where the version learned from its answers alone."""
         from learning import students
 
-        if not version.beside.get("rows") or version.encoding_id != encoding.pk:
+        if not version.beside.get("rows") or version.encoding is None:
             return None
         head = students.load(distilling.plain_folder(version))
-        return cls(head=head, vectors=open_matrix(encoding).view())
+        return cls(head=head, vectors=open_matrix(version.encoding).view())
 
     def row(self, number: int) -> NDArray[np.float32]:
         said: NDArray[np.float32] = self.head.predict(self.vectors[number : number + 1])[0]
@@ -79,7 +79,7 @@ class Student:
             return None
         return cls(
             predictions=predictions,
-            plain=Plain.of(current, encoding),
+            plain=Plain.of(current),
             label_ids=tuple(current.label_ids),
             folded=_folded(run, lesson, first, rng),
             lesson=lesson,

@@ -87,9 +87,10 @@ def _students(project: Project, columns: Columns) -> list[Voice]:
 
 def _teachers(project: Project, columns: Columns) -> list[Voice]:
     """Those that are on and calibrated as they are set up now. One through which this project's own
-    student speaks would teach it what it says."""
+    student speaks, by itself or in a committee, would teach it what it says."""
     rows = Teacher.objects.filter(project=project, enabled=True, calibration__fitted__isnull=False)
-    rows = rows.exclude(source=project).select_related("voice", "endpoint").order_by("pk")
+    rows = rows.exclude(source=project).exclude(members__source=project)
+    rows = rows.select_related("voice", "endpoint").order_by("pk")
     if not rows:
         return []
     schema = lending.schema_of(project)
@@ -179,8 +180,12 @@ class OfTeacher:
         return np.array([label in live for label in self.columns.label_ids], dtype=np.bool_)
 
     def fair(self, numbers: list[int]) -> list[int]:
-        """The evaluation part is fair to every teacher, and taught no calibration."""
-        return self.spoken(numbers)
+        """The evaluation part taught no calibration, but that of a committee, which half of it taught."""
+        return [
+            number
+            for number in self.spoken(numbers)
+            if calibrating.checks(self.teacher, Part.EVALUATION, number)
+        ]
 
     @cached_property
     def _read(self) -> dict[int, int]:
@@ -198,11 +203,14 @@ class OfTeacher:
         rows = [by_pk[self._read[number]] for number in numbers]
         by_agreement = self.reader.fitted.agreed is not None
         said, agreed = calibrating.read(self.teacher, self.schema, rows, by_agreement=by_agreement)
-        here = [self.columns.column(label) for label in self.schema.ids]
+        # A label may have been added since the lesson was read: it has no column there.
+        place = {label: column for column, label in enumerate(self.schema.ids)}
+        here = np.flatnonzero(self.known)
+        there = [place[self.columns.label_ids[column]] for column in here]
         table = np.zeros((len(numbers), len(self.columns)), dtype=np.float32)
         for row, (one, share) in enumerate(zip(said, agreed, strict=True)):
             found = self.reader.fitted.probabilities(one, self.schema, share)
-            table[row, here] = 0 if found is None else found
+            table[row, here] = 0 if found is None else found[there]
         return table if self.schema.multi_label else shares(table, self.known)
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from django.db import connection, transaction
 
@@ -86,7 +87,8 @@ def _one(run: jobs.Run, teacher: Teacher, schema: TeacherSchema, drawn: scorecar
     kept = Calibration.objects.filter(teacher=teacher).first()
     fresh = kept is None or (kept.fingerprint, kept.basis, kept.trust) != (now, basis, trust)
     if fresh:
-        held = _held(teacher, [drawn.parts[row.item.number] for row in audited])
+        numbers = [row.item.number for row in audited]
+        held = [checks(teacher, drawn.parts[number], number) for number in numbers]
         made = _fitted(pairs, held, schema, prior)
         position = sealed_position(teacher.project)
         with run.fence():
@@ -151,12 +153,11 @@ def _fitted(
     }
 
 
-def _held(teacher: Teacher, parts: Sequence[Part]) -> list[bool]:
-    """Which answers check and do not fit: those of the evaluation part, or every other one of them
-    for a teacher to which no other part is fair."""
-    if auditing.fair_parts(teacher.plugin) == (CHECKED,):
-        return [place % 2 == 1 for place in range(len(parts))]
-    return [part == CHECKED for part in parts]
+def checks(teacher: Teacher, part: Part, number: int) -> bool:
+    """Whether what it says of a drawn item checks and does not fit: of the evaluation part it does, of
+    half of that for a teacher to which no other part is fair; of the same half at each fit."""
+    alone = auditing.fair_parts(teacher.plugin) == (CHECKED,)
+    return part == CHECKED and not (alone and crc32(b"%d" % number) % 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,22 +11,26 @@ from django.test import Client
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import distilling, leaving, sheets, student_words, training, voices
 from annotator.actions.teachers import identity, lending, teachers
 from annotator.actions.trust import calibrating
 from annotator.models import (
     Annotation,
+    Calibration,
     Item,
     Job,
     JobState,
     Part,
     Project,
     StudentVersion,
+    Teacher,
     TeacherAnswer,
     TeacherRun,
 )
 from annotator.web import besides
 from learning import storage, students
+from learning.audit.promotion import compare
 from learning.students.distillation import Distillation
 from learning.students.predictions import write_predictions
 from tests.annotator.audited import answer_all, predictions, running, version
@@ -183,6 +188,9 @@ class TestAnotherStudent:
             order[0],
             order[KEPT - 1],
         ]
+        twin = Item.objects.get(project=project, number=order[KEPT - 1])
+        Item.objects.filter(project=project, number=later).update(content_hash=twin.content_hash)
+        assert [n for n, _ in sheets.unlearnt(made, answers, [])] == [order[0]], "nor its twin"
         project.audit_cutoff = 1.0
         made.project = project
         sheet = sheets.write(running(project, "train"), made, predictions(truth), [])
@@ -195,6 +203,28 @@ class TestAnotherStudent:
         assert one.beside["digest"] == other.beside["digest"]
         for name, values in arrays(other).items():
             np.testing.assert_allclose(values, arrays(one)[name], atol=2e-3)
+
+
+def test_the_best_of_several_has_to_be_further_ahead_than_one_alone():
+    paired = replace(compare(np.ones(0), np.ones(0), np.random.default_rng(0)), p_better=0.03)
+    best = distilling.Best(voice=None, paired=paired, weight=1.0)
+    assert best.is_surely_better
+    assert not replace(best, among=2).is_surely_better
+
+
+def test_without_a_sample_no_number_of_answers_is_promised():
+    version = StudentVersion(kind="head", beside={"missing": 50})
+    assert "after 50 more evaluation answers" in besides.told(Project(audit_share=0.1), version)
+    assert "the settings ask for none" in besides.told(Project(audit_share=0.0), version)
+
+
+def test_a_teachers_name_is_told_as_it_is():
+    better = asdict(compare(np.ones(60), np.zeros(60), np.random.default_rng(0)))
+    version = StudentVersion(
+        kind="head",
+        beside={"voice": {"teacher": 1, "name": "phi-4"}, "better": better, "found": 3},
+    )
+    assert besides.told(Project(soft_rows=True), version).startswith("phi-4 is 100.0 points better")
 
 
 class Killed(BaseException):
@@ -262,6 +292,11 @@ def teacher_of(project, cast, truth, *, wrong, unread=()):
     return teacher
 
 
+def only_teacher(project):
+    (voice,) = voices.of(project, columns_of(project))
+    return voice
+
+
 @pytest.mark.django_db(transaction=True)
 class TestATeacher:
     def test_its_calibrated_words_are_learned_while_it_is_on_and_is_no_echo_to_routing(
@@ -295,6 +330,41 @@ class TestATeacher:
         Job.objects.all().delete()
         teacher_of(project, cast, truth, wrong=10)
         assert Job.objects.filter(kind="train", state="queued").exists()
+
+    def test_a_committee_is_judged_only_where_it_was_not_calibrated(self, cast):
+        project, truth, order = pool(cast)
+        made, drawn = teacher_of(project, cast, truth, wrong=10), order[:60]
+        voice = only_teacher(project)
+        assert voice.fair(drawn) == drawn
+        voice.teacher.plugin = "committee"
+        judged = set(voice.fair(drawn))
+        made.plugin = "committee"
+        fitted = Calibration.objects.get(teacher=made).answers
+        assert (fitted, 15 < len(judged) < 45) == (40, True)
+        made.save(update_fields=["plugin"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(identity, "fingerprint", lambda *_: voice.now)
+            calibrating.run_calibrate(running(project, "calibrate"))
+        assert Calibration.objects.get(teacher=made).answers == 60 - len(judged)
+
+    def test_a_committee_that_asks_the_projects_own_student_teaches_nothing(self, cast):
+        project, truth, _ = pool(cast)
+        made = teacher_of(project, cast, truth, wrong=10)
+        assert only_teacher(project).teacher == made
+        other = teachers.create_teacher(project, cast.lea, name="Other", plugin="zero-shot")
+        made.members.set([other])
+        assert only_teacher(project).teacher == made
+        Teacher.objects.filter(pk=other.pk).update(plugin="student", source=project)
+        assert voices.of(project, columns_of(project)) == []
+
+    def test_a_label_that_was_added_after_the_lesson_was_read_stops_nothing(self, cast):
+        project, truth, order = pool(cast)
+        teacher_of(project, cast, truth, wrong=10)
+        voice = only_teacher(project)
+        fresh = replace(voice.columns, label_ids=voice.columns.label_ids[:2])
+        said = replace(voice, columns=fresh).words(order[:5])
+        assert said.shape == (5, 2)
+        np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
 
     def test_one_that_is_not_calibrated_yet_teaches_nothing(self, cast):
         project, truth, _ = pool(cast)

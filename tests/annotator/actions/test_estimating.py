@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.actions.desk import assigning
+from annotator.actions.explore.searching import predictions_of
 from annotator.actions.figures import advising, domains, estimating
 from annotator.actions.imports import differing
 from annotator.actions.queue import auditing
@@ -17,6 +18,7 @@ from annotator.models import (
     Job,
     Part,
     Project,
+    StudentVersion,
 )
 from tests.annotator.audited import (
     answer,
@@ -224,6 +226,17 @@ class TestDomains:
             assert by_value[value]["items"] == inside.sum()
             for share, expected in zip(found, true, strict=True):
                 assert share["low"] <= expected <= share["high"]
+
+    def test_items_drawn_after_a_student_may_have_learned_from_them_tell_nothing(self, cast):
+        project, _, _ = project_with_channels(cast)
+        order = list(Item.objects.filter(project=project).order_by("order_key"))
+        student = project.current_student
+        beside = {"rows": 50, "cutoff": order[79].order_key}
+        StudentVersion.objects.filter(pk=student.pk).update(beside=beside)
+        AuditSheet.objects.filter(version=student).update(held=[])
+        project = Project.objects.get(pk=project.pk)
+        _, places = domains._audited(project, predictions_of(project))
+        assert set(places) == {each.number for each in order[:80]}
 
     def test_columns_that_make_no_domains_are_refused_in_words(self, cast):
         project, _, _ = project_with_channels(cast)
