@@ -313,6 +313,14 @@ class Label(models.Model):
         return self.name
 
     @property
+    def is_grade(self) -> bool:
+        """Whether its place in the order is what it means: on the project's scale or its question's."""
+        from learning.tasks import TASKS
+
+        asked = self.form_question
+        return TASKS[self.project.task_type if asked is None else asked.kind].ordered
+
+    @property
     def branch(self) -> str:
         """The path above the label's own part; empty where the name is no path."""
         if self.form_question_id:

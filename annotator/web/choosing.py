@@ -113,7 +113,7 @@ def with_digits(views: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _view(project: Project, label: Label) -> dict[str, Any]:
-    nested = project.task.nested or label.form_question_id is not None
+    nested = label.form_question_id is not None or project.task.nested
     return {
         "id": label.pk,
         "name": _whole_name(label, nested=nested),

@@ -83,7 +83,7 @@ def labels(request: HttpRequest, project_id: int) -> HttpResponse:
 
 def _some(project: Project, number: str | None, typed: str) -> Page[Label]:
     """The labels that fit what is typed, or one page of all of them in their order."""
-    labels = project.live_labels().select_related("parent")
+    labels = project.live_labels().select_related("parent", "form_question")
     if typed:
         found = finding.find_labels(project, typed, finding.LISTED_AT_MOST)
         return Paginator(found, finding.LISTED_AT_MOST).get_page(1)

@@ -153,7 +153,7 @@ class Form(Multi):
         """Question by question, in their order, by the voices that were asked it.
 
         One that the verdict so far does not lead to is left out. A verdict is tied where a question is,
-        or where nobody was asked one that it leads to.
+        or where nobody was asked one that it leads to. One that has no labels is not asked.
         """
         if not self.questions:
             return super().agree(method, votes, skills)
@@ -163,6 +163,8 @@ class Form(Multi):
         believed = np.zeros(answers.shape, dtype=np.float32)
         tied = np.zeros(votes.items, dtype=np.bool_)
         for place, part in enumerate(parts):
+            if not part.columns:
+                continue
             found = method.aggregate(_about(votes, part, spoke[:, place]))
             reached: Bools = np.ones(votes.items, dtype=np.bool_)
             if part.after:
@@ -170,7 +172,9 @@ class Form(Multi):
             columns = list(part.columns)
             answers[:, columns] = found.answers & reached[:, None]
             believed[:, columns] = found.shares * reached[:, None]
-            tied |= reached & (found.tied | (found.votes == 0))
+            # Whoever was asked and named no label could not: all were archived by then, or none was there.
+            heard = np.bincount(votes.item[spoke[:, place]], minlength=votes.items) > 0
+            tied |= reached & (found.tied | ~heard)
         count = np.bincount(votes.item, minlength=votes.items).astype(np.int64)
         same = ((votes.answers >= 0.5) == answers[votes.item]).all(axis=1)
         return Consensus(

@@ -189,7 +189,8 @@ export class Answers {
     this.multi = several;
     this.count = ids.length;
     this.few = ids.length <= SLOTS;
-    this.#recent = ids.slice(0, SLOTS).map((id) => ({ id, at: 0 }));
+    const slots = ids.slice(0, SLOTS).map((id) => ({ id, at: 0 }));
+    this.#recent = [...slots.splice(SUGGESTED), ...slots]; // the rows show the later half below
   }
 
   /** The label of the text that is shown first (0) or second (1), or null. */

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from annotator.actions.projects import projects
+from annotator.actions.projects import form_questions, projects
 from annotator.models import Annotation, Project
 from tests.browser.pages import LabelPage
 from tests.factories import make_items
@@ -76,3 +76,16 @@ def test_a_form_with_a_condition_is_made_and_answered_by_keys(visit, cast, proje
     label.press("2")
     label.settled()
     assert Annotation.objects.standing().get(item_id=third).labels == [known["Urgent > no"]]
+
+
+def test_a_question_with_many_answers_shows_them_from_the_first(visit, cast, project):
+    names = [f"reason {number}" for number in range(1, 13)]
+    form_questions.add_question(project, "Why", labels=[(name, "") for name in names])
+    page = visit(cast.lea).new_page()
+    label = LabelPage(page, project).open()
+    assert page.locator("#rows .answer:visible .name").all_inner_texts() == names[:10]
+    first = label.item
+    label.press("1")
+    label.settled()
+    said = Annotation.objects.get(item_id=first).labels
+    assert said == [labels_of(project)["Why > reason 1"]]

@@ -368,7 +368,7 @@ class Rows:
             "annotator_kind": voice["kind"],
             "kind": row[5],
             **self._label_values(row[6] if row[5] == "answer" else None, value),
-            **({"shown": value and value.get("shown")} if self._project.task.drawn else {}),
+            **({"shown": value and value.get("shown")} if self._task.drawn else {}),
             **({"question": self._names.get(row[16])} if self._asks else {}),
             **({"outcome": row[17] or None} if self._reviews else {}),
             "standing": row[5] == "answer" and not row[15],

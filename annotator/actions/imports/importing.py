@@ -292,8 +292,8 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
 def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -> list[Problem]:
     """Take a record into the stage, or say why not."""
     try:
-        item = mapped(record, mapping, spelled=stage.project.task.spelled)
-        _check_given(item, label_column, stage.project)
+        item = mapped(record, mapping, spelled=stage.task.spelled)
+        _check_given(item, label_column, stage)
         stage.add(item)
     except RowError as error:
         return list(error.problems(record.row))
@@ -302,9 +302,10 @@ def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -
     return []
 
 
-def _check_given(item: Mapped, column: str, project: Project) -> None:
+def _check_given(item: Mapped, column: str, stage: Stage) -> None:
     """Refuse answers of another shape than the project's; leave out those that say nothing."""
-    if project.task.spelled:
+    project = stage.project
+    if stage.task.spelled:
         _check_spelled(item, column)
         return
     if any(given.words is not None for given in item.given):

@@ -211,7 +211,7 @@ class Stage:
         self.book, self.suggests = book, suggests
         self.voices: dict[str, int] = {}
         self.project = project
-        self._task = project.task
+        self.task = project.task
         self._items: list[tuple[Any, ...]] = []
         self._answers: list[tuple[Any, ...]] = []
         self._sets: list[tuple[int, list[int]]] = []
@@ -267,7 +267,7 @@ class Stage:
         if found is None:
             numbers = self.book.numbers(given.labels)
             if given.kind == "answer" and not self.suggests:
-                self.book.check(self._task, numbers)
+                self.book.check(self.task, numbers)
             voice = self.voices.setdefault(given.voice, len(self.voices))
             prediction = given.kind == "prediction"
             found = numbers, (voice, prediction, self._set(numbers), given.score)
@@ -282,7 +282,7 @@ class Stage:
         if given.words is not None:
             spelled = spelled_task(self.project.task_type)
             return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))
-        if not given.is_marked or self._task.shape == LABELS:
+        if not given.is_marked or self.task.shape == LABELS:
             return None  # a list of no places says "no label" where labels are the answer
         names = ("x", "y", "w", "h") if given.spans is None else ("start", "end")
         places: list[dict[str, Any]] = [
@@ -290,7 +290,7 @@ class Stage:
             for *edges, label in (given.boxes if given.spans is None else given.spans) or ()
         ]
         numbers = {one["label"] for one in places}
-        value = self._task.read({self._task.shape: places}, content, numbers)
+        value = self.task.read({self.task.shape: places}, content, numbers)
         return None if value is None else _JSON.encode(value)
 
     def _set(self, numbers: tuple[int, ...]) -> int:

@@ -283,7 +283,7 @@ def change_label(
 def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
     """Show the labels in this order; labels not named follow in their former order.
 
-    Raises ConflictError where labels are grades: their order is what answers mean.
+    Raises ConflictError where it would move grades: their order is what answers mean.
     """
     if project.task.ordered or project.task.sided or project.task.nested:
         raise ConflictError(_KEEP_ORDER)
@@ -293,29 +293,41 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
         }
         named = [labels.pop(pk) for pk in label_ids if pk in labels]
         rest = sorted(labels.values(), key=lambda label: (label.position, label.pk))
+        _check_scales(project, [*named, *rest])
         for position, label in enumerate([*named, *rest]):
             label.position = position
         Label.objects.bulk_update([*named, *rest], ["position"])
 
 
+def _check_scales(project: Project, wanted: Sequence[Label]) -> None:
+    """Raise ConflictError for an order in which the grades of a form's question are another scale."""
+    for question in FormQuestion.objects.filter(project=project):
+        own = [label for label in wanted if label.form_question_id == question.pk]
+        scale = sorted(own, key=lambda label: (label.position, label.pk))
+        if own and own[0].is_grade and own != scale:
+            raise ConflictError(_KEEP_ORDER)
+
+
 def move_label(label: Label, *, up: bool) -> None:
     """Change places with the label before, or after it; the first and the last stay where they are.
+    In a form its neighbours are those that answer the same question.
 
     Raises ConflictError where labels keep their order.
     """
     with transaction.atomic():
         # Parts two people who move labels at once.
         project = Project.objects.select_for_update(no_key=True).get(pk=label.project_id)
-        if project.task.ordered or project.task.sided or project.task.nested:
+        if label.is_grade or project.task.sided or project.task.nested:
             raise ConflictError(_KEEP_ORDER)
+        neighbours = project.live_labels().filter(form_question=label.form_question_id)
         label.refresh_from_db(fields=["position"])
         here = Q(position=label.position)
         if up:
             there = Q(position__lt=label.position) | (here & Q(pk__lt=label.pk))
-            other = project.live_labels().filter(there).order_by("-position", "-pk").first()
+            other = neighbours.filter(there).order_by("-position", "-pk").first()
         else:
             there = Q(position__gt=label.position) | (here & Q(pk__gt=label.pk))
-            other = project.live_labels().filter(there).first()
+            other = neighbours.filter(there).first()
         if other is None:
             return
         if other.position == label.position:  # only their numbers had parted them
@@ -359,5 +371,5 @@ def restore_label(label: Label) -> None:
         project_id=label.project_id, archived_at=None, name__iexact=label.name
     ).exists():
         raise ConflictError(f"There is another label named “{label.name}” by now.", field="name")
-    place = label.position if label.project.task.ordered else last + 1
+    place = label.position if label.is_grade else last + 1
     Label.objects.filter(pk=label.pk).update(archived_at=None, position=place)

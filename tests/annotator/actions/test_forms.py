@@ -131,6 +131,29 @@ class TestQuestions:
         form_questions.change_question(why, name="Reason", kind="multi")
         assert form_questions.add_answers(why, [("storm", "")])
 
+    def test_grades_keep_their_places_and_other_answers_move_among_their_own(self, project):
+        def shown(key):
+            own = project.live_labels().filter(form_question__key=key)
+            return [label.part for label in own]
+
+        known = {label.name: label for label in project.labels.all()}
+        with pytest.raises(ConflictError, match="keep their order"):
+            schema.move_label(known["How bad > 1"], up=False)
+        turned = [known[f"How bad > {grade}"].pk for grade in (3, 1, 2)]
+        with pytest.raises(ConflictError, match="keep their order"):
+            schema.reorder_labels(project, turned)
+        schema.archive_label(known["How bad > 1"])
+        schema.restore_label(known["How bad > 1"])
+        schema.move_label(known["Why > fire"], up=True)
+        assert shown("why") == ["fire", "water"], "it is the first answer to its question"
+        schema.move_label(known["Why > fire"], up=False)
+        schema.reorder_labels(project, [known["Urgent > no"].pk])
+        assert [shown(key) for key in ("urgent", "why", "how-bad")] == [
+            ["no", "yes"],
+            ["water", "fire"],
+            ["1", "2", "3"],
+        ]
+
     def test_a_label_answers_a_question(self, project):
         with pytest.raises(InvalidError, match="which question"):
             schema.add_label(project, "Elsewhere")
@@ -175,6 +198,17 @@ class TestAnswers:
         figures = {one["key"]: one for one in agreeing.figures(project)["questions"]}
         assert figures["urgent"]["answers"] == 3
         assert figures["how-bad"]["answers"] == 2
+
+    def test_a_question_that_cannot_be_answered_leaves_no_item_undecided(self, project, cast):
+        add(project, "Still empty")
+        add(project, "Mood", "good")
+        make_items(project, 2)
+        give(project, cast.ana, (*CALM, "Mood > good"))
+        schema.archive_label(Label.objects.get(project=project, name="Mood > good"))
+        give(project, cast.ana, CALM)
+        settling.settle_now(project)
+        states = Verdict.objects.filter(project=project).values_list("state", flat=True)
+        assert list(states) == [VerdictState.DECIDED] * 2
 
 
 def a_pool(project, cast, count=60, answered=36):
