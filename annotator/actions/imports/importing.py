@@ -304,14 +304,13 @@ def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -
 
 def _check_given(item: Mapped, column: str, stage: Stage) -> None:
     """Refuse answers of another shape than the project's; leave out those that say nothing."""
-    project = stage.project
     if stage.task.spelled:
         _check_spelled(item, column)
         return
     if any(given.words is not None for given in item.given):
         told = "A written text stands here; the project's answers are others."
         raise RowError([(column, told)])
-    if project.shape != LABELS:
+    if stage.project.shape != LABELS:
         if any(not given.is_marked and given.labels for given in item.given):
             told = "Labels of the whole item stand here; the project marks places in it."
             raise RowError([(column, told)])
@@ -320,7 +319,7 @@ def _check_given(item: Mapped, column: str, stage: Stage) -> None:
     if any(given.spans or given.boxes for given in item.given):
         told = "Places are marked here; the project labels whole items."
         raise RowError([(column, told)])
-    if project.multi_label:
+    if stage.project.multi_label:
         return
     for given in item.given:
         if len(given.labels) > 1:
