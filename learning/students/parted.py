@@ -30,15 +30,15 @@ def fit_parts(fit: Fit, data: TrainingData, report: Report, start: Any = None) -
     for place in range(len(data.parts)):
         lesson = lesson_of(data, place)
         before = None if former is None else former.heads[place]
-        heads.append(None if lesson is None else fit(lesson, before, report))
+        if lesson is not None and is_unanimous(lesson):
+            heads.append(expecting(lesson))
+        else:
+            heads.append(None if lesson is None else fit(lesson, before, report))
     return PartedHead(labels=data.labels, parts=data.parts, heads=tuple(heads))
 
 
 def lesson_of(data: TrainingData, place: int) -> TrainingData | None:
-    """What one question is learnt from: the rows that answer it, by its own columns.
-
-    None without any, and of one answer while all say the same.
-    """
+    """What one question is learnt from: the rows that answer it, by its own columns; None without any."""
     part = data.parts[place]
     columns = list(part.columns)
     targets = np.asarray(data.targets, dtype=np.float32)
@@ -51,9 +51,6 @@ def lesson_of(data: TrainingData, place: int) -> TrainingData | None:
         return None
     own = targets[rows][:, columns]
     if not part.several:
-        could = int(known[rows][:, columns].any(axis=0).sum())
-        if (own > 0).any(axis=0).sum() < min(2, could):
-            return None
         own = own / own.sum(axis=1, keepdims=True)
     kept = data.subset(rows)
     return replace(
@@ -68,6 +65,36 @@ def lesson_of(data: TrainingData, place: int) -> TrainingData | None:
         if kept.label_texts is None
         else tuple(kept.label_texts[column] for column in columns),
         parts=(),
+    )
+
+
+def is_unanimous(lesson: TrainingData) -> bool:
+    """Whether all rows give one and the same answer where others could be given."""
+    if lesson.multi_label:
+        return False
+    could = lesson.labels if lesson.known is None else int(lesson.known.any(axis=0).sum())
+    return int((np.asarray(lesson.targets) > 0).any(axis=0).sum()) < min(2, could)
+
+
+def expecting(lesson: TrainingData) -> "FittedHead":
+    """A head that expects of every item what all rows say, the surer the more they are.
+
+    Source: Laplace's rule of succession: (count + 1) / (rows + answers).
+    """
+    from learning.students.head import FittedHead
+
+    counts = 1 + np.asarray(lesson.targets, dtype=np.float32).sum(axis=0)
+    active = np.ones(lesson.labels, dtype=np.bool_)
+    if lesson.known is not None:
+        active = np.asarray(lesson.known.any(axis=0), dtype=np.bool_)
+    assert lesson.encodings is not None  # noqa: S101 - a head that is fitted has refused that
+    width = lesson.encodings.shape[1]
+    return FittedHead(
+        weights=np.zeros((width, lesson.labels), dtype=np.float32),
+        bias=np.log(counts, dtype=np.float32),
+        active=active,
+        multi_label=False,
+        choice=Choice(),
     )
 
 

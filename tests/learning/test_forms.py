@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from learning import students
+from learning.audit.detectors.gathering import gather
 from learning.consensus import CONSENSUS
 from learning.errors import ShapeError
 from learning.leaving.student.model import Model
@@ -177,9 +178,29 @@ def test_a_question_of_which_nothing_is_known_yet_gets_no_probability():
     p = fitted.predict(data.encodings)
     assert not p[:, BAD - 1 :].any()
     assert p[:, [HIGH - 1, LOW - 1]].sum(axis=1) == pytest.approx(1)
-    same = data.subset(np.flatnonzero(data.targets[:, LOW - 1] > 0))
-    fitted = STUDENTS.create("head").fit(same, np.random.default_rng(0), no_report)
-    assert not fitted.predict(data.encodings).any(), "one answer alone teaches nothing"
+
+
+def test_what_all_answer_alike_is_expected_the_surer_the_more_they_are(tmp_path):
+    data = a_lesson()
+    low = np.flatnonzero(data.targets[:, LOW - 1] > 0)
+    for rows in (low[:1], low[:9]):
+        fitted = STUDENTS.create("head").fit(data.subset(rows), np.random.default_rng(0), no_report)
+        p = fitted.predict(data.encodings)
+        count = len(rows)
+        assert p[:, LOW - 1] == pytest.approx((count + 1) / (count + 2))
+        assert not p[:, BAD - 1 :].any(), "nobody was asked for the mood"
+    fitted.save(tmp_path)
+    np.testing.assert_array_equal(students.load(tmp_path).predict(data.encodings), p)
+    np.testing.assert_allclose(Model(tmp_path).predict(data.encodings), p, atol=1e-6)
+
+
+def test_an_answer_that_all_give_to_a_question_is_in_no_doubt():
+    data = a_lesson()
+    rows = np.flatnonzero(data.targets[:, GOOD - 1] == 0)  # whoever was asked for the mood says bad
+    data = data.subset(rows)
+    evidence = gather(data, np.random.default_rng(0))
+    asked = np.flatnonzero(data.targets[:, BAD - 1] > 0)
+    assert np.median(evidence.probabilities[asked, BAD - 1]) > 0.6
 
 
 def test_the_question_in_most_doubt_is_needed_as_far_as_it_is_asked():
