@@ -10,7 +10,7 @@ from annotator.web import promotions
 
 
 def told(project: Project, version: StudentVersion | None) -> str:
-    """What the page says under “Learned beside the answers”; nothing where there is no other voice."""
+    """What the page says under “Beside the answers”; nothing where there is no other voice."""
     if version is None or version.kind != "head" or not (version.beside or not project.soft_rows):
         return ""
     if not version.beside:

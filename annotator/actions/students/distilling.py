@@ -222,7 +222,8 @@ def _sample(project: Project, encoding: Encoding, lesson: Lesson, plain: FittedH
 
 
 def _best(sample: Sample, found: Sequence[Voice]) -> Best | None:
-    """The voice that is furthest ahead of the head; None where none was measured on enough items."""
+    """The voice that is furthest ahead of the head, of those that surely are if any is; None where none
+    was measured on enough items."""
     import numpy as np
 
     measured: list[Best] = []
@@ -235,10 +236,10 @@ def _best(sample: Sample, found: Sequence[Voice]) -> Best | None:
         said = part.saying(voice.words(part.numbers))
         weight = min(max(voice.trust * float(said.right.mean()), LEAST_WEIGHT), 1.0)
         measured.append(Best(voice=voice, paired=said.against(part), weight=weight))
-    if not measured:
-        return None
-    best = max(measured, key=lambda one: one.paired.difference)
-    return replace(best, among=len(measured))
+    together = [replace(one, among=len(measured)) for one in measured]
+    return max(
+        together, key=lambda one: (one.is_surely_better, one.paired.difference), default=None
+    )
 
 
 def _soft(

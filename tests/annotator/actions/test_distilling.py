@@ -212,6 +212,37 @@ def test_the_best_of_several_has_to_be_further_ahead_than_one_alone():
     assert not replace(best, among=2).is_surely_better
 
 
+class Heard:
+    """A voice that was heard on the first so many items, and is right where the head is wrong on some."""
+
+    trust = 1.0
+
+    def __init__(self, heard, right):
+        self.heard, self.right = heard, right
+
+    def fair(self, numbers):
+        return [number for number in numbers if number < self.heard]
+
+    def words(self, numbers):
+        return np.eye(2, dtype=np.float32)[[0 if number in self.right else 1 for number in numbers]]
+
+
+def test_one_that_leads_by_chance_does_not_keep_one_that_surely_leads_from_teaching():
+    head = np.arange(200) >= 100
+    sample = distilling.Sample(
+        numbers=list(range(200)),
+        vectors=np.zeros((200, 2), dtype=np.float32),
+        truth=np.tile([True, False], (200, 1)),
+        right=head.astype(np.float64),
+        multi_label=False,
+    )
+    lucky = Heard(50, set(range(4)))
+    steady = Heard(200, {*range(12), *range(100, 200)})
+    assert distilling._best(sample, [lucky]).paired.difference == pytest.approx(0.08)
+    found = distilling._best(sample, [lucky, steady])
+    assert (found.voice, found.is_surely_better) == (steady, True)
+
+
 def test_without_a_sample_no_number_of_answers_is_promised():
     version = StudentVersion(kind="head", beside={"missing": 50})
     assert "after 50 more evaluation answers" in besides.told(Project(audit_share=0.1), version)
