@@ -14,7 +14,7 @@ def told(project: Project, version: StudentVersion | None) -> str:
     if version is None or version.kind != "head" or not (version.beside or not project.soft_rows):
         return ""
     if not version.beside:
-        return "The settings keep it to people’s answers." if not project.soft_rows else ""
+        return "The settings keep it to the answers." if not project.soft_rows else ""
     if version.beside.get("missing") and not project.audit_share:
         return (
             "It learned from the answers alone. Only evaluation answers tell whether another machine is "

@@ -12,6 +12,7 @@ from annotator.actions.desk import assigning
 from annotator.actions.encoders.encoding import current_encoding, open_matrix, students_folder
 from annotator.actions.exports import exporting
 from annotator.actions.routing import proving
+from annotator.actions.students import distilling
 from annotator.actions.students.lessons import gather
 from annotator.actions.verdicts import sealing
 from annotator.models import (
@@ -300,6 +301,7 @@ def _students(project: Project) -> list[str]:
         folder = students_folder(project.pk) / student.folder
         try:
             read_manifest(folder)
+            read_manifest(distilling.plain_folder(student))
         except (LearningError, OSError) as error:
             student.refresh_from_db(fields=["folder"])
             if student.folder:  # else it was tidied away while we looked

@@ -11,6 +11,7 @@ from django.test import Client
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.instance import doctor
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import distilling, leaving, sheets, student_words, training, voices
 from annotator.actions.teachers import identity, lending, teachers
@@ -139,6 +140,10 @@ class TestAnotherStudent:
             page = lea.get(f"/projects/{project.pk}/{place}").content.decode()
             assert sentence in page
             assert "What it bought: the head is" in page
+        named = f"Student {made.number}"
+        assert not [said for said in doctor._students(project) if named in said]
+        (distilling.plain_folder(made) / storage.ARRAYS).write_bytes(b"spoilt")
+        assert [said for said in doctor._students(project) if f"{named}: " in said]
 
     def test_no_item_of_the_sample_enters_nor_one_like_it_nor_one_answered(self, cast, asked):
         project, truth, order = pool(cast)
@@ -157,7 +162,7 @@ class TestAnotherStudent:
         project.save(update_fields=["soft_rows"])
         off = train(project)
         assert off.beside == {}
-        assert "keep it to people’s answers" in besides.told(project, off)
+        assert "keep it to the answers" in besides.told(project, off)
         for name, values in arrays(off).items():
             np.testing.assert_array_equal(values, arrays(alone)[name])
 
