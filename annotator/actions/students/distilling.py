@@ -257,10 +257,13 @@ def _soft(
     if len(numbers) > MOST_ROWS:
         rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
         numbers = sorted(rng.choice(numbers, MOST_ROWS, replace=False).tolist())
+    vectors = _vectors(encoding, numbers)
+    told = vectors.any(axis=1)  # what was redacted has none left
+    numbers = np.array(numbers, dtype=np.int64)[told].tolist()
     known = np.tile(best.voice.known, (len(numbers), 1))
     return numbers, TrainingData(
         targets=np.where(known, best.voice.words(numbers), 0),
-        encodings=_vectors(encoding, numbers),
+        encodings=vectors[told],
         weights=np.full(len(numbers), best.weight, dtype=np.float32),
         known=known,
         multi_label=project.multi_label,

@@ -12,6 +12,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.instance import doctor
+from annotator.actions.projects import redacting
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import distilling, leaving, sheets, student_words, training, voices
 from annotator.actions.teachers import identity, lending, teachers
@@ -149,8 +150,10 @@ class TestAnotherStudent:
         project, truth, order = pool(cast)
         rival(project, truth, wrong=10)
         Item.objects.filter(project=project, number=order[200]).update(removed_at="2026-01-01T00Z")
-        train(project)
-        assert set(asked[-1]) == set(order[KEPT + LABELLED : -1]) - {order[200]}
+        redacting.redact_item(Item.objects.get(project=project, number=order[201]), "lea")
+        made = train(project)
+        assert set(asked[-1]) == set(order[KEPT + LABELLED : -1]) - set(order[200:202])
+        assert made.beside["rows"] == len(asked[-1])
 
     def test_switched_off_it_is_exactly_the_student_that_the_answers_make(self, cast):
         project, truth, _ = pool(cast)
