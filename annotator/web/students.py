@@ -37,6 +37,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "current": project.current_student,
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
+        "tunes": project.item_kind != ItemKind.IMAGE and "finetune" in project.task.students,
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
         "besides": besides.told(project, _newest_head(project)),
         **promotions.context(project),

@@ -138,11 +138,13 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
     if mapping.label and found.labels and not any(below in name for name, _ in found.labels):
         mapping = replace(mapping, label="", answers=(mapping.label, *mapping.answers))
     known = whole_forms.Questions(project)
-    names = [name.partition(Label.BELOW.strip())[0].strip() for name, _ in labels]
-    for name in dict.fromkeys([*names, *mapping.answers]):
+    typed = dict.fromkeys(name.partition(below)[0].strip() for name, _ in labels)
+    for name in [*typed, *(each for each in mapping.answers if each not in typed)]:
         if known.named(name) is None:
-            several = name in mapping.answers and _has_several(found, mapping, name)
-            form_questions.add_question(project, name, kind="multi" if several else "single")
+            kind = "multi" if _has_several(found, mapping, name) else "single"
+            # A column of our own exports begins with a word that is no part of the question.
+            called = name if name in typed else name.removeprefix(whole_forms.COLUMN)
+            form_questions.add_question(project, called, kind=kind)
     if not project.form_questions.exists():
         raise InvalidError(
             "A form needs questions: type them with their answers, “Question > answer”, one a line, or "
@@ -152,10 +154,15 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
     return mapping
 
 
-def _has_several(found: Preview, mapping: Mapping, column: str) -> bool:
-    """Whether some row of the sample gives several labels in a column."""
-    alone = replace(mapping, answers=(column,))
-    return any(len(given.labels) > 1 for record in found.rows for given in given_in(record, alone))
+def _has_several(found: Preview, mapping: Mapping, question: str) -> bool:
+    """Whether some row of the sample answers a question with several labels."""
+    below = Label.BELOW.strip()
+    answers = [given.labels for record in found.rows for given in given_in(record, mapping)]
+    own = [
+        [name for name in given if name.partition(below)[0].strip() == question]
+        for given in answers
+    ]
+    return any(len(set(given)) > 1 for given in own)
 
 
 def _shape(project: Project, mapping: Mapping, task_type: str) -> None:

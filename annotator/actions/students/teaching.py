@@ -59,7 +59,8 @@ def start_finetune(
 def _start_another(project: Project, kind: str, params: dict[str, Any], user: User | None) -> Job:
     kinds = [each.kind for each in background.recipes_of(project)]
     if kind == "finetune" and kind not in kinds:
-        raise InvalidError("Only students of text are fine-tuned.")
+        told = "No student of forms is fine-tuned yet." if project.has_questions else ""
+        raise InvalidError(told or "Only students of text are fine-tuned.")
     if kind not in kinds:
         raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
     plan = fitting.Plan(kind=kind, params=params).plain()

@@ -17,6 +17,7 @@ from annotator.actions.exports.exporting import Options
 from annotator.actions.imports import importing
 from annotator.actions.projects import form_questions, projects, schema, starting
 from annotator.actions.review import reviewing
+from annotator.actions.students import teaching
 from annotator.actions.verdicts import agreeing, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
@@ -238,6 +239,8 @@ class TestLoop:
         work()
         project.refresh_from_db()
         assert project.current_student is not None
+        with pytest.raises(InvalidError, match="No student of forms"):
+            teaching.start_finetune(project, cast.lea)
         pick = Pick.objects.filter(project=project).order_by("rank").first()
         assert "unsure whether" in pick.reason or "hesitates between" in pick.reason
         names = {pk: name for name, pk in ids(project).items()}
@@ -346,6 +349,32 @@ class TestFiles:
         said = {frozenset(one.labels) for one in first}
         assert frozenset(named[n] for n in ("Urgent > yes", "Topic > x", "Topic > y")) in said
         assert frozenset([named["Urgent > no"]]) in said
+
+    @pytest.mark.parametrize("column", ["labels", "answers"])
+    def test_our_own_export_makes_the_questions_of_a_new_form(self, cast, column):
+        rows = [
+            {"text": "a", "labels": ["Mood > good", "Why > x", "Why > y"]},
+            {"text": "b", "labels": ["Mood > bad"]},
+        ]
+        for row, mood, why in zip(rows, ("good", "bad"), (["x", "y"], []), strict=True):
+            row |= {"answer_mood": mood, "answer_why": why}
+        data = io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
+        batch = starting.open_project(cast.lea, data, file_name="calls.jsonl")
+        columns = {"answers": ("answer_mood", "answer_why")}
+        batch = starting.begin(
+            batch,
+            Mapping(text="text", **({"label": "labels"} if column == "labels" else columns)),
+            importing.Options(labels="truth"),
+            cast.lea,
+            task_type="form",
+            labels=[("Mood > good", ""), ("Why > x", "")] if column == "labels" else [],
+        )
+        project = Project.objects.get(pk=batch.project_id)
+        kinds = {one.name.casefold(): one.kind for one in project.task.questions}
+        assert kinds == {"mood": "single", "why": "multi"}
+        run(batch.job)
+        batch.refresh_from_db()
+        assert (batch.report["bad_rows"], batch.report["answers"]) == (0, 2)
 
     def test_a_row_that_is_no_whole_answer_is_refused_with_the_question(self, project):
         data = "text,Urgent,Why\na,yes,fire\nb,no,\nc,perhaps,\nd,no,fire\n,no,\n"
