@@ -71,6 +71,7 @@ def test_a_challenger_is_trained_compared_promoted_and_rolled_back(page, project
     expect(page.get_by_text("Fine-tuning has begun")).to_be_visible()
     work()
     challenger = project.students.get(kind="finetune").number
+    assert project.students.count() == 2, "what is not ahead of the head teaches it nothing"
     page.goto(students)
     expect(page.get_by_role("heading", name="Who takes over")).to_be_visible()
     expect(page.get_by_text(f"Student {challenger} was tested and did not win")).to_be_visible()

@@ -117,6 +117,7 @@ def test_no_acknowledged_answer_is_lost_when_this_is_killed(system, logins, tick
     assert person.statuses <= {0, 200, 502, 503}
 
 
+@pytest.mark.timeout(600)  # workers give way to the other tests
 def test_afterwards_the_loop_goes_on_and_the_ledger_is_whole(system, tickets):
     unsealed = "SELECT count(*) FROM annotator_ledgerentry WHERE position IS NULL"
     assert wait_until(lambda: rows(system, unsealed)[0][0] == 0), "the sweeper finds every answer"
@@ -136,4 +137,4 @@ def test_afterwards_the_loop_goes_on_and_the_ledger_is_whole(system, tickets):
     )
     assert over == [], "no item has more answers than were wanted"
     trained = "SELECT count(*) FROM annotator_studentversion WHERE project_id = %s"
-    assert wait_until(lambda: rows(system, trained, tickets)[0][0] > 0, 180), "a student learns"
+    assert wait_until(lambda: rows(system, trained, tickets)[0][0] > 0, 480), "a student learns"

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding
-from annotator.actions.students import fitting, lessons
+from annotator.actions.students import distilling, fitting, lessons, promoting
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, StudentVersion, When
 from learning.errors import LearningError
@@ -185,8 +185,18 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
         raise ConflictError("A student needs encoded items and answers with two different labels.")
     version, _ = fitting.learn(run, project, encoding, lesson, plan)
     fitting.put_to_use(version)
-    lessons.wish_with_others(project)
+    if _may_teach(project, version):
+        lessons.wish_with_others(project)
     return version
+
+
+def _may_teach(project: Project, version: StudentVersion) -> bool:
+    """Whether a head could learn from it beside the answers: it serves, or is ahead of what serves."""
+    project.refresh_from_db(fields=["current_student"])
+    current = project.current_student
+    if version.kind == "head" or current is None or current == version:
+        return version.kind != "head"
+    return promoting.paired(project, version, current).p_better <= distilling.ALPHA
 
 
 def _labelled(project: Project) -> int:
