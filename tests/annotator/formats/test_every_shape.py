@@ -97,7 +97,7 @@ def test_yolo_lists_what_is_decided_and_names_the_classes():
     kind = KINDS["boxes"]
     files = inside(written("yolo", kind, rows_of(kind, 10)))
     assert files["train.txt"].decode().splitlines() == [f"./images/{n:05}.png" for n in range(9)]
-    assert '2: "Gr\\u00f6\\u00dfe & Passform"' in files["data.yaml"].decode()
+    assert "2: Größe & Passform" in files["data.yaml"].decode()
     assert "labels/00009.txt" not in files
 
 
