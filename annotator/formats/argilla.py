@@ -12,7 +12,7 @@ from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import number_as_text, record_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import look_like_spans, names_of, spans_of
-from annotator.formats.writing import ANSWER, Field, compact, labels_in
+from annotator.formats.writing import ANSWER, Field, compact, labels_in, write_list
 from annotator.formats.written import order_of, ranked
 
 QUESTION, CANDIDATE = "label", "candidate_"
@@ -50,14 +50,7 @@ class Argilla:
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
     ) -> int:
         """Write a record for each; one without a verdict has no response."""
-        count = 0
-        stream.write(b"[")
-        for record in records:
-            stream.write(b",\n" if count else b"\n")
-            stream.write(compact(_written(record, self.task)).encode())
-            count += 1
-        stream.write(b"\n]\n")
-        return count
+        return write_list((_written(record, self.task) for record in records), stream)
 
 
 def looks_so(value: Any) -> bool:

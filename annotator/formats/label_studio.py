@@ -12,7 +12,7 @@ from annotator.formats.json_text import number_as_text, record_of
 from annotator.formats.label_studio_tasks import LABEL_PATH, RANKED, SELECTED, WRITTEN, task_of
 from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import Span, by_quote, names_of, span_of
-from annotator.formats.writing import Field, compact
+from annotator.formats.writing import Field, write_list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +46,11 @@ class LabelStudio:
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
     ) -> int:
         """Write a task for each record; one without a verdict has no annotations."""
-        count = 0
-        stream.write(b"[")
-        for record in records:
-            stream.write(b",\n" if count else b"\n")
-            task = task_of(record, count + 1, self.task, self.labels)
-            stream.write(compact(task).encode())
-            count += 1
-        stream.write(b"\n]\n")
-        return count
+        tasks = (
+            task_of(record, number, self.task, self.labels)
+            for number, record in enumerate(records, start=1)
+        )
+        return write_list(tasks, stream)
 
 
 def _task(row: int, value: Any, limits: Limits, *, question: str) -> Record:

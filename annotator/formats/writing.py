@@ -52,6 +52,18 @@ def compact(value: Any) -> str:
     return _COMPACT.encode(value)
 
 
+def write_list(values: Iterable[Any], stream: BinaryIO) -> int:
+    """Write one JSON list, an element a line, and give their number."""
+    count = 0
+    stream.write(b"[")
+    for value in values:
+        stream.write(b",\n" if count else b"\n")
+        stream.write(compact(value).encode())
+        count += 1
+    stream.write(b"\n]\n")
+    return count
+
+
 def cell(value: Any) -> str:
     """Give the text that stands for a value in a cell: nothing for None, JSON for all but text."""
     if isinstance(value, str):

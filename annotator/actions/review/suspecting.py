@@ -68,6 +68,23 @@ class Population:
     columns: Columns
     task: Task
 
+    @classmethod
+    def of(cls, project: Project, columns: Columns, rows: Sequence[Sequence[Any]]) -> Population:
+        """rows: id and number of an item, its labels, its content's hash, who gave them, in this order."""
+        import numpy as np
+
+        sources = np.array([row[4] for row in rows])
+        return cls(
+            items=np.array([row[0] for row in rows], dtype=np.int64),
+            numbers=np.array([row[1] for row in rows], dtype=np.int64),
+            labels=[list(row[2]) for row in rows],
+            groups=np.array([int.from_bytes(bytes(row[3])[:7]) for row in rows], dtype=np.int64),
+            reviewed=sources == VerdictSource.REVIEWER,
+            by_teacher=sources == TEACHER,
+            columns=columns,
+            task=project.task,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suspicion:
@@ -160,17 +177,7 @@ def read(project: Project, encoding: Encoding, rng: np.random.Generator) -> Popu
     rows = [rows[place] for place in kept.tolist()]
     if len(rows) < FEWEST or len({tuple(row[2]) for row in rows}) < 2:
         return None
-    hashes = [int.from_bytes(bytes(row[3])[:7]) for row in rows]
-    return Population(
-        items=np.array([row[0] for row in rows], dtype=np.int64),
-        numbers=np.array([row[1] for row in rows], dtype=np.int64),
-        labels=[list(row[2]) for row in rows],
-        groups=np.array(hashes, dtype=np.int64),
-        reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
-        by_teacher=np.array([row[4] == TEACHER for row in rows], dtype=np.bool_),
-        columns=columns,
-        task=task,
-    )
+    return Population.of(project, columns, rows)
 
 
 def gather(

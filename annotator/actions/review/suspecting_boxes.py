@@ -11,7 +11,7 @@ from django.db import connection
 
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.review.suspecting import FEWEST, Population
-from annotator.models import Label, Project, VerdictSource
+from annotator.models import Label, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,16 +88,7 @@ def look(project: Project) -> BoxSuspicion | None:
         return None
     places = doubts(boxes)
     return BoxSuspicion(
-        population=Population(
-            items=np.array([row[0] for row in rows], dtype=np.int64),
-            numbers=np.array([row[1] for row in rows], dtype=np.int64),
-            labels=[list(row[2]) for row in rows],
-            groups=np.array([int.from_bytes(bytes(row[3])[:7]) for row in rows], dtype=np.int64),
-            reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
-            by_teacher=np.zeros(len(rows), dtype=np.bool_),
-            columns=columns_of(project),
-            task=project.task,
-        ),
+        population=Population.of(project, columns_of(project), rows),
         places=places,
         scores=np.array([score_of(one) for one in places]),
         names=dict(Label.objects.filter(project=project).values_list("pk", "name")),

@@ -14,7 +14,7 @@ from annotator.actions.encoders import reading_words
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.review.suspecting import FEWEST, Population
 from annotator.actions.students import tagging
-from annotator.models import Encoding, Item, Label, Project, VerdictSource
+from annotator.models import Encoding, Item, Label, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,17 +135,7 @@ def _read(
     spans = [tagging.in_columns(json.loads(row[5]), columns) for row in rows]
     if len(rows) < FEWEST or not any(spans):
         return None
-    population = Population(
-        items=np.array([row[0] for row in rows], dtype=np.int64),
-        numbers=np.array([row[1] for row in rows], dtype=np.int64),
-        labels=[list(row[2]) for row in rows],
-        groups=np.array([int.from_bytes(bytes(row[3])[:7]) for row in rows], dtype=np.int64),
-        reviewed=np.array([row[4] == VerdictSource.REVIEWER for row in rows], dtype=np.bool_),
-        by_teacher=np.zeros(len(rows), dtype=np.bool_),
-        columns=columns,
-        task=project.task,
-    )
-    return population, spans
+    return Population.of(project, columns, rows), spans
 
 
 def _out_of_fold(
