@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from learning.audit.detectors import DETECTORS
 from learning.audit.detectors.belief import Belief
-from learning.audit.detectors.blend import Blend
+from learning.audit.detectors.blend import Blend, _loss
 from learning.audit.detectors.combined import PARTS, PRIOR, Combined, features, prior
 from learning.audit.detectors.evidence import Evidence
 from learning.audit.detectors.gathering import gather
@@ -67,6 +67,16 @@ def test_it_finds_wrong_digits_as_well_as_the_best_classic_score(kind: str, case
     classic = ("self-confidence", "normalised-margin")
     assert found > max(precision(evidence, wrong, name) for name in classic) - 0.01
     assert found > 0.8
+
+
+def test_a_step_of_the_blend_too_far_out_is_a_bad_one_and_no_overflow() -> None:
+    logs = np.log(np.array([[[0.99, 0.01], [0.2, 0.8]], [[0.9, 0.1], [0.3, 0.7]]]))
+    given, usual = np.array([0, 1]), np.array([-0.7, -0.7, -2.2])
+    here, _ = _loss(logs, given, usual, usual.astype(np.float32))
+    for far in ([1_600, -80, -900], [-900, 1_600, 900]):
+        value, gradient = _loss(logs, given, usual, np.array(far, dtype=np.float32))
+        assert here < value < np.inf
+        assert np.isfinite(gradient).all()
 
 
 def test_a_blend_tells_errors_at_random_from_confusions(cases: dict) -> None:

@@ -22,6 +22,8 @@ Doubles = NDArray[np.float64]
 TINY = 1e-6
 MOST_ENTRIES = 900_000  # of the table on which the few weights are fitted
 EVALUATIONS = 60
+# A trial step of the search may go so far that an exponential overflows; here nothing changes any more.
+FARTHEST = 30.0
 USUAL_ERROR = -2.2  # log-odds of an error, about 10 %
 
 
@@ -108,8 +110,14 @@ def _fitted(logs: Doubles, given: NDArray[np.int64]) -> _Mix:
         tolerance=1e-4,
         after_step=lambda _used: None,
     )
-    at = found.point.astype(np.float64)
-    return _Mix(beliefs=_mixed(np.exp(at[:-1]), logs), error=float(1 / (1 + np.exp(-at[-1]))))
+    weights, error = _read(found.point.astype(np.float64))
+    return _Mix(beliefs=_mixed(weights, logs), error=error)
+
+
+def _read(point: Doubles) -> tuple[Doubles, float]:
+    """The views' weights and the share of errors at a point."""
+    near = np.clip(point, -FARTHEST, FARTHEST)
+    return np.exp(near[:-1]), float(1 / (1 + np.exp(-near[-1])))
 
 
 def _loss(
@@ -118,7 +126,7 @@ def _loss(
     """The negative log-likelihood with a unit Gaussian around `usual`, and its gradient."""
     n, k = logs.shape[1:]
     at = point.astype(np.float64)
-    weights, error = np.exp(at[:-1]), 1 / (1 + np.exp(-at[-1]))
+    weights, error = _read(at)
     q, every = _mixed(weights, logs), np.arange(n)
     own = q[every, given]
     even = error / max(1, k - 1)
