@@ -212,8 +212,11 @@ class TestAnswers:
         assert list(states) == [VerdictState.DECIDED] * 2
 
 
-def a_pool(project, cast, count=60, answered=36):
-    """Items of three kinds that a student can tell apart; the first are answered by Ana."""
+def a_pool(project, cast, count=60, answered=36, slips=()):
+    """Items of three kinds that a student can tell apart; the first are answered by Ana.
+
+    slips: numbers of items that she answers as the next kind.
+    """
     said = (CALM, FIRE, ("Urgent > yes", "Why > water"))
     kinds = [number % 3 for number in range(count)]
     words = [list(WORDS.values())[kind].split() for kind in kinds]
@@ -224,7 +227,8 @@ def a_pool(project, cast, count=60, answered=36):
     voice = voice_of(project, cast.ana)
     for _ in range(answered):
         (lease,) = assigning.lease(project, voice, 1)
-        give(project, cast.ana, said[lease.item.number % 3], lease)
+        kind = lease.item.number + (lease.item.number in slips)
+        give(project, cast.ana, said[kind % 3], lease)
     settling.settle_now(project)
     with transaction.atomic():
         encoding.wish_encoding(project)
@@ -253,22 +257,18 @@ class TestLoop:
         from annotator.actions.review import flagging
         from annotator.models import Flag
 
-        a_pool(project, cast, count=45, answered=45)
-        wrong = Verdict.objects.get(project=project, item__number=0)
-        reviewing.settle(
-            project,
-            cast.ben,
-            uuid=uuid4(),
-            item=wrong.item,
-            labels=[ids(project)[name] for name in FIRE],
-        )
+        a_pool(project, cast, count=45, answered=45, slips=[0])
         work()
         flagging.look_now(project, cast.ben)
         work()
         flags = Flag.objects.filter(project=project, kind="detector")
         for flag in flags:
             project.task.check(flag.suggested)
-        assert flags.exists()
+        worst = flags.order_by("score").first()
+        assert worst.item.number == 0
+        assert not set(FIRE[1:]) & {
+            name for name, pk in ids(project).items() if pk in worst.suggested
+        }
 
 
 class TestFiles:
