@@ -10,7 +10,7 @@ from learning.errors import ShapeError
 from learning.types import Bools, Floats, Ints, require
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Interval for a share of `successes` in `n` draws; (0, 1) when nothing was drawn.
 
     Close to its nominal coverage from a few draws on. Source: Wilson 1927.
@@ -53,7 +53,7 @@ def _upper_end(successes: int, n: int, tail: float) -> float:
     return (low + high) / 2
 
 
-def _check_counts(successes: int, n: int, confidence: float) -> None:
+def _check_counts(successes: float, n: int, confidence: float) -> None:
     if not 0 <= successes <= n:
         raise ShapeError(f"{successes} successes of {n} is not a share.")
     if not 0 < confidence < 1:

@@ -61,7 +61,7 @@ def entropies(probabilities: Floats, *, multi_label: bool) -> NDArray[np.float32
     result = np.empty(len(probabilities), dtype=np.float32)
     for block, p in _blocks(probabilities):
         result[block] = _entropy(p)
-        if multi_label:
+        if multi_label and labels:
             result[block] = (result[block] + _entropy(1 - p)) / labels
     return result
 

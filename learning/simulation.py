@@ -37,6 +37,7 @@ class Replay:
     encodings, test_encodings: (n, d) and (t, d); targets, test_targets: (n, k) and (t, k).
     texts, test_texts: for students that learn from texts.
     label_vectors: (k, d) what the labels are called, for students that learn from that too.
+    paired: encodings are those of two texts side by side, see `TrainingData`.
     """
 
     encodings: Floats
@@ -47,6 +48,7 @@ class Replay:
     texts: list[str] | None = None
     test_texts: list[str] | None = None
     label_vectors: Floats | None = None
+    paired: bool = False
 
     def __post_init__(self) -> None:
         require(len(self.encodings) == len(self.targets), "Encodings and targets differ.")
@@ -253,6 +255,7 @@ class _Desk:
             multi_label=self.multi_label,
             label_vectors=replay.label_vectors,
             ordered=self.ordered,
+            paired=replay.paired,
         )
 
     def _answers(self, rows: NDArray[np.int64]) -> Floats:

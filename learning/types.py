@@ -3,14 +3,15 @@
 Letters in shapes: n items, k label columns, d dimensions, m picks, v votes.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import ShapeError
+from learning.spans import Span
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
@@ -75,6 +76,8 @@ class Pool:
     doubted: what is in doubt within an item ("the spans"), where the margins are of that and do not
         follow from probabilities of whole labels; "" where they do.
     parts: the questions that the labels answer, where answers are forms; else none.
+    marked: (n,) float32 margins of what a tagger marks, 0 undecided … 1 sure, by the place of the question
+        among `parts` that asks to mark the text.
     """
 
     eligible: Bools
@@ -91,6 +94,7 @@ class Pool:
     set_sizes: Ints | None = None
     doubted: str = ""
     parts: tuple[Part, ...] = ()
+    marked: Mapping[int, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.eligible)
@@ -104,6 +108,8 @@ class Pool:
             _check_rows(name, getattr(self, name), n, dimensions)
         _check_rows("margins", self.margins, n, 1)
         _check_rows("set_sizes", self.set_sizes, n, 1)
+        for margins in self.marked.values():
+            _check_rows("marked", margins, n, 1)
         _check_rows("answers", self.answers, int(self.labelled.sum()), 2)
         self._check_extras(n)
         if self.columns is not None:
@@ -194,6 +200,7 @@ class TrainingData:
     label_texts: k strings that say the same in words, "" where nothing is known.
     ordered: the labels are grades of a scale, the lowest in column 0.
     parts: the questions that the labels answer, where answers are forms (several labels); else none.
+    paired: encodings are those of two texts side by side, see `learning.encoders.apart`.
     """
 
     targets: Floats
@@ -207,6 +214,7 @@ class TrainingData:
     label_texts: tuple[str, ...] | None = None
     ordered: bool = False
     parts: tuple[Part, ...] = ()
+    paired: bool = False
 
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
@@ -294,6 +302,7 @@ class TrainingData:
             label_texts=self.label_texts,
             ordered=self.ordered,
             parts=self.parts,
+            paired=self.paired,
         )
 
 
@@ -323,6 +332,8 @@ class Votes:
     probabilities: Floats | None = None
     truth: Bools | None = None
     settled: Bools | None = None
+    marks: Sequence[Sequence[Span]] | None = None
+    texts: Sequence[Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         v = len(self.item)
@@ -362,6 +373,8 @@ class Votes:
             and (self.settled is None or self.settled.shape == (self.items,)),
             "truth needs settled, which says of which items it is known.",
         )
+        for told in (self.marks, self.texts):
+            require(told is None or len(told) == v, "Each vote needs its marks, and its texts.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,6 +388,7 @@ class Consensus:
     votes: (n,) int64, how many votes the item has.
     skill: annotator -> share of their votes that equal an untied verdict, 0 … 1, as far as each
         vote speaks.
+    marks, texts: of each item what is marked in the end, sorted, and written, by key; None without.
     """
 
     answers: Bools
@@ -382,3 +396,5 @@ class Consensus:
     tied: Bools
     votes: NDArray[np.int64]
     skill: dict[int, float]
+    marks: Sequence[Sequence[Span]] | None = None
+    texts: Sequence[Mapping[str, Any]] | None = None

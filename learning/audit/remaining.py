@@ -136,7 +136,7 @@ def remaining(
     rate, low, high = _interval(strata, labels, confidence)
     return Remaining(
         rate=rate,
-        low=low,
+        low=math.floor(low * labels + 1e-6) / max(1, labels),  # half an error left may be none
         high=high,
         labels=labels,
         found=found,

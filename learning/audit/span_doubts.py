@@ -56,16 +56,18 @@ class _Run:
 def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list[list[Doubt]]:
     """Every place of each answer with its score, the most doubtful first; labels are columns.
 
-    A given span scores as its least likely word: how likely that word has the span's label, by how likely
-    words of that label are held to be on average, since rare labels are believed in less. A span that the
+    A given span scores as its least likely word: how likely that word begins the span's label, or goes on
+    with it, by how likely words of that label are held to be on average, since rare labels are believed in
+    less. A span that the
     tagger would mark and that meets none of them scores how likely its words are outside of every span,
     and so does the most doubtful other word. Source: ours; least self-confidence of tokens, Wang, Mueller
     2022, with the averages by label of confident learning, Northcutt et al. 2021.
     """
     require(len(answers) == words.texts, "There must be one answer per text.")
     given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
-    by_label = _by_label(found.scores)
-    sure = [_sure(by_label[words.starts[at] :], own) for at, own in enumerate(given)]
+    tags = _likely(found.scores)
+    by_label = np.concatenate([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], axis=1)
+    sure = [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
     usual = _usual(given, sure)
     marked = found.runs()
     likely = found.probability(marked)
@@ -91,20 +93,25 @@ def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list
     return result
 
 
-def _by_label(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N, 1 + k) how likely each word is outside of every span, and in one of each column."""
+def _likely(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, t) how likely each word has each tag, by its own scores alone."""
     p = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf), dtype=np.float64)
-    p /= p.sum(axis=1, keepdims=True)
-    return np.asarray(np.concatenate([p[:, :1], p[:, 1::2] + p[:, 2::2]], axis=1))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
-def _sure(by_label: NDArray[np.float64], own: Sequence[_Marks]) -> list[NDArray[np.float64]]:
-    """For each given span of a text that begins at the first row, how likely each of its words has its
-    label. A tagger says one label on a word: where several are given to one stretch, any of them will do.
+def _sure(tags: NDArray[np.float64], own: Sequence[_Marks]) -> list[NDArray[np.float64]]:
+    """For each given span of a text that begins at the first row of tags, how likely each of its words has
+    its tag: the first begins the label, the others go on with it, so that a span which begins too early is
+    in doubt there. A tagger says one label on a word: where several are given to one stretch, any of them
+    will do.
     """
-    return [
-        by_label[first : last + 1, _columns(own, first, last)].sum(axis=1) for _, first, last in own
-    ]
+    found = []
+    for _, first, last in own:
+        columns = np.array(_columns(own, first, last)) - 1
+        sure = tags[first : last + 1, 2 + 2 * columns].sum(axis=1)
+        sure[0] = tags[first, 1 + 2 * columns].sum()
+        found.append(sure)
+    return found
 
 
 def _columns(own: Sequence[_Marks], first: int, last: int) -> list[int]:

@@ -6,6 +6,7 @@ Letters: n items, v answers, s different answers, b resamples.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +61,10 @@ class Answers:
         return np.asarray(found[found.sum(axis=1) > 1])
 
 
-def answers_of(said: Sequence[tuple[int, int, Sequence[int]]]) -> Answers:
-    """From (item, annotator, labels) rows."""
+def answers_of(said: Sequence[tuple[int, int, Sequence[Any]]]) -> Answers:
+    """From (item, annotator, labels) rows; an answer may name places and texts beside its labels."""
     sets = [frozenset(labels) for _, _, labels in said]
-    values = sorted(set(sets), key=sorted)
+    values = sorted(set(sets), key=lambda one: sorted(map(_in_order, one)))
     place = {value: number for number, value in enumerate(values)}
     return Answers(
         item=np.array([row[0] for row in said], dtype=np.int64),
@@ -225,6 +226,13 @@ def pairs(answers: Answers, fewest: int = 1) -> list[tuple[int, int, int]]:
 def between(answers: Answers, one: int, other: int) -> Answers:
     """The answers of two annotators alone."""
     return answers.rows((answers.annotator == one) | (answers.annotator == other))
+
+
+def _in_order(named: Any) -> tuple[Any, ...]:
+    """Labels before places before texts, each by what it is made of."""
+    if not isinstance(named, tuple):
+        return (0, named)
+    return (2 if isinstance(named[0], str) else 1, *named)
 
 
 def about(answers: Answers, label: int) -> Answers:

@@ -68,9 +68,12 @@ ENCODERS: Registry[Encoder] = Registry(
 
 def load(folder: Path | str) -> Ready:
     """The encoder that `save` wrote into `folder`; raises DamagedFileError if it was changed."""
+    from learning.encoders.apart import APART, Apart
+
     folder = Path(folder)
     manifest = read_json(folder / MANIFEST)
-    return ENCODERS[str(manifest.get("encoder"))].load(folder)
+    ready = ENCODERS[str(manifest.get("encoder"))].load(folder)
+    return Apart(ready=ready) if manifest.get(APART) else ready
 
 
 class WordReader(Protocol):

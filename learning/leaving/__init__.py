@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 PARTS = Path(__file__).parent / "student"
+# The words of a text, in which a tagger marks; it needs nothing else of ours.
+WORDS = Path(__file__).parents[1] / "spans" / "words.py"
 # Which of our files runs a student of a kind, and which turns texts into the vectors of an encoder.
 MODELS = {
     "head": "model.py",
     "finetune": "model_transformer.py",
     "contrastive": "model_transformer.py",
     "dual-encoder": "model_transformer.py",
+    "label-attention": "model_transformer.py",
+    "token-finetune": "model_tagger.py",
 }
 ENCODERS = {
     "minilm": "encode.py",
@@ -21,6 +25,7 @@ ENCODERS = {
 NEEDS = {
     "model.py": ("numpy",),
     "model_transformer.py": ("numpy", "torch", "transformers", "safetensors"),
+    "model_tagger.py": ("numpy", "torch", "transformers", "safetensors"),
     "encode.py": ("torch", "transformers"),
     "encode_sentences.py": ("sentence-transformers",),
     "encode_tfidf.py": (),
@@ -36,6 +41,8 @@ def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
     if kind not in MODELS:
         return {}
     files = {"__init__.py": PARTS / "__init__.py", "model.py": PARTS / MODELS[kind]}
+    if MODELS[kind] == "model_tagger.py":
+        files["words.py"] = WORDS
     if encoder in ENCODERS:
         files["encode.py"] = PARTS / ENCODERS[encoder]
     return files
@@ -59,5 +66,5 @@ def about_encoder(
         "revision": params.get("revision"),
         "local": local,
     }
-    kept = ("tokens", "weights", "fingerprint", "parameters")
+    kept = ("tokens", "weights", "fingerprint", "parameters", "apart")
     return told | {key: manifest[key] for key in kept if key in manifest}

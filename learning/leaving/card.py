@@ -20,6 +20,8 @@ class Facts:
 
     package: the folder's name, from which it is imported; needs: packages to install.
     marks: whether it marks stretches of a text; its `accuracy` is then the F1 of spans.
+    paired: whether it reads two texts.
+    ranks: whether it orders candidates; its `accuracy` is then the share of pairs in the right order.
     estimate: "audit", "out-of-fold" or "" where it was never measured, then `accuracy`, its 95 %
     interval `low` and `high`, and `measured_on` items; `others` are further figures by name.
     position: of the ledger of answers, up to which it learned.
@@ -34,6 +36,8 @@ class Facts:
     task: str
     multi_label: bool
     marks: bool
+    ranks: bool
+    paired: bool
     number: int
     kind: str
     labels: Sequence[LabelFacts]
@@ -65,24 +69,36 @@ def _head(facts: Facts) -> str:
     what = f"gives a text {'any of' if facts.multi_label else 'one of'} {len(facts.labels)} labels"
     if facts.marks:
         what = f"marks stretches of a text by {len(facts.labels)} labels"
+    if facts.ranks:
+        what = "puts the candidates of an item in an order"
+    taught = "orders" if facts.ranks else "labels"
     return f"""# {_plain(facts.project)}: student {facts.number}
 {about}
 A small model ({facts.kind}; {facts.task.lower()}) that {what}. It
-learned from the labels of the Concord project “{_plain(facts.project)}”.
+learned from the {taught} of the Concord project “{_plain(facts.project)}”.
 """
 
 
 def _use(facts: Facts) -> str:
-    if facts.marks:
+    if facts.marks and not facts.runs:
         return f"""## Use
 
 Only Concord runs a student of the kind “{facts.kind}”: `learning.taggers.load(folder).tag(words)`.
+"""
+    if facts.ranks:
+        return f"""## Use
+
+Only Concord runs a student of the kind “{facts.kind}”: `learning.rankers.load(folder).order(lists)`.
 """
     if not facts.runs:
         return f"""## Use
 
 Only Concord runs a student of the kind “{facts.kind}”: `learning.students.load(folder).predict(texts)`.
 """
+    if facts.marks:
+        return _use_of_tagger(facts)
+    texts = '[("a text", "its second"), ("another", "and its second")]'
+    texts = texts if facts.paired else '["a text", "another"]'
     example = '["billing"], …' if facts.multi_label else '"billing", …'
     install = f"```sh\npip install {' '.join(facts.needs)}\n```\n\n" if facts.needs else ""
     return f"""## Use
@@ -93,9 +109,30 @@ Only Concord runs a student of the kind “{facts.kind}”: `learning.students.l
 from {facts.package} import load
 
 student = load()
-student(["a text", "another"])          # names of labels: [{example}]
-student.predict(["a text", "another"])  # (n, k) probabilities, columns as in labels.json
+student({texts})          # names of labels: [{example}]
+student.predict({texts})  # (n, k) probabilities, columns as in labels.json
 ```
+"""
+
+
+def _use_of_tagger(facts: Facts) -> str:
+    return f"""## Use
+
+```sh
+pip install {" ".join(facts.needs)}
+```
+
+With the folder `{facts.package}` in the place where Python runs:
+
+```python
+from {facts.package} import load
+
+student = load()
+student(["a text", "another"])          # [[{{"start": 2, "end": 6, "label": …, "probability": …}}], …]
+student.predict(["a text", "another"])  # (n, k) that a stretch of each label is in the text
+```
+
+Offsets count characters (Unicode code points) of the text; `end` is exclusive.
 """
 
 
@@ -106,16 +143,18 @@ def _learned(facts: Facts) -> str:
         for label in facts.labels
     )
     beside = f"It {_plain(facts.beside)}.\n" if facts.beside else ""
-    return f"""## What it learned from
-
-{facts.trained_on:,} labelled items, with {facts.answers:,} answers by people among them, up to position
-{facts.position:,} of the project's ledger; trained {facts.trained_at}.
-{beside}Items with each label when this folder was written:
+    table = f"""Items with each label when this folder was written:
 
 | Label | Description | Items |
 |---|---|---:|
 {rows}
 """
+    what = "orders of items" if facts.ranks else "labelled items"
+    return f"""## What it learned from
+
+{facts.trained_on:,} {what}, with {facts.answers:,} answers by people among them, up to position
+{facts.position:,} of the project's ledger; trained {facts.trained_at}.
+{beside}{"" if facts.ranks else table}"""
 
 
 def _good(facts: Facts) -> str:
@@ -129,9 +168,11 @@ def _good(facts: Facts) -> str:
 def _measured(facts: Facts) -> str:
     if facts.accuracy is None:
         return "It was never measured: too few answers to audit items. Expect nothing of it yet."
-    how = "" if facts.marks else ", Wilson"
+    how = "" if facts.marks or facts.ranks else ", Wilson"
     interval = f" (95 % interval {facts.low or 0:.1%} to {facts.high or 0:.1%}{how})"
     name = "F1 of spans" if facts.marks else "Accuracy"
+    if facts.ranks:
+        name = "Pairs of candidates in the right order"
     figure = f"{name} **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"
     if facts.estimate == "audit":
         return (

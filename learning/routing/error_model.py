@@ -95,6 +95,17 @@ class Model:
         return told
 
 
+def told_by(
+    names: tuple[str, ...], seed: Seed, rng: np.random.Generator, fewest: int = 30, folds: int = 5
+) -> Model:
+    """What these features alone tell of a teacher's errors; none of them may look at other items, so
+    that a row can keep the model. Raises NotEnoughDataError below `fewest` items.
+    """
+    need_seed(seed, fewest, "A model of errors")
+    memory = Memory.of(seed, rng)
+    return _fitted(names, seed, dealt(seed, folds, rng), [memory] * folds)
+
+
 def _fitted(names: tuple[str, ...], seed: Seed, fold: Ints, rates: list[Memory]) -> Model:
     raw = np.empty((seed.rows, len(names)))
     for f, memory in enumerate(rates):

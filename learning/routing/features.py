@@ -50,6 +50,8 @@ def _neighbours(items: Candidates, memory: Memory) -> Shares:
 
 
 def _student_margin(items: Candidates, memory: Memory) -> Shares:
+    if items.sure is not None:
+        return np.asarray(items.sure, dtype=np.float64)
     if items.student is None:
         return _or_unknown(items, None)
     return margins(items.student, multi_label=items.multi_label).astype(np.float64)
@@ -61,6 +63,10 @@ def _set_size(items: Candidates, memory: Memory) -> Shares:
 
 def _length(items: Candidates, memory: Memory) -> Shares:
     return _or_unknown(items, items.lengths)
+
+
+def _marks(items: Candidates, memory: Memory) -> Shares:
+    return np.where(items.answered, _or_unknown(items, items.marks), np.nan)
 
 
 def _or_unknown(items: Candidates, values: Floats | Ints | None) -> Shares:
@@ -126,6 +132,13 @@ FEATURES = {
         teacher=False,
         usual=0.1,
         measure=_set_size,
+        scaled=np.log1p,
+    ),
+    "marks": Feature(
+        words="{:.0f} places are marked by the teacher",
+        teacher=True,
+        usual=0.3,
+        measure=_marks,
         scaled=np.log1p,
     ),
     "nearby": Feature(

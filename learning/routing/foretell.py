@@ -104,6 +104,7 @@ def _unseen(
         targets=np.asarray(heard.answers, dtype=np.float32),
         encodings=encodings,
         multi_label=heard.items.multi_label,
+        paired=heard.items.paired,
     )
     fold = assign_folds(np.arange(len(labelled)), FOLDS, rng)
     sizes, said = [], []

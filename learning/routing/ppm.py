@@ -77,7 +77,12 @@ def _score(seed: Seed, mix: Bools, fold: Ints) -> float:
     right = np.zeros(seed.rows, dtype=np.bool_)
     for f in range(int(fold.max()) + 1):
         learn, ask = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-        data = TrainingData(targets=labels[learn], encodings=encodings[learn], multi_label=multi)
+        data = TrainingData(
+            targets=labels[learn],
+            encodings=encodings[learn],
+            multi_label=multi,
+            paired=seed.items.paired,
+        )
         head = Head(strength=STRENGTH).fit(data, np.random.default_rng(0), no_report)
         said = decided(head.predict(encodings[ask]), multi_label=multi)
         right[ask] = (said == (truth[ask] >= 0.5)).all(axis=1)

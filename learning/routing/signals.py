@@ -37,8 +37,11 @@ def signal(name: str, items: Candidates, missing: float = 0.0) -> Shares:
 
 def student_belief(items: Candidates) -> Shares | None:
     """(n,) the probability that the student gives the teacher's answer; with several labels that
-    of the yes or no it believes least. None without a student.
+    of the yes or no it believes least, where places are marked how far its marks meet the teacher's.
+    None without a student.
     """
+    if items.met is not None:
+        return np.asarray(items.met, dtype=np.float64)
     if items.student is None:
         return None
     student = np.asarray(items.student, dtype=np.float64)

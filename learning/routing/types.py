@@ -36,7 +36,11 @@ class Candidates:
     lengths: (n,) characters of each item, or None.
     set_sizes: (n,) labels that the student's answer set leaves to decide between, or None while no
         set is promised.
+    marks: (n,) how many places the teacher marked; met: (n,) 0 … 1, the F1 of its marks with those that
+        the student makes; sure: (n,) 0 … 1, how sure the student is of all that it marks or leaves
+        unmarked. None where answers are labels alone; `student` then says which labels occur.
     label_names: names by column, used in reasons.
+    paired: encodings are those of two texts side by side, see `learning.encoders.apart`.
     """
 
     teacher: Floats
@@ -48,8 +52,12 @@ class Candidates:
     encodings: Floats | None = None
     lengths: Floats | Ints | None = None
     set_sizes: Floats | Ints | None = None
+    marks: Floats | Ints | None = None
+    met: Floats | None = None
+    sure: Floats | None = None
     label_names: tuple[str, ...] = ()
     multi_label: bool = False
+    paired: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.teacher)
@@ -58,13 +66,13 @@ class Candidates:
             self.answered.shape == (n,) and self.answered.dtype == np.bool_,
             "answered must hold one yes or no for each item.",
         )
-        for name in ("confidence", "disagreement", "neighbours"):
+        for name in ("confidence", "disagreement", "neighbours", "met", "sure"):
             _check_shares(name, getattr(self, name), n)
         require(
             self.student is None or self.student.shape == self.teacher.shape,
             "The student must speak of the same items and labels as the teacher.",
         )
-        for name in ("encodings", "lengths", "set_sizes"):
+        for name in ("encodings", "lengths", "set_sizes", "marks"):
             values = getattr(self, name)
             require(values is None or len(values) == n, f"{name} must have {n} rows.")
         require(
@@ -89,7 +97,12 @@ class Candidates:
             for each in fields(self)
             if isinstance(getattr(self, each.name), np.ndarray)
         }
-        return Candidates(**taken, label_names=self.label_names, multi_label=self.multi_label)
+        return Candidates(
+            **taken,
+            label_names=self.label_names,
+            multi_label=self.multi_label,
+            paired=self.paired,
+        )
 
     def said(self) -> Bools:
         """(n, k) the answers that the teacher stands by: its likeliest label, or each from 1/2 on."""
@@ -120,11 +133,14 @@ class Seed:
     items: with an answer of the teacher each; truth: (s, k) what people said, 0 or 1.
     draw_probabilities: (s,) in (0, 1], how likely each item was to be drawn from the pool; None
         means uniform. Items that were chosen for their doubt have none and must not be here.
+    right: (s,) bool, whether the teacher's answer is right, as the task type says; None where its labels
+        tell.
     """
 
     items: Candidates
     truth: Floats | Bools
     draw_probabilities: Floats | None = None
+    right: Bools | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -136,6 +152,10 @@ class Seed:
             self.draw_probabilities is None or self.draw_probabilities.shape == (len(self.truth),),
             "Each seed item needs one draw probability.",
         )
+        require(
+            self.right is None or self.right.shape == (len(self.truth),),
+            "Each seed item needs one yes or no for whether the teacher is right.",
+        )
 
     @property
     def rows(self) -> int:
@@ -144,7 +164,9 @@ class Seed:
 
     @property
     def wrong(self) -> Bools:
-        """(s,) whether the teacher's answer differs from the person's in any label."""
+        """(s,) whether the teacher's answer differs from the person's, in any label or any mark."""
+        if self.right is not None:
+            return ~np.asarray(self.right, dtype=np.bool_)
         truth = np.asarray(self.truth, dtype=np.float64) >= 0.5
         return np.asarray((self.items.said() != truth).any(axis=1), dtype=np.bool_)
 
@@ -161,6 +183,7 @@ class Seed:
             items=self.items.subset(rows),
             truth=self.truth[rows],
             draw_probabilities=None if p is None else p[rows],
+            right=None if self.right is None else self.right[rows],
         )
 
     def teacher_error(self) -> Estimate:

@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.errors import ShapeError
-from learning.parts import margins, shares
+from learning.parts import chances, margins, shares
 from learning.selection.margin import Margin, smallest
 from learning.selection.reading import finite, label_name, percent, probabilities_of, wanted
-from learning.types import BLOCK_ROWS, Floats, Pool, Selection, row_blocks
+from learning.types import BLOCK_ROWS, Floats, Ints, Pool, Selection, row_blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neediest:
     """Pick the items with the question that the student answers with the smallest margin, as far as
     it is likely to be asked. Source: Scheffer et al. 2001 (the margin), taken question by question.
+
+    A question that marks the text is as unsure as what the tagger would mark, or as which labels occur.
     """
 
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
@@ -33,7 +36,7 @@ class Neediest:
         sure = np.empty(len(candidates), dtype=np.float32)
         neediest = np.empty(len(candidates), dtype=np.int64)
         for block in row_blocks(len(candidates), BLOCK_ROWS):
-            each = margins(probabilities[candidates[block]], pool.parts)  # (b, p)
+            each = _margins(pool, probabilities, candidates[block])  # (b, p)
             sure[block], neediest[block] = each.min(axis=1), each.argmin(axis=1)
         chosen, likely = smallest(
             finite(sure, "student's probabilities"), wanted(n, candidates), rng
@@ -48,8 +51,22 @@ class Neediest:
         )
 
 
+def _margins(pool: Pool, probabilities: Floats, rows: Ints) -> NDArray[np.float32]:
+    """(b, p) how sure each question is; one that marks the text no surer than its marks."""
+    each = margins(probabilities[rows], pool.parts)
+    for place, sure in pool.marked.items():
+        reached = chances(probabilities[rows], pool.parts)[:, place]
+        each[:, place] = np.minimum(each[:, place], 1 - reached * (1 - np.asarray(sure)[rows]))
+    return each
+
+
 def _reason(pool: Pool, probabilities: Floats, row: int, place: int) -> str:
     part = pool.parts[place]
+    if place in pool.marked:
+        labels = margins(probabilities[[row]], pool.parts)[0, place]
+        if _margins(pool, probabilities, np.array([row]))[0, place] < labels:
+            sure = percent(float(pool.marked[place][row]))
+            return f"the student is unsure what to mark (it is {sure} sure)"
     p = shares(np.asarray(probabilities[row : row + 1]), pool.parts)[place][0]
     if part.several or len(p) < 2:
         at = int(np.abs(p - 0.5).argmin()) if len(p) else 0

@@ -76,6 +76,10 @@ STUDENTS: Registry[Student] = Registry(
         "dual-encoder": Entry(
             "Texts beside label texts", "learning.students.dual_encoder:DualEncoder"
         ),
+        "label-attention": Entry(
+            "Each label reads the words like it",
+            "learning.students.label_attention:LabelAttention",
+        ),
         "decoder-lora": Entry(
             "Language model with adapters", "learning.students.decoder_lora:DecoderLora"
         ),

@@ -10,7 +10,7 @@ import numpy as np
 from learning.errors import ParameterError
 from learning.students.head import FittedHead, Head
 from learning.students.regression import Problem
-from learning.students.strength import TEMPERATURES
+from learning.students.strength import TEMPERATURES, USUAL_OWN
 from learning.types import Report, TrainingData, no_report, require
 
 # Rows of a lesson from which on they tell how closely a voice is to be followed.
@@ -78,9 +78,9 @@ class Distillation:
             found.append(plan.fit_one(soft, rng, report, found[-1] if found else None))
         if len(found) == 1:
             return found[0]
-        problem = Problem.of(lesson)
 
         def cost(taught: FittedHead) -> float:
+            problem = Problem.of(lesson, own=taught.own or USUAL_OWN)
             point = np.vstack([taught.weights, taught.bias]).ravel()
             return float(problem.costs(point, TEMPERATURES).min())
 

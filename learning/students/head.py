@@ -9,22 +9,31 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoders.apart import meeting
 from learning.errors import NotEnoughDataError, ParameterError, ShapeError
 from learning.storage import load_folder, save_folder
+from learning.students.decision import HALF, best_cut, tilted
 from learning.students.lbfgs import minimise
 from learning.students.parted import PartedHead, fit_parts, opened
 from learning.students.regression import Problem, sigmoid, softmax
 from learning.students.strength import (
+    FEWEST_ROWS,
+    OWNS,
     SCALES,
     STRENGTHS,
     TEMPERATURES,
     TOWARDS,
+    USUAL_OWN,
     Choice,
     Grid,
     Rows,
     choose,
+    splits,
 )
 from learning.types import Floats, Report, TrainingData, require, row_blocks
+
+# Rows on which it is chosen how much the own vectors of two texts count.
+MOST_COMPARED = 1_500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,12 @@ class Head:
     prior_scale: the penalty pulls the weights to so many times the label vectors less their mean,
         where the data has label vectors; 0 pulls to zero. None chooses it on held-out rows.
     class_weights: "balanced" lets rare labels count more.
+    own: of two texts (`TrainingData.paired`), how much their own vectors are of what they have in common,
+        see `learning.encoders.apart.meeting`. None chooses it too, where a strength is chosen.
+    cut: with several labels an item, the probability from which on a label is to be given: where it is not a half,
+        logits are moved so that a half means it. None takes that of the best F1, by what held-out rows are
+        told to be (`learning.students.decision`); a probability then says which side of it a label is on, and
+        is no share any more.
     evaluations: looks at the data at most.
     tolerance: ends when the gradient has shrunk to this share.
     """
@@ -49,11 +64,17 @@ class Head:
     tolerance: float = 1e-3
     prior_scale: float | None = None
     class_weights: Literal["none", "balanced"] = "none"
+    own: float | None = None
+    cut: float | None = HALF
 
     def __post_init__(self) -> None:
         given = 1.0 if self.strength is None else self.strength
         if given <= 0 or self.evaluations < 1 or self.tolerance <= 0:
             raise ParameterError("A head needs strength, evaluations and tolerance above 0.")
+        if self.own is not None and self.own <= 0:
+            raise ParameterError("Texts' own vectors must count more than 0.")
+        if self.cut is not None and not 0 < self.cut < 1:
+            raise ParameterError("A label must be given from a probability between 0 and 1 on.")
         if self.prior_scale is not None and self.prior_scale < 0:
             raise ParameterError("The prior scale of a head must be 0 or more.")
 
@@ -90,28 +111,74 @@ class Head:
     ) -> "FittedHead":
         """As `fit`, of labels that answer one question."""
         former = start if isinstance(start, FittedHead) else None
-        problem = Problem.of(data, balanced=self.class_weights == "balanced")
         report(0, self.evaluations)
+        own = self._own(data, rng, report, former)
+        problem = Problem.of(data, balanced=self.class_weights == "balanced", own=own)
         choice = self._choice(problem, self._grid(problem), rng, report, former)
-        return self._fitted(problem, choice, report, former)
+        choice = self._with_cut(problem, choice, rng, report)
+        fitted = self._fitted(problem, choice, report, former)
+        return replace(fitted, own=own if data.paired else None)
+
+    def _own(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        former: "FittedHead | None",
+    ) -> float:
+        """How much texts' own vectors count: what held-out rows of a sample cost least by."""
+        ways = self._ways(data, former)
+        if len(ways) == 1:
+            return ways[0]
+        if data.rows > MOST_COMPARED:
+            data = data.subset(np.sort(rng.choice(data.rows, MOST_COMPARED, replace=False)))
+        seed, costs = int(rng.integers(2**62)), []
+        for own in ways:
+            problem = Problem.of(data, balanced=self.class_weights == "balanced", own=own)
+            drawn = np.random.default_rng(seed)  # the same rows are held out
+            choice = self._choice(problem, self._grid(problem), drawn, report, None)
+            if choice.cost is None:
+                return USUAL_OWN  # too few rows to choose by
+            costs.append(choice.cost)
+        return ways[int(np.argmin(costs))]
+
+    def _ways(self, data: TrainingData, former: "FittedHead | None") -> tuple[float, ...]:
+        """How much texts' own vectors may count: what was given, or chosen already, is no choice."""
+        if not data.paired:
+            return (USUAL_OWN,)
+        if former is not None and former.own is not None:
+            named = data.label_vectors is not None
+            if former.choice.holds_for(data.rows, named=named):
+                return (former.own,)
+        if self.own is not None:
+            return (self.own,)
+        return OWNS if self.strength is None else (USUAL_OWN,)
 
     def fit_towards(
-        self, taught: "FittedHead", data: TrainingData, rng: np.random.Generator, report: Report
+        self,
+        taught: "FittedHead",
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        grid: Grid = TOWARDS,
     ) -> "FittedHead":
         """As `fit`, but the weights are pulled to those of `taught`, a head of the same columns, instead
-        of to the label vectors; how strongly is chosen on held-out rows of `data`.
+        of to the label vectors; how strongly is chosen from `grid` on held-out rows of `data`.
 
         Source: Chang et al. 2008 (the prior). Raises ShapeError where the columns or dimensions differ.
         """
-        problem = Problem.of(data, balanced=self.class_weights == "balanced")
+        problem = Problem.of(
+            data, balanced=self.class_weights == "balanced", own=taught.own or USUAL_OWN
+        )
         require(
             taught.weights.shape == (problem.d, problem.k),
             f"The taught head has weights {taught.weights.shape}, not {(problem.d, problem.k)}.",
         )
         problem = replace(problem, named=taught.weights)
         report(0, self.evaluations)
-        choice = self._choice(problem, TOWARDS, rng, report, taught)
-        return self._fitted(problem, choice, report, taught)
+        choice = self._choice(problem, grid, rng, report, taught)
+        choice = self._with_cut(problem, choice, rng, report)
+        return replace(self._fitted(problem, choice, report, taught), own=taught.own)
 
     def _fitted(
         self, problem: Problem, choice: Choice, report: Report, former: "FittedHead | None"
@@ -129,14 +196,16 @@ class Head:
         )
 
     def settle(self, fitted: "FittedHead | PartedHead") -> "Head":
-        """The same head with the strength and the scale that `fitted` chose; of a form each question
-        goes on choosing for itself.
+        """The same head with the strength, the scale and the cut that `fitted` chose; of a form each
+        question goes on choosing for itself.
         """
         if isinstance(fitted, PartedHead):
             return self
         choice = fitted.choice
         scale = self.prior_scale if choice.scale is None else choice.scale
-        return replace(self, strength=choice.strength, prior_scale=scale)
+        own = self.own if fitted.own is None else fitted.own
+        cut = choice.cut if self.cut is None else self.cut
+        return replace(self, strength=choice.strength, prior_scale=scale, own=own, cut=cut)
 
     def _choice(
         self,
@@ -164,6 +233,28 @@ class Head:
             return problem.subset(ask).costs(point, TEMPERATURES)
 
         return choose(rows, cost, rng, grid, int((problem.y > 0).any(axis=0).sum()))
+
+    def _with_cut(
+        self, problem: Problem, choice: Choice, rng: np.random.Generator, report: Report
+    ) -> Choice:
+        """The choice with the probability from which on a label is given; few rows leave it at a half."""
+        if self.cut is not None:
+            return replace(choice, cut=self.cut)
+        rows = len(problem.x)
+        if not problem.multi_label or rows < FEWEST_ROWS:
+            return replace(choice, cut=HALF)
+
+        def beat(_done: int, _total: int) -> None:
+            report(0, self.evaluations)
+
+        whole, told = problem.towards(choice.scale or 0.0), []
+        for learn, ask in splits(rows, rng):
+            part = whole.subset(learn)
+            point = self._solve(part, choice.strength, part.begin(None), 10 * self.tolerance, beat)
+            table = point.reshape(problem.d + 1, problem.k)
+            logits = problem.x[ask] @ table[:-1] + table[-1]
+            told.append(sigmoid(np.float32(choice.temperature) * logits)[:, problem.active])
+        return replace(choice, cut=best_cut(np.vstack(told)))
 
     def _grid(self, problem: Problem) -> Grid:
         """What is left to choose between: what was given is no choice."""
@@ -202,6 +293,7 @@ class Head:
             active=arrays["active"].astype(np.bool_),
             multi_label=bool(manifest["multi_label"]),
             choice=Choice(**manifest["choice"]),
+            own=manifest.get("own"),
         )
 
 
@@ -210,7 +302,8 @@ class FittedHead:
     """A linear map and its label columns.
 
     weights: (d, k) float32; bias: (k,) float32; active: (k,) bool, False where no probability goes;
-    choice: strength and temperature of the fit.
+    choice: strength and temperature of the fit; own: it reads (n, d / 2) encodings of two texts side by
+    side, by `learning.encoders.apart.meeting`; None where it reads those of one.
     """
 
     weights: NDArray[np.float32]
@@ -218,30 +311,44 @@ class FittedHead:
     active: NDArray[np.bool_]
     multi_label: bool
     choice: Choice
+    own: float | None = None
 
     @property
     def labels(self) -> int:
         """How many label columns there are."""
         return len(self.bias)
 
+    def part(self, columns: Sequence[int]) -> "FittedHead":
+        """The same with these of its label columns only, in this order."""
+        kept = list(columns)
+        return replace(
+            self, weights=self.weights[:, kept], bias=self.bias[kept], active=self.active[kept]
+        )
+
     def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
         """(n, d) encodings -> (n, k) float32, read block by block so a memmap is never copied."""
         if not isinstance(items, np.ndarray):
             raise ShapeError("A head predicts from encodings, not from texts.")
+        width = len(self.weights) // (1 if self.own is None else 2)
         require(
-            items.ndim == 2 and items.shape[1] == len(self.weights),
-            f"Encodings must have shape (n, {len(self.weights)}), not {items.shape}.",
+            items.ndim == 2 and items.shape[1] == width,
+            f"Encodings must have shape (n, {width}), not {items.shape}.",
         )
         result = np.empty((len(items), self.labels), dtype=np.float32)
         for block in row_blocks(len(items)):
-            logits = np.asarray(items[block], dtype=np.float32) @ self.weights + self.bias
+            logits = self._read(items[block]) @ self.weights + self.bias
             logits *= np.float32(self.choice.temperature)
             if self.multi_label:
-                result[block] = sigmoid(logits) * self.active
+                result[block] = sigmoid(tilted(logits, self.choice.cut)) * self.active
             else:
                 logits[:, ~self.active] = -np.inf
                 result[block] = softmax(logits)
         return result
+
+    def _read(self, rows: Floats) -> NDArray[np.float32]:
+        if self.own is None:
+            return np.asarray(rows, dtype=np.float32)
+        return meeting(rows, self.own)
 
     def save(self, folder: Path) -> None:
         """Write weights and manifest; `learning.students.load` reads them."""
@@ -254,5 +361,6 @@ class FittedHead:
             "student": "head",
             "multi_label": self.multi_label,
             "choice": asdict(self.choice),
+            "own": self.own,
         }
         save_folder(folder, arrays, manifest)

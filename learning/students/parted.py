@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from learning.parts import asked, chances, check
 from learning.storage import save_folder
-from learning.students.strength import Choice
+from learning.students.strength import USUAL_OWN, Choice
 from learning.types import Floats, Part, Report, TrainingData, require
 
 if TYPE_CHECKING:
@@ -88,13 +88,14 @@ def expecting(lesson: TrainingData) -> "FittedHead":
     if lesson.known is not None:
         active = np.asarray(lesson.known.any(axis=0), dtype=np.bool_)
     assert lesson.encodings is not None  # noqa: S101 - a head that is fitted has refused that
-    width = lesson.encodings.shape[1]
+    width = lesson.encodings.shape[1] * (2 if lesson.paired else 1)
     return FittedHead(
         weights=np.zeros((width, lesson.labels), dtype=np.float32),
         bias=np.log(counts, dtype=np.float32),
         active=active,
         multi_label=False,
         choice=Choice(),
+        own=USUAL_OWN if lesson.paired else None,
     )
 
 
@@ -140,6 +141,7 @@ class PartedHead:
             "labels": self.labels,
             "parts": [asdict(part) for part in self.parts],
             "choices": [None if head is None else asdict(head.choice) for head in self.heads],
+            "owns": [None if head is None else head.own for head in self.heads],
         }
         save_folder(folder, arrays, manifest)
 
@@ -157,6 +159,7 @@ def opened(arrays: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> PartedH
         )
         for one in manifest["parts"]
     )
+    owns = manifest.get("owns", [None] * len(parts))
     require(len(parts) == len(manifest["choices"]), "Each question needs its head.")
     heads = [
         None
@@ -167,6 +170,7 @@ def opened(arrays: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> PartedH
             active=arrays[f"active-{place}"].astype(np.bool_),
             multi_label=parts[place].several,
             choice=Choice(**choice),
+            own=owns[place],
         )
         for place, choice in enumerate(manifest["choices"])
     ]

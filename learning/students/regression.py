@@ -1,13 +1,15 @@
 """The objective of a linear head: cross-entropy with soft targets, weights and unknown labels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoders.apart import meeting, widened
 from learning.errors import NotEnoughDataError
 from learning.students.balance import label_weights
+from learning.students.strength import USUAL_OWN
 from learning.types import FAINT, TrainingData
 
 if TYPE_CHECKING:
@@ -42,8 +44,10 @@ class Problem:
     present: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, data: TrainingData, *, balanced: bool = False) -> "Problem":
-        """The data as a problem; `balanced` counts rare labels more, see `label_weights`."""
+    def of(cls, data: TrainingData, *, balanced: bool = False, own: float = USUAL_OWN) -> "Problem":
+        """The data as a problem; `balanced` counts rare labels more, see `label_weights`. own: of paired data,
+        see `learning.encoders.apart.meeting`.
+        """
         known = data.known
         active = np.ones(data.labels, dtype=np.bool_)
         if known is not None:
@@ -52,14 +56,14 @@ class Problem:
             raise NotEnoughDataError("Every label is archived: there is nothing to learn.")
         weights = np.ones(data.rows) if data.weights is None else data.weights
         plain = cls(
-            x=np.asarray(data.encodings, dtype=np.float32),
+            x=_read(data, own),
             y=np.asarray(data.targets, dtype=np.float32),
             weight=np.asarray(weights, dtype=np.float32),
             hidden=_hidden(data),
             active=active,
             multi_label=data.multi_label,
             younger=data.younger,
-            named=_named(data, active),
+            named=_named(data, active, own),
             stiffness=graded(data.labels) if data.ordered and data.labels > 2 else None,
         )
         return plain._balanced(label_weights(data)) if balanced else plain
@@ -80,7 +84,7 @@ class Problem:
 
     @property
     def d(self) -> int:
-        return int(self.x.shape[1])
+        return int(self.x.shape[-1])
 
     @property
     def k(self) -> int:
@@ -107,12 +111,20 @@ class Problem:
             younger=None if self.younger is None else self.younger[rows],
         )
 
+    def logits(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, k) of a map (d + 1, k) whose last row is the bias."""
+        result: NDArray[np.float32] = self.x @ table[:-1] + table[-1]
+        return result
+
+    def gather(self, error: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Write the gradient by the map (d, k) that the gradient by the logits (n, k) comes to."""
+        np.matmul(self.x.T, error, out=out)
+
     def costs(
         self, point: NDArray[np.float32], temperatures: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """(t,) the summed cross-entropy of `point` with its logits times each temperature."""
-        table = point.reshape(self.d + 1, self.k)
-        logits = self.x @ table[:-1] + table[-1]
+        logits = self.logits(point.reshape(self.d + 1, self.k))
         each = self._binary if self.multi_label else self._softmax
         return np.array(
             [float(each(np.float32(t) * logits)[0] @ self.weight) for t in temperatures]
@@ -124,12 +136,12 @@ class Problem:
         """Value and gradient of C · Σ weight · cross-entropy + |W - centre|² / 2 at a flat `point`."""
         table = point.reshape(self.d + 1, self.k)
         weights, bias = table[:-1], table[-1]
-        logits = self.x @ weights + bias  # (n, k)
+        logits = self.logits(table)  # (n, k)
         cost, error = self._binary(logits) if self.multi_label else self._softmax(logits)
         scale = np.float32(strength) * self.weight  # (n,)
         error *= scale[:, None]
         gradient = np.empty_like(table)
-        np.matmul(self.x.T, error, out=gradient[:-1])
+        self.gather(error, gradient[:-1])
         away = weights if self.centre is None else weights - self.centre
         pull: NDArray[np.float32] = away
         if self.stiffness is not None:
@@ -177,6 +189,33 @@ class Problem:
         return cost.sum(axis=1), error
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnVectors(Problem):
+    """The same where each label reads vectors of its own: x is (n, k, d)."""
+
+    @classmethod
+    def beside(cls, plain: Problem, x: NDArray[np.float32]) -> "OwnVectors":
+        """A problem with other vectors."""
+        kept = {each.name: getattr(plain, each.name) for each in fields(plain)}
+        return cls(**{**kept, "x": x})
+
+    def logits(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, k), each label's by its own vectors."""
+        rows = np.ascontiguousarray(table[:-1].T)
+        result: NDArray[np.float32] = np.einsum("nkd,kd->nk", self.x, rows) + table[-1]
+        return result
+
+    def gather(self, error: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As of every problem."""
+        out[:] = np.einsum("nkd,nk->kd", self.x, error).T
+
+
+def _read(data: TrainingData, own: float) -> NDArray[np.float32]:
+    """(n, d) what is learnt from: the encodings, or what those of two texts have in common too."""
+    encodings = np.asarray(data.encodings, dtype=np.float32)
+    return meeting(encodings, own) if data.paired else encodings
+
+
 def _hidden(data: TrainingData) -> NDArray[np.bool_] | None:
     """(n, k) where nothing is known; None where all is.
 
@@ -190,7 +229,7 @@ def _hidden(data: TrainingData) -> NDArray[np.bool_] | None:
     return hidden if hidden.any() else None
 
 
-def _named(data: TrainingData, active: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+def _named(data: TrainingData, active: NDArray[np.bool_], own: float) -> NDArray[np.float32] | None:
     """(d, k) label vectors less the mean of those that say something; zeros where one does not."""
     if data.label_vectors is None:
         return None
@@ -199,7 +238,7 @@ def _named(data: TrainingData, active: NDArray[np.bool_]) -> NDArray[np.float32]
     if not told.any():
         return None
     centred = np.where(told[:, None], vectors - vectors[told].mean(axis=0), np.float32(0))
-    return np.ascontiguousarray(centred.T)
+    return np.ascontiguousarray(widened(centred.T, own) if data.paired else centred.T)
 
 
 def graded(grades: int, share: float = GRADED) -> NDArray[np.float32]:

@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.students.decision import HALF
+
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 SCALES = (0.0, 5.0, 10.0, 14.0)
 TEMPERATURES = 2.0 ** np.arange(-2.0, 4.01, 0.5)
@@ -15,6 +17,9 @@ TEMPERATURES = 2.0 ** np.arange(-2.0, 4.01, 0.5)
 FEWEST_ROWS, FEWEST_PER_LABEL = 25, 4
 USUAL = 30.0
 USUAL_SCALE = 10.0
+# Of two texts, how much their own vectors are of what the two have in common; the usual one first.
+USUAL_OWN = 1.0
+OWNS = (USUAL_OWN, 0.3, 3.0)
 ONE_SPLIT_ROWS = 600  # from here on one third held out says enough
 
 ValueT = TypeVar("ValueT")
@@ -25,13 +30,17 @@ HeldOutCost = Callable[[Rows, Rows, float, float], NDArray[np.float64]]
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """strength: C; temperature: what logits are multiplied by; rows: how many the choice saw;
-    scale: how far the weights are pulled to what the labels are called, None where that was not told.
+    scale: how far the weights are pulled to what the labels are called, None where that was not told;
+    cost: held-out cross-entropy of all rows asked, None where nothing was chosen;
+    cut: with several labels an item, the probability from which on a label is given.
     """
 
     strength: float = USUAL
     temperature: float = 1.0
     rows: int = 0
     scale: float | None = None
+    cost: float | None = None
+    cut: float = HALF
 
     def holds_for(self, rows: int, *, named: bool) -> bool:
         """Whether the data is still much like what the choice was made on."""
@@ -78,12 +87,12 @@ def choose(
     """
     if rows < max(FEWEST_ROWS, FEWEST_PER_LABEL * labels):
         return replace(grid.usual, rows=rows)
-    splits = _splits(rows, rng)
+    parts = splits(rows, rng)
     costs: dict[tuple[float, float | None], NDArray[np.float64]] = {}
 
     def least(strength: float, scale: float | None) -> float:
         if (strength, scale) not in costs:
-            each = [cost(learn, ask, strength, scale or 0.0) for learn, ask in splits]
+            each = [cost(learn, ask, strength, scale or 0.0) for learn, ask in parts]
             costs[strength, scale] = np.sum(each, axis=0)
         return float(costs[strength, scale].min())
 
@@ -100,6 +109,7 @@ def choose(
         temperature=float(TEMPERATURES[int(costs[strength, scale].argmin())]),
         rows=rows,
         scale=scale,
+        cost=least(strength, scale),
     )
 
 
@@ -114,7 +124,7 @@ def _climb(values: tuple[ValueT, ...], begin: ValueT, cost: Callable[[ValueT], f
         here = best
 
 
-def _splits(rows: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
+def splits(rows: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
     """(learn, ask) pairs: five folds of few rows, three of more, one third of many."""
     folds = 5 if rows < 400 else 3
     fold = rng.permutation(rows) % folds

@@ -58,6 +58,37 @@ class Classifier(torch.nn.Module):
         return torch.nn.functional.normalize(mean.float(), dim=1) if self.unit else mean
 
 
+class LabelReader(Classifier):
+    """A classifier in which each label reads a vector of its own from a text, see `by_label`.
+
+    called: (k, d) vectors of what labels are called, as long as likeness to them counts.
+    """
+
+    called: torch.Tensor
+
+    def __init__(self, encoder: Any, labels: int) -> None:
+        super().__init__(encoder, labels, unit=True)
+        self.register_buffer("called", torch.zeros_like(self.head.weight))
+
+    def forward(self, padded: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Padded token ids (b, t) -> logits (b, k)."""
+        hidden = self.encoder(**padded).last_hidden_state.float()  # (b, t, d)
+        own = by_label(hidden, padded["attention_mask"], self.called)
+        return (own * self.head.weight).sum(dim=2) + self.head.bias
+
+
+def by_label(hidden: torch.Tensor, mask: torch.Tensor, called: torch.Tensor) -> torch.Tensor:
+    """Token vectors (b, t, d) -> (b, k, d) unit rows: for each label the mean over the real tokens, a token
+    weighing e^(its cosine to what the label is called × the length of that vector).
+
+    A label of zeros reads the mean of all alike. Source: Mullenbach et al. 2018 (attention per label).
+    """
+    likeness = torch.nn.functional.normalize(hidden, dim=2) @ called.T  # (b, t, k)
+    likeness = likeness.masked_fill(mask[:, :, None] == 0, float("-inf"))
+    own = torch.einsum("btk,btd->bkd", likeness.softmax(dim=1), hidden)
+    return torch.nn.functional.normalize(own, dim=2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FittedNetwork:
     """A network from padded token ids to logits (b, k), with its tokenizer.
@@ -121,6 +152,8 @@ class FittedTransformer(FittedNetwork):
             "active": torch.from_numpy(self.active.astype(np.uint8)),
             "margins": torch.from_numpy(self.margins),
         }
+        if isinstance(self.network, LabelReader):
+            head["called"] = self.network.called.cpu().contiguous()
         save_file(head, folder / HEAD)
         finish_folder(
             folder,
@@ -142,8 +175,7 @@ class FittedTransformer(FittedNetwork):
         active = head["active"].numpy().astype(np.bool_)
         tokens = int(manifest["tokens"])
         pooled = load_pooled(str(folder / ENCODER), None, tokens, {})
-        unit = bool(manifest.get("unit"))
-        classifier = Classifier(pooled.model, len(active), unit=unit).to(device())
+        classifier = _empty(pooled.model, head, unit=bool(manifest.get("unit"))).to(device())
         classifier.head.load_state_dict({"weight": head["weight"], "bias": head["bias"]})
         margins = head.get("margins", torch.empty((0, 0)))  # students of earlier versions have none
         return cls(
@@ -155,6 +187,15 @@ class FittedTransformer(FittedNetwork):
             margins=margins.numpy(),
             student=str(manifest["student"]),
         )
+
+
+def _empty(encoder: Any, head: dict[str, torch.Tensor], *, unit: bool) -> Classifier:
+    """A network of the kind that was saved; its linear layer is not filled yet."""
+    if "called" not in head:
+        return Classifier(encoder, len(head["bias"]), unit=unit)
+    reader = LabelReader(encoder, len(head["bias"]))
+    reader.called.copy_(head["called"])
+    return reader
 
 
 def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> Made:

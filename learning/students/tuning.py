@@ -79,7 +79,7 @@ def _head(made: Together, rng: np.random.Generator) -> FittedHead:
         names = np.zeros((made.data.labels, made.network.dimensions), dtype=np.float32)
         names[made.columns] = encoded(made.network, made.called)
     vectors = encoded(made.network, made.tokens)
-    lesson = replace(made.data, texts=None, encodings=vectors, label_vectors=names)
+    lesson = replace(made.data, texts=None, encodings=vectors, label_vectors=names, paired=False)
     return Head().fit_one(lesson, rng, no_report)
 
 

@@ -35,7 +35,7 @@ class TokenFinetune:
     model: str = BUILT_IN
     revision: str | None = None
     epochs: int = 5
-    batch: int = 16
+    batch: int = 8
     tokens: int = 192
     learning_rate: float = 1e-4
     head_rate: float = 1e-3

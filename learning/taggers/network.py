@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SHARED_PART = 3  # neighbouring windows of a long text share one part in so many
 HEAD, ENCODER = "head.safetensors", "encoder"
 SILENT = -1  # of a piece that begins no word
+# Scores the beginning of a span at a word that the tokenizer leaves out, such as a sign without width.
+UNREAD = -30.0
 
 
 class TokenNetwork(torch.nn.Module):
@@ -225,6 +227,7 @@ class FittedTokenNetwork:
                     np.add.at(seen, own[at], 1)
         scores = np.asarray(total / np.maximum(seen, 1)[:, None], dtype=np.float32)
         scores[:, 0] -= np.float32(self.reach)
+        scores[seen == 0] = np.where(np.arange(scores.shape[1]) % 2 == 1, UNREAD, 0)
         return read(scores, words.starts)
 
     def save(self, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """What a tagger says of the whole pool: predictions as every student has them, and spans beside them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from learning.taggers.types import Tagged, Words
 from learning.types import Report
 
 SPANS = "spans"
+ARRAYS = ("starts", "edges", "column", "probability", "present", "margins")
 BLOCK_WORDS = 50_000
 
 
@@ -26,10 +27,35 @@ def blocks_of(words: Words, size: int = BLOCK_WORDS) -> Iterator[tuple[slice, Wo
         start = block.stop
 
 
+def tag_pool(fitted: FittedTagger, words: Words, report: Report) -> Tagged:
+    """Tag every text block by block."""
+    kept = []
+    for block, part in blocks_of(words):
+        kept.append(fitted.tag(part))
+        report(block.stop, words.texts)
+    return joined(kept, fitted.labels)
+
+
+def save_tagged(folder: Path, said: Tagged) -> None:
+    """Write all that is said of the texts; `load_tagged` reads it."""
+    save_folder(folder, {name: getattr(said, name) for name in ARRAYS}, {"spans": len(said.column)})
+
+
+def load_tagged(folder: Path) -> Tagged:
+    """What `save_tagged` wrote. Raises DamagedFileError when it is gone or was changed."""
+    arrays, _ = load_folder(folder)
+    return Tagged(**{name: arrays[name] for name in ARRAYS})
+
+
 def write_tagged(
-    folder: Path, fitted: FittedTagger, words: Words, report: Report
+    folder: Path,
+    fitted: FittedTagger,
+    words: Words,
+    report: Report,
+    texts: Sequence[str] | None = None,
 ) -> tuple[Predictions, Tagged]:
-    """Tag every text block by block, and write what that amounts to into `folder`.
+    """Tag every text block by block, and write what that amounts to into `folder`; `texts` are read by
+    slices, for a tagger that `needs` them.
 
     Predictions: (n, k), how likely a span of each label is there, with the tagger's own margins.
     """
@@ -37,7 +63,7 @@ def write_tagged(
 
     def blocks() -> Iterable[Doubted]:
         for block, part in blocks_of(words):
-            said = fitted.tag(part)
+            said = fitted.tag(part, None if texts is None else texts[block])
             kept.append(said)
             yield Doubted(probabilities=said.present, margins=said.margins)
             report(block.stop, words.texts)

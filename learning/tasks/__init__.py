@@ -36,7 +36,9 @@ class Task(Protocol):
         "orders", "boxes".
     headline: the one of `metrics` that students are compared by; 1 is best.
     students: those that learn from such answers; none where nothing does. teachers: those that can
-        give them. quoted: teachers mark places of the text by quoting it.
+        give them. quoted: teachers mark places of the text by quoting it; ranked: they put an item's
+        candidates in order. weighed: tests, calibration and policies can weigh what a teacher says;
+        called: what answers are, in a sentence that says that they cannot.
     """
 
     shape: ClassVar[str]
@@ -56,6 +58,9 @@ class Task(Protocol):
     students: ClassVar[tuple[str, ...]]
     teachers: ClassVar[tuple[str, ...]]
     quoted: ClassVar[bool]
+    ranked: ClassVar[bool]
+    weighed: ClassVar[bool]
+    called: ClassVar[str]
     strategies: ClassVar[tuple[str, ...]]
     consensus: ClassVar[tuple[str, ...]]
     conformal: ClassVar[tuple[str, ...]]
@@ -68,12 +73,35 @@ class Task(Protocol):
         """The questions as label columns; none where labels answer one question."""
         ...
 
+    @property
+    def marking(self) -> tuple[Question, ...]:
+        """The questions whose labels mark places of the text: an answer has these as its value."""
+        ...
+
+    @property
+    def writing(self) -> tuple[Question, ...]:
+        """The questions that are answered with a text: an answer has these in its value."""
+        ...
+
+    @property
+    def valued(self) -> bool:
+        """Whether answers that are labels have a value beside them: what is marked, or written."""
+        ...
+
     def asking(self, questions: Sequence[Question]) -> "Task":
         """The task with the questions that a project asks."""
         ...
 
     def check(self, labels: Collection[int]) -> None:
         """Raise ShapeError with a sentence for labels of the schema that are no answer together."""
+        ...
+
+    def whole(self, labels: Sequence[int], value: Any) -> list[int]:
+        """The labels of an answer, those among them that its value marks."""
+        ...
+
+    def finished(self, labels: Collection[int], value: Any) -> None:
+        """Raise ShapeError, naming the question, where a text is missing or answers nothing."""
         ...
 
     def answers(self, labels: Collection[int]) -> dict[str, list[int]]:
@@ -129,6 +157,10 @@ class Task(Protocol):
 
     def labels_of(self, value: Any) -> list[int]:
         """The label ids that a canonical value names, ascending, each once."""
+        ...
+
+    def meaning(self, labels: Collection[int], value: Any) -> frozenset[Any]:
+        """All that an answer says: it is right where the true one says just this."""
         ...
 
 

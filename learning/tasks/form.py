@@ -1,18 +1,21 @@
 """Form: an answer answers several questions with labels, some of them only after certain answers."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
+from learning.edits import apart
 from learning.errors import ShapeError
 from learning.parts import asked, decoded, fitting, shares
-from learning.tasks import TASKS, Task
+from learning.spans import Span, spans_of
+from learning.tasks import TASKS, Task, form_marks, form_texts, form_votes
 from learning.tasks.columns import Columns
+from learning.tasks.content import Content
+from learning.tasks.form_texts import TEXTS
 from learning.tasks.multi import Multi
 from learning.tasks.question import Question
 from learning.types import Bools, Consensus, Floats, Part, Votes, require
@@ -20,17 +23,21 @@ from learning.types import Bools, Consensus, Floats, Part, Votes, require
 
 @dataclass(frozen=True, kw_only=True)
 class Form(Multi):
-    """Several questions with labels of their own, each read by its own task type. Source: decision 009.
+    """Several questions with labels of their own, each read by its own task type. Source: decisions 009,
+    010 and 012.
 
     An answer is the set of all labels that were given. Which questions were asked follows from it: a
     condition looks back at labels of one earlier question, and a question that was not asked has none.
-    Without questions it is what `Multi` is.
+    Where a question marks places of the text, the labels that occur are given, and the places are in the
+    answer's value; so are the texts that answer questions. Without questions it is what `Multi` is.
     """
 
     has_questions: ClassVar[bool] = True
     measure: ClassVar[str] = "questions"
     headline: ClassVar[str] = "questions_right"
-    teachers: ClassVar[tuple[str, ...]] = ()
+    teachers: ClassVar[tuple[str, ...]] = ("openai", "recorded")
+    weighed: ClassVar[bool] = False
+    called: ClassVar[str] = "forms"
     students: ClassVar[tuple[str, ...]] = ("head",)
     strategies: ClassVar[tuple[str, ...]] = (
         "neediest",
@@ -66,6 +73,56 @@ class Form(Multi):
             for one in self.questions
         )
 
+    @property
+    def marking(self) -> tuple[Question, ...]:
+        """The questions whose answers are places of the text."""
+        return tuple(one for one in self.questions if one.marks)
+
+    @property
+    def writing(self) -> tuple[Question, ...]:
+        """The questions whose answers are texts."""
+        return tuple(one for one in self.questions if one.writes)
+
+    @property
+    def valued(self) -> bool:
+        """Whether some question marks the text, or is answered with one."""
+        return any(one.marks or one.writes for one in self.questions)
+
+    def read(
+        self, value: object, content: Content, labels: Collection[int]
+    ) -> dict[str, Any] | None:
+        """The spans of all questions that mark the text, and the texts of those that are written to, in
+        their one form; None without such.
+        """
+        if not self.valued:
+            return super().read(value, content, labels)
+        if not self.writing:
+            return form_marks.read(self.marking, value, content, labels)
+        parts = ["spans", TEXTS] if self.marking else [TEXTS]
+        if not isinstance(value, dict) or not set(value) <= set(parts):
+            told = ", ".join(f'"{part}": …' for part in parts)
+            raise ShapeError(f"The value of an answer to this form is {{{told}}} and nothing else.")
+        found: dict[str, Any] = {}
+        if self.marking:
+            spans = {"spans": value.get("spans", [])}
+            found |= form_marks.read(self.marking, spans, content, labels)
+        return found | {TEXTS: form_texts.read(self.writing, value.get(TEXTS, {}), content)}
+
+    def whole(self, labels: Sequence[int], value: Any) -> list[int]:
+        """All labels of an answer, in the form's order: those given, and those that its spans carry.
+
+        Raises ShapeError for a label that should mark a place and marks none.
+        """
+        carried = {span.label for span in spans_of(value)} if value and self.marking else set()
+        for one in self.marking:
+            require(
+                set(one.labels) & set(labels) <= carried,
+                f"“{one.name}” is answered by marking the text: send its spans as the value.",
+            )
+        given = {*labels, *carried}
+        ordered = [label for one in self.questions for label in one.labels if label in given]
+        return [*ordered, *sorted(given - set(ordered))]
+
     def check(self, labels: Collection[int]) -> None:
         """Raise ShapeError, naming the question, for labels that are not one whole answer."""
         given = set(labels)
@@ -80,6 +137,20 @@ class Form(Multi):
                 require(len(own) < 2, f"“{one.name}” takes one answer.")
                 missing += [] if own else [one.name]
         require(not missing, f"Still to be answered: {', '.join(missing)}.")
+
+    def finished(self, labels: Collection[int], value: Any) -> None:
+        """Raise ShapeError, naming the question, where a text is missing or answers nothing."""
+        texts = (value or {}).get(TEXTS, {})
+        reached = self.answers(labels)
+        for one in self.writing:
+            if one.key in texts and one.key not in reached:
+                raise ShapeError(f"“{one.name}” is not asked after these answers: leave it out.")
+        missing = [
+            one.name
+            for one in self.writing
+            if one.key in reached and one.key not in texts and not one.optional
+        ]
+        require(not missing, f"Still to be written: {', '.join(missing)}.")
 
     def _asked(self, given: Collection[int]) -> Iterator[tuple[Question, bool]]:
         for one in self.questions:
@@ -140,7 +211,7 @@ class Form(Multi):
         """
         found = super().metrics(truth, predicted, columns)
         same = (truth >= 0.5) == self.chosen(predicted)
-        parts = self._fitting(truth)
+        parts = tuple(part for part in self._fitting(truth) if part.columns)
         reached = asked(truth, parts)
         right = [same[:, list(part.columns)].all(axis=1) for part in parts]
         total = int(reached.sum())
@@ -162,45 +233,72 @@ class Form(Multi):
         answers = np.zeros((votes.items, votes.answers.shape[1]), dtype=np.bool_)
         believed = np.zeros(answers.shape, dtype=np.float32)
         tied = np.zeros(votes.items, dtype=np.bool_)
-        for place, part in enumerate(parts):
-            if not part.columns:
+        marks: list[list[Span]] = [[] for _ in range(votes.items)]
+        texts: list[dict[str, Any]] = [{} for _ in range(votes.items)]
+        for place, (one, part) in enumerate(zip(self.questions, parts, strict=True)):
+            if not part.columns and not one.writes:
                 continue
-            found = method.aggregate(_about(votes, part, spoke[:, place]))
             reached: Bools = np.ones(votes.items, dtype=np.bool_)
             if part.after:
                 reached = np.asarray(answers[:, list(part.after)].any(axis=1))
+            # Whoever was asked and named no label could not: all were archived by then, or none was there.
+            heard = np.bincount(votes.item[spoke[:, place]], minlength=votes.items) > 0
+            if one.writes:
+                middle = form_texts.agreed(method, votes, spoke[:, place], one)
+                tied |= reached & (middle.tied | ~heard)
+                form_texts.put(texts, one, middle, reached)
+                continue
+            found = form_votes.settled(method, votes, spoke[:, place], one, part)
             columns = list(part.columns)
             answers[:, columns] = found.answers & reached[:, None]
             believed[:, columns] = found.shares * reached[:, None]
-            # Whoever was asked and named no label could not: all were archived by then, or none was there.
-            heard = np.bincount(votes.item[spoke[:, place]], minlength=votes.items) > 0
             tied |= reached & (found.tied | ~heard)
+            if isinstance(found, form_marks.Marked):
+                for item in np.flatnonzero(reached).tolist():
+                    marks[item] = sorted([*marks[item], *found.marks[item]])
         count = np.bincount(votes.item, minlength=votes.items).astype(np.int64)
-        same = ((votes.answers >= 0.5) == answers[votes.item]).all(axis=1)
         return Consensus(
             answers=answers,
             shares=believed,
             tied=tied & (count > 0),
             votes=count,
-            skill={
-                int(who): float(same[(votes.annotator == who) & ~tied[votes.item]].mean())
-                for who in np.unique(votes.annotator[~tied[votes.item]])
-            },
+            skill=form_votes.skill(votes, answers, marks, tied),
+            marks=None if votes.marks is None else marks,
+            texts=None if votes.texts is None else texts,
         )
 
-    def distance(self, a: Collection[int], b: Collection[int], columns: Columns) -> float:
+    def distance(self, a: Collection[Any], b: Collection[Any], columns: Columns) -> float:
         """The mean over the questions that one of two answers was asked, each by its own task: 0 equal
         … 1. A question that one alone was asked counts 1.
+
+        An answer may name its spans and texts beside its labels; then those are what is compared. A
+        question that is written to counts where one of both wrote.
         """
         if not self.questions:
             return super().distance(a, b, columns)
+        return self._distance(a, b, columns, apart)
+
+    def _distance(
+        self,
+        a: Collection[Any],
+        b: Collection[Any],
+        columns: Columns,
+        far: Callable[[str, str], float],
+    ) -> float:
         one, other = self.answers(a), self.answers(b)
-        far = [
-            _apart(each, one.get(each.key), other.get(each.key), columns)
-            for each in self.questions
-            if each.key in one or each.key in other
-        ]
-        return sum(far) / len(far) if far else 0.0
+        found: list[float] = []
+        for each in self.questions:
+            both = one.get(each.key), other.get(each.key)
+            if both == (None, None):
+                continue
+            if each.writes:
+                texts = form_texts.TextDistance(key=each.key, far=far)
+                found += [texts(a, b) if None not in both else 1.0] if texts.is_told(a, b) else []
+            elif each.marks and None not in both:
+                found.append(form_marks.apart(each, a, b))
+            else:
+                found.append(_apart(each, *both, columns))
+        return sum(found) / len(found) if found else 0.0
 
     def apart(self, columns: Columns) -> "FormDistance":
         """Answers are as far apart as those to their questions."""
@@ -222,9 +320,9 @@ class Form(Multi):
                 continue
             own = [each for each in given if each in one.labels]
             if label in one.labels:
-                own = _otherwise(one, parts[place], own, label, likely[place][0])
+                own = one.otherwise(parts[place], own, label, likely[place][0])
             elif not own and not parts[place].several:
-                own = _otherwise(one, parts[place], own, -1, likely[place][0])
+                own = one.otherwise(parts[place], own, -1, likely[place][0])
             found.update(own)
         return [each for each in columns.label_ids if each in found]
 
@@ -239,8 +337,8 @@ class AskedForm(Form):
         place: dict[int, int] = {}
         for number, one in enumerate(self.questions):
             require(
-                one.kind in TASKS and TASKS[one.kind].shape == "labels",
-                f"“{one.name}” asks labels.",
+                one.kind in TASKS and TASKS[one.kind].shape in ("labels", "spans", "text"),
+                f"“{one.name}” asks labels, spans of the text, or a text.",
             )
             owners = {place.get(label) for label in one.after}
             require(
@@ -256,33 +354,19 @@ class AskedForm(Form):
 
 @dataclass(frozen=True, kw_only=True)
 class FormDistance:
-    """The distance of two answers to a form."""
+    """The distance of two answers to a form; those of two texts are worked out once."""
 
     form: Form
     columns: Columns
+    far: Callable[[str, str], float] = field(default_factory=form_texts.remembering, compare=False)
 
-    def __call__(self, a: frozenset[int], b: frozenset[int]) -> float:
+    def __call__(self, a: frozenset[Any], b: frozenset[Any]) -> float:
         """0 equal … 1 nothing in common."""
-        return self.form.distance(a, b, self.columns)
+        return self.form._distance(a, b, self.columns, self.far)
 
 
 def _task(question: Question) -> Task:
     return TASKS.create(question.kind)
-
-
-def _about(votes: Votes, part: Part, spoke: Bools) -> Votes:
-    """What the voices that were asked one question said to it."""
-    answers = np.asarray(votes.answers, dtype=np.float32)[:, list(part.columns)]
-    if not part.several:
-        spoke = spoke & answers.any(axis=1)
-    return Votes(
-        items=votes.items,
-        item=votes.item[spoke],
-        annotator=votes.annotator[spoke],
-        answers=answers[spoke],
-        weights=None if votes.weights is None else votes.weights[spoke],
-        multi_label=part.several,
-    )
 
 
 def _apart(
@@ -297,14 +381,3 @@ def _apart(
         archived=columns.archived & set(question.labels),
     )
     return _task(question).distance(one, other, own)
-
-
-def _otherwise(
-    question: Question, part: Part, given: list[int], label: int, said: NDArray[np.float32]
-) -> list[int]:
-    """Another answer to the question than the one with this label: the likeliest that is left."""
-    if part.several:
-        return [each for each in given if each != label] + ([] if label in given else [label])
-    chance = dict(zip(question.labels, said.tolist(), strict=False))
-    left = [each for each in question.labels if each in question.live and each not in given]
-    return [max(left, key=lambda each: chance.get(each, 0.0))] if left else given

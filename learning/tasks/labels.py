@@ -18,6 +18,9 @@ class LabelsAlone:
     shape: ClassVar[str] = "labels"
     teachers: ClassVar[tuple[str, ...]] = tuple(TEACHERS)
     quoted: ClassVar[bool] = False
+    ranked: ClassVar[bool] = False
+    weighed: ClassVar[bool] = True
+    called: ClassVar[str] = "labels"
     has_labels: ClassVar[bool] = True
     spelled: ClassVar[bool] = False
     tracked: ClassVar[tuple[str, ...]] = ()
@@ -32,6 +35,21 @@ class LabelsAlone:
     questions: tuple[Question, ...] = ()
 
     @property
+    def marking(self) -> tuple[Question, ...]:
+        """None: labels are given, not marked."""
+        return ()
+
+    @property
+    def writing(self) -> tuple[Question, ...]:
+        """None: labels are given, nothing is written."""
+        return ()
+
+    @property
+    def valued(self) -> bool:
+        """No: labels are the whole answer."""
+        return False
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """None: all labels answer one question."""
         return ()
@@ -42,6 +60,13 @@ class LabelsAlone:
 
     def check(self, labels: Collection[int]) -> None:
         """Nothing: any labels of the schema go together."""
+
+    def whole(self, labels: Sequence[int], value: Any) -> list[int]:
+        """The labels that were given: no value adds to them."""
+        return list(labels)
+
+    def finished(self, labels: Collection[int], value: Any) -> None:
+        """Nothing: labels are all that there is."""
 
     def answers(self, labels: Collection[int]) -> dict[str, list[int]]:
         """None: there are no questions to be told apart."""
@@ -60,6 +85,10 @@ class LabelsAlone:
         if value is not None:
             raise ShapeError("Answers of this project are labels: leave `value` out.")
         return None
+
+    def meaning(self, labels: Collection[int], value: Any) -> frozenset[Any]:
+        """The labels: they are the whole answer."""
+        return frozenset(labels)
 
     def labels_of(self, value: Any) -> list[int]:
         """There is no value that could name labels: raises ShapeError."""

@@ -29,6 +29,7 @@ class Multi(LabelsAlone):
         "finetune",
         "contrastive",
         "dual-encoder",
+        "label-attention",
         "decoder-lora",
         "prompt",
     )

@@ -13,6 +13,7 @@ from learning.consensus import ConsensusMethod
 from learning.consensus.orders import settled_order
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
+from learning.rankers import RANKERS
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
 from learning.tasks.multi import Multi
@@ -41,6 +42,17 @@ class Ranking(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"list"})
     measure: ClassVar[str] = "orders"
     headline: ClassVar[str] = "tau"
+    students: ClassVar[tuple[str, ...]] = tuple(RANKERS)
+    teachers: ClassVar[tuple[str, ...]] = ("zero-shot", "openai", "recorded")
+    ranked: ClassVar[bool] = True
+    weighed: ClassVar[bool] = False
+    called: ClassVar[str] = "orders"
+    # Those that look at how unsure a student is of an item, and at no label. By the margin the items
+    # come first whose neighbours in the order are closest to even.
+    strategies: ClassVar[tuple[str, ...]] = (
+        *("mixed", "margin", "margin-diverse", "density-margin", "k-center"),
+        *Wordless.strategies,
+    )
     # Votes are on the order of each two candidates.
     consensus: ClassVar[tuple[str, ...]] = tuple(
         name for name in Multi.consensus if name != "student-aware"
@@ -76,14 +88,16 @@ class Ranking(Wordless):
         return ABOVE.join(EQUAL.join(map(str, each)) for each in value["order"])
 
     def unspell(self, words: str) -> dict[str, Any]:
-        """Of "2 > 1 = 3", of "2, 1, 3" without equals, or of the list of lists as JSON."""
+        """Of "2 > 1 = 3", of "2, 1, 3" without equals, or of the list of lists as JSON, in which models write
+        numbers between quotes."""
         text = words.strip()
         try:
             if text.startswith("["):
                 found = json.loads(text)
-                return {"order": [each if isinstance(each, list) else [each] for each in found]}
-            groups = text.replace(",", ">").split(">")
-            return {"order": [[int(one) for one in each.split("=")] for each in groups]}
+                groups = [each if isinstance(each, list) else [each] for each in found]
+                return {"order": [[_number(one) for one in each] for each in groups]}
+            parts = text.replace(",", ">").split(">")
+            return {"order": [[int(one) for one in each.split("=")] for each in parts]}
         except (ValueError, RecursionError):
             raise ShapeError(
                 f"“{text[:40]}” is no order: write the candidates' numbers, such as 2 > 1 = 3."
@@ -171,6 +185,10 @@ class Ranking(Wordless):
         tau = 1 - 2 * float(np.mean(far)) if far else 0.0
         exact = float(np.mean([one == 0 for one in far])) if far else 0.0
         return {"n": float(len(far)), "tau": tau, "exact": exact}
+
+
+def _number(one: Any) -> Any:
+    return int(one) if isinstance(one, str) and one.isascii() and one.isdigit() else one
 
 
 def _places(order: Order) -> dict[int, int]:

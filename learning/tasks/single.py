@@ -29,6 +29,7 @@ class Single(LabelsAlone):
         "finetune",
         "contrastive",
         "dual-encoder",
+        "label-attention",
         "decoder-lora",
         "prompt",
     )

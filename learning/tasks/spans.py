@@ -71,6 +71,10 @@ class Spans(Multi):
         """The label ids that occur, ascending, each once."""
         return sorted({span.label for span in spans_of(value)})
 
+    def meaning(self, labels: Collection[int], value: Value) -> frozenset[Span]:
+        """The spans, both edges and the label of each."""
+        return frozenset(spans_of(value))
+
     def distance(self, a: Any, b: Any, columns: Columns) -> float:
         """Disagreement of two values: 1 - F1 of their spans; two without any agree (0)."""
         f1 = exact_f1 if self.edges == "exact" else near_f1

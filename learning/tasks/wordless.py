@@ -6,7 +6,7 @@ from learning.tasks.multi import Multi
 
 
 class Wordless(Multi):
-    """What `Task` asks about labels where there are none; nothing learns from such answers yet."""
+    """What `Task` asks about labels where there are none; by default nothing learns from such answers."""
 
     has_labels: ClassVar[bool] = False
     spelled: ClassVar[bool] = True

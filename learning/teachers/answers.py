@@ -11,43 +11,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learning.spans import Span
+from learning.teachers import filling, ordering
 from learning.teachers.prompting import Request
-from learning.teachers.quoting import Candidate, Located, locate
+from learning.teachers.quoting import locate
+from learning.teachers.said import (
+    Said,
+    candidate_in,
+    column_in,
+    confidence_in,
+    reason_in,
+    said_spans,
+)
 from learning.teachers.types import TeacherSchema
 
 LONGEST_CONTENT = 400_000  # characters
-LONGEST_REASON = 1_000
 STARTS_TRIED = 40
-LEAST_LEAD = 0.1
-"""A named label is taken to be likelier than chance by at least this share of the rest."""
 
 _THINKING = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _LABEL_VALUE = re.compile(r'"label"\s*:\s*"')
 _JSON_START = re.compile(r"\{|\[\s*[\[{\"]")
-_FIELDS = {"label", "labels", "candidates"}
+_FIELDS = {"label", "labels", "candidates", "order", "form"}
+_STRANGE = "The answer held a label that is not on the list."
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
-
-
-@dataclass(frozen=True)
-class Said:
-    """A valid answer to one item.
-
-    columns: of the labels, none where several may fit and none does; None where the model says that
-        it cannot tell.
-    distribution: (k,) float32 that sums to 1, from log-probabilities; None where there are none. Where
-        spans were asked for: how likely each label occurs.
-    spans, dropped: as in `TeacherAnswer`.
-    """
-
-    columns: tuple[int, ...] | None
-    confidence: float | None = None
-    reason: str = ""
-    distribution: NDArray[np.float32] | None = None
-    spans: tuple[tuple[Span, float], ...] | None = None
-    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,14 +76,18 @@ def read_answers(
         if key in found or key in twice:
             twice.add(key)
             found.pop(key, None)
-            problem = "The answer gave an item two labels."
+            problem = f"The answer gave an item two {_named(schema)}."
             continue
-        if schema.quoted:
+        if schema.ranked:
+            said = _ordered(entry, request.counts[key])
+        elif schema.questions:
+            said = filling.read_form(entry, ids, schema, (texts or {})[request.keys[key]])
+        elif schema.quoted:
             said = _marked(entry, ids, schema, (texts or {})[request.keys[key]])
         else:
             said = _said(entry, ids, schema)
         if said is None:
-            problem = "The answer held a label that is not on the list."
+            problem = _unfit(schema)
             twice.add(key)
         else:
             found[key] = said
@@ -107,6 +97,18 @@ def read_answers(
         problem = problem or "The answer left items out."
         return Reading(found, problem)
     return Reading(found)
+
+
+def _named(schema: TeacherSchema) -> str:
+    """What answers are called."""
+    return "orders" if schema.ranked else "forms" if schema.questions else "labels"
+
+
+def _unfit(schema: TeacherSchema) -> str:
+    """What is wrong with an entry that is no answer."""
+    if schema.ranked:
+        return ordering.PROBLEM
+    return filling.PROBLEM if schema.questions else _STRANGE
 
 
 def _entries(content: str, start: int, request: Request) -> list[tuple[str, dict[str, Any]]] | None:
@@ -153,29 +155,36 @@ def _ids(request: Request, schema: TeacherSchema) -> dict[str, int]:
     return by_name | {str(schema.labels[column].id): column for column in offered}
 
 
-def _column(value: object, ids: Mapping[str, int]) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    written = str(value).strip()
-    return ids.get(written, ids.get(written.casefold()))
-
-
 def _said(entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema) -> Said | None:
     """One entry as an answer, or None when it is not one."""
     name = "labels" if schema.multi_label else "label"
     if name not in entry:
         return None
     value = entry[name]
-    confidence, reason = _confidence(entry.get("confidence")), _reason(entry.get("reason"))
+    confidence, reason = confidence_in(entry.get("confidence")), reason_in(entry.get("reason"))
     if value is None:
         return Said(None, None, reason)
     if schema.multi_label and not isinstance(value, list):
         return None
-    columns = [_column(one, ids) for one in (value if schema.multi_label else [value])]
+    columns = [column_in(one, ids) for one in (value if schema.multi_label else [value])]
     known = [column for column in columns if column is not None]
     if len(known) < len(columns):
         return None
     return Said(tuple(dict.fromkeys(known)), confidence, reason)
+
+
+def _ordered(entry: Mapping[str, Any], count: int) -> Said | None:
+    """One entry as an order of so many candidates, or None when it is not one."""
+    if "order" not in entry:
+        return None
+    reason = reason_in(entry.get("reason"))
+    if entry["order"] is None:
+        return Said(None, None, reason)
+    order = ordering.read_order(entry["order"], count)
+    if order is None:
+        return None
+    nothing = np.zeros(0, dtype=np.float32)
+    return Said((), confidence_in(entry.get("confidence")), reason, nothing, order=order)
 
 
 def _marked(
@@ -184,86 +193,18 @@ def _marked(
     """One entry of candidates as an answer, or None when it is not one."""
     if "candidates" not in entry:
         return None
-    reason, given = _reason(entry.get("reason")), entry["candidates"]
+    reason, given = reason_in(entry.get("reason")), entry["candidates"]
     if given is None:
         return Said(None, None, reason)
     if not isinstance(given, list):
         return None
-    read = [_candidate(one, ids) for one in given]
+    read = [candidate_in(one, ids) for one in given]
     candidates = [one for one in read if one is not None]
     return (
         said_spans(locate(candidates, text), schema, reason)
         if len(candidates) == len(read)
         else None
     )
-
-
-def _candidate(given: object, ids: Mapping[str, int]) -> Candidate | None:
-    if not isinstance(given, dict):
-        return None
-    column, quote, holds = (
-        _column(given.get("label"), ids),
-        given.get("quote"),
-        given.get("verdict"),
-    )
-    before = given.get("before")
-    if column is None or not isinstance(quote, str) or not isinstance(holds, bool):
-        return None
-    return Candidate(
-        quote=quote,
-        before=before if isinstance(before, str) else "",
-        column=column,
-        holds=holds,
-        confidence=_confidence(given.get("confidence")),
-    )
-
-
-def said_spans(found: Located, schema: TeacherSchema, reason: str = "") -> Said:
-    """What was found, with how likely each label occurs; the least sure span is the confidence.
-
-    A span that was marked is likelier than not, however unsure the teacher says it is; without a
-    stated confidence its probability is 1. Where every quote was lost, nobody knows what was meant.
-    """
-    if found.dropped and not found.spans:
-        return Said(None, reason=reason, dropped=found.dropped)
-    least = 0.5 + LEAST_LEAD / 2
-    spans = tuple((span, 1.0 if p is None else max(p, least)) for span, p in found.spans)
-    present = np.zeros(schema.size, dtype=np.float32)
-    for span, p in spans:
-        present[span.label] = max(present[span.label], p)
-    stated = [p for _, p in found.spans if p is not None]
-    columns = tuple(dict.fromkeys(span.label for span, _ in spans))
-    return Said(columns, min(stated, default=None), reason, present, spans, found.dropped)
-
-
-def _confidence(value: object) -> float | None:
-    """0 … 1, or None for anything else: a wrong number does not make the label wrong."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value <= 1 else None
-
-
-def _reason(value: object) -> str:
-    if not isinstance(value, str):
-        return ""
-    kept = "".join(letter for letter in value if letter.isprintable() or letter in "\n\t")
-    return kept[:LONGEST_REASON].strip()
-
-
-def spread(
-    columns: Sequence[int], confidence: float | None, schema: TeacherSchema
-) -> NDArray[np.float32]:
-    """(k,) the stated confidence on what was named, the rest evenly elsewhere.
-
-    What was named stays the likeliest, however unsure the teacher says it is. Without a stated
-    confidence all lies on what was named; whoever wants a confidence has to measure one.
-    """
-    k = schema.size
-    share = 0.5 if schema.multi_label else 1 / k
-    sure = 1.0 if confidence is None else max(confidence, share + LEAST_LEAD * (1 - share))
-    p = np.full(k, (1 - sure) / (k if schema.multi_label else max(1, k - 1)), dtype=np.float32)
-    p[list(columns)] = 1 if k == 1 and not schema.multi_label else sure
-    return p
 
 
 # Log-probabilities

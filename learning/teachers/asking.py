@@ -9,6 +9,7 @@ from learning.teachers.types import (
     TeacherItem,
     TeacherSchema,
     check_answer,
+    check_order,
 )
 from learning.types import Report, no_report, require
 
@@ -23,9 +24,10 @@ def ask(
     """The answers as they come, each checked against the schema.
 
     Raises ShapeError for items with the same number, an answer twice, to nobody's question or not
-    over these labels, and at the end when an item was left out.
+    over these labels or candidates, and at the end when an item was left out.
     """
     waiting = check_items(items)
+    asked = {item.number: item for item in items}
     for answer in teacher.annotate(items, schema, examples, report):
         require(
             answer.number in waiting,
@@ -33,6 +35,7 @@ def ask(
         )
         waiting.discard(answer.number)
         check_answer(answer, schema)
+        check_order(answer, asked[answer.number])
         yield answer
     require(
         not waiting,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,7 +39,7 @@ class Committee:
     quorum: members that must answer; with fewer the committee abstains.
     smoothing: audited items lent to each row of a member's confusion.
     sharpness: 1 treats the members as one voice that is never surer than they are; larger values
-        suit members that err apart (`fit_sharpness`).
+        suit members that err apart (`fit_sharpness`); what it is lent comes on top.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("members",)
@@ -61,7 +61,8 @@ class Committee:
             raise NotEnoughDataError(
                 f"The committee has {len(members)} members, and {self.quorum} must answer."
             )
-        return ReadyCommittee(settings=self, members=dict(members))
+        settings = replace(self, sharpness=self.sharpness * means.sharpness)
+        return ReadyCommittee(settings=settings, members=dict(members))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from learning.errors import BudgetSpentError, EndpointError, RunStoppedError
 from learning.spans import Span
 from learning.teachers import chat
-from learning.teachers.answers import Said, read_answers, spread
+from learning.teachers.answers import read_answers
 from learning.teachers.chat import Message, Offer, Prices, Usage
 from learning.teachers.limits import SLICE_SECONDS, Kept, Stopped, check_stopped, wait_for
 from learning.teachers.line import Answered, Call, Line, Reply
 from learning.teachers.prompting import Prompt, Request, answer_format, write_request
+from learning.teachers.said import Said, spread
 from learning.teachers.types import (
     FAULT,
     Example,
@@ -38,8 +39,12 @@ COULD_NOT_TELL = "The model could not tell."
 
 _REPAIR = (
     "Your last answer could not be used: {problem} Answer with the JSON described above and nothing "
-    "else, one entry for every item, label ids from the list only."
+    "else, one entry for every item, "
 )
+_REPAIRED = {
+    False: "label ids from the list only.",
+    True: "every candidate's number once and no other.",
+}
 
 
 @dataclass
@@ -223,8 +228,9 @@ class Conversation:
         """Send the prompt in the best shape that the endpoint takes, and note what it took."""
         system = request.system
         if problem:
-            system += "\n\n" + _REPAIR.format(problem=problem)
-        form = answer_format(self.prompt, self.schema, request.columns)
+            system += "\n\n" + _REPAIR.format(problem=problem) + _REPAIRED[self.schema.ranked]
+        most = max(request.counts.values(), default=0)
+        form = answer_format(self.prompt, self.schema, request.columns, most)
         pictures = [item for item in items if item.image is not None]
         limit = _Limit(
             tokens_in=chat.most_tokens_in(
@@ -304,7 +310,8 @@ class Conversation:
             probabilities=p,
             spans=None if said is None else said.spans,
             dropped=0 if said is None else said.dropped,
-            confidence=_confidence(said),
+            order=None if said is None else said.order,
+            confidence=_confidence(said, self.schema),
             reason="" if said is None else said.reason,
             abstained="" if p is not None else why,
             model=tally.model,
@@ -328,11 +335,13 @@ def _chances(said: Said, schema: TeacherSchema) -> NDArray[np.float32] | None:
     return spread(said.columns, said.confidence, schema)
 
 
-def _confidence(said: Said | None) -> float | None:
+def _confidence(said: Said | None, schema: TeacherSchema) -> float | None:
     """What the model says; where it says nothing, the chance of its label if that is known."""
     if said is None or said.columns is None:
         return None
-    if said.confidence is None and said.distribution is not None and said.spans is None:
+    if schema.multi_label:
+        return said.confidence
+    if said.confidence is None and said.distribution is not None:
         return min(float(said.distribution.max()), 1.0)
     return said.confidence
 
@@ -346,6 +355,7 @@ def _packed(answer: TeacherAnswer | None) -> dict[str, Any] | None:
         "probabilities": None if p is None else [float(chance) for chance in p],
         "spans": None if answer.spans is None else [[*span, p] for span, p in answer.spans],
         "dropped": answer.dropped,
+        "order": answer.order,
         "confidence": answer.confidence,
         "reason": answer.reason,
         "model": answer.model,
@@ -360,6 +370,7 @@ def _unpacked(number: int, kept: dict[str, Any]) -> TeacherAnswer:
         probabilities=None if p is None else np.asarray(p, dtype=np.float32),
         spans=None if spans is None else tuple((Span(*span), sure) for *span, sure in spans),
         dropped=kept.get("dropped", 0),
+        order=None if kept.get("order") is None else tuple(map(tuple, kept["order"])),
         confidence=kept["confidence"],
         reason=kept["reason"],
         abstained=COULD_NOT_TELL if p is None else "",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from learning.errors import NotEnoughDataError
-from learning.teachers.trial import Share, labels_of
+from learning.teachers.trial import Share, said_of, truth_of
 from learning.teachers.types import Example, TeacherAnswer, TeacherSchema
 from learning.types import require
 
@@ -56,11 +56,9 @@ def drift(
         )
     numbers = [example.item.number for example in gold]
     require(len(set(numbers)) == len(numbers), "Two gold items have the same number.")
-    pairs = [(labels_of(before.get(n), schema), labels_of(now.get(n), schema)) for n in numbers]
-    right = [
-        (one == frozenset(e.labels), two == frozenset(e.labels))
-        for e, (one, two) in zip(gold, pairs, strict=True)
-    ]
+    pairs = [(said_of(before.get(n), schema), said_of(now.get(n), schema)) for n in numbers]
+    truths = [truth_of(example, schema) for example in gold]
+    right = [(one == t, two == t) for t, (one, two) in zip(truths, pairs, strict=True)]
     lost = sum(one and not two for one, two in right)
     gained = sum(two and not one for one, two in right)
 

@@ -1,6 +1,6 @@
 """A teacher behind any endpoint that speaks the OpenAI chat API."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -9,7 +9,9 @@ from learning.teachers import chat
 from learning.teachers.asking import check_items
 from learning.teachers.chat import Offer, Prices, Shape
 from learning.teachers.conversation import Conversation
+from learning.teachers.limits import Stopped
 from learning.teachers.line import Line
+from learning.teachers.listwise import Listwise, reads
 from learning.teachers.prompting import Prompt, first_prompt
 from learning.teachers.threads import in_threads
 from learning.teachers.types import (
@@ -26,11 +28,15 @@ from learning.teachers.types import (
 from learning.types import Report
 
 NOTHING = "The item has neither text nor image."
+NO_CANDIDATES = "The item has no two candidates to put in order."
 TOKENS_PER_LABEL = 16
 TOKENS_PER_REASON = 160
 # A candidate for a span takes about four labels' worth of tokens; 40 of them are room enough.
 LABELS_PER_QUOTED = 160
+LABELS_PER_KEY = 4  # the name of a question has a hundred letters at most
 LONGEST_INSTRUCTIONS = 20_000
+
+Work = Callable[[Sequence[TeacherItem], Stopped], list[TeacherAnswer]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,10 @@ class OpenAITeacher:
     instructions: the first paragraph of the prompt, "" for the usual one. confidence, reason: ask for
         them. text_limit: characters of a text that are sent at most.
     demonstrations: solved items shown in a prompt, chosen anew for each. candidates: labels offered
-        for an item, 0 for all. Both need what the caller lends; without it they do nothing.
+        for an item, 0 for all; a form offers all. Both need what the caller lends; without it they do nothing.
+    passes, window: where candidates are put in order, the sequences in which they are shown, and how many
+        are shown in one prompt at most (`listwise.Listwise`). Of two passes the confidence is how far
+        they agree, and the model is asked for none.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("line",)
@@ -70,6 +79,8 @@ class OpenAITeacher:
     text_limit: int = 8000
     demonstrations: int = 0
     candidates: int = 0
+    passes: int = 2
+    window: int = 20
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 100:
@@ -82,6 +93,8 @@ class OpenAITeacher:
             raise ParameterError(
                 "A prompt shows 0 to 50 solved items and offers up to 1,000 labels."
             )
+        if not (1 <= self.passes <= 8 and 2 <= self.window <= 100):
+            raise ParameterError("An order takes 1 to 8 passes, in windows of 2 to 100 candidates.")
         if min(self.thinking_tokens, self.image_tokens) < 0 or self.text_limit < 1:
             raise ParameterError("Tokens are not negative, and a text has at least 1 character.")
 
@@ -97,8 +110,26 @@ class OpenAITeacher:
         """What the model is told first."""
         prompt = first_prompt(schema).edited(self.instructions or first_prompt(schema).instructions)
         return replace(
-            prompt, confidence=self.confidence, reason=self.reason, text_limit=self.text_limit
+            prompt,
+            confidence=self.confidence and not (schema.ranked and self.passes > 1),
+            reason=self.reason,
+            text_limit=self.text_limit,
         )
+
+    def prompts(self, candidates: int) -> int:
+        """How many an item of so many candidates takes."""
+        return self.passes * reads(candidates, self.window)
+
+    def labels_written(self, schema: TeacherSchema) -> int:
+        """The most that an answer takes, in labels."""
+        if schema.ranked:
+            return self.window
+        if schema.questions:
+            marks = sum(one.marks for one in schema.questions)
+            return schema.size + LABELS_PER_KEY * len(schema.questions) + LABELS_PER_QUOTED * marks
+        if schema.quoted:
+            return LABELS_PER_QUOTED
+        return schema.size if schema.multi_label else 1
 
     def most_tokens_out(self, items: int, labels: int) -> int:
         """The most a model may write about so many items, `labels` labels each."""
@@ -128,8 +159,7 @@ class _Asking:
         """
         check_items(items)
         teacher = self.teacher
-        labels = schema.size if schema.multi_label else 1
-        labels = LABELS_PER_QUOTED if schema.quoted else labels
+        labels = teacher.labels_written(schema)
         talk = Conversation(
             line=self.line,
             offer=self.offer,
@@ -142,16 +172,40 @@ class _Asking:
             most_out=lambda count: teacher.most_tokens_out(count, labels),
             image_tokens=teacher.image_tokens,
             settings=(teacher.batch_size, teacher.form, teacher.logprobs, teacher.thinking_tokens),
-            show=self.show if teacher.demonstrations else None,
-            offer_columns=self.offer_columns if teacher.candidates else None,
+            show=self.show if teacher.demonstrations and not schema.ranked else None,
+            offer_columns=self.offer_columns
+            if teacher.candidates and not schema.questions
+            else None,
         )
-        something = [item for item in items if item.image is not None or item.whole.strip()]
-        batches = list(_batches(something, teacher.batch_size))
+        something = [item for item in items if _has_something(item, schema)]
+        batches = list(_batches(something, 1 if schema.ranked else teacher.batch_size))
         kept = {item.number for item in something}
         for item in items:
             if item.number not in kept:
-                yield TeacherAnswer(number=item.number, abstained=NOTHING)
-        yield from in_threads(talk.answer, batches, self.line.concurrency, report, len(something))
+                told = NO_CANDIDATES if schema.ranked else NOTHING
+                yield TeacherAnswer(number=item.number, abstained=told)
+        work = self._ordered(talk) if schema.ranked else talk.answer
+        yield from in_threads(work, batches, self.line.concurrency, report, len(something))
+
+    def _ordered(self, talk: Conversation) -> Work:
+        """Puts the candidates of each item to the model, several times."""
+        listwise = Listwise(passes=self.teacher.passes, window=self.teacher.window)
+
+        def work(items: Sequence[TeacherItem], stopped: Stopped) -> list[TeacherAnswer]:
+            def ask(item: TeacherItem) -> TeacherAnswer:
+                return talk.answer([item], stopped)[0]
+
+            return [listwise.answer(item, ask) for item in items]
+
+        return work
+
+
+def _has_something(item: TeacherItem, schema: TeacherSchema) -> bool:
+    """Whether there is anything to ask about: candidates, two at least and not all blank, or a text or an
+    image."""
+    if schema.ranked:
+        return len(item.candidates) > 1 and any(one.strip() for one in item.candidates)
+    return item.image is not None or bool(item.whole.strip())
 
 
 def _batches(items: Sequence[TeacherItem], size: int) -> Iterator[list[TeacherItem]]:

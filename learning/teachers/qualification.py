@@ -5,14 +5,14 @@ et al. 2024 (M4LE: short items put together until a length is reached, under ran
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from learning.errors import NotEnoughDataError, ParameterError
-from learning.teachers.trial import Asked, Share, Trial, compare, flips, place_effect
+from learning.teachers.trial import Asked, Share, Trial, compare, flips, place_effect, truth_of
 from learning.teachers.types import Example, Teacher, TeacherItem, TeacherSchema
 from learning.types import Report, no_report, require
 
@@ -26,7 +26,7 @@ Verdict = Literal["safe", "unsafe", "unsure"]
 class Arm:
     """What happened at one number of items per prompt.
 
-    right: items answered rightly, over both orders. thirds: the same for items that stood in the
+    right: items answered rightly, over both orders; where spans are marked, the mean of their F1. thirds: the same for items that stood in the
     first, middle and last third of a prompt. missing, invented, twice: answers that broke the rule
     of one for each item. loss: right alone minus right here, -1 … 1, with the interval low … high.
     """
@@ -60,7 +60,8 @@ class Qualification:
     alone: items answered rightly alone. constant: the share of the commonest label in the gold.
     repeated: items whose answer changed when they were asked again alone; reordered: when their
     prompt was turned around, at the largest safe size; relabelled: when the labels were listed in
-    the opposite order. abstained: on gold items; abstained_on_nothing: on items that have no answer.
+    the opposite order. abstained: on gold items; abstained_on_nothing: on items that have no answer, in
+        which nothing is marked where answers are spans.
     sentences: what a lead should know, the reasons first.
     """
 
@@ -148,7 +149,7 @@ class Qualify:
             reordered = flips(forth, back)
         silent = trial(1, [Example(item=item, labels=()) for item in nothing])
         report(total, total)
-        return self._verdict(arms, order, (first, again, turned, silent), reordered)
+        return self._verdict(arms, order, (first, again, turned, silent), reordered, schema)
 
     def _check(self, gold: Sequence[Example]) -> None:
         if len(gold) < self.fewest:
@@ -186,7 +187,7 @@ class Qualify:
             seconds=sum(part.seconds for part in asked),
         )
 
-    def _share(self, counts: Sequence[tuple[int, int]]) -> Share:
+    def _share(self, counts: Sequence[tuple[float, int]]) -> Share:
         return Share(
             count=sum(count for count, _ in counts),
             n=sum(n for _, n in counts),
@@ -199,28 +200,28 @@ class Qualify:
         gold: Sequence[Example],
         trials: tuple[Trial, Trial, Trial, Trial],
         reordered: tuple[int, int],
+        schema: TeacherSchema,
     ) -> Qualification:
         first, again, turned, silent = trials
         safe = [arm for arm in arms if arm.verdict == "safe"]
-        alone, constant = self._share([first.right_of()]), _commonest(gold)
+        alone, constant = self._share([first.right_of()]), _commonest(gold, schema)
         repeated, relabelled = (
             self._share([flips(first, again)]),
             self._share([flips(first, turned)]),
         )
         shuffled = self._share([reordered]) if len(safe) > 1 else None
-        on_nothing = self._share([silent.abstained()]) if silent.asked else None
+        spoke = silent.nothing_said() if schema.quoted else silent.abstained()
+        on_nothing = self._share([spoke]) if silent.asked else None
         qualified = alone.low > constant
-        sentences = [
-            f"Asked alone, it is right on {alone.percent} of {alone.n} gold items; always giving the "
-            f"commonest answer would be right on {100 * constant:.0f} %."
-        ]
+        sentences = [_alone_sentence(alone, constant, schema)]
         if not qualified:
             sentences.append("It is not shown to be better than that, so it may not label yet.")
         sentences += _size_sentences(arms, self.tolerance)
         sentences += _order_sentences(repeated, shuffled, relabelled)
         if on_nothing is not None and on_nothing.n:
+            did = "marked nothing in" if schema.quoted else "abstained on"
             sentences.append(
-                f"It abstained on {on_nothing.percent} of {on_nothing.n} items without an answer."
+                f"It {did} {on_nothing.percent} of {on_nothing.n} items without an answer."
             )
         return Qualification(
             qualified=qualified,
@@ -239,9 +240,7 @@ class Qualify:
 
 def _turned(schema: TeacherSchema) -> TeacherSchema:
     """The same schema with its labels in the opposite order."""
-    return TeacherSchema(
-        labels=schema.labels[::-1], guidelines=schema.guidelines, multi_label=schema.multi_label
-    )
+    return replace(schema, labels=schema.labels[::-1])
 
 
 def _reversed_in_parts(order: Sequence[Example], size: int) -> list[Example]:
@@ -249,10 +248,24 @@ def _reversed_in_parts(order: Sequence[Example], size: int) -> list[Example]:
     return [e for start in range(0, len(order), size) for e in order[start : start + size][::-1]]
 
 
-def _commonest(gold: Sequence[Example]) -> float:
-    """The share of gold items that the best constant answer gets right."""
-    answers = [tuple(sorted(example.labels)) for example in gold]
+def _commonest(gold: Sequence[Example], schema: TeacherSchema) -> float:
+    """The share of gold items that the best constant answer gets right; of spans none is the only one."""
+    answers = [truth_of(example, schema) for example in gold]
+    if schema.quoted:
+        return sum(not answer for answer in answers) / len(answers)
     return max(answers.count(answer) for answer in set(answers)) / len(answers)
+
+
+def _alone_sentence(alone: Share, constant: float, schema: TeacherSchema) -> str:
+    if schema.quoted:
+        return (
+            f"Asked alone, its marks meet those of {alone.n} gold items with an F1 of {alone.percent} in "
+            f"the mean; marking nothing would give {100 * constant:.0f} %."
+        )
+    return (
+        f"Asked alone, it is right on {alone.percent} of {alone.n} gold items; always giving the "
+        f"commonest answer would be right on {100 * constant:.0f} %."
+    )
 
 
 def _size_sentences(arms: Sequence[Arm], tolerance: float) -> list[str]:

@@ -5,8 +5,10 @@ and is found in the item's text exactly, or dropped and counted. Source: RT (ret
 candidates with verdicts, ToneLi/RT-Retrieving-and-Thinking); finding and dropping are ours.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from learning.spans import Span
 from learning.spans.words import words_of
@@ -102,4 +104,52 @@ def quoted(span: Span, text: str) -> Candidate:
         quote=text[span.start : span.end],
         before=text[max(span.start - LONGEST_BEFORE, 0) : span.start].strip(),
         column=span.label,
+    )
+
+
+def candidate_format(ids: Sequence[str], *, confidence: bool) -> dict[str, Any]:
+    """The JSON schema of one stretch, its label and the verdict: decided on after it was written down."""
+    one: dict[str, Any] = {
+        "before": {"type": "string"},
+        "quote": {"type": "string"},
+        "label": {"type": "string", "enum": list(ids)},
+        "verdict": {"type": "boolean"},
+    }
+    if confidence:
+        one["confidence"] = {"type": "number"}
+    return closed(one)
+
+
+def closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object that has all of these and nothing else."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def quoting_shape(*, confidence: bool, reason: bool) -> str:
+    """The last paragraph of the system part: the form of an answer that marks spans."""
+    candidate: dict[str, Any] = {
+        "before": "the few words just before it",
+        "quote": "the stretch",
+        "label": "label id",
+        "verdict": True,
+    }
+    told = ""
+    if confidence:
+        candidate["confidence"] = 0.8
+        told = ' "confidence" is between 0 and 1: how likely this span is right.'
+    one: dict[str, Any] = {"item": "the item's id"}
+    if reason:
+        one["reason"] = "one short sentence, before you decide"
+    one["candidates"] = [candidate]
+    shape = json.dumps({"answers": [one]}, ensure_ascii=False)
+    return (
+        f"Answer with JSON only, one entry for every item: {shape}\nLabel ids come from the list "
+        "above and from nowhere else. Copy quotes and the words before them from the item's text "
+        "letter by letter; words that stand in several places are quoted once for each that you mean. "
+        f'Give an empty list for "candidates" if there is none, null if you cannot tell.{told}'
     )

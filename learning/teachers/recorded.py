@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 
 from learning.errors import ShapeError
 from learning.spans import Span
-from learning.teachers.answers import Said, said_spans, spread
 from learning.teachers.asking import check_items
+from learning.teachers.filling import Given, fill, given_marks
 from learning.teachers.names import NameTable
+from learning.teachers.ordering import read_order
 from learning.teachers.quoting import Candidate, Located, locate
+from learning.teachers.said import Said, said_spans, spread
 from learning.teachers.types import (
     Example,
     Means,
+    Order,
     TeacherAnswer,
     TeacherItem,
+    TeacherQuestion,
     TeacherSchema,
     needed,
 )
@@ -48,6 +52,7 @@ class Recorded:
         - `label`: a name, or an id as an integer; None for an answer that named none,
         - `labels`: a list of those, empty where no label holds,
         - `probabilities`: a mapping from names to 0 … 1 that names each label,
+        - `order`, where answers are orders: a list of lists of the candidates' numbers, best first,
         - `spans`, where answers mark spans: a list of mappings with `label`, either `start` and `end`
           or `quote` and `before`, and `confidence` where it is known,
 
@@ -101,9 +106,18 @@ class ReadyRecorded:
         if record is None:
             return TeacherAnswer(number=number, abstained="No answer was recorded for this item.")
         confidence, flags = _confidence(record)
+        order: Order | None = None
         marked: Said | None = None
         try:
-            if schema.quoted:
+            p: NDArray[np.float32] | None = np.zeros(0, dtype=np.float32)
+            if schema.ranked:
+                order = _order(record, item)
+            elif schema.questions:
+                marked = _filled(record, item.text, schema, names, confidence)
+                p, confidence = marked.distribution, marked.confidence
+                if p is None:
+                    raise ShapeError("Nothing that the recorded answer marks is in the text.")
+            elif schema.quoted:
                 marked = _marked(record, item.text, schema, names)
                 p = marked.distribution
                 confidence = marked.confidence if confidence is None else confidence
@@ -116,6 +130,7 @@ class ReadyRecorded:
             probabilities=p,
             spans=None if marked is None else marked.spans,
             dropped=0 if marked is None else marked.dropped,
+            order=order,
             confidence=confidence,
             reason=str(record.get("reason") or ""),
             flags=flags,
@@ -130,16 +145,60 @@ def _probabilities(
     given = record.get("probabilities")
     if given is not None:
         return _distribution(given, schema, names)
+    columns = _columns(record, schema, names)
+    if not schema.multi_label and len(set(columns)) != 1:
+        raise ShapeError(f"The answer names {len(set(columns))} labels where one was asked for.")
+    return spread(columns, confidence, schema)
+
+
+def _order(record: Record, item: TeacherItem) -> Order:
+    """The recorded order of the item's candidates; raises ShapeError with the reason to abstain."""
+    given = record.get("order")
+    if given is None:
+        raise ShapeError("The recorded answer is no order.")
+    order = read_order(given, len(item.candidates))
+    if order is None:
+        raise ShapeError(
+            f"The recorded order does not name each of the item's {len(item.candidates)} candidates once."
+        )
+    return order
+
+
+def _filled(
+    record: Record,
+    text: str,
+    schema: TeacherSchema,
+    names: NameTable,
+    confidence: float | None,
+) -> Said:
+    """The recorded form; raises ShapeError with the reason to abstain."""
+    columns = _columns(record, schema, names)
+    given = record.get("spans")
+    marks = None if given is None else _listed(given)
+
+    def said_to(question: TeacherQuestion) -> Given:
+        own = set(question.columns)
+        if not question.marks:
+            return Given(columns=tuple(column for column in columns if column in own))
+        if marks is None:
+            raise ShapeError(
+                f"The recorded answer has no spans, and “{question.name}” asks for them."
+            )
+        theirs = [one for one in marks if _column(one.get("label"), schema, names) in own]
+        return given_marks(_located(theirs, text, schema, names))
+
+    return fill(schema, said_to, confidence=confidence)
+
+
+def _columns(record: Record, schema: TeacherSchema, names: NameTable) -> list[int]:
+    """The columns of the labels that were named."""
     several = record.get("labels")
     if several is None and record.get("label") is None:
         raise ShapeError(_unreadable(record.get("raw")))
     said = [record["label"]] if several is None else several
     if not isinstance(said, list | tuple):
         raise ShapeError(_unreadable(several))
-    columns = [_column(label, schema, names) for label in said]
-    if not schema.multi_label and len(set(columns)) != 1:
-        raise ShapeError(f"The answer names {len(set(columns))} labels where one was asked for.")
-    return spread(columns, confidence, schema)
+    return [_column(label, schema, names) for label in said]
 
 
 def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) -> Said:
@@ -147,8 +206,19 @@ def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) 
     given = record.get("spans")
     if given is None and record.get("label"):
         raise ShapeError(_unreadable(record["label"]))
+    return said_spans(_located(_listed(given), text, schema, names), schema)
+
+
+def _listed(given: object) -> list[Record]:
     if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
         raise ShapeError("The recorded answer marks no spans.")
+    return list(given)
+
+
+def _located(
+    given: Sequence[Record], text: str, schema: TeacherSchema, names: NameTable
+) -> Located:
+    """Those of the recorded spans that are in the text; raises ShapeError where none of some is."""
     quotes: list[Candidate] = []
     places: dict[Span, float | None] = {}
     outside = 0
@@ -168,7 +238,7 @@ def _marked(record: Record, text: str, schema: TeacherSchema, names: NameTable) 
     lost = found.dropped + outside
     if lost and not spans:
         raise ShapeError("Nothing that the recorded answer marks is in the text.")
-    return said_spans(Located(spans=tuple(spans), dropped=lost), schema)
+    return Located(spans=tuple(spans), dropped=lost)
 
 
 def _distribution(given: object, schema: TeacherSchema, names: NameTable) -> NDArray[np.float32]:

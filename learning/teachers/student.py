@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoders.apart import read_by
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.teachers.asking import check_items
 from learning.teachers.names import NameTable, readable
@@ -135,7 +136,8 @@ class ReadyStudent:
             lent = [p for p, item in enumerate(items) if 0 <= item.number < rows]
             vectors[lent] = self.encodings[[items[place].number for place in lent]]
         blank = [place for place, row in enumerate(vectors) if not row.any()]
-        vectors[blank] = self.encoder.encode([items[place].whole for place in blank])
+        told = [read_by(self.encoder, items[at].text, items[at].text_b) for at in blank]
+        vectors[blank] = self.encoder.encode(told)
         return self.student.predict(vectors)
 
     def _answer(

@@ -6,11 +6,12 @@ Unlike `asking.ask` this never refuses what a teacher returns: it counts it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learning.metrics import wilson
+from learning.spans.scores import exact_f1
 from learning.teachers.limits import Stopped
 from learning.teachers.threads import in_threads
 from learning.teachers.types import Example, Teacher, TeacherAnswer, TeacherSchema
@@ -19,14 +20,15 @@ from learning.types import Floats, Report, no_report
 if TYPE_CHECKING:
     from learning.teachers.types import TeacherItem
 
+Said = frozenset[Any]
 CLEAR = 2.4  # standard errors between two of three thirds: 95 % with three comparisons
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """`count` of `n`, with a Wilson interval."""
+    """`count` of `n`, with a Wilson interval; it is wide enough for a sum of `n` parts in 0 … 1, too."""
 
-    count: int
+    count: float
     n: int
     confidence: float = 0.95
 
@@ -79,13 +81,13 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """All gold items, asked once. labels: number -> what was said, None where nothing was;
-    right: number -> 1 or 0; third: number -> 0 first, 1 middle, 2 last of its prompt.
+    """All gold items, asked once. said: number -> what was said (`said_of`), None where nothing was;
+    right: number -> 1 or 0, where spans are marked the F1 with the true ones; third: number -> 0 first, 1 middle, 2 last of its prompt.
     """
 
     asked: tuple[Asked, ...]
-    labels: dict[int, frozenset[int] | None]
-    right: dict[int, int]
+    said: dict[int, Said | None]
+    right: dict[int, float]
     third: dict[int, int]
 
     @classmethod
@@ -107,17 +109,17 @@ class Trial:
         """
         prompts = [_prompt(gold, start, size) for start in range(0, len(gold), size)]
         asked = _ask_all(teacher, prompts, schema, examples, at_once, report)
-        labels: dict[int, frozenset[int] | None] = {}
+        said: dict[int, Said | None] = {}
         third: dict[int, int] = {}
         for start, part in zip(range(0, len(gold), size), asked, strict=True):
             for place, example in enumerate(gold[start : start + size]):
                 number = example.item.number
-                labels[number] = labels_of(part.answers.get(number), schema)
+                said[number] = said_of(part.answers.get(number), schema)
                 third[number] = min(2, 3 * place // size) if size > 2 else 0
-        right = {e.item.number: int(labels[e.item.number] == frozenset(e.labels)) for e in gold}
-        return cls(asked=tuple(asked), labels=labels, right=right, third=third)
+        right = {e.item.number: rightness(said[e.item.number], e, schema) for e in gold}
+        return cls(asked=tuple(asked), said=said, right=right, third=third)
 
-    def right_of(self, third: int | None = None) -> tuple[int, int]:
+    def right_of(self, third: int | None = None) -> tuple[float, int]:
         """(right, asked), of all or of one third of the prompts."""
         places = [n for n in self.right if third is None or self.third[n] == third]
         return sum(self.right[n] for n in places), len(places)
@@ -125,9 +127,13 @@ class Trial:
     def abstained(self) -> tuple[int, int]:
         """(abstentions, asked); an answer that is missing is no abstention."""
         said = [part.answers.get(number) for part in self.asked for number in _numbers(part)]
-        own = [a for a in said if a is not None and a.number in self.labels]
+        own = [a for a in said if a is not None and a.number in self.said]
         silent = {a.number for a in own if a.probabilities is None}
-        return len(silent), len(self.labels)
+        return len(silent), len(self.said)
+
+    def nothing_said(self) -> tuple[int, int]:
+        """(items of which nothing was said, or that nothing was marked in, asked)."""
+        return sum(not said for said in self.said.values()), len(self.said)
 
 
 def labels_of(answer: TeacherAnswer | None, schema: TeacherSchema) -> frozenset[int] | None:
@@ -140,9 +146,28 @@ def labels_of(answer: TeacherAnswer | None, schema: TeacherSchema) -> frozenset[
     return frozenset({schema.ids[int(p.argmax())]})
 
 
+def said_of(answer: TeacherAnswer | None, schema: TeacherSchema) -> Said | None:
+    """All that an answer says: its spans with label ids where spans are marked, else its label ids."""
+    if not schema.quoted or answer is None or answer.spans is None:
+        return labels_of(answer, schema)
+    return frozenset(span._replace(label=schema.ids[span.label]) for span, _ in answer.spans)
+
+
+def truth_of(gold: Example, schema: TeacherSchema) -> Said:
+    """What is true of a gold item, as `said_of` has it."""
+    return frozenset(gold.spans if schema.quoted else gold.labels)
+
+
+def rightness(said: Said | None, gold: Example, schema: TeacherSchema) -> float:
+    """1 for the true answer, else 0; where spans are marked their F1."""
+    if schema.quoted and said is not None:
+        return exact_f1(sorted(said), sorted(truth_of(gold, schema)))
+    return int(said == truth_of(gold, schema))
+
+
 def flips(one: Trial, two: Trial) -> tuple[int, int]:
     """(items whose labels differ between two trials, items)."""
-    return sum(one.labels[n] != two.labels[n] for n in one.labels), len(one.labels)
+    return sum(one.said[n] != two.said[n] for n in one.said), len(one.said)
 
 
 def compare(base: Sequence[Trial], other: Sequence[Trial]) -> tuple[float, float]:

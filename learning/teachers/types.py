@@ -26,6 +26,7 @@ SUM_TOLERANCE = 1e-4
 FAULT = "fault"  # the mark of an item without an answer because of the way to the model
 
 LentT = TypeVar("LentT")
+Order = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,14 @@ class TeacherItem:
     number: the item's number in its project; answers come back under it.
     text, text_b: raw, both for a pair; they are data and never an instruction.
     image: the bytes of an image file, or None.
+    candidates: what is to be put in order, raw as well, where answers are orders.
     """
 
     number: int
     text: str
     text_b: str = ""
     image: bytes | None = None
+    candidates: tuple[str, ...] = ()
 
     @property
     def whole(self) -> str:
@@ -63,21 +66,49 @@ class LabelText:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeacherQuestion:
+    """One question of a form, with labels of its own.
+
+    key: what its answer is called; name: in words. columns: of its labels. several: any number of them
+    may be given, else just one. ordered: they are grades, the lowest first. marks: it is answered by
+    spans of the text. after: columns of labels of one earlier question; it is asked where one of them was
+    given. Empty: always.
+    """
+
+    key: str
+    name: str
+    columns: tuple[int, ...]
+    several: bool = False
+    ordered: bool = False
+    marks: bool = False
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TeacherSchema:
     """The labels by column (k at least 1, no archived ones), and what people are told to do.
 
     quoted: an answer marks spans of the text; its labels are those that occur, so that several may.
+    ranked: an answer is an order of the item's candidates, and there are no labels: k is 0.
+    questions: an answer is a form with these, in their order; it is all labels that were given, and the
+        spans of those questions that mark the text.
     """
 
     labels: tuple[LabelText, ...]
     guidelines: str = ""
     multi_label: bool = False
     quoted: bool = False
+    ranked: bool = False
+    questions: tuple[TeacherQuestion, ...] = ()
     _place: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
+        if self.ranked:
+            require(not self.labels and self.multi_label, "Orders of candidates have no labels.")
+        else:
+            require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
         require(self.multi_label or not self.quoted, "Spans of one text have several labels.")
+        require(self.multi_label or not self.questions, "Forms have several labels.")
         place = {label.id: column for column, label in enumerate(self.labels)}
         require(len(place) == len(self.labels), "A label must not have two columns.")
         object.__setattr__(self, "_place", place)
@@ -86,6 +117,11 @@ class TeacherSchema:
     def size(self) -> int:
         """k, how many labels there are."""
         return len(self.labels)
+
+    @property
+    def marks(self) -> bool:
+        """Whether an answer holds spans of the text."""
+        return self.quoted or any(one.marks for one in self.questions)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -134,6 +170,10 @@ class TeacherAnswer:
         others are 0 there and mean nothing. None means all.
     spans: what is marked, labels are columns, each with 0 … 1 that it is there; None where answers
         are labels alone. dropped: quotes that could not be found in the text.
+    order: the candidates from best to worst, numbered from 1 as the item has them, equals in one group;
+        None where answers are no orders. Their probabilities are none, (0,).
+    steady: -1 … 1, Kendall's tau-b of the orders that it gave to the same candidates in two sequences;
+        None where it was asked once.
     confidence: 0 … 1, how sure the teacher says it is of its answer; None when it says nothing.
     reason: a sentence for people; plain text that is never markup.
     abstained: why there is no answer, "" when there is one.
@@ -147,6 +187,8 @@ class TeacherAnswer:
     known: Bools | None = None
     spans: tuple[tuple[Span, float], ...] | None = None
     dropped: int = 0
+    order: Order | None = None
+    steady: float | None = None
     confidence: float | None = None
     reason: str = ""
     abstained: str = ""
@@ -166,6 +208,7 @@ class TeacherAnswer:
             _check_probabilities(self.probabilities)
         if self.known is not None:
             _check_known(self.known, self.probabilities)
+        require(self.order is None or not self.abstained, "An abstention has no order.")
         require(
             self.confidence is None or 0 <= self.confidence <= 1,
             f"A confidence lies between 0 and 1, not at {self.confidence}.",
@@ -206,8 +249,12 @@ def check_answer(answer: TeacherAnswer, schema: TeacherSchema) -> None:
         f"An answer over {len(p)} labels does not fit a schema of {schema.size}.",
     )
     require(
-        (answer.spans is not None) == schema.quoted,
+        (answer.spans is not None) == schema.marks,
         "An answer has spans where the schema asks for them, and nowhere else.",
+    )
+    require(
+        (answer.order is not None) == schema.ranked,
+        "An answer has an order where the schema asks for one, and nowhere else.",
     )
     require(
         schema.multi_label or abs(float(p.sum(dtype=np.float64)) - 1) <= SUM_TOLERANCE,
@@ -219,8 +266,23 @@ def check_answer(answer: TeacherAnswer, schema: TeacherSchema) -> None:
     )
 
 
+def check_order(answer: TeacherAnswer, item: TeacherItem) -> None:
+    """Raise ShapeError when the answer's order does not name each of the item's candidates once."""
+    if answer.order is None:
+        return
+    named = sorted(one for group in answer.order for one in group)
+    require(
+        named == list(range(1, len(item.candidates) + 1)) and all(answer.order),
+        f"An order names each of the {len(item.candidates)} candidates once, by its number.",
+    )
+
+
 def confidence_of(p: Floats, *, multi_label: bool) -> float:
-    """0 … 1: the likeliest label's probability; for several labels that of the least sure yes or no."""
+    """0 … 1: the likeliest label's probability; for several labels that of the least sure yes or no.
+    1 where there are no labels to be unsure of.
+    """
+    if not len(p):
+        return 1.0
     if multi_label:
         return float(np.minimum(np.maximum(p, 1 - p).min(), 1))
     return float(min(p.max(), 1))
@@ -268,7 +330,7 @@ class Means:
     encoder: of texts; encodings: (rows, d) unit rows of the same encoder by item number, so that
         items need not be encoded again; rows may be fewer than the items asked for.
     records: answers that were made elsewhere.
-    members: the committee by name.
+    members: the committee by name. sharpness: how far they err apart (`fit_sharpness`); 1 is one voice.
     student, student_labels, student_encoder: a fitted student, its label names by column, and the
         encoder of the project that it comes from.
     line: to an endpoint, with its rates, its budget and its cache.
@@ -281,6 +343,7 @@ class Means:
     encodings: Floats | None = None
     records: Sequence[Mapping[str, Any]] | None = None
     members: Mapping[str, Member] | None = None
+    sharpness: float = 1.0
     student: Fitted | None = None
     student_labels: tuple[str, ...] | None = None
     student_encoder: Ready | None = None

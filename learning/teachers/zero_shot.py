@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoders.apart import read_by
 from learning.errors import ParameterError
 from learning.halves import single
 from learning.teachers.asking import check_items
+from learning.teachers.likeness import by_likeness
 from learning.teachers.names import readable
 from learning.teachers.types import (
     Example,
@@ -38,6 +40,8 @@ class ZeroShot:
     """Compare each item with the names, descriptions and accepted words of the labels, moved
     halfway to the items of the pool that look like them. Source: Chang et al. 2008 (dataless
     classification); You et al. 2024 (SciPrompt, label words).
+
+    Where answers are orders, the candidates come by their cosine to what the item asks.
 
     temperature: cosines are divided by it before the softmax; smaller is surer.
     pool_weight: what the mean of the pool's items that look like a label counts beside the label's
@@ -90,6 +94,9 @@ class ReadyZeroShot:
         check_items(items)
         if not items:
             return
+        if schema.ranked:
+            yield from by_likeness(items, self.encoder, self.settings.temperature, report)
+            return
         labels = self.label_vectors(schema)
         for block in row_blocks(len(items), BATCH):
             report(block.start, len(items))
@@ -134,7 +141,8 @@ class ReadyZeroShot:
             numbers = [items[place].number for place in places]
             vectors[places] = self.encodings[numbers]
         blank = [place for place, row in enumerate(vectors) if not row.any()]
-        vectors[blank] = self.encoder.encode([items[place].whole for place in blank])
+        told = [read_by(self.encoder, items[at].text, items[at].text_b) for at in blank]
+        vectors[blank] = self.encoder.encode(told)
         return vectors
 
     def _answer(

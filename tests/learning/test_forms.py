@@ -76,7 +76,7 @@ def test_a_refusal_names_the_question_and_what_is_wrong(labels, sentence):
         ([CAUSES, URGENCY], "waits for answers to one earlier"),
         ([URGENCY, question("x", "single", (3, 4), (HIGH, 99))], "one earlier"),
         ([URGENCY, question("x", "single", (LOW,))], "shares a label"),
-        ([question("x", "spans", (HIGH,))], "asks labels"),
+        ([question("x", "boxes", (HIGH,))], "asks labels"),
     ],
 )
 def test_a_form_that_could_not_be_asked_is_refused(questions, sentence):

@@ -207,7 +207,7 @@ class TestStrength:
             return np.abs(np.log(strength / 100)) + np.abs(np.arange(13) - 5.0)
 
         found = choose(1000, cost, np.random.default_rng(0), Grid())
-        assert found == Choice(strength=100.0, temperature=2.0**0.5, rows=1000)
+        assert found == Choice(strength=100.0, temperature=2.0**0.5, rows=1000, cost=0.0)
 
     def test_few_rows_take_the_usual_value(self) -> None:
         assert fit(noisy(20), None).choice == Choice(rows=20)

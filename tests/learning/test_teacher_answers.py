@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.teachers.answers import label_chances, read_answers, spread
+from learning.teachers.answers import label_chances, read_answers
 from learning.teachers.prompting import Prompt, write_request
+from learning.teachers.said import spread
 from learning.teachers.types import LabelText, TeacherItem, TeacherSchema
 
 NAMES = ("refund", "Delivery", "12", "Other", "other")  # ids 11, 12, 13, 14, 15

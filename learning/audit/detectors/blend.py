@@ -1,5 +1,6 @@
 """Detector: several views, blended as they explain labels some of which are wrong."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -40,13 +41,14 @@ class Blend:
     q(y), else those given what gets mixed up with what (as in confident learning) and of the
     student's margin, with λ = 1 / (1 + (ε / usual)²) on the latter.
 
-    usual: the ε at which both sides weigh the same. margin: the weight of the margin.
+    usual: the ε at which both sides weigh the same. margin: the weight of the margin, times √k: the
+        more labels there are, the more of a belief is lost to labels that are no rivals.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
     usual: float = 0.02
-    margin: float = 0.4
+    margin: float = 0.16
 
     def __post_init__(self) -> None:
         if self.usual <= 0 or self.margin < 0:
@@ -57,10 +59,10 @@ class Blend:
         mixed = self._mix(evidence)
         own = evidence.own(mixed.beliefs)
         confused = evidence.own(posterior(mixed.beliefs, evidence.given))
-        margin = NormalisedMargin().score(evidence)
+        margin, labels = NormalisedMargin().score(evidence), mixed.beliefs.shape[1]
         share = 1 / (1 + (mixed.error / self.usual) ** 2)
         odds = (1 - share) * log_odds(own) + share * (
-            log_odds(confused) + self.margin * log_odds(margin)
+            log_odds(confused) + self.margin * math.sqrt(labels) * log_odds(margin)
         )
         return np.asarray(1 / (1 + np.exp(-odds)))
 

@@ -7,6 +7,8 @@ With the folder that holds this one on the path, and `this` standing for its nam
     student = load()
     student(["Where is my parcel?"])  # ["Delivery"]; lists of names where there are several labels
     student.predict(["Where is my parcel?"])  # (n, k) probabilities, columns as in labels.json
+
+One that marks stretches of a text gives a list of them for each text, as in README.md.
 """
 
 import hashlib
@@ -36,7 +38,7 @@ class Student:
         self.labels: list[dict[str, Any]] = json.loads((folder / "labels.json").read_text("utf-8"))
         self.names = [str(label["name"]) for label in self.labels]
         self.archived = [bool(label["archived"]) for label in self.labels]
-        self.model = Model(folder)
+        self.model: Any = Model(folder)
 
     def predict(self, items: Sequence[str] | NDArray[Any]) -> NDArray[np.float32]:
         """n texts or (n, d) vectors -> (n, k) probabilities, 0 for archived labels."""
@@ -52,20 +54,45 @@ class Student:
             raise RuntimeError(
                 f"This student reads vectors, and its encoder needs {error.name}. See README.md."
             ) from error
-        return Encoder(self.folder / "encoder", self.encoder).encode(list(texts))
+        encoder = Encoder(self.folder / "encoder", self.encoder)
+        about = json.loads((self.folder / "encoder.json").read_text("utf-8"))
+        if not about.get("apart"):
+            return encoder.encode(list(texts))
+        both = [text for each in texts for text in sides(each)]
+        rows = encoder.encode(both).reshape(len(texts), -1)
+        return np.asarray(rows / np.float32(np.sqrt(2)), dtype=np.float32)
 
     def __call__(self, texts: Sequence[str] | NDArray[Any]) -> list[Any]:
-        """The likeliest label's name of each text; where there are several labels, a list."""
+        """The likeliest label's name of each text; where there are several labels, a list; where
+        stretches are marked, a list of them, `end` exclusive."""
+        if self.model.marks:
+            return [self._named(spans) for spans in self.model.mark(list(texts))]
         rows = self.predict(texts)
         if not self.model.multi_label:
             return [self.names[column] for column in rows.argmax(axis=1)]
         chosen = self.model.chosen(rows)
         return [[self.names[column] for column in np.flatnonzero(row)] for row in chosen]
 
+    def _named(self, spans: list[tuple[int, int, int, float]]) -> list[dict[str, Any]]:
+        return [
+            {"start": start, "end": end, "label": self.names[column], "probability": round(p, 4)}
+            for start, end, column, p in spans
+            if not self.archived[column]
+        ]
+
 
 def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:
     """The student in this folder."""
     return Student(Path(folder), encoder)
+
+
+def sides(item: str | Sequence[str]) -> tuple[str, str]:
+    """The two texts of an item: two strings, or one whose first line is the first."""
+    if not isinstance(item, str):
+        one, other = item
+        return one, other
+    one, _, other = item.partition("\n")
+    return one, other
 
 
 def check(folder: Path) -> None:

@@ -14,20 +14,31 @@ class Head:
     """weights (d, k), bias (k,), and `active` (k,): 0 where no probability goes."""
 
     def __init__(
-        self, arrays: dict[str, NDArray[Any]], end: str, choice: dict[str, Any], *, several: bool
+        self,
+        arrays: dict[str, NDArray[Any]],
+        end: str,
+        choice: dict[str, Any],
+        *,
+        several: bool,
+        own: float | None,
     ) -> None:
-        self.multi_label = several
+        self.multi_label, self.own = several, own
         self.temperature = np.float32(choice["temperature"])
+        cut = float(choice.get("cut", 0.5))  # of several labels, where a half is to lie
+        self.tilt = np.float32(np.log1p(-cut) - np.log(cut))
         self.weights, self.bias = arrays[f"weights{end}"], arrays[f"bias{end}"]
         self.active = arrays[f"active{end}"].astype(bool)
 
     def predict(self, vectors: Any) -> NDArray[np.float32]:
-        """(n, d) vectors -> (n, k) probabilities."""
+        """(n, d) vectors -> (n, k) probabilities; of two texts the vectors of both side by side."""
         rows = np.asarray(vectors, dtype=np.float32)
+        if self.own is not None:
+            rows = meeting(rows, self.own)
         if rows.ndim != 2 or rows.shape[1] != len(self.weights):
             raise ValueError(f"Vectors have shape (n, {len(self.weights)}), not {rows.shape}.")
         logits = (rows @ self.weights + self.bias) * self.temperature
         if self.multi_label:
+            logits += self.tilt
             return np.asarray(self.active * (0.5 + 0.5 * np.tanh(logits / 2)), dtype=np.float32)
         logits[:, ~self.active] = -np.inf
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -37,7 +48,7 @@ class Head:
 class Model:
     """One head for all labels, or one for each question of a form."""
 
-    reads_vectors = True
+    reads_vectors, marks = True, False
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
@@ -47,11 +58,24 @@ class Model:
         self.labels = int(manifest.get("labels", 0))
         if not self.parts:
             self.heads: list[Head | None] = [
-                Head(arrays, "", manifest["choice"], several=self.multi_label)
+                Head(
+                    arrays,
+                    "",
+                    manifest["choice"],
+                    several=self.multi_label,
+                    own=manifest.get("own"),
+                )
             ]
             return
         self.heads = [
-            choice and Head(arrays, f"-{place}", choice, several=self.parts[place]["several"])
+            choice
+            and Head(
+                arrays,
+                f"-{place}",
+                choice,
+                several=self.parts[place]["several"],
+                own=manifest.get("owns", [None] * len(self.parts))[place],
+            )
             for place, choice in enumerate(manifest["choices"])
         ]
 
@@ -92,6 +116,16 @@ class Model:
         if owner["several"]:
             return np.asarray(1 - np.prod(1 - said, axis=1), dtype=np.float32)
         return np.asarray(np.minimum(said.sum(axis=1), 1), dtype=np.float32)
+
+
+def meeting(rows: NDArray[np.float32], own: float) -> NDArray[np.float32]:
+    """(n, 2 d) -> (n, 4 d): both texts' vectors, how they differ, and what they share."""
+    both = rows * np.float32(np.sqrt(2))
+    half = both.shape[1] // 2
+    one, other = both[:, :half], both[:, half:]
+    root = np.float32(np.sqrt(half))
+    parts = [np.float32(own) * both, np.abs(one - other), root * one * other]
+    return np.concatenate(parts, axis=1)
 
 
 def read_safetensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,5 @@
-"""A tuned transformer: the mean of its last layer over the real tokens, then a linear layer.
+"""A transformer: the mean of its last layer over the real tokens, then a linear layer. Where the file of
+the head says what labels are called, each label reads a mean of its own, of tokens like that.
 
 `encoder` is a folder that `transformers.AutoModel.from_pretrained` loads by itself, too.
 """
@@ -20,7 +21,7 @@ BATCH = 32
 class Model:
     """Reads texts."""
 
-    reads_vectors = False
+    reads_vectors, marks = False, False
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
@@ -49,13 +50,25 @@ class Model:
         options = {"truncation": True, "padding": True, "max_length": self.tokens}
         padded = self.tokenizer(texts, return_tensors="pt", **options)
         padded.pop("token_type_ids", None)
+        told = padded["attention_mask"]
+        told[told.sum(dim=1) == 0, :1] = 1  # a text without tokens is read as its first filler
         hidden = self.encoder(**padded).last_hidden_state
         mask = padded["attention_mask"][:, :, None].to(hidden.dtype)
-        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
-        if self.unit:
-            mean = torch.nn.functional.normalize(mean, dim=1)
-        logits = (mean @ self.head["weight"].T + self.head["bias"]).float()
+        read = self._by_label if "called" in self.head else self._together
+        logits = (read(hidden, mask) + self.head["bias"]).float()
         active = self.head["active"].bool()
         if self.multi_label:
             return torch.sigmoid(logits) * active
         return torch.softmax(logits.masked_fill(~active, float("-inf")), dim=1)
+
+    def _together(self, hidden: Any, mask: Any) -> Any:
+        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        if self.unit:
+            mean = torch.nn.functional.normalize(mean, dim=1)
+        return mean @ self.head["weight"].T
+
+    def _by_label(self, hidden: Any, mask: Any) -> Any:
+        likeness = torch.nn.functional.normalize(hidden, dim=2) @ self.head["called"].T
+        weights = likeness.masked_fill(mask == 0, float("-inf")).softmax(dim=1)  # (b, t, k)
+        own = torch.einsum("btk,btd->bkd", weights, hidden)
+        return (torch.nn.functional.normalize(own, dim=2) * self.head["weight"]).sum(dim=2)

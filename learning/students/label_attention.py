@@ -1,0 +1,102 @@
+"""The student whose labels each read the words of a text that are like what they are called."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.encoders.named import check_model
+from learning.errors import ParameterError
+from learning.students.finetune import BUILT_IN, refuse_without_texts
+from learning.types import Report, TrainingData
+
+if TYPE_CHECKING:
+    from learning.students.transformer import FittedTransformer
+
+PAIRS = 200_000  # texts times labels that are held at once, a vector for each
+KEPT = 4  # answers about each label that are learnt from, however many there are in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelAttention:
+    """A head in which each label reads a mean of its own over a text's tokens: the more a token is like what
+    the label is called, the more it counts, and the encoder stays as it is. Source: Mullenbach et al. 2018
+    (attention per label); Luo et al. 2024 (CrossTune, label texts as queries).
+
+    model: "minilm" (built in), a folder, or a name on the hub; revision: a commit there.
+    focus: how much likeness counts; 0 is the mean of all tokens, where the student is a head. None chooses
+        it on held-out rows.
+    most: texts learnt from, of more four of each label's and the others by chance; fewer where there are
+        many labels. tokens: longer texts are cut.
+    """
+
+    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+
+    model: str = BUILT_IN
+    revision: str | None = None
+    focus: float | None = None
+    most: int = 4_000
+    tokens: int = 128
+
+    def __post_init__(self) -> None:
+        check_model(self.model, self.tokens)
+        if self.most < 1 or (self.focus is not None and self.focus < 0):
+            raise ParameterError("Label attention needs most above 0, and a focus of 0 or more.")
+
+    def fit(
+        self,
+        data: TrainingData,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> "FittedTransformer":
+        """Read the texts once, choose the focus, fit the labels' weights.
+
+        Seconds, so that nothing is kept in `checkpoint`; an earlier student is not begun from. Refusals
+        as with `Finetune.fit`, and ParameterError for more labels than it can learn some answers of.
+        """
+        refuse_without_texts(data)
+        if data.labels * data.labels * KEPT > PAIRS:
+            most_labels = int((PAIRS / KEPT) ** 0.5)
+            raise ParameterError(
+                f"Label attention is for up to {most_labels} labels, these are {data.labels:,}: "
+                "train a dual encoder."
+            )
+        from learning.students.reading import fitted
+
+        most = max(1, min(self.most, PAIRS // data.labels))
+        if data.rows > most:
+            data = data.subset(_drawn(data, most, rng))
+        return fitted(self, data, rng, report)
+
+    def settle(self, fitted: "FittedTransformer") -> "LabelAttention":
+        """The same student with the focus that `fitted` chose."""
+        called = fitted.network.state_dict()["called"]
+        lengths = called.norm(dim=1)
+        return self if not len(lengths) else replace(self, focus=float(lengths.max()))
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedTransformer":
+        """The student that `FittedTransformer.save` wrote into `folder`."""
+        from learning.students.transformer import FittedTransformer
+
+        return FittedTransformer.load(folder)
+
+
+def _drawn(data: TrainingData, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows by chance, but `KEPT` that have each label come first, then as many that know of it."""
+    order = rng.permutation(data.rows)
+    rank = np.full(data.rows, 2)
+    if data.known is not None:
+        rank[_first_of_each(np.asarray(data.known)[order])] = 1
+    rank[_first_of_each(np.asarray(data.targets)[order] > 0)] = 0
+    return np.sort(order[np.argsort(rank, kind="stable")][:most])
+
+
+def _first_of_each(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) bool: among the first `KEPT` of some column."""
+    first: NDArray[np.bool_] = (table & (np.cumsum(table, axis=0) <= KEPT)).any(axis=1)
+    return first
