@@ -20,10 +20,12 @@ KINDS: dict[str, Kind] = {
     "index": Kind(action="annotator.actions.imports.indexing:run_index", queue="io"),
     "encode": Kind(action="annotator.actions.encoders.encoding:run_encode", queue="encode"),
     "switch": Kind(action="annotator.actions.encoders.switching:run_switch", queue="encode"),
+    "map": Kind(action="annotator.actions.explore.mapping:run_map", queue="encode"),
     "bakeoff": Kind(action="annotator.actions.encoders.bakeoff_runs:run_bakeoff", queue="train"),
     "settle": Kind(action="annotator.actions.verdicts.settling:run_settle", queue="fast"),
     "train": Kind(action="annotator.actions.students.training:run_train", queue="fast"),
     "refill": Kind(action="annotator.actions.students.training:run_refill", queue="fast"),
+    "warm": Kind(action="annotator.actions.students.warming:run_warm", queue="fast"),
     "finetune": Kind(action="annotator.actions.students.background:run_asked", queue="train"),
     "background": Kind(
         action="annotator.actions.students.background:run_background", queue="train"

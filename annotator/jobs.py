@@ -27,6 +27,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from annotator import outbox
 from annotator.errors import AnnotatorError
 from annotator.job_kinds import KINDS
 from annotator.models import Job, JobState
@@ -198,6 +199,7 @@ def _give_up(job: Job) -> None:
         finished_at=Now(),
         error=f"Its worker died {job.attempt} times. Look into the worker's log, then try again.",
     )
+    _tell_of_failure(job)
 
 
 @dataclass
@@ -323,9 +325,13 @@ def finish(
     job: Job, state: JobState, *, error: str = "", result: dict[str, Any] | None = None
 ) -> None:
     """End this attempt of a job, then ring for its waiting twin if there is one."""
-    Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING).update(
-        state=state, error=error, result=result or {}, finished_at=Now(), lease_until=None
-    )
+    mine = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
+    with transaction.atomic():
+        ended = mine.update(
+            state=state, error=error, result=result or {}, finished_at=Now(), lease_until=None
+        )
+        if ended and state == JobState.FAILED:
+            _tell_of_failure(job)
     if job.key:
         for twin in Job.objects.filter(key=job.key, state=JobState.QUEUED, due_at__lte=Now()):
             ring(twin.pk, twin.queue)
@@ -336,9 +342,18 @@ def fail(job_id: int, error: str) -> None:
 
     Only for the process that has it: one that lost its lease ends no other attempt.
     """
-    Job.objects.filter(pk=job_id, state=JobState.RUNNING, worker=_this_worker()).update(
-        state=JobState.FAILED, error=error, finished_at=Now(), lease_until=None
-    )
+    mine = Job.objects.filter(pk=job_id, state=JobState.RUNNING, worker=_this_worker())
+    with transaction.atomic():
+        job = mine.select_for_update(no_key=True).first()
+        if job is not None:
+            mine.update(state=JobState.FAILED, error=error, finished_at=Now(), lease_until=None)
+            _tell_of_failure(job)
+
+
+def _tell_of_failure(job: Job) -> None:
+    """Webhooks learn that it failed; why may quote what was uploaded, and is read with a token."""
+    told = {"job": job.pk, "kind": job.kind, "attempt": job.attempt, "path": f"jobs/{job.pk}"}
+    outbox.note(job.project_id, "job.failed", told)
 
 
 def _action(kind: str) -> Callable[[Run], dict[str, Any] | None]:

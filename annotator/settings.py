@@ -169,6 +169,8 @@ SPECTACULAR_SETTINGS = {
         "ExportFormatEnum": "annotator.api.snapshots.FORMAT_CHOICES",
         "TeacherRunKindEnum": "annotator.models.teacher.TeacherRunKind",
         "SimulationStateEnum": "annotator.models.simulation.SimulationState",
+        "DeliveryStateEnum": "annotator.models.webhook.DeliveryState",
+        "QuestionKindEnum": "annotator.actions.projects.form_questions.KINDS",
     },
 }
 

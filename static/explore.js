@@ -52,14 +52,22 @@
     drawer.scrollTop = 0;
   });
 
+  const say = (key) => {
+    const choice = rows()[here]?.querySelector(`[data-say="${key}"]`);
+    if (!choice) return;
+    choice.checked = true;
+    go(here + 1);
+  };
+
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || drawer.open) return;
+    const typing = event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || drawer?.open) return;
     const keys = {
       j: () => go(here + 1),
       k: () => go(here - 1),
       o: () => rows()[here]?.querySelector("a").click(),
       x: () => rows()[here]?.querySelector("[data-pick]")?.click(),
+      ...(document.querySelector("[data-say]") && { y: () => say("y"), n: () => say("n") }),
       "/": () => document.querySelector("[data-search]")?.focus(),
     };
     if (!keys[event.key]) return;

@@ -54,7 +54,7 @@ function chosenNames(ids) {
 /** What an answer said: its labels, yes or no to a question, or what its value amounts to. */
 function wordsOf(op) {
   if (op.words !== undefined) return op.words;
-  if (op.value !== undefined) return module.wordsOf(JSON.parse(op.value));
+  if (op.value !== undefined) return module.wordsOf(JSON.parse(op.value), chosenNames(op.labels));
   if (op.question === undefined) return chosenNames(op.labels);
   return `${op.labels.length ? "" : "not "}${answers.name(op.question)}`;
 }
@@ -186,7 +186,7 @@ function accept() {
 function acceptValue() {
   const value = widget.answer();
   if (!value) return;
-  if (value.labels) finish("answer", value.labels);
+  if (value.labels) finish("answer", value.labels, undefined, value.value);
   else finish("answer", [], undefined, value);
 }
 
@@ -410,11 +410,13 @@ const labels = JSON.parse(byId("label-data").textContent);
 
 const keys = new Keys({
   own: module?.ACTIONS ?? pairs?.actionsOf(labels),
-  run: (name, key) => does[name]?.(key),
-  digit: (digit) => {
-    const now = performance.now();
-    const isBounce = lastPress.key === digit && now - lastPress.at < BOUNCE_MS;
-    lastPress = { key: digit, at: now };
+  run: (name, key) => {
+    lastPress.key = ""; // the same digit after another key is no bounce
+    does[name]?.(key);
+  },
+  digit: (digit, at) => {
+    const isBounce = lastPress.key === digit && at - lastPress.at < BOUNCE_MS;
+    lastPress = { key: digit, at };
     if (isBounce) return;
     if (question.asked) return question.key(digit);
     if (widget?.digit) return current() && widget.digit(digit);

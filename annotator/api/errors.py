@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 DATABASE_BACK_IN_SECONDS = 3
 UNAVAILABLE_BACK_IN_SECONDS = 5
+UNKNOWN_CALLER = (
+    "No token came with the request. Send “Authorization: Token …”; one is made under Access tokens, or with "
+    "manage.py create_token."
+)
 
 _CODES: tuple[tuple[type[exceptions.APIException], str], ...] = (
     (exceptions.NotAuthenticated, "not_authenticated"),
@@ -73,7 +77,8 @@ def _refusal(exc: AnnotatorError) -> Response:
 
 def _of_framework(exc: exceptions.APIException) -> Response:
     code = next((code for kind, code in _CODES if isinstance(exc, kind)), "refused")
-    response = shaped(exc.status_code, code, str(exc.detail))
+    detail = UNKNOWN_CALLER if code == "not_authenticated" else str(exc.detail)
+    response = shaped(exc.status_code, code, detail)
     if isinstance(exc, exceptions.Throttled):
         wait = max(1, round(getattr(exc, "wait", None) or 1))
         response = shaped(429, code, f"Too many requests. Try again in {wait} s.")

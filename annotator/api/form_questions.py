@@ -17,13 +17,19 @@ from annotator.models import Can, FormQuestion, Label, Project
 
 
 class QuestionShape(serializers.ModelSerializer[FormQuestion]):
-    """A question; `only_if` are labels of one earlier question, empty where it is always asked."""
+    """A question; `only_if` are labels of one earlier question, empty where it is always asked.
+
+    One of kind `text` has no labels; `optional`: it may be left empty; `edits`: it begins with the item's
+    second text.
+    """
 
     labels = serializers.SerializerMethodField()
 
     class Meta:
         model = FormQuestion
-        fields = ["id", "key", "name", "kind", "position", "only_if", "labels"]
+        fields = [
+            *("id", "key", "name", "kind", "position", "only_if", "optional", "edits", "labels")
+        ]
 
     def get_labels(self, question: FormQuestion) -> list[int]:
         """Its live labels in their order."""
@@ -43,6 +49,12 @@ class QuestionFields(serializers.Serializer[Any]):
         max_length=100,
         required=False,
         help_text="Labels of one earlier question: it is asked only where one of them was given.",
+    )
+    optional = serializers.BooleanField(
+        required=False, help_text="Of a text: whether it may be left empty."
+    )
+    edits = serializers.BooleanField(
+        required=False, help_text="Of a text: whether it begins with the item's second text."
     )
 
 

@@ -11,7 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.imports import importing, undoing
+from annotator.actions.imports import importing, looking, undoing
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import ObjectField, body
@@ -59,6 +59,12 @@ class MappingFields(serializers.Serializer[Any]):
         help_text="A column for each candidate, or one that holds a list of them.",
     )
     label = column()  # type: ignore[assignment]  # a name of ours
+    voices = serializers.ListField(
+        child=serializers.CharField(max_length=500, trim_whitespace=False),
+        default=list,
+        max_length=200,
+        help_text="Columns with one annotator's answer each; the voice is called as its column is.",
+    )
     id = column()
     image = column()
     metadata = serializers.ListField(
@@ -118,6 +124,9 @@ class PreviewShape(serializers.Serializer[Any]):
     sampled = serializers.IntegerField()
     complete = serializers.BooleanField()
     notes = serializers.ListField(child=serializers.CharField())
+    reader = serializers.DictField(
+        help_text="What the rows were read with; give it back as `options.reader` to import them so."
+    )
 
 
 def shown(found: Preview) -> dict[str, Any]:
@@ -132,6 +141,7 @@ def shown(found: Preview) -> dict[str, Any]:
         "sampled": found.sampled,
         "complete": found.complete,
         "notes": found.notes,
+        "reader": found.reader,
     }
 
 
@@ -187,7 +197,7 @@ class ImportPreview(OfImport):
         batch = self.batch(project_id, import_id)
         wish = body(request, Look)
         mapping = Mapping.from_json(wish["mapping"]) if "mapping" in wish else None
-        found = importing.look(batch, format=wish["format"], reader=wish["reader"], mapping=mapping)
+        found = looking.look(batch, format=wish["format"], reader=wish["reader"], mapping=mapping)
         return Response(shown(found))
 
 
@@ -199,10 +209,7 @@ class ImportStart(OfImport):
         batch = self.batch(project_id, import_id)
         wish = body(request, Start)
         options = importing.Options.from_json(wish["options"])
-        if "mapping" in wish:
-            mapping = Mapping.from_json(wish["mapping"])
-        else:
-            mapping = importing.look(batch, format=options.format, reader=options.reader).mapping
+        mapping = Mapping.from_json(wish["mapping"]) if "mapping" in wish else None
         begun = importing.begin(batch, mapping, options, self.person)
         return Response(ImportShape(begun).data, status=202)
 

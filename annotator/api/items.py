@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.explore import searching
+from annotator.actions.explore import areas, searching
 from annotator.api.base import Endpoint, allowed
 from annotator.api.parsing import IdField, label_of_query, query
 from annotator.errors import NotFoundError
@@ -115,6 +115,11 @@ class ItemFilters(serializers.Serializer[Any]):
     )
     status = serializers.ChoiceField(choices=list(searching.STATUSES.items()), required=False)
     doubt = serializers.ChoiceField(choices=["high", "low"], required=False)
+    area = serializers.CharField(
+        required=False,
+        max_length=areas.LONGEST,
+        help_text="It lies in this part of the map: a region's area, or `name.x-y_x-y_x-y`, an outline.",
+    )
     open = serializers.BooleanField(required=False, allow_null=True, default=None)
     external_id = serializers.CharField(required=False, max_length=500)
     number_from = serializers.IntegerField(required=False, min_value=0, max_value=2_147_483_647)
@@ -186,12 +191,14 @@ class Items(Endpoint):
 
 def filter_of(project: Project, wish: dict[str, Any]) -> searching.Filter:
     """The filter that all screens share; no name from outside reaches the database."""
-    shared = {"query", "annotator", "batch", "stream", "part", "status", "doubt"}
+    shared = {"query", "annotator", "batch", "stream", "part", "status", "doubt", "area"}
     given = {name: wish[name] for name in shared if name in wish}
     if "label" in wish:
         given["label"] = label_of_query(project, wish["label"])
     if "items" in wish:
         given["items"] = tuple(wish["items"])
+    if "area" in given:
+        areas.parse(given["area"])
     return searching.Filter(**given)
 
 

@@ -42,10 +42,12 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
     With a `question`, a label id, only that label is asked about: answer with the same `question` and
     with `labels` that hold it or are empty. A whole answer, without `question`, is always taken too.
 
-    Two texts that are compared are shown in the order `shown`; labels are about the item's own order.
+    Two texts that are compared, and candidates that are ranked, are shown in the order `shown`; answers are
+    about the item's own order.
 
     `suggestion` lists [label id, probability], likeliest first, or is an object like the `value` of an
-    answer, with a `probability` for each part; it is empty and the reason is withheld where the item
+    answer, with a `probability` for each part; of a form that marks the text it has `labels` as well as
+    `spans`. It is empty and the reason is withheld where the item
     is labelled blind. `label_set` holds the labels that hold with its
     `coverage`, those that are `sure` and those that `maybe` are; null where nothing is promised.
     """
@@ -86,8 +88,10 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
         return found
 
     def get_shown(self, lease: Assignment) -> str:
-        """Say "ba" where the second text is to be shown first, "ab" where the first is, else empty."""
-        return siding.shown(self.context["project"], lease.item, lease.annotator_id)
+        """Say "ba" where the second text is to be shown first, "ab" where the first is; of candidates
+        their numbers as they are to be shown, such as "3 1 2"; else empty."""
+        suggested = None if self._is_blind(lease) else lease.suggestion
+        return siding.shown(self.context["project"], lease.item, lease.annotator_id, suggested)
 
     def _is_blind(self, lease: Assignment) -> bool:
         return bool(self.context["project"].blind or lease.stream in labeling.BLIND)
@@ -124,7 +128,9 @@ class AnswerWish(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="The answer where it is more than labels, which are then left out. Spans: "
-        '{"spans": [{"start": 0, "end": 5, "label": 7}]}, with label ids; offsets count code points.',
+        '{"spans": [{"start": 0, "end": 5, "label": 7}]}, with label ids; offsets count code points. '
+        "The spans of a form go beside the labels of its other questions, and so do its texts, by the key of "
+        'the question: {"texts": {"why": "…"}}.',
     )
     question = LabelField(
         required=False,

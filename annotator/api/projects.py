@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.projects import asking, projects, schema
+from annotator.actions.projects import asking, copying, projects, schema
 from annotator.api.base import Endpoint
 from annotator.api.parsing import IdField, ObjectField, PluginField, body, query
 from annotator.errors import InvalidError, NotFoundError
@@ -41,7 +41,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
             *("encoder", "encoder_params", "strategy", "label_questions", "consensus"),
             *("sure_at", "voices_at_most", "share_at_most", "gold_share"),
             *("entry_items", "entry_pass", "answer_sets", "set_coverage", "set_method"),
-            *("retrain_answers", "retrain_seconds", "training_paused", "soft_rows"),
+            *("retrain_answers", "retrain_seconds", "training_paused", "soft_rows", "best_f1"),
             *("item_count", "student_pinned", "created_at", "archived_at"),
         ]
 
@@ -107,7 +107,13 @@ class Settings(serializers.Serializer[Any]):
     soft_rows = serializers.BooleanField(
         required=False,
         help_text="Let the head learn also what a teacher or another student says of items that nobody "
-        "answered, while that one is better on the random sample.",
+        "answered, while that one is better on the random sample; else how they lie, while that does no "
+        "harm there.",
+    )
+    best_f1 = serializers.BooleanField(
+        required=False,
+        help_text="With several labels an item, let the head give a label from the probability on that makes "
+        "F1 best, by its own word on answers that it has not met, and not from a half on; a half then means it.",
     )
 
 
@@ -115,6 +121,15 @@ class NewProject(Settings):
     name = serializers.CharField(max_length=200)
     task_type = PluginField(task_type_choices, default="single")
     item_kind = serializers.ChoiceField(choices=ItemKind.choices, default=ItemKind.TEXT)
+
+
+class ProjectLike(serializers.Serializer[Any]):
+    """A new project set up like another one that I manage."""
+
+    name = serializers.CharField(max_length=200)
+    item_kind = serializers.ChoiceField(
+        choices=ItemKind.choices, required=False, help_text="Left out: that of the other one."
+    )
 
 
 class ProjectFilters(serializers.Serializer[Any]):
@@ -175,6 +190,18 @@ class Projects(Endpoint):
     )
     def post(self, request: Request) -> Response:
         made = projects.create_project(self.person, **body(request, NewProject))
+        return Response(ProjectShape(self.project(made.pk, Can.OPEN)).data, status=201)
+
+
+class ProjectCopies(Endpoint):
+    @extend_schema(
+        request=ProjectLike,
+        responses={201: ProjectShape},
+        summary="Make a project of one's own that is set up like this one",
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        source = self.project(project_id, Can.MANAGE)
+        made = copying.create_like(source, self.person, **body(request, ProjectLike))
         return Response(ProjectShape(self.project(made.pk, Can.OPEN)).data, status=201)
 
 

@@ -42,7 +42,8 @@ class RecordingShape(serializers.ModelSerializer[Recording]):
 
 class AnswerMappingFields(serializers.Serializer[Any]):
     """The column that holds each part of an answer; empty for none. The item is told by one of
-    `id`, `number` and `text`. `spans` in projects that mark them, else `label` or `probabilities`."""
+    `id`, `number` and `text`. `spans` in projects that mark them, `order` where candidates are put in
+    order, else `label` or `probabilities`."""
 
     id = column()
     number = column()
@@ -51,6 +52,7 @@ class AnswerMappingFields(serializers.Serializer[Any]):
     label = column()  # type: ignore[assignment]  # a name of ours
     probabilities = column()
     spans = column()
+    order = column()
     confidence = column()
     model = column()
     reason = column()

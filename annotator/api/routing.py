@@ -27,7 +27,8 @@ class PolicyShape(serializers.ModelSerializer[Policy]):
     """`human_share` of the pool is labelled by people; a word of the teacher's is a verdict from
     `confidence` on; `double_share` of its answers is put to a person too. `hour_price` is what an
     hour of a person costs. With `unqualified` a teacher labels that its test did not show to be fit. The
-    router "" is the loop: people are asked where student and teacher together are in doubt. `trouble` says what keeps the teacher from being asked now."""
+    router "" is the loop: people are asked where student and teacher together are in doubt; where answers mark
+    spans it is the router that does best on the seed. `trouble` says what keeps the teacher from being asked now."""
 
     class Meta:
         model = Policy

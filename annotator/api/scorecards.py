@@ -56,10 +56,18 @@ class MarkScoreShape(serializers.Serializer[Any]):
     recall = IntervalShape()
 
 
+class QuestionScoreShape(serializers.Serializer[Any]):
+    """A question of a form: on the items that ask it, how often just the right labels are given."""
+
+    name = serializers.CharField()
+    right = IntervalShape()
+
+
 class ScoreShape(serializers.Serializer[Any]):
     """On `shared` items of the random sample; with fewer than are needed, `missing` of them,
     accuracy is null and the lists are empty. `stale` answers were given with other settings. Where
-    answers mark spans, an item is right when every mark is, and `marks` tells of the marks."""
+    answers mark spans, an item is right when every mark is, and `marks` tells of the marks. Where
+    answers are forms, `questions` tells of each question that has labels."""
 
     annotator_id = serializers.IntegerField()
     name = serializers.CharField()
@@ -73,6 +81,7 @@ class ScoreShape(serializers.Serializer[Any]):
     labels = LabelScoreShape(many=True)
     confusions = ConfusionShape(many=True)
     marks = MarkScoreShape(allow_null=True)
+    questions = QuestionScoreShape(many=True)
 
 
 class TeacherStandingShape(serializers.Serializer[Any]):

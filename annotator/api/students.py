@@ -41,7 +41,8 @@ class SetsShape(serializers.Serializer[Any]):
 class StudentShape(serializers.ModelSerializer[StudentVersion]):
     """`accuracy` (0…1) with its 95 % interval, and on what it was measured: `estimate` is audit
     (a random sample) or out-of-fold (an early figure, not on a random sample). `beside` tells which
-    voice taught it by how many soft rows of what weight, and what that bought on the sample."""
+    voice taught it by how many soft rows of what weight, and what that bought on the sample; or,
+    as `unanswered`, from how many items without an answer it learned by itself, and what that bought."""
 
     current = serializers.SerializerMethodField()
     answer_sets = serializers.SerializerMethodField()
@@ -76,7 +77,10 @@ class StudentShape(serializers.ModelSerializer[StudentVersion]):
 
 
 class FinetuneWish(serializers.Serializer[Any]):
-    params = ObjectField(default=dict, help_text="Hyper-parameters of the student “finetune”.")
+    params = ObjectField(
+        default=dict,
+        help_text="Hyper-parameters of the student “finetune”, of spans “token-finetune”.",
+    )
 
 
 class Texts(serializers.Serializer[Any]):

@@ -17,6 +17,7 @@ from annotator.api import (
     jobs,
     label_words,
     labeling,
+    mapping,
     people,
     predictions,
     progress,
@@ -29,10 +30,13 @@ from annotator.api import (
     scorecards,
     simulations,
     snapshots,
+    spotting,
     student_figures,
     students,
     teacher_keys,
     teachers,
+    warm_starts,
+    webhook_urls,
 )
 
 PROJECT = "projects/<int:project_id>"
@@ -48,6 +52,7 @@ urlpatterns: list[URLPattern] = [
     path("invitations/accept", people.InvitationAccept.as_view(), name="api_invitation_accept"),
     path("projects", projects.Projects.as_view(), name="api_projects"),
     path(PROJECT, projects.OneProject.as_view(), name="api_project"),
+    path(f"{PROJECT}/copies", projects.ProjectCopies.as_view(), name="api_project_copies"),
     path(f"{PROJECT}/restore", projects.ProjectRestore.as_view(), name="api_project_restore"),
     path(f"{PROJECT}/codebook", codebook.Codebook.as_view(), name="api_codebook"),
     path(f"{PROJECT}/questions", form_questions.Questions.as_view(), name="api_form_questions"),
@@ -90,9 +95,13 @@ urlpatterns: list[URLPattern] = [
         exploring.Similar.as_view(),
         name="api_item_similar",
     ),
+    path(f"{PROJECT}/map", mapping.CorpusMap.as_view(), name="api_map"),
+    path(f"{PROJECT}/map/points", mapping.MapPoints.as_view(), name="api_map_points"),
     path(f"{PROJECT}/bulk", exploring.Bulk.as_view(), name="api_bulk"),
     path(f"{PROJECT}/bulk/preview", exploring.BulkPreview.as_view(), name="api_bulk_preview"),
     path(f"{PROJECT}/bulk/<int:job_id>/undo", exploring.BulkUndo.as_view(), name="api_bulk_undo"),
+    path(f"{PROJECT}/spots", spotting.Spots.as_view(), name="api_spots"),
+    path(f"{PROJECT}/spots/<int:seeding_id>", spotting.OneSpots.as_view(), name="api_spots_step"),
     path(f"{PROJECT}/seedings", exploring.Seedings.as_view(), name="api_seedings"),
     path(
         f"{PROJECT}/seedings/<int:seeding_id>",
@@ -189,6 +198,12 @@ urlpatterns: list[URLPattern] = [
         f"{PROJECT}/students/background",
         background.Background.as_view(),
         name="api_students_background",
+    ),
+    path(f"{PROJECT}/students/start", warm_starts.WarmStartPage.as_view(), name="api_warm_start"),
+    path(
+        f"{PROJECT}/students/start/sources",
+        warm_starts.WarmStartSources.as_view(),
+        name="api_warm_start_sources",
     ),
     path(
         f"{PROJECT}/students/finetune",
@@ -365,5 +380,6 @@ urlpatterns: list[URLPattern] = [
         snapshots.SnapshotDownload.as_view(),
         name="api_snapshot_download",
     ),
+    *webhook_urls.urlpatterns,
     re_path(r"^(?P<rest>.*)$", schema.NothingHere.as_view(), name="api_nothing"),
 ]

@@ -18,9 +18,13 @@ FORMATS: Registry[Reader] = Registry(
     {
         "csv": Entry("CSV", "annotator.formats.delimited:Csv"),
         "tsv": Entry("TSV", "annotator.formats.delimited:Tsv"),
+        "lines": Entry("Text, an item on each line", "annotator.formats.lines:Lines"),
         "jsonl": Entry("JSONL", "annotator.formats.json_lines:JsonLines"),
         "json": Entry("JSON list", "annotator.formats.json_list:JsonList"),
         "parquet": Entry("Parquet", "annotator.formats.parquet:Parquet"),
+        "spreadsheet": Entry(
+            "Excel or OpenDocument table", "annotator.formats.spreadsheet:Spreadsheet"
+        ),
         "images": Entry("Zip of images", "annotator.formats.images:ZipOfImages"),
         "boxes": Entry(
             "Zip of images with labels or boxes", "annotator.formats.boxed_images:BoxedImages"

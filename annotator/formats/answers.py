@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from annotator.formats.guessing import Column, guess
 from annotator.formats.mapping import LABELS_PER_ROW, LONGEST_ID, LONGEST_LABEL
+from annotator.formats.plain import json_in, number_in, words_in
 from annotator.formats.records import Record, RowError
 from annotator.formats.spans import span_of
+from learning.errors import ShapeError
+from learning.tasks.values import spelled_task
 
 LONGEST_MODEL = 200
 LONGEST_REASON = 1_000
 LONGEST_QUOTE = 2_000
+LONGEST_ORDER = 1_000
 SPANS_PER_ROW = 1_000
 MOST_TOKENS = 2**31 - 1
 MOST_MONEY = 1e8
 SUM_TOLERANCE = 0.02  # rounded probabilities may miss 1 by this
 
-# Parts of an answer that only projects of labels, or only those of marked places have.
-OF_LABELS, OF_SPANS = ("label", "probabilities", "separator"), ("spans",)
+Kind = Literal["labels", "spans", "order", "form"]
+# Parts of an answer that only some kinds of answers have.
+OWN_PARTS: dict[Kind, tuple[str, ...]] = {
+    "labels": ("label", "probabilities", "separator"),
+    "spans": ("spans",),
+    "order": ("order",),
+    "form": ("label", "separator", "spans"),
+}
 # The parts of an answer, and columns that usually hold them.
 _USUAL = {
     "number": ("number", "item_number"),
@@ -38,6 +47,7 @@ _USUAL = {
         *("prediction", "predicted_spans", "marks", "answer", "response"),
         *("spans", "entities", "label", "labels"),
     ),
+    "order": ("order", "ranking", "prediction", "predicted_order", "answer", "response"),
     "confidence": ("confidence", "score", "probability", "certainty"),
     "model": ("model", "model_name", "annotator", "llm"),
     "reason": ("reason", "explanation", "rationale"),
@@ -46,6 +56,27 @@ _USUAL = {
     "money": ("money", "cost", "price"),
     "seconds": ("seconds", "latency", "duration"),
 }
+
+
+# Columns that hold spans where labels stand in another one.
+BESIDE_LABELS = ("predicted_spans", "marks", "spans", "entities")
+
+
+_ELSE: dict[Kind, str] = {
+    "labels": "Answers are labels here.",
+    "spans": "Answers mark spans here.",
+    "order": "Answers are orders of candidates here.",
+    "form": "Answers are forms here: their labels in one column, and spans of the text in another.",
+}
+
+
+def foreign(kind: Kind) -> tuple[str, ...]:
+    """Parts of an answer that only answers of other kinds have. A text may be asked about several lists of
+    candidates, so that it tells no item there.
+    """
+    every = dict.fromkeys(part for parts in OWN_PARTS.values() for part in parts)
+    others = tuple(part for part in every if part not in OWN_PARTS[kind])
+    return (*others, "text", "text_b") if kind == "order" else others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +94,7 @@ class AnswerMapping:
     label: str = ""
     probabilities: str = ""
     spans: str = ""
+    order: str = ""
     confidence: str = ""
     model: str = ""
     reason: str = ""
@@ -84,19 +116,24 @@ class AnswerMapping:
         """Give the mapping as JSON has it."""
         return asdict(self)
 
-    def problem(self, *, marked: bool = False) -> str:
-        """Why no answer can be read with it, "" when one can. marked: answers mark places of texts."""
+    def problem(self, kind: Kind = "labels") -> str:
+        """Why no answer can be read with it, "" when one can. kind: what answers are made of."""
+        if kind == "order" and not (self.id or self.number):
+            return "Say which column tells the item: your own id, or its number."
         if not (self.id or self.number or self.text):
             return "Say which column tells the item: your own id, its number, or its text."
-        if marked and not self.spans:
+        if kind == "spans" and not self.spans:
             return "Say which column holds the spans that were marked."
-        if marked:
-            return "Answers mark spans here." if self.label or self.probabilities else ""
-        if self.spans:
+        if kind == "order" and not self.order:
+            return "Say which column holds the order of the candidates."
+        if kind == "labels" and self.spans:
             return "Answers mark no spans here."
-        if not (self.label or self.probabilities):
+        if kind == "form" and not self.label:
+            return "Say which column holds the labels, each with its question."
+        if kind == "labels" and not (self.label or self.probabilities):
             return "Say which column holds the answers: the label, or the probabilities."
-        return ""
+        strange = [part for part in foreign(kind) if part != "separator" and getattr(self, part)]
+        return _ELSE[kind] if strange else ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +144,7 @@ class ReadAnswer:
     probabilities: by label name, None where the row has none.
     spans: each with the name of its `label` and either `start` and `end` or a `quote` of the text and
     the words `before` it, and its `confidence` where it is known; None where the row has no list.
+    order: the candidates' numbers, the best first, equals in one list; None where the row has none.
     """
 
     row: int
@@ -117,6 +155,7 @@ class ReadAnswer:
     labels: tuple[str, ...] | None = None
     probabilities: dict[str, float] | None = None
     spans: tuple[dict[str, Any], ...] | None = None
+    order: list[Any] | None = None
     confidence: float | None = None
     model: str = ""
     reason: str = ""
@@ -128,35 +167,37 @@ class ReadAnswer:
     @property
     def names(self) -> tuple[str, ...]:
         """The labels that it names, each once."""
-        if self.spans is not None:
-            return tuple(dict.fromkeys(span["label"] for span in self.spans))
-        return self.labels or tuple(self.probabilities or ())
+        marked = (span["label"] for span in self.spans or ())
+        return tuple(dict.fromkeys([*(self.labels or self.probabilities or ()), *marked]))
 
 
 def guess_answers(
-    columns: Sequence[Column], records: Sequence[Record], *, marked: bool = False
+    columns: Sequence[Column], records: Sequence[Record], kind: Kind = "labels"
 ) -> AnswerMapping:
     """Propose a mapping by the columns' names; text and id as in any file of items.
 
-    marked: answers mark places of texts.
+    kind: what answers are made of.
     """
     names = {column.name.strip().casefold(): column.name for column in columns}
-    absent = OF_LABELS if marked else OF_SPANS
+    absent = foreign(kind)
     found = {
         part: next((names[name] for name in usual if name in names), "")
         for part, usual in _USUAL.items()
         if part not in absent
     }
+    if kind == "form":
+        found["spans"] = next((names[name] for name in BESIDE_LABELS if name in names), "")
     taken = {name for name in found.values() if name}
     items = guess([column for column in columns if column.name not in taken], records)
-    if not marked:
+    if "label" not in absent:
         found |= {"label": found["label"] or items.label, "separator": items.separator}
+    told = items.id or found["number"] or "text" in absent
     return AnswerMapping(
         **found,
         id=items.id,
         # An id tells the item by itself; a text may be there several times.
-        text="" if items.id or found["number"] else items.text,
-        text_b="" if items.id or found["number"] else items.text_b,
+        text="" if told else items.text,
+        text_b="" if told else items.text_b,
     )
 
 
@@ -172,6 +213,7 @@ def read_answer(record: Record, mapping: AnswerMapping, *, multi_label: bool) ->
         labels=reading.labels(multi_label=multi_label),
         probabilities=reading.probabilities(multi_label=multi_label),
         spans=reading.spans(),
+        order=reading.order(),
         confidence=reading.share(),
         model=reading.short("model", LONGEST_MODEL),
         reason=reading.words("reason")[:LONGEST_REASON],
@@ -207,7 +249,7 @@ class _Reading:
         if isinstance(value, dict | list):
             self.fault(part, "A list or an object stands here.")
             return ""
-        return _plain(value).strip()
+        return words_in(value).strip()
 
     def text(self, part: str) -> str:
         """As it is: it is compared with the items' texts."""
@@ -235,7 +277,7 @@ class _Reading:
         if not value:
             return None
         percent = value.endswith("%")
-        number = _number(value.removesuffix("%"))
+        number = number_in(value.removesuffix("%"))
         number = number / 100 if number is not None and percent else number
         if number is None or not 0 <= number <= 1:
             self.fault("confidence", f"“{value[:40]}” is no confidence between 0 and 1.")
@@ -244,7 +286,7 @@ class _Reading:
 
     def amount(self, part: str, most: float) -> float:
         value = self.words(part)
-        number = _number(value) if value else 0.0
+        number = number_in(value) if value else 0.0
         if number is None or not 0 <= number <= most:
             self.fault(part, f"“{value[:40]}” is no number of at least 0.")
             return 0.0
@@ -264,7 +306,7 @@ class _Reading:
             self.fault("label", "A name of a label, or a list of names, was expected here.")
             return None
         # A model may write anything where a label should be: what is too long is cut, it is none.
-        names = (_plain(part).strip()[:LONGEST_LABEL] for part in parts)
+        names = (words_in(part).strip()[:LONGEST_LABEL] for part in parts)
         found = tuple(dict.fromkeys(name for name in names if name))
         if found or (multi_label and isinstance(value, list)):
             return found
@@ -275,11 +317,11 @@ class _Reading:
         if value is None or value == "":
             return None
         if isinstance(value, str):
-            value = _decoded(value)
+            value = json_in(value)
         if not isinstance(value, dict) or not value or len(value) > LABELS_PER_ROW:
             self.fault("probabilities", 'An object such as {"Refund": 0.9, …} was expected here.')
             return None
-        found = {str(name).strip()[:LONGEST_LABEL]: _number(p) for name, p in value.items()}
+        found = {str(name).strip()[:LONGEST_LABEL]: number_in(p) for name, p in value.items()}
         shares = {name: p for name, p in found.items() if p is not None and 0 <= p <= 1}
         if len(shares) < len(value):
             self.fault("probabilities", "Each label needs one probability between 0 and 1.")
@@ -295,7 +337,7 @@ class _Reading:
         if value is None or value == "":
             return None
         if isinstance(value, str):
-            value = _decoded(value)
+            value = json_in(value)
         if not isinstance(value, list) or len(value) > SPANS_PER_ROW:
             self.fault("spans", f"A list of at most {SPANS_PER_ROW:,} spans was expected here.")
             return None
@@ -304,6 +346,21 @@ class _Reading:
         except RowError as bad:
             self.faults += bad.faults
             return None
+
+    def order(self) -> list[Any] | None:
+        """As JSON or words such as "2 > 1 = 3"; whether it fits its item is looked at when that is asked."""
+        value = self.value("order")
+        if value is None or value == "":
+            return None
+        words = json.dumps(value) if isinstance(value, list) else self.words("order")
+        try:
+            found: list[Any] = spelled_task("ranking").unspell(words[:LONGEST_ORDER])["order"]
+            if all(type(one) is int for group in found for one in group):
+                return found
+            self.fault("order", "An order names candidates by whole numbers from 1.")
+        except ShapeError as bad:
+            self.fault("order", str(bad))
+        return None
 
     def _span(self, one: Any, name: str) -> dict[str, Any]:
         """A place, or words to be found in the text, as models give them."""
@@ -318,35 +375,8 @@ class _Reading:
             plain = (each.replace("\x00", "") for each in words)
             found = dict(zip(("quote", "before", "label"), plain, strict=True))
         if isinstance(one, dict) and one.get("confidence") is not None:
-            sure = _number(one["confidence"])
+            sure = number_in(one["confidence"])
             if sure is None or not 0 <= sure <= 1:
                 raise RowError([(column, f"{name}: its confidence is not between 0 and 1.")])
             found["confidence"] = sure
         return found
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

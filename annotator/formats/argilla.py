@@ -10,10 +10,11 @@ from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import number_as_text, record_of
-from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
+from annotator.formats.label_studio import EVERY
+from annotator.formats.records import LABEL_PATH, LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import look_like_spans, names_of, spans_of
 from annotator.formats.writing import ANSWER, Field, compact, labels_in, write_list
-from annotator.formats.written import order_of, ranked
+from annotator.formats.written import COLUMN, order_of, ranked
 
 QUESTION, CANDIDATE = "label", "candidate_"
 # Argilla wants a user for each response; a verdict is no single person's.
@@ -29,8 +30,10 @@ class Argilla:
     and Parquet. Source: argilla 2, `records/_io/_json.py`.
 
     A value is a name, a list of names, a grade, a text, spans, or an order of fields by rank. Drafts and
-    discarded responses are passed over. `question` is the one to take where there are several; `task` is
-    the project's, whose grades are written as numbers where they are.
+    discarded responses are passed over. `question` is the one to take where there are several, or `*` for
+    all of them, as answers to a form: each label or text is then named after its question. `task` is
+    the project's, whose grades are written as numbers where they are. A form that is written to has its
+    labels under `label` and its texts under the names of their columns, each a question of its own.
     """
 
     shapes: ClassVar[tuple[str, ...]] = ("labels", "spans", "text", "ranking")
@@ -72,6 +75,10 @@ def _record(row: int, value: Any, limits: Limits, *, question: str) -> Record:
     if listed:
         fields["candidates"] = listed
     asked = {one for part in ("responses", "suggestions") for one in _questions(told, part)}
+    texts = {one for one in asked if one.startswith(COLUMN)}
+    ours = not question and bool(texts) and asked - texts == {QUESTION}
+    if ours or question == EVERY:
+        return Record(row, fields, _of_form(told, sorted(asked), list(content), named=not ours))
     name = question or (asked.pop() if len(asked) == 1 else "")
     if asked and not name:
         names = ", ".join(sorted(asked))
@@ -85,6 +92,35 @@ def _questions(told: dict[str, Any], part: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RowError([(part, f"'{part}' has to be an object with an entry for each question.")])
     return found
+
+
+def _of_form(
+    told: dict[str, Any], asked: Sequence[str], columns: list[str], *, named: bool
+) -> tuple[Given, ...]:
+    """The answers to a form: what each voice says to all questions, and what models suggest.
+
+    named: labels are named after their question; else all of them are, and the others are texts.
+    """
+    whole: dict[tuple[str, str], Given] = {}
+    for name in asked:
+        for one in _answers(told, name, columns):
+            voice = one.voice if one.kind == "answer" else ""
+            before = whole.get((voice, one.kind), Given((), one.voice, one.kind, one.score))
+            whole[voice, one.kind] = _joined(before, one, name, named=named)
+    return tuple(whole.values())
+
+
+def _joined(before: Given, one: Given, name: str, *, named: bool) -> Given:
+    """An answer with what it says to one more question."""
+    if not named and name.startswith(COLUMN):
+        return before._replace(texts=(*before.texts, *((name, text) for text in one.labels)))
+    own = f"{name}{LABEL_PATH}" if named else ""
+    spans = [(start, end, own + label) for start, end, label in one.spans or ()]
+    return before._replace(
+        labels=(*before.labels, *(own + label for label in one.labels)),
+        spans=(*(before.spans or ()), *spans) or None,
+        words=before.words or one.words,
+    )
 
 
 def _answers(told: dict[str, Any], name: str, columns: list[str]) -> Iterator[Given]:
@@ -124,12 +160,14 @@ def _written(record: Mapping[str, Any], task: str) -> dict[str, Any]:
     candidates = enumerate(record.get("candidates") or [], 1)
     fields |= {f"{CANDIDATE}{at}": one for at, one in candidates}
     value = _value(record, task)
-    response = {"value": value, "user_id": VERDICT_USER}
+    said = {} if value is None else {QUESTION: value, **(record.get("texts") or {})}
     return {
         "id": record.get("id") or str(record.get("number", "")),
         "fields": fields,
         "metadata": {name: _plain(one) for name, one in (record.get("meta") or {}).items()},
-        "responses": {} if value is None else {QUESTION: [response]},
+        "responses": {
+            name: [{"value": one, "user_id": VERDICT_USER}] for name, one in said.items()
+        },
         "suggestions": {},
         "vectors": {},
     }

@@ -49,7 +49,7 @@ def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
         lines = enumerate(text.split("\n"), 1)
         for at, line in lines:
             if line.strip():
-                yield _of_line(f"{name}, line {at}", line, limits)
+                yield read_line(f"{name}, line {at}", line, limits)
         return
     value = decoded(text, limits)
     if isinstance(value, list):
@@ -62,8 +62,8 @@ def read_boxes(name: str, text: str, limits: Limits) -> Iterator[Boxed]:
         raise RowError([("boxes", told)])
 
 
-def _of_line(where: str, line: str, limits: Limits) -> Boxed:
-    """A line, also one that is no JSON: those after it are read all the same."""
+def read_line(where: str, line: str, limits: Limits) -> Boxed:
+    """What a line says of its picture, also one that is no JSON: those after it are read all the same."""
     try:
         value = decoded(line, limits)
     except RowError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from annotator.formats.dialect import Dialect, dialect_of
@@ -20,11 +21,13 @@ from annotator.formats.records import (
     fault_in_text,
 )
 from annotator.formats.text import BoundedLines, RowTooLongError, head_of, text_of
-from annotator.formats.writing import Field, cell
+from annotator.formats.writing import OWN, Field, cell
 from learning.errors import ParameterError
 
 LONGEST_NAME = 500
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet would run, and what would be taken for such a text with its apostrophe: each gets one
+# more, so that taking one away gives every text back.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Csv:
 
     Row numbers are a spreadsheet's: the names are row 1. An empty `delimiter`, `quote` or `encoding`
     is found out from the file; `formula_safe` puts an apostrophe before a written text that a
-    spreadsheet would run as a formula.
+    spreadsheet would run as a formula. In an export of ours it is taken away again; one that was written
+    without tells so by names in quotation marks.
     """
 
     delimiter: str = ""
@@ -54,9 +58,12 @@ class Csv:
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record for every row that isn't blank, and the problems of the bad ones."""
-        dialect = dialect_of(head_of(stream, self.encoding), self.delimiter, self.quote)
+        head = head_of(stream, self.encoding)
+        dialect = dialect_of(head, self.delimiter, self.quote)
+        exact = bool(dialect.quote) and head.startswith(dialect.quote)
         with text_of(stream, self.encoding) as text:
-            yield from self._rows(BoundedLines(text, self.limits), dialect)
+            rows = self._rows(BoundedLines(text, self.limits), dialect)
+            yield from rows if exact else map(_unguarded, rows)
 
     def _rows(self, lines: BoundedLines, dialect: Dialect) -> Rows:
         names: list[str] | None = None
@@ -68,7 +75,7 @@ class Csv:
             elif not cells:
                 continue
             elif names is None:
-                names, problems = _names(cells, self.limits, header=self.header)
+                names, problems = column_names(cells, self.limits, header=self.header)
                 yield from problems
                 if not self.header:
                     yield from _record(row, cells, names, self.limits)
@@ -88,8 +95,15 @@ class Csv:
         )
         try:
             quote = self.quote or '"'
-            rows = csv.writer(text, delimiter=self.delimiter or ",", quotechar=quote)
-            rows.writerow([self._guarded(field.name) for field in fields])
+            delimiter = self.delimiter or ","
+            names = csv.writer(
+                text,
+                delimiter=delimiter,
+                quotechar=quote,
+                quoting=csv.QUOTE_MINIMAL if self.formula_safe else csv.QUOTE_ALL,
+            )
+            names.writerow([self._guarded(field.name) for field in fields])
+            rows = csv.writer(text, delimiter=delimiter, quotechar=quote)
             return self._write_rows(rows, records, fields)
         finally:
             text.flush()
@@ -111,7 +125,7 @@ class Csv:
         return count
 
     def _guarded(self, text: str) -> str:
-        return f"'{text}" if self.formula_safe and text.startswith(FORMULA_STARTS) else text
+        return f"'{text}" if self.formula_safe and _FORMULA.match(text) else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +133,17 @@ class Tsv(Csv):
     """Rows of cells between tabs. Source: the IANA type text/tab-separated-values, with quotes."""
 
     delimiter: str = "\t"
+
+
+def _unguarded(row: Record | Problem) -> Record | Problem:
+    """A row of an export of ours without the apostrophes that were put before its texts; any other as it is."""
+    if isinstance(row, Problem) or not all(name in row.fields for name in OWN):
+        return row
+    found = {
+        name: text[1:] if text[:1] == "'" and _FORMULA.match(text) else text
+        for name, text in row.fields.items()
+    }
+    return replace(row, fields=found)
 
 
 def _parsed(
@@ -156,8 +181,10 @@ def _sentence(error: csv.Error) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _names(cells: list[str], limits: Limits, *, header: bool) -> tuple[list[str], list[Problem]]:
-    """Give every column a name of its own; a name that comes twice is a problem of row 1."""
+def column_names(
+    cells: list[str], limits: Limits, *, header: bool = True, row: int = 1
+) -> tuple[list[str], list[Problem]]:
+    """Give every column a name of its own; a name that comes twice is a problem of this row."""
     if len(cells) > limits.columns:
         raise FormatError(
             f"The file has {len(cells):,} columns; at most {limits.columns:,} are taken. "
@@ -175,7 +202,7 @@ def _names(cells: list[str], limits: Limits, *, header: bool) -> tuple[list[str]
                 f"{LONGEST_NAME} are taken. Does the file begin with a line of names?"
             )
         if name in names:
-            problems.append(Problem(1, name, f"The column name {name!r} comes twice."))
+            problems.append(Problem(row, name, f"The column name {name!r} comes twice."))
             name = ""
         names.append(name or f"column {position}")
     return names, problems

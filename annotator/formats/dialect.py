@@ -11,6 +11,7 @@ from typing import Any
 
 DELIMITERS = (",", "\t", ";", "|")
 QUOTES = ('"', "", "'")
+LONGEST_NAME = 30
 NO_DELIMITER = "\x1f"
 """The unit separator: stands for 'one column' where lines hold no delimiter of their own."""
 
@@ -53,6 +54,14 @@ def dialect_of(head: str, delimiter: str = "", quote: str = "") -> Dialect:
     return (
         Dialect(",", quote or '"') if _one_column(head, quote or '"') else Dialect(NO_DELIMITER, "")
     )
+
+
+def is_table(head: str, dialect: Dialect) -> bool:
+    """Ask whether all rows have the first one's two cells or more, and this could be a line of names."""
+    rows = [cells for cells in _sample(head, dialect) if cells]
+    names = [cell.strip() for cell in rows[0]] if rows else []
+    short = all(0 < len(name) <= LONGEST_NAME for name in names)
+    return len(set(names)) == len(names) > 1 and short and {len(names)} == {*map(len, rows)}
 
 
 def _fit(head: str, dialect: Dialect) -> float:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotator.formats.mapping import Mapping, listed
+from annotator.formats.families import LONGEST_NAME, texts_in, values_of, voices_in
+from annotator.formats.mapping import MOST_CANDIDATES, Mapping, listed
 from annotator.formats.records import LIMITS, Record, RowError
 from annotator.formats.spans import look_like_spans, spans_of
+from annotator.formats.writing import OWN
 from annotator.formats.written import RESPONSES
 
-_TEXT_NAMES = (
+TEXT_NAMES = (
     "text", "text_a", "texta", "sentence", "sentence1", "sentence_a", "premise", "content", "body",
     "message", "utterance", "comment", "review", "document", "description", "question", "query",
     "tweet", "prompt", "input", "left",
@@ -24,7 +26,7 @@ _SECOND_NAMES = (
 )  # fmt: skip
 _LABEL_NAMES = (
     "label", "labels", "category", "categories", "class", "intent", "sentiment", "topic", "target",
-    "tag", "tags", "gold", "gold_label", "emotion",
+    "tag", "tags", "gold", "gold_label", "emotion", "winner", "preferred", "preference",
 )  # fmt: skip
 _LIST_NAMES = ("candidates", "completions", "passages", "items")
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "external_id", "item_id", "key", "index", "ref")
@@ -34,11 +36,11 @@ _FIRST_OF_PAIRS = {
     "response": ("prompt",), "right": ("left",), "answer": ("question",),
     "reply": ("message",), "doc": ("query",), "passage": ("query",),
 }  # fmt: skip
-# Columns that no file has by chance but an export of ours, and what holds its answers.
-_OWN = ("content_hash", "state", "voices")
+# What holds the answers of an export of ours.
 _OWN_ANSWERS = ("spans", "labels", "label", "answer")
 _SEPARATORS = ("|", ";", "#", ",")
 MOST_GUESSED_LABELS = 200
+PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -101,32 +103,73 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
     if any(record.image is not None for record in records):
         return _image_mapping(records)
     names = {column.name.strip().casefold(): column.name for column in columns}
-    if set(_OWN) <= names.keys():
+    if set(OWN) <= names.keys():
         return _own_mapping(names)
     second = next((names[name] for name in _SECOND_NAMES if name in names), "")
     text = _first_text(names, second)
     if not text or text == second:
         second = ""
         text = text or _longest(columns)
+    candidates = _candidates(names, records)
+    if not candidates and not second:
+        text, second, candidates = _alike(columns, text)
     label = (
         _marking(columns, records)
         or next((names[n] for n in _LABEL_NAMES if n in names and names[n] != text), "")
         or next((column.name for column in columns if column.name.endswith(RESPONSES)), "")
     )
-    if not label and not any(record.given for record in records):
+    voices = voices_in(columns, records)
+    if not label and not voices and not any(record.given for record in records):
         label = _repeating(columns, {text, second}, len(records))
     identity = next((names[name] for name in _ID_NAMES if name in names), "")
-    candidates = _candidates(names, records)
-    used = {text, second, label, identity, *candidates}
+    used = {text, second, label, identity, *candidates, *voices}
+    used |= _telling(columns, records, {label, *voices} - {""}, used)
     return Mapping(
         text=text,
         text_b="" if candidates else second,
         candidates=candidates,
         label=label,
+        voices=tuple(name for name in voices if name != label),
         id=identity,
         metadata=tuple(column.name for column in columns if column.name not in used),
-        separator=_separator(label, records),
+        separator=_separator(label or next(iter(voices), ""), records),
     )
+
+
+def _alike(columns: Sequence[Column], text: str) -> tuple[str, str, tuple[str, ...]]:
+    """(text, second text, candidates) where two long columns or more are called alike."""
+    found = texts_in(columns)
+    if len(found) == PAIR:
+        return found[0], found[1], ()
+    if not found or len(found) > MOST_CANDIDATES:
+        return text, "", ()
+    # What they answer stands above them: the text is no candidate.
+    others = [
+        one for one in columns if one.name not in found and one.mean_characters > LONGEST_NAME
+    ]
+    text = text if text not in found else _longest(others)
+    return (text, "", found) if text else (_longest(columns), "", ())
+
+
+def _telling(
+    columns: Sequence[Column], records: Sequence[Record], answers: set[str], used: set[str]
+) -> set[str]:
+    """Name the columns that would tell people the answer if they stood beside the item.
+
+    They speak in the labels' names, or are lists of objects, as other people's and models' answers are.
+    """
+    labels = set().union(*(values_of(name, records) for name in answers))
+    found: set[str] = set()
+    for column in columns:
+        if column.name in used:
+            continue
+        said = values_of(column.name, records)
+        cells = [record.fields.get(column.name) for record in records]
+        lists = [cell for cell in cells if isinstance(cell, list) and cell]
+        objects = any(isinstance(part, dict) for cell in lists for part in cell)
+        if objects or (len(said) > 1 and 2 * len(said & labels) > len(said)):
+            found.add(column.name)
+    return found
 
 
 def _own_mapping(names: dict[str, str]) -> Mapping:
@@ -184,7 +227,7 @@ def _first_text(names: dict[str, str], second: str) -> str:
     for name in _FIRST_OF_PAIRS.get(second.strip().casefold(), ()):
         if name in names:
             return names[name]
-    return next((names[name] for name in _TEXT_NAMES if name in names), "")
+    return next((names[name] for name in TEXT_NAMES if name in names), "")
 
 
 def _longest(columns: Sequence[Column]) -> str:

@@ -9,10 +9,21 @@ from typing import Any, BinaryIO, ClassVar
 
 from annotator.formats.json_list import rows_of_list
 from annotator.formats.json_text import number_as_text, record_of
-from annotator.formats.label_studio_tasks import LABEL_PATH, RANKED, SELECTED, WRITTEN, task_of
-from annotator.formats.records import LIMITS, Given, Limits, Record, RowError, Rows
+from annotator.formats.label_studio_tasks import (
+    FROM,
+    MARKS,
+    RANKED,
+    SELECTED,
+    WRITTEN,
+    task_of,
+)
+from annotator.formats.records import LABEL_PATH, LIMITS, Given, Limits, Record, RowError, Rows
 from annotator.formats.spans import Span, by_quote, names_of, span_of
 from annotator.formats.writing import Field, write_list
+from annotator.formats.written import COLUMN
+
+# The question that stands for all of them.
+EVERY = "*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +34,11 @@ class LabelStudio:
 
     Places are counted in UTF-16 units there; their words (`text`) tell, and are checked.
 
-    `question` is the `from_name` to take where the tasks answer several; `task` and `labels` are the
-    project's, and choose between what may hold a label. Source: Label Studio's task format (docs,
+    `question` is the `from_name` to take where the tasks answer several, or `*` for all of them, as answers
+    to a form: each label is then named after its `from_name`, and so is each text. What we wrote of a form
+    that marks the text or is written to has its labels under `label`, its places under `marks`, named
+    already, and its texts under the names of their columns. `task` and `labels` are
+    the project's, and choose between what may hold a label. Source: Label Studio's task format (docs,
     "Label Studio JSON format of annotated tasks").
     """
 
@@ -82,44 +96,73 @@ def _objects(task: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return found
 
 
+@dataclass
+class _Said:
+    """What the parts of one answer say; texts by the question that they answer, and others."""
+
+    labels: list[str] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether these are the parts that we write of a form that has more than labels."""
+        others = self.asked - self.texts.keys()
+        return others == {FROM, MARKS} or (bool(self.texts) and others <= {FROM, MARKS})
+
+
 def _given(
     answer: dict[str, Any], kind: Any, question: str, texts: list[str], data: dict[str, Any]
 ) -> Given | None:
     """Collect the labels of one answer; None when it doesn't answer the question."""
-    labels: list[str] = []
-    spans: list[Span] = []
-    texts_written: list[str] = []
-    asked: set[str] = set()
-    for part in _objects(answer, "result"):
-        name = str(part.get("from_name") or "")
-        if question and name != question:
-            continue
-        asked.add(name)
-        if part.get("type") == "labels":
-            spans += _spans(part, name, texts)
-        elif part.get("type") == WRITTEN:
-            texts_written += _texts(part, name)
-        elif part.get("type") == RANKED:
-            texts_written.append(_order(part, name, data))
-        else:
-            labels += labels_of(part, name)
-    if len(asked) > 1:
-        names = ", ".join(sorted(asked))
-        told = f"The task answers several questions ({names}); choose one of them."
+    said = _said(answer, question, texts, data)
+    together = question == EVERY or said.is_ours
+    if len(said.asked) > 1 and not together:
+        names = ", ".join(sorted(said.asked))
+        told = f"The task answers several questions ({names}); choose one of them, or * for a form."
         raise RowError([("result", told)])
-    if not asked and (question or kind == "prediction"):
+    if not said.asked and (question or kind == "prediction"):
         return None
     score = answer.get("score")
-    places = tuple(dict.fromkeys(spans))
+    places = tuple(dict.fromkeys(said.spans))
+    if together or not said.labels:
+        said.labels += names_of(places)
     return Given(
-        labels=tuple(dict.fromkeys(labels)) or names_of(places),
+        labels=tuple(dict.fromkeys(said.labels)),
         voice=voice_of(answer, kind),
         kind=kind,
         score=float(score) if isinstance(score, int | float) else None,
         # An empty answer is one of either kind.
-        spans=places if places or not (labels or texts_written) else None,
-        words="\n".join(texts_written) if texts_written else None,
+        spans=places if places or not (said.labels or said.words or said.texts) else None,
+        words="\n".join(said.words) if said.words else None,
+        texts=tuple(said.texts.items()),
     )
+
+
+def _said(answer: dict[str, Any], question: str, texts: list[str], data: dict[str, Any]) -> _Said:
+    """The parts of an answer that answer the question, by what they hold."""
+    said = _Said()
+    for part in _objects(answer, "result"):
+        name = str(part.get("from_name") or "")
+        if question not in ("", EVERY, name):
+            continue
+        said.asked.add(name)
+        own = f"{name}{LABEL_PATH}" if question == EVERY else ""
+        if part.get("type") == "labels":
+            found = _spans(part, name, texts)
+            said.spans += [(start, end, own + label) for start, end, label in found]
+        elif part.get("type") == WRITTEN and (question == EVERY or name.startswith(COLUMN)):
+            before = [said.texts[name]] if name in said.texts else []
+            said.texts[name] = "\n".join([*before, *_texts(part, name)])
+        elif part.get("type") == WRITTEN:
+            said.words += _texts(part, name)
+        elif part.get("type") == RANKED:
+            said.words.append(_order(part, name, data))
+        else:
+            said.labels += [own + label for label in labels_of(part, name)]
+    return said
 
 
 def _spans(part: dict[str, Any], name: str, texts: list[str]) -> list[Span]:

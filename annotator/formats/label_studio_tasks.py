@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotator.formats.boxes import in_percent
+from annotator.formats.records import LABEL_PATH
 from annotator.formats.spans import units
 from annotator.formats.writing import ANSWER, labels_in
 
-# Between the steps of a path, as in projects whose labels are a tree.
-LABEL_PATH = " > "
 FROM, TO, NEITHER = "label", "text", "neither"
+# What holds the places that a form marks beside its labels.
+MARKS = "marks"
+# What holds the texts that answer its questions, by the column that they have elsewhere.
+TEXTS = "texts"
 # What an answer is called there: a text that was written, an order of the entries of a list.
 WRITTEN, RANKED, ENTRIES = "textarea", "ranker", "items"
 # The side that is better, as a project of preferences calls it.
@@ -68,12 +71,27 @@ def _result(
     chosen = labels_in(record)
     if chosen is None:
         return None
+    if MARKS in record or TEXTS in record:
+        return _of_form(record, chosen)
     if not chosen:
         return []
     kind, value = _labelled(chosen, task, labels)
     # A comparison has no place for a tie; it is a choice beside it.
     name = NEITHER if task == "preference" and kind == "choices" else FROM
     return [_part(kind, value, 1) | {"from_name": name}]
+
+
+def _of_form(record: Mapping[str, Any], chosen: list[str]) -> list[dict[str, Any]]:
+    """The labels of a form as choices, and beside them the places that it marks as regions, and its texts."""
+    marks = record.get(MARKS) or []
+    named = {one["label"] for one in marks}
+    choices = [name for name in chosen if name not in named]
+    parts = [_part("choices", {"choices": choices}, 1)] if choices else []
+    regions = [_region(one, record, number) for number, one in enumerate(marks, len(parts) + 1)]
+    parts += [one | {"from_name": MARKS} for one in regions]
+    for column, text in (record.get(TEXTS) or {}).items():
+        parts.append(_part(WRITTEN, {"text": [text]}, len(parts) + 1) | {"from_name": column})
+    return parts
 
 
 def _labelled(chosen: list[str], task: str, labels: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from annotator.formats.records import Given, Record, RowError, fault_in_text
+from annotator.formats.records import LABEL_PATH, Given, Record, RowError, fault_in_text
 from annotator.formats.spans import SPAN_COLUMNS, look_like_spans, names_of, spans_of
-from annotator.formats.written import RESPONSES, given_of, responses_of
+from annotator.formats.written import RESPONSES, given_of, plain_name, responses_of
 
 LONGEST_LABEL = 200
 LONGEST_ID = 500
 LABELS_PER_ROW = 1_000
 FEWEST_CANDIDATES, MOST_CANDIDATES = 2, 20
+_LISTS = ("metadata", "candidates", "answers", "voices")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,7 @@ class Mapping:
 
     `candidates` are a column for each of an item's candidates, or one that holds a list of them.
     `answers` are columns each of which answers the question of a form that it is named after.
+    `voices` are columns each of which holds the answer of one annotator, who is called like it.
     `separator` splits one cell into several labels; '' takes a cell as one label.
     """
 
@@ -35,13 +38,14 @@ class Mapping:
     image: str = ""
     metadata: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
     separator: str = ""
 
     @classmethod
     def from_json(cls, values: AnyMapping[str, Any]) -> Mapping:
         """Make a mapping of a stored one; unknown names are a KeyError."""
         known = {name: values[name] for name in values}
-        for name in ("metadata", "candidates", "answers"):
+        for name in _LISTS:
             known[name] = tuple(known.get(name) or ())
         try:
             return cls(**known)
@@ -50,8 +54,12 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """Give the mapping as JSON has it."""
-        lists = {name: list(getattr(self, name)) for name in ("metadata", "candidates", "answers")}
-        return {**asdict(self), **lists}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
+
+    @property
+    def answer_column(self) -> str:
+        """Where a fault of an answer is looked for first."""
+        return next((name for name in (self.label, *self.voices, *self.answers) if name), "label")
 
 
 @dataclass(slots=True)
@@ -68,10 +76,17 @@ class Mapped:
     candidates: tuple[str, ...] = ()
 
 
-def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped:
+def mapped(
+    record: Record,
+    mapping: Mapping,
+    *,
+    spelled: bool = False,
+    written: Collection[str] = (),
+) -> Mapped:
     """Make an item of a record; raise RowError naming every column that stands in the way.
 
-    spelled: the column of labels holds whole answers, written as texts.
+    spelled: the column of labels holds whole answers, written as texts. written: the questions of a form
+    that take a text, as `plain_name` has them.
     """
     fields = record.fields
     faults: list[tuple[str, str]] = []
@@ -85,15 +100,20 @@ def mapped(record: Record, mapping: Mapping, *, spelled: bool = False) -> Mapped
         faults.append((mapping.image, "There is no image in this row."))
     identity = _identity(fields, mapping.id, faults) if mapping.id else ""
     read = _written if spelled else _given
-    given = record.given
+    given = brought = record.given
     if mapping.answers:
-        given = _of_questions(fields, mapping, faults)
-    elif mapping.label:
-        given = read(fields, mapping, faults)
+        given = _of_questions(fields, mapping, written, faults)
+    elif mapping.label or mapping.voices:
+        given = read(fields, mapping, faults) if mapping.label else ()
+        for column in mapping.voices:
+            said = read(fields, replace(mapping, label=column), faults)
+            given += tuple(one._replace(voice=one.voice or column[:100]) for one in said)
     elif spelled:
         given = tuple(_as_words(one, faults) for one in record.given)
-    for one in () if spelled else record.given:
-        _check_names(one.labels, mapping.label or "label", faults)
+    elif written:
+        given = brought = tuple(_with_texts(one, written) for one in record.given)
+    for one in () if spelled else brought:
+        _check_names(one.labels, mapping.answer_column, faults)
     if faults:
         raise RowError(faults)
     meta = _metadata(fields, mapping.metadata)
@@ -248,17 +268,52 @@ def _responses(
 
 
 def _of_questions(
-    fields: dict[str, Any], mapping: Mapping, faults: list[tuple[str, str]]
+    fields: dict[str, Any],
+    mapping: Mapping,
+    written: Collection[str],
+    faults: list[tuple[str, str]],
 ) -> tuple[Given, ...]:
-    """The answer to a form: each column's labels, named after the question that it answers."""
+    """The answer to a form: each column's labels and places, named after the question that it answers,
+    and its texts. One more column may hold the labels of all questions.
+    """
     labels: list[str] = []
+    places: list[tuple[int, int, str]] = []
+    for given in _given(fields, mapping, faults) if mapping.label else ():
+        labels, places = [*given.labels], [*(given.spans or ())]
+    texts = _texts(fields, [one for one in mapping.answers if plain_name(one) in written], faults)
     for column in mapping.answers:
+        if plain_name(column) in written:
+            continue
         for given in _given(fields, replace(mapping, label=column), faults):
-            if given.spans:
-                faults.append((column, "Names of labels were expected, and places stand here."))
             labels += [f"{column} > {name}" for name in given.labels]
+            places += [(start, end, f"{column} > {name}") for start, end, name in given.spans or ()]
     _check_names(tuple(labels), mapping.answers[0], faults)
-    return (Given(labels=tuple(labels)),) if labels else ()
+    if not labels and not texts:
+        return ()
+    return (Given(labels=tuple(labels), spans=tuple(places) or None, texts=texts),)
+
+
+def _texts(
+    fields: dict[str, Any], columns: Sequence[str], faults: list[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """What the columns of written answers hold, but for empty cells."""
+    found: list[tuple[str, str]] = []
+    for column in columns:
+        value = fields.get(column)
+        if isinstance(value, dict | list):
+            told = "A text was expected, and a list or an object stands here."
+            faults.append((column, told))
+        elif value is not None and (text := _plain(value)).strip():
+            found.append((column, text))
+    return tuple(found)
+
+
+def _with_texts(given: Given, written: Collection[str]) -> Given:
+    """An answer whose labels are named after their questions, with those that are texts apart."""
+    named = [(one, *one.partition(LABEL_PATH)[::2]) for one in given.labels]
+    texts = [(name, text) for _, name, text in named if plain_name(name) in written]
+    labels = [one for one, name, _ in named if plain_name(name) not in written]
+    return given._replace(labels=tuple(labels), texts=(*given.texts, *texts)) if texts else given
 
 
 def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:
@@ -267,7 +322,10 @@ def _as_words(given: Given, faults: list[tuple[str, str]]) -> Given:
         return given
     if len(given.labels) > 1:
         faults.append(("label", f"{len(given.labels)} texts stand here; an answer is one."))
-    return given._replace(labels=(), spans=None, words=next(iter(given.labels), None))
+    own = "\n".join(text for _, text in given.texts) if given.texts else None
+    return given._replace(
+        labels=(), spans=None, texts=(), words=own or next(iter(given.labels), None)
+    )
 
 
 def _written(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from annotator.formats.box_files import Boxed, called, names_of, read_boxes
+from annotator.formats.box_files import Boxed, called, names_of, read_boxes, read_line
 from annotator.formats.records import LIMITS, FormatError, Limits, Problem, Record, RowError, Rows
-from annotator.formats.text import text_of
+from annotator.formats.text import BoundedLines, RowTooLongError, head_of, text_of
 
 # The columns: the picture's name, and its size where boxes are told in pixels.
 IMAGE, SIZE = "image", ("width", "height")
@@ -30,21 +31,48 @@ class Marks:
     limits: Limits = LIMITS
 
     def read(self, stream: BinaryIO) -> Rows:
-        """Yield a record for every picture that the file names, with what it says of it."""
-        most = self.limits.image_bytes
+        """Yield a record for every picture that the file names, with what it says of it.
+
+        Lines are read one by one, however many; one JSON value is held whole, and bounded.
+        """
+        head = head_of(stream, self.encoding)
         with text_of(stream, self.encoding) as text:
-            told = text.read(most + 1)
+            if head.lstrip("\ufeff \t\r\n").startswith("[") or looks_so(head):
+                yield from self._value(text)
+            else:
+                yield from self._lines(BoundedLines(text, self.limits))
+
+    def _value(self, text: io.TextIOWrapper) -> Rows:
+        most = self.limits.image_bytes
+        told = text.read(most + 1)
         if len(told) > most:
             raise FormatError(
-                f"A file of boxes holds {most >> 20} million characters at most; part it by images."
+                f"A JSON file of boxes holds {most >> 20} million characters at most; part it by images, or "
+                "write a line for each."
             )
-        is_one = told.lstrip().startswith("[") or looks_so(told)
-        name = "file.json" if is_one else "file.jsonl"
         try:
-            for row, boxed in enumerate(read_boxes(name, told, self.limits), 1):
+            for row, boxed in enumerate(read_boxes("file.json", told, self.limits), 1):
                 yield from _rows(row, boxed)
         except RowError as error:
             raise FormatError(error.faults[0][1]) from error
+
+    def _lines(self, lines: BoundedLines) -> Rows:
+        row = at = 0
+        while True:
+            at += 1
+            lines.next_row()
+            try:
+                line = next(lines)
+            except StopIteration:
+                return
+            except RowTooLongError:
+                row += 1
+                most = self.limits.row_characters
+                yield Problem(row, "", f"Line {at} is longer than {most:,} characters.")
+                continue
+            if line.strip():
+                row += 1
+                yield from _rows(row, read_line(f"file.jsonl, line {at}", line, self.limits))
 
 
 def looks_so(head: str, first: Any = None) -> bool:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from annotator.formats.child import lines_of
 from annotator.formats.json_text import record_of
 from annotator.formats.records import (
     LIMITS,
-    FormatError,
     Limits,
     Problem,
     RowError,
@@ -28,7 +22,6 @@ from annotator.formats.writing import Field, compact
 
 GROUP_ROWS = 20_000
 _CHILD = Path(__file__).with_name("parquet_child.py")
-_REFUSED, _FINISHED = "!", "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +37,9 @@ class Parquet:
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record for every row, and the problems of the bad ones."""
-        with _file_of(stream) as file, _child(file, self.limits) as child:
-            if child.stdout is None:
-                raise RuntimeError("The child was started without a pipe.")
-            told = ""
-            for row, line in enumerate(child.stdout, start=1):
-                if line[0] != "{":
-                    told = line
-                    break
-                yield from _record(row, line, self.limits)
-            _check_end(told, child)
+        lines = lines_of(_CHILD, "Parquet file", stream, self.limits)
+        for row, line in enumerate(lines, start=1):
+            yield from _record(row, line, self.limits)
 
     def write(
         self, records: Iterable[Mapping[str, Any]], fields: Sequence[Field], stream: BinaryIO
@@ -107,53 +93,6 @@ def _record(row: int, line: str, limits: Limits) -> Rows:
         yield sentence_of(record) if looks_so(record.fields) else record
     except RowError as error:
         yield from error.problems(row)
-
-
-def _check_end(told: str, child: subprocess.Popen[str]) -> None:
-    """Tell a finished file from one that the child refused or was killed over."""
-    if told.startswith(_FINISHED):
-        return
-    if told.startswith(_REFUSED):
-        raise FormatError(told[1:].strip())
-    child.wait()
-    raise FormatError(
-        "The Parquet file could not be read within the memory and time that one file is given."
-    )
-
-
-@contextmanager
-def _file_of(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """Give a real file, because a child process can only be handed one."""
-    try:
-        stream.fileno()
-    except (OSError, AttributeError, io.UnsupportedOperation):
-        with tempfile.TemporaryFile() as file:
-            shutil.copyfileobj(stream, file)
-            file.seek(0)
-            yield file
-    else:
-        yield stream
-
-
-@contextmanager
-def _child(file: BinaryIO, limits: Limits) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-I", str(_CHILD), json.dumps(asdict(limits))]
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-        command,
-        stdin=file.fileno(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        errors="surrogateescape",
-        env={"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        if child.stdout is not None:
-            child.stdout.close()
-        child.wait()
 
 
 def _groups(records: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES, Given
 from annotator.formats.guessing import Column, columns_of, guess
-from annotator.formats.mapping import Mapping, mapped
+from annotator.formats.mapping import LONGEST_LABEL, Mapping, mapped
 from annotator.formats.marks import IMAGE, SIZE
 from annotator.formats.records import FormatError, Problem, Record, RowError, weight
 from annotator.formats.sniffing import format_of
 from annotator.formats.text import better_encoding
+from annotator.formats.writing import OWN
+from annotator.formats.written import plain_name
 
 SAMPLE_ROWS = 2_000
 SAMPLE_IMAGES = 12
 SAMPLE_CHARACTERS = 8_000_000
 SHOWN_PROBLEMS = 20
+# A column of so many different texts of so many letters on average holds no names of labels.
+ENOUGH_TEXTS, WRITTEN_AT_LEAST = 10, 40
 # Of a file that names pictures: which one, and what size it has.
 ON_ITEMS = Mapping(id=IMAGE, metadata=SIZE)
 
@@ -38,6 +43,8 @@ class Preview:
     complete: bool
     """True when the sample is the whole file, so that counts are of all of it."""
     notes: list[str] = field(default_factory=list)
+    reader: dict[str, Any] = field(default_factory=dict)
+    """The reader's parameters that these rows were read with, an encoding found out among them."""
 
 
 def preview(
@@ -48,15 +55,27 @@ def preview(
     format: str = "",
     options: AnyMapping[str, Any] | None = None,
     mapping: Mapping | None = None,
+    asked: Collection[str] = (),
+    written: Collection[str] = (),
 ) -> Preview:
     """Read the beginning of a seekable stream and say what is in it.
 
+    asked: what the questions of a form may be called, as `plain_name` has it; columns that are called so are
+    guessed to answer them. written: those that take a text, see `mapped`.
     `format`, `options` (of the reader) and `mapping` override what is found out. Raises FormatError
     with a sentence when the file as a whole is refused.
     """
     found = format or format_of(stream, name)
     stream.seek(0)
-    reader = FORMATS.create(found, options)
+    given = dict(options or {})
+    notes = []
+    if other := _better_encoding(stream, found, given):
+        given["encoding"] = other
+        notes.append(
+            f"The file is not UTF-8; it is read as {other}. If letters look wrong, name its encoding "
+            "under “More choices”."
+        )
+    reader = FORMATS.create(found, given)
     sample = SAMPLE_IMAGES if found in OF_IMAGES else max(n, SAMPLE_ROWS)
     records, problems, complete = _sampled(reader.read(stream), sample)
     stream.seek(0)
@@ -64,16 +83,20 @@ def preview(
     if not records and not problems:
         raise FormatError("The file has no rows.")
     chosen = mapping or (ON_ITEMS if found == ON_IMAGES else guess(columns, records))
+    if mapping is None and found != ON_IMAGES:
+        chosen = _answering(chosen, columns, asked, written)
+        notes += _left_out(columns, chosen)
     return Preview(
         format=found,
         columns=columns,
         rows=records[:n],
         mapping=chosen,
-        labels=labels_in(records, chosen),
+        labels=labels_in(records, chosen, _written(chosen, records[:n], written)),
         problems=problems[:SHOWN_PROBLEMS],
         sampled=len(records) + len({problem.row for problem in problems}),
         complete=complete,
-        notes=_notes(stream, found, options or {}),
+        notes=notes,
+        reader=given,
     )
 
 
@@ -95,32 +118,77 @@ def _sampled(rows: Any, most: int) -> tuple[list[Record], list[Problem], bool]:
     return records, problems, True
 
 
-def given_in(record: Record, mapping: Mapping) -> tuple[Given, ...]:
+def given_in(record: Record, mapping: Mapping, written: Collection[str] = ()) -> tuple[Given, ...]:
     """The answers that a mapping finds in a record; none where it is a bad row."""
     try:
-        return mapped(record, mapping).given
+        return mapped(record, mapping, written=written).given
     except RowError:
         return ()
 
 
-def labels_in(records: list[Record], mapping: Mapping) -> list[tuple[str, int]]:
+def looks_written(records: Sequence[Record], column: str) -> bool:
+    """Whether a column's cells are texts and no names of labels: long ones, of several lines, or ten and
+    more of some length, all different.
+    """
+    cells = [record.fields.get(column) for record in records]
+    texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    if any(len(text) > LONGEST_LABEL or "\n" in text.strip() for text in texts):
+        return not any(text.startswith("[") for text in texts)
+    long = sum(map(len, texts)) >= WRITTEN_AT_LEAST * len(texts)
+    return len(texts) >= ENOUGH_TEXTS and long and len(set(texts)) == len(texts)
+
+
+def _answering(
+    mapping: Mapping, columns: Sequence[Column], asked: Collection[str], written: Collection[str]
+) -> Mapping:
+    """A guess with the columns that are called as questions of a form are, in the place of labels; beside
+    them where all of these take texts.
+    """
+    items = {mapping.text, mapping.text_b, mapping.id, mapping.image, *mapping.candidates}
+    found = [each.name for each in columns if plain_name(each.name) in asked]
+    answers = tuple(name for name in found if name not in items)
+    if not answers:
+        return mapping
+    metadata = tuple(name for name in mapping.metadata if name not in answers)
+    voices = tuple(name for name in mapping.voices if name not in answers)
+    others = {*asked} - {*written}
+    beside = others and mapping.label not in answers and {*map(plain_name, answers)} <= {*written}
+    label = mapping.label if beside else ""
+    return replace(mapping, label=label, answers=answers, metadata=metadata, voices=voices)
+
+
+def _written(mapping: Mapping, records: Sequence[Record], known: Collection[str]) -> frozenset[str]:
+    """The questions that take a text, those that the columns of answers make included."""
+    found = [plain_name(one) for one in mapping.answers if looks_written(records, one)]
+    return frozenset([*known, *found])
+
+
+def labels_in(
+    records: list[Record], mapping: Mapping, written: Collection[str] = ()
+) -> list[tuple[str, int]]:
     """Count the labels that a mapping finds, most frequent first, then by name."""
     counts: Counter[str] = Counter()
     for record in records:
-        for given in given_in(record, mapping):
+        for given in given_in(record, mapping, written):
             counts.update(given.labels)
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def _notes(stream: BinaryIO, format: str, options: AnyMapping[str, Any]) -> list[str]:
-    """Say what the importer may want to set otherwise."""
-    if format in ("parquet", *OF_IMAGES) or options.get("encoding"):
-        return []
-    head = stream.read(64 * 1024)
+def _better_encoding(stream: BinaryIO, format: str, options: AnyMapping[str, Any]) -> str:
+    """Name the encoding to read with where the beginning is not the UTF-8 that it would be read as."""
+    if not hasattr(FORMATS[format], "encoding") or options.get("encoding"):
+        return ""
+    head = stream.read(SAMPLE_CHARACTERS)
     stream.seek(0)
-    if head.startswith(b"\x1f\x8b"):
+    return "" if head.startswith(b"\x1f\x8b") else better_encoding(head)
+
+
+def _left_out(columns: list[Column], chosen: Mapping) -> list[str]:
+    """Say which columns a guess leaves out."""
+    parts = (chosen.text, chosen.text_b, chosen.label, chosen.id, chosen.image)
+    used = {*parts, *chosen.metadata, *chosen.candidates, *chosen.answers, *chosen.voices}
+    left = [column.name for column in columns if column.name not in used]
+    if not left or set(OWN) <= {column.name for column in columns}:
         return []
-    other = better_encoding(head)
-    if not other:
-        return []
-    return [f"The file is not valid UTF-8. If letters look wrong, read it as {other}."]
+    named = ", ".join(f"“{name[:40]}”" for name in left[:5]) + (" …" if len(left) > 5 else "")
+    return [f"Left out, because people would see the answer beside the item: {named}."]

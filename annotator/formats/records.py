@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
 MEGABYTE = 1 << 20
+# Between the steps of a label's path, and between a question of a form and an answer to it.
+LABEL_PATH = " > "
 
 
 class FormatError(ValueError):
@@ -47,6 +49,8 @@ class Given(NamedTuple):
     words: str | None = None
     # Boxes in a picture, (x, y, w, h, label) as shares of its sides; None where they are no answer.
     boxes: tuple[tuple[float, float, float, float, str], ...] | None = None
+    # What answers questions of a form in writing, (what the question is called, text).
+    texts: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_marked(self) -> bool:

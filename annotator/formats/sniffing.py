@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import unicodedata
 import zipfile
+import zlib
 from typing import Any, BinaryIO
 
 from annotator.formats import argilla, conll, docbin, marks, tokens
 from annotator.formats.boxed_images import is_box_file
-from annotator.formats.dialect import dialect_of
+from annotator.formats.dialect import Dialect, dialect_of, is_table
+from annotator.formats.guessing import TEXT_NAMES
 from annotator.formats.images import BAD_NAME, check_directory
 from annotator.formats.json_text import DECODER
 from annotator.formats.records import LIMITS, FormatError
@@ -21,15 +23,16 @@ _OTHERS = (
     (b"\x89PNG", "This is a single image; put images into a zip file."),
     (b"\xff\xd8\xff", "This is a single image; put images into a zip file."),
     (b"GIF8", "This is a single image; put images into a zip file."),
-    (b"\xd0\xcf\x11\xe0", "This is an old Office file; save the table as CSV."),
     (b"\x7fELF", "This is a program."),
     (b"SQLite format 3", "This is an SQLite database; save the table as CSV."),
     (b"Rar!", "This is a RAR archive; make it a zip file."),
     (b"7z\xbc\xaf", "This is a 7z archive; make it a zip file."),
     (b"\x28\xb5\x2f\xfd", "This is compressed with zstd; unpack it or use gzip."),
 )
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _TAKEN = (
-    "CSV, TSV, JSON, JSONL, Parquet, CoNLL, zips of images, and exports of Label Studio, doccano, "
+    "CSV, TSV, Excel, OpenDocument tables, plain text, JSON, JSONL, Parquet, CoNLL, zips of images, and exports of "
+    "Label Studio, doccano, "
     "Prodigy, Argilla and spaCy are taken."
 )
 _CONTROL_SHARE = 0.02
@@ -46,6 +49,8 @@ def format_of(stream: BinaryIO, name: str = "") -> str:
         return "parquet"
     if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_format(stream)
+    if magic.startswith(_OLD_OFFICE):
+        return "spreadsheet"
     if docbin.looks_so(magic):
         return "docbin"
     for beginning, told in _OTHERS:
@@ -60,23 +65,42 @@ def format_of(stream: BinaryIO, name: str = "") -> str:
 
 def _zip_format(stream: BinaryIO) -> str:
     start = stream.tell()
-    head = stream.read(4096)
-    stream.seek(start)
-    if b"[Content_Types].xml" in head or b"xl/" in head or b"word/" in head:
-        raise FormatError(f"This is an Office file; save the table as CSV. {_TAKEN}")
     if not zipfile.is_zipfile(stream):
         raise FormatError("The zip file is damaged or cut short.")
     stream.seek(start)
     check_directory(stream, LIMITS)
     try:
         with zipfile.ZipFile(stream) as archive:
-            named = any(map(is_box_file, archive.namelist()))
-    except zipfile.BadZipFile as error:
+            names = archive.namelist()
+            declared = _declared(archive, names)
+    except (zipfile.BadZipFile, EOFError) as error:
         raise FormatError("The zip file is damaged or cut short.") from error
     except UnicodeDecodeError as error:
         raise FormatError(BAD_NAME) from error
     stream.seek(start)
-    return "boxes" if named else "images"
+    if _is_office(names, declared):
+        return "spreadsheet"
+    return "boxes" if any(map(is_box_file, names)) else "images"
+
+
+def _declared(archive: zipfile.ZipFile, names: list[str]) -> bytes:
+    """What an OpenDocument file says that it is; nothing of other zips."""
+    if names[:1] != ["mimetype"] or "content.xml" not in names:
+        return b""
+    try:
+        with archive.open("mimetype") as member:
+            return member.read(100)
+    except (RuntimeError, NotImplementedError, zlib.error):  # locked, or packed in a rare way
+        return b""
+
+
+def _is_office(names: list[str], declared: bytes) -> bool:
+    """Ask whether a zip is a spreadsheet; raise FormatError when it is a text or slides."""
+    if any(name.startswith(("word/document", "ppt/presentation")) for name in names):
+        raise FormatError(f"This is a Word or PowerPoint file. {_TAKEN}")
+    if declared and b".spreadsheet" not in declared:
+        raise FormatError(f"This is an OpenDocument file that holds no table. {_TAKEN}")
+    return bool(declared) or any(name.startswith("xl/workbook.") for name in names)
 
 
 def _check_text(head: str) -> None:
@@ -101,7 +125,15 @@ def _text_format(head: str, name: str) -> str:
     if conll.looks_so(body):
         return "conll"
     dialect = dialect_of(head)
-    return "tsv" if dialect.delimiter == "\t" or name.endswith(".tsv") else "csv"
+    if dialect.delimiter == "\t" or name.endswith(".tsv"):
+        return "tsv"
+    return "lines" if name.endswith(".txt") and not _has_names(body, dialect) else "csv"
+
+
+def _has_names(body: str, dialect: Dialect) -> bool:
+    """Whether a text begins with a line of names: of the columns of a table, or of its only one."""
+    first = body.split("\n", 1)[0].strip()
+    return first.strip('"').casefold() in TEXT_NAMES or is_table(body, dialect)
 
 
 def _list_format(body: str) -> str:

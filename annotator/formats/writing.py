@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Literal, Protocol
 _COMPACT = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
+# Columns that no file has by chance but an export of ours.
+OWN = ("content_hash", "state", "voices")
 # The column of answers that are written texts.
 ANSWER = "answer"
 Kind = Literal["text", "integer", "number", "flag", "texts", "numbers", "json"]

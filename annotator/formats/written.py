@@ -7,6 +7,8 @@ from typing import Any
 
 from annotator.formats.records import Given, RowError
 
+# What our own exports call the column of a form's question, before its key.
+COLUMN = "answer_"
 # Beside "<question>.responses" Argilla has "<question>.responses.users" and "….status".
 RESPONSES, USERS, STATUS = ".responses", ".users", ".status"
 
@@ -72,3 +74,8 @@ def order_of(value: list[Any], column: str, candidates: Sequence[str]) -> str:
     ranks = sorted({one["rank"] for one in value})
     groups = [[number[one["value"]] for one in value if one["rank"] == rank] for rank in ranks]
     return " > ".join(" = ".join(map(str, each)) for each in groups)
+
+
+def plain_name(name: str) -> str:
+    """A question's name as it is compared: without case and doubled spaces."""
+    return " ".join(name.split()).casefold()

@@ -52,6 +52,7 @@ from annotator.models.student import (
     Recipe,
     StudentState,
     StudentVersion,
+    WarmStart,
     When,
 )
 from annotator.models.teacher import (
@@ -69,6 +70,7 @@ from annotator.models.teacher import (
     TeacherRunState,
 )
 from annotator.models.trust import Calibration, Canary, Qualification, Replay
+from annotator.models.webhook import Delivery, DeliveryState, Webhook, WebhookHost
 
 __all__ = [
     "ROLES",
@@ -87,6 +89,8 @@ __all__ = [
     "Canary",
     "CodebookChange",
     "ConsensusFit",
+    "Delivery",
+    "DeliveryState",
     "Double",
     "Drawn",
     "Encoding",
@@ -157,6 +161,9 @@ __all__ = [
     "Verdict",
     "VerdictSource",
     "VerdictState",
+    "WarmStart",
+    "Webhook",
+    "WebhookHost",
     "When",
     "hash_secret",
     "new_secret",

@@ -113,6 +113,8 @@ class Project(models.Model):
     # Whether the head learns also what a teacher or another student says of items that nobody answered,
     # while that one is measured to be better.
     soft_rows = models.BooleanField(default=True, db_default=True)
+    # Whether its head gives several labels from the probability of the best F1 on, not from a half on.
+    best_f1 = models.BooleanField(default=False, db_default=False)
     # What students beside the head may take a day in the background; 0 trains none.
     training_minutes = models.PositiveIntegerField(default=30, db_default=30)
 
@@ -153,6 +155,11 @@ class Project(models.Model):
         from learning.tasks import TASKS
 
         return TASKS[self.task_type].multi_label
+
+    @property
+    def heads_draw_by_f1(self) -> bool:
+        """Whether heads draw the line of each label by best F1: only where items may have several."""
+        return self.best_f1 and self.multi_label
 
     @property
     def task(self) -> Task:
@@ -220,8 +227,11 @@ class FormQuestion(models.Model):
     # What it is called in files; it never changes.
     key = models.CharField(max_length=100)
     name = models.CharField(max_length=LONGEST_NAME)
-    # The task type of an answer to it, one of those that are labels.
+    # The task type of an answer to it, one of those that are labels, spans of the text, or a text.
     kind = models.CharField(max_length=32, default="single")
+    # Of a text: whether it may be left empty, and whether it begins with the item's second one.
+    optional = models.BooleanField(default=False, db_default=False)
+    edits = models.BooleanField(default=False, db_default=False)
     position = models.PositiveIntegerField(default=0)
     # Labels of one earlier question: asked only where one of them was given. Empty: always.
     only_if = ArrayField(models.BigIntegerField(), default=list)
@@ -258,6 +268,8 @@ class FormQuestion(models.Model):
                     label.pk for label in labels.get(one.pk, ()) if label.archived_at is None
                 ),
                 after=tuple(one.only_if),
+                optional=one.optional,
+                edits=one.edits,
             )
             for one in cls.objects.filter(project=project)
         ]

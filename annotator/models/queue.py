@@ -59,7 +59,7 @@ class SeedingQuerySet(models.QuerySet["Seeding"]):
 
 class Seeding(models.Model):
     """A lead's wish that people are asked about these items next: hits of a search, or an example's
-    likes."""
+    likes; or what a person said of stretches that look like a label."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="seedings")
     # What was searched for, or "" where the items are like an example.
@@ -67,9 +67,15 @@ class Seeding(models.Model):
     example = models.ForeignKey(Item, models.SET_NULL, null=True, db_index=False, related_name="+")
     # Item numbers, best first.
     numbers = ArrayField(models.PositiveIntegerField(), default=list)
+    # Of a search by type: [item number, start, end] of what is one and of what is not.
+    label = models.ForeignKey("Label", models.CASCADE, null=True, db_index=False, related_name="+")
+    kept = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    refused = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    # What was said of stretches is forgotten; one that has only ended is remembered.
+    taken_back_at = models.DateTimeField(null=True)
 
     objects = SeedingQuerySet.as_manager()
 

@@ -70,6 +70,8 @@ class RecordedAnswer(models.Model):
     # What it marked: [{"label": id, "start", "end" or "quote", "before", and "confidence"}, …]; null
     # where it marked no spans, or named a label that the project did not have.
     spans = models.JSONField(null=True)
+    # The candidates' numbers, the best first, equals in one list; null where it gave no order.
+    order = models.JSONField(null=True)
     unknown = models.CharField(max_length=200, blank=True)
     confidence = models.FloatField(null=True)
     reason = models.CharField(max_length=1000, blank=True)

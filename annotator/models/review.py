@@ -25,6 +25,7 @@ class FlagKind(models.TextChoices):
     RANDOM = "random", "Drawn at random"
 
 
+ASKED = (FlagKind.PERSON, FlagKind.DEFINITION)
 MACHINES = (FlagKind.DETECTOR, FlagKind.RANDOM)
 
 
@@ -94,7 +95,13 @@ class Flag(models.Model):
         indexes = [
             models.Index(
                 fields=["project", "rank"], name="flag_open", condition=models.Q(state="open")
-            )
+            ),
+            # Few among very many, and looked for with each case.
+            models.Index(
+                fields=["project"],
+                name="flag_asked",
+                condition=models.Q(state="open", kind__in=ASKED),
+            ),
         ]
 
     def __str__(self) -> str:

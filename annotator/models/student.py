@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Encoding(models.Model):
-    """A matrix on disk: rows 0…`rows`-1 of the project's items under one encoder fingerprint."""
+    """A matrix on disk: rows 0…`rows`-1 of the project's items under one encoder fingerprint.
+
+    apart: of items of two texts, each row has the vectors of both side by side.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="encodings")
     encoder = models.CharField(max_length=32)
@@ -25,6 +28,7 @@ class Encoding(models.Model):
     fingerprint = models.CharField(max_length=64)
     dimensions = models.PositiveIntegerField()
     rows = models.PositiveIntegerField(default=0)
+    apart = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -88,7 +92,8 @@ class StudentVersion(models.Model):
     # Of its own items, the share that it had right after each pass over them; [] where it makes none.
     by_epoch = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     # Which voice taught it beside the answers, by how many soft rows of what weight, and what that
-    # bought; or which one was not good enough. {} where there was none to listen to.
+    # bought; or which one was not good enough; `unanswered` is what items alone taught it, `warm` what of
+    # another project it began with. {} for nothing.
     beside = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
     promoted_at = models.DateTimeField(null=True)
@@ -102,6 +107,59 @@ class StudentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} v{self.number}"
+
+
+class WarmStartQuerySet(models.QuerySet["WarmStart"]):
+    def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
+        return self.filter(project__in=Project.objects.for_user(user, can))
+
+    def live(self) -> Self:
+        return self.filter(withdrawn_at=None)
+
+
+class WarmStart(models.Model):
+    """What a project's head begins with: weights of another project's labels, taken over once.
+
+    They stay as they are whatever becomes of that project, and of who may see it. One that was withdrawn
+    keeps what versions that began with it are not to be judged on.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="warm_starts")
+    source = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="+")
+    source_name = models.CharField(max_length=200)
+    # [{"theirs": label id, "called": its name then, "ours": id of the label here}]
+    matches = models.JSONField(default=list)
+    # Answered items that the weights were learned from, and where these lie; "" until then.
+    rows = models.PositiveIntegerField(default=0)
+    folder = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    # Eight bytes of the content of each of these; none was an item here while there were so many.
+    contents = models.BinaryField(default=bytes)
+    items = models.PositiveIntegerField(default=0)
+    # Why nothing was taken over.
+    trouble = models.TextField(blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = WarmStartQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=models.Q(withdrawn_at=None),
+                name="one_live_warm_start",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"from “{self.source_name}”"
+
+    @property
+    def columns(self) -> list[int]:
+        """The labels here that begin with something, in the order of the weights."""
+        return list(dict.fromkeys(each["ours"] for each in self.matches))
 
 
 class When(models.TextChoices):

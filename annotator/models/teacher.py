@@ -279,7 +279,9 @@ class TeacherAnswer(models.Model):
     labels = ArrayField(models.BigIntegerField(), default=list)
     # {label id: probability} of the labels that are not next to impossible.
     probabilities = models.JSONField(default=dict)
-    # {"spans": [{"start", "end", "label", "probability"}, …]} where answers mark spans.
+    # {"spans": [{"start", "end", "label", "probability"}, …]} where answers mark spans; {"order": [[2],
+    # [1, 3]], "steady": how far two sequences of the candidates agreed, or null} where they are orders;
+    # {"labels": [[id, probability], …]} where they are forms, beside the spans of one that marks.
     value = models.JSONField(null=True)
     # Quotes that were not found in the item's text.
     dropped = models.PositiveIntegerField(default=0, db_default=0)

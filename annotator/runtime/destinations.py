@@ -15,6 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}
 HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_-]{1,63})*")
 PATH = re.compile(r"[A-Za-z0-9/._~:@!$&'()*+,;=%-]*")
+QUERY = re.compile(r"[A-Za-z0-9/._~:@!$&'()*+,;=%?-]*")
 KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 
 CARRIER = ipaddress.ip_network("100.64.0.0/10")

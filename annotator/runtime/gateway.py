@@ -11,12 +11,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import queue
+import re
 import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,6 +29,7 @@ from annotator.errors import InvalidError
 from annotator.runtime.destinations import (
     PATH,
     PORTS,
+    QUERY,
     Address,
     BaseUrl,
     Destination,
@@ -55,6 +57,9 @@ log = logging.getLogger(__name__)
 
 WRITE_BYTES = 16 * 1024
 KEPT_HEADERS = ("content-type", "retry-after", "date")
+OWN_HEADER = re.compile(r"webhook-[a-z-]{1,40}")
+HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1000}")
+NONE: Mapping[str, str] = {}
 Resolve = Callable[[str, int], list[Address]]
 
 
@@ -223,20 +228,32 @@ class Gateway:
         body: bytes = b"",
         *,
         content_type: str = "application/json",
+        headers: Mapping[str, str] = NONE,
+        query: str = "",
         limits: CallLimits | None = None,
         stop: Callable[[], bool] = never,
     ) -> Reply:
         """One request and its whole answer, whatever its status; raises GatewayError when none came.
 
-        path: appended to that of the endpoint. stop: asked about five times a second; True ends
-        the call with StoppedError.
+        path: appended to that of the endpoint. query: what follows the `?`; like the path it is in no log
+        and no error. headers: of the caller's own, beside ours; their names
+        begin with `webhook-`, so that none takes the place of one that decides where a call goes. stop:
+        asked about five times a second; True ends the call with StoppedError.
         """
         limits = limits or self._limits
         if not path.startswith("/") or ".." in path or not PATH.fullmatch(path):
             raise InvalidError(f"{path[:100]!r} is not the path of a call.")
+        if not QUERY.fullmatch(query):
+            raise InvalidError("What follows the ? of a call is written in plain ASCII, with %.")
         if len(body) > limits.request_bytes:
             raise TooLargeError(f"A request is at most {limits.request_bytes:,} bytes.")
-        request = _request(endpoint, method, path, body, content_type)
+        request = _request(
+            endpoint,
+            method,
+            path + ("?" + query if query else ""),
+            body,
+            _headers(endpoint, body, content_type, headers),
+        )
         call = self._current.call = Call(limits, stop)
         with _sentences(endpoint.url.place, call):
             response = self._pool.handle_request(request)
@@ -289,9 +306,12 @@ class Gateway:
                 return found.get(timeout=call.wait(call.connect_ends))
 
 
-def _request(
-    endpoint: Endpoint, method: str, path: str, body: bytes, content_type: str
-) -> httpcore.Request:
+def _headers(
+    endpoint: Endpoint, body: bytes, content_type: str, own: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    for name, value in own.items():
+        if not OWN_HEADER.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise InvalidError(f"{name[:100]!r} is not a header that a call may bring.")
     url = endpoint.url
     usual = PORTS[url.scheme] == url.port
     headers = [
@@ -301,9 +321,17 @@ def _request(
         ("Accept-Encoding", "gzip"),
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
+        *own.items(),
     ]
     if endpoint.key is not None:
         headers.append(("Authorization", f"Bearer {endpoint.key.value}"))
+    return headers
+
+
+def _request(
+    endpoint: Endpoint, method: str, path: str, body: bytes, headers: list[tuple[str, str]]
+) -> httpcore.Request:
+    url = endpoint.url
     address = httpcore.URL(
         scheme=url.scheme.encode(),
         host=url.host.encode(),

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import recordings
 from annotator.errors import InvalidError
-from annotator.formats.answers import OF_LABELS, OF_SPANS, AnswerMapping
+from annotator.formats.answers import AnswerMapping, foreign
 from annotator.formats.guessing import shown
 from annotator.models import Recording
 
@@ -24,6 +24,7 @@ ROLES = {
     "label": "Label",
     "probabilities": "Probabilities",
     "spans": "Marked spans",
+    "order": "Order of candidates",
     "confidence": "Confidence",
     "model": "Model",
     "reason": "Reason",
@@ -72,7 +73,7 @@ class AnswerChoices:
     def columns(self) -> list[dict[str, Any]]:
         """The columns with their roles, for the head of the table."""
         role_of = _roles(self.found.mapping)
-        absent = OF_LABELS if self.found.marked else OF_SPANS
+        absent = foreign(self.found.kind)
         roles = [(role, words) for role, words in ROLES.items() if role not in absent]
         return [
             {

@@ -16,7 +16,7 @@ from annotator.actions.desk import assigning, revising
 from annotator.actions.projects import finding
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotation, AnnotationKind, Can, Project
-from annotator.web import asked, choosing, marks, words
+from annotator.web import asked, choosing, marks, texts, words
 from annotator.web.choosing import label_views
 from annotator.web.pages import page, person, project_for
 
@@ -39,16 +39,13 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
     answers = Paginator(said, PER_PAGE).get_page(request.GET.get("page"))
     labels = words.LabelBook(project)
     labels.want(pk for each in answers for pk in each.labels)
-    rows = [
-        (
-            each,
-            words.named(labels, each.labels),
-            words.about(each, labels),
-            marks.parts_of(each.value, each.item.text, labels),
-            words.told(project, each.value),
-        )
-        for each in answers
-    ]
+    rows, names = [], texts.names_of(project)
+    for each in answers:
+        parts = marks.parts_of(each.value, each.item.text, labels)
+        chosen = words.beside(words.named(labels, each.labels), parts)
+        told = words.told(project, each.value)
+        written = texts.of_value(names, each.value)
+        rows.append((each, chosen, words.about(each, labels), parts, told, written))
     return page(request, "label/mine.html", project, "label", {"answers": answers, "rows": rows})
 
 
@@ -72,10 +69,12 @@ def change(request: HttpRequest, project_id: int, uuid: UUID) -> HttpResponse:
     book = words.LabelBook(project)
     parts = marks.parts_of(answer.value, answer.item.text, book)
     question = [each for each in labels if each["id"] == answer.question_id]
+    questions = texts.with_texts(asked.questions_of(project, labels), answer.value)
     context = {
         "answer": answer,
         "labels": labels,
-        "questions": asked.questions_of(project, labels),
+        "markable": asked.markable(questions, labels),
+        "questions": asked.with_places(questions, [(part, True) for part in parts]),
         "searches_labels": wide,
         "given": next(iter(words.named(book, answer.labels)), None),
         "question": question[0] if question else None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
 
 from annotator.models import Project
+from annotator.web.marks import Part
 
 
 def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -19,6 +20,10 @@ def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str
             "key": one.key,
             "name": one.name,
             "several": part.several,
+            "marks": one.marks,
+            "writes": one.writes,
+            "optional": one.optional,
+            "edits": one.edits,
             "after": list(one.after),
             "labels": [pk for pk in one.labels if pk in by_id],
             "views": [by_id[pk] for pk in one.labels if pk in by_id],
@@ -27,10 +32,52 @@ def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str
     ]
 
 
+def needs_own_value(question: dict[str, Any]) -> bool:
+    """Whether every answer needs a text or places to a question, so that none is given by labels alone."""
+    written = question["writes"] and not question["optional"]
+    marked = question["marks"] and bool(question["labels"])
+    return not question["after"] and (written or marked)
+
+
+def context_of(project: Project, views: list[dict[str, Any]]) -> dict[str, Any]:
+    """The questions for a page that decides answers; whether some mark the text, and by which labels, or
+    are written to.
+    """
+    questions = questions_of(project, views)
+    return {
+        "questions": questions,
+        "marks": any(one["marks"] for one in questions),
+        "writes": any(one["writes"] for one in questions),
+        "markable": markable(questions, views),
+    }
+
+
+def with_places(
+    questions: list[dict[str, Any]], places: Iterable[tuple[Part, bool]]
+) -> list[dict[str, Any]]:
+    """The same with the places of the text that a page offers, each whether it is chosen."""
+    found = list(places)
+    return [
+        one | {"places": [each for each in found if each[0].label.pk in one["labels"]]}
+        if one["marks"]
+        else one
+        for one in questions
+    ]
+
+
+def markable(questions: list[dict[str, Any]], views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the labels those that may be put on a place of the text."""
+    if not questions:
+        return views
+    return [view for one in questions if one["marks"] for view in one["views"]]
+
+
 def told(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same for a script, which has the labels already; one without labels is not asked."""
     return [
-        {name: one[name] for name in one if name != "views"} for one in questions if one["labels"]
+        {name: one[name] for name in one if name != "views"}
+        for one in questions
+        if one["labels"] or one["writes"]
     ]
 
 

@@ -89,8 +89,10 @@ def named_ids(assignment: Assignment) -> list[int]:
     """The labels that a lease names: asked about, suggested or in its set, the likeliest first."""
     found = [assignment.question_id] if assignment.question_id else []
     told = assignment.suggestion or []
-    if isinstance(told, dict):  # marks of some kind, each with its label
-        found += [mark["label"] for marks in told.values() for mark in marks]
+    if isinstance(told, dict):
+        # Marks of some kind, each with its label, labels beside them, or an order that names none.
+        marks = [*told.get("spans", ()), *told.get("boxes", ())]
+        found += [pk for pk, _ in told.get("labels", ())] + [mark["label"] for mark in marks]
     else:
         found += [pk for pk, _ in told]
     held = assignment.label_set or {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from annotator.actions.imports import importing
+from annotator.actions.imports import looking
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES
 from annotator.formats.guessing import shown
@@ -27,12 +27,15 @@ ROLES = {
     "text_b": "Second text",
     "candidates": "Candidate",
     "label": "Label",
+    "voices": "Label by one annotator",
     "answers": "Answer to a question",
     "id": "Your own id",
     "image": "Image",
     "metadata": "Shown beside the item",
     "": "Left out",
 }
+# How a file is read: a format takes the one or the other.
+READER_NAMES = ("encoding", "sheet")
 OPTION_NAMES = ("labels", "duplicates", "new_labels", "bad_rows", "voice")
 
 
@@ -44,32 +47,35 @@ class Choices:
     mapping: Mapping
     task_type: str
     options: dict[str, Any] = field(default_factory=dict)
-    encoding: str = ""
+    reader: dict[str, str] = field(default_factory=dict)
     typed: str = ""
+    sheets: tuple[str, ...] = ()
 
     @classmethod
     def of_batch(cls, batch: ImportBatch) -> Choices:
-        """The guess, or what was chosen before a failed attempt."""
+        """The guess, or what was chosen before an attempt that failed."""
         options = {name: batch.options[name] for name in OPTION_NAMES if name in batch.options}
         reader = batch.options.get("reader", {})
         mapping = Mapping.from_json(batch.mapping) if batch.mapping else None
-        found = importing.look(batch, mapping=mapping, reader=reader)
-        encoding = reader.get("encoding", "")
-        return cls(found, found.mapping, batch.project.task_type, options, encoding)
+        found = looking.look(batch, mapping=mapping, reader=reader)
+        sheets = looking.sheets(batch)
+        task_type = batch.project.task_type
+        return cls(found, found.mapping, task_type, options, found.reader, sheets=sheets)
 
     @classmethod
     def of_form(cls, batch: ImportBatch, form: QueryDict) -> Choices:
         """The roles that the form gives to the columns, and the file looked at again with them."""
-        encoding = form.get("encoding", "").strip()
-        reader = {"encoding": encoding} if encoding else {}
+        reader = {name: said for name in READER_NAMES if (said := form.get(name, "").strip())}
         task_type = form.get("task_type") or batch.project.task_type
-        first = importing.look(batch, reader=reader)
-        mapping = _mapping(first, form, _role_words(task_type))
-        found = importing.look(batch, reader=reader, mapping=mapping)
+        first = looking.look(batch, reader=reader)
+        is_same = form.get("sheet_was", "") == form.get("sheet", "")
+        mapping = _mapping(first, form, task_type) if is_same else first.mapping
+        found = looking.look(batch, reader=reader, mapping=mapping)
         options: dict[str, Any] = {name: form[name] for name in OPTION_NAMES if form.get(name)}
         if reader:
             options["reader"] = reader
-        choices = cls(found, mapping, task_type, options, encoding, form.get("typed", ""))
+        typed, sheets = form.get("typed", ""), looking.sheets(batch)
+        choices = cls(found, mapping, task_type, options, reader, typed, sheets)
         return choices if batch.project.live_labels().exists() else choices.with_scale()
 
     @property
@@ -161,7 +167,7 @@ class Choices:
         if self.names_images:
             words = words | {"id": "Name of the image", "metadata": "Its size"}
         kinds: tuple[str, ...] = (
-            ("image", "label", "answers", "id", "metadata", "")
+            ("image", "label", "voices", "answers", "id", "metadata", "")
             if self.is_image
             else tuple(role for role in ROLES if role != "image")
         )
@@ -172,7 +178,9 @@ class Choices:
                 "name": column.name,
                 "role": role_of.get(column.name, ""),
                 "roles": [
-                    (role, words[role]) for role in kinds if role != "answers" or self.has_questions
+                    (role, words[role])
+                    for role in kinds
+                    if role != ("voices" if self.has_questions else "answers")
                 ],
                 "distinct": column.distinct,
             }
@@ -183,6 +191,11 @@ class Choices:
     def is_image(self) -> bool:
         """True for a file of images, whose columns are fixed."""
         return self.found.format in OF_IMAGES
+
+    @property
+    def takes_encoding(self) -> bool:
+        """True for a file of characters, which may be in any encoding."""
+        return hasattr(FORMATS[self.found.format], "encoding")
 
     @property
     def names_images(self) -> bool:
@@ -203,6 +216,11 @@ class Choices:
             )
             for record in self.found.rows[:SHOWN_ROWS]
         ]
+
+    @property
+    def problems(self) -> list[tuple[int, str, str]]:
+        """The rows looked at that cannot be read: row, column, what is wrong."""
+        return [(one.row, one.column, one.message) for one in self.found.problems]
 
     @property
     def labels(self) -> list[tuple[str, int]]:
@@ -228,8 +246,17 @@ def _role_words(task_type: str) -> dict[str, str]:
     if task is None:
         return ROLES
     if task.spelled or task.begins_with:
-        return {**ROLES, "label": "Answer"}
-    return {**ROLES, "label": "Grade"} if task.ordered else ROLES
+        return {**ROLES, "label": "Answer", "voices": "Answer by one annotator"}
+    graded = {"label": "Grade", "voices": "Grade by one annotator"}
+    return {**ROLES, **graded} if task.ordered else ROLES
+
+
+def _instead(task_type: str) -> dict[str, str]:
+    """Role to the one that a column has where answers of this type have no such columns."""
+    from learning.tasks import TASKS
+
+    asks = task_type in TASKS and TASKS[task_type].has_questions
+    return {"voices": "answers"} if asks else {"answers": "metadata"}
 
 
 def _roles(mapping: Mapping) -> dict[str, str]:
@@ -238,19 +265,24 @@ def _roles(mapping: Mapping) -> dict[str, str]:
     roles = dict.fromkeys(mapping.metadata, "metadata")
     roles |= dict.fromkeys(mapping.candidates, "candidates")
     roles |= dict.fromkeys(mapping.answers, "answers")
+    roles |= dict.fromkeys(mapping.voices, "voices")
     return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
 
 
-def _mapping(found: Preview, form: QueryDict, words: dict[str, str]) -> Mapping:
-    """The mapping that the form's selects give. Raises InvalidError for a role given twice.
-
-    words: what each role is called on the form.
-    """
+def _mapping(found: Preview, form: QueryDict, task_type: str) -> Mapping:
+    """The mapping that the form's selects give. Raises InvalidError for a role given twice."""
+    words, instead = _role_words(task_type), _instead(task_type)
     single: dict[str, str] = {}
-    several: dict[str, list[str]] = {"metadata": [], "candidates": [], "answers": []}
+    several: dict[str, list[str]] = {
+        "metadata": [],
+        "candidates": [],
+        "answers": [],
+        "voices": [],
+    }
     guessed = _roles(found.mapping)
     for place, column in enumerate(found.columns):
         role = form.get(f"role-{place}", guessed.get(column.name, ""))
+        role = instead.get(role, role)
         if role not in ROLES:
             raise InvalidError(f"“{role}” is no role of a column.", field=f"role-{place}")
         if role in several:

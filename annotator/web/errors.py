@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from annotator.errors import AnnotatorError
 
@@ -42,6 +43,15 @@ class RefusalMiddleware:
             "detail": exception.detail,
             "status": exception.status,
             "code": exception.code,
+            "back": _came_from(request),
         }
         template = "components/refusal.html" if in_page else "error.html"
         return render(request, template, context, status=exception.status)
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page of ours that led here; empty where there was none, or it is the refused one."""
+    back = request.headers.get("Referer", "")
+    hosts = {request.get_host()}
+    is_ours = url_has_allowed_host_and_scheme(back, hosts, require_https=request.is_secure())
+    return back if is_ours and back != request.build_absolute_uri() else ""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotator.actions.explore import bulk, searching, seeding
+from annotator.actions.explore import bulk, mapped, searching, seeding
 from annotator.actions.explore.neighbours import nearest
 from annotator.actions.imports import indexing
 from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
+from annotator.formats.delimited import Csv
+from annotator.formats.writing import Field
 from annotator.models import (
     Annotator,
     Can,
@@ -26,7 +29,7 @@ from annotator.models import (
     Project,
     Stream,
 )
-from annotator.web import jobs, marks, words
+from annotator.web import jobs, marks, texts, words
 from annotator.web.pages import allowed, page, person, project_for
 
 SIZE = 50
@@ -56,6 +59,8 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
         "more_than": total > searching.COUNTED_TO,
         "counted_to": searching.COUNTED_TO,
         "filtered": bool(wanted.given()),
+        "area": _area(project, wanted),
+        "mapped": urlencode({k: each for k, each in wanted.given().items() if k != "items"}),
         **_picking(project),
         "seedings": seeding.standing(project),
         "labels": labels.live(),
@@ -69,6 +74,19 @@ def explore(request: HttpRequest, project_id: int) -> HttpResponse:
     return page(request, "explore/explore.html", project, "explore", context)
 
 
+@require_GET
+@login_required
+def ids(request: HttpRequest, project_id: int) -> FileResponse:
+    """The numbers and ids of all hits, as a CSV file."""
+    project = project_for(request, project_id, Can.SEE)
+    items = searching.matching(project, filter_of(request.GET)).order_by("number")
+    rows = items.values("number", "external_id").iterator(chunk_size=5_000)
+    content = BytesIO()
+    Csv().write(rows, [Field("number", "integer"), Field("external_id")], content)
+    content.seek(0)
+    return FileResponse(content, as_attachment=True, filename=f"project-{project.pk}-ids.csv")
+
+
 def filter_of(address: QueryDict) -> searching.Filter:
     """The filter that an address or a form asks for."""
     given: dict[str, Any] = {name: address.get(name, "") for name in FILTERS}
@@ -76,7 +94,15 @@ def filter_of(address: QueryDict) -> searching.Filter:
     return searching.read_filter(given)
 
 
-FILTERS = ("query", "label", "annotator", "batch", "stream", "part", "status", "doubt")
+FILTERS = ("query", "label", "annotator", "batch", "stream", "part", "status", "doubt", "area")
+
+
+def _area(project: Project, wanted: searching.Filter) -> dict[str, str] | None:
+    """What part of the map is shown, and the way out of it."""
+    if not wanted.area:
+        return None
+    left = {name: each for name, each in wanted.given().items() if name not in ("area", "items")}
+    return {"words": mapped.words_of(project, wanted.area), "left": urlencode(left)}
 
 
 def filters(project: Project, labels: words.LabelBook) -> list[tuple[str, str, Any]]:
@@ -127,6 +153,7 @@ def item(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "parts": (parts := words.marked_in(verdict, found, labels)),
         "marked": marks.marked(found.text, parts),
         "told": words.told_by(project, verdict),
+        "texts": words.written_by(texts.names_of(project), verdict),
         "known": words.known(verdict, labels),
         "history": words.history(project, found, labels),
         "guesses": word.guesses(found),

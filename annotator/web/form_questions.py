@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions.projects import form_questions as actions
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import Can, FormQuestion, Project
+from annotator.models import Can, FormQuestion, ItemKind, Project
 from annotator.web.pages import page, project_for
 
 LONGEST_PASTE = 50_000
@@ -21,6 +21,8 @@ KINDS = {
     "single": "one answer",
     "rating": "one grade, the lowest first",
     "multi": "any number of answers",
+    "spans": "spans of the text, each with an answer",
+    "text": "a text that is written",
 }
 
 
@@ -38,6 +40,7 @@ def questions(request: HttpRequest, project_id: int) -> HttpResponse:
                 kind=request.POST.get("kind", "single"),
                 labels=_answers(request.POST),
                 only_if=_numbers(request.POST.getlist("only_if")),
+                **_writing(request.POST),
             )
         except AnnotatorError as error:
             problem = error.detail
@@ -51,6 +54,7 @@ def questions(request: HttpRequest, project_id: int) -> HttpResponse:
         "kinds": list(KINDS.items()),
         "problem": problem,
         "typed": request.POST,
+        "has_pairs": project.item_kind == ItemKind.PAIR,
         "tab": "questions",
     }
     status = 422 if problem else 200
@@ -89,6 +93,7 @@ def change(request: HttpRequest, project_id: int, question_id: int) -> HttpRespo
         name=request.POST.get("name", ""),
         kind=None if fixed else request.POST.get("kind", question.kind),
         only_if=None if fixed else _numbers(request.POST.getlist("only_if")),
+        **({} if fixed else _writing(request.POST)),
     )
     actions.add_answers(question, _answers(request.POST))
     messages.success(request, f"“{question.name}” is saved.")
@@ -126,6 +131,12 @@ def _question(request: HttpRequest, project: Project, question_id: int) -> FormQ
     if question is None:
         raise NotFoundError("There is no such question in this project.")
     return question
+
+
+def _writing(form: QueryDict) -> dict[str, bool]:
+    """What is chosen for a text; of another kind of question it says nothing."""
+    writes = form.get("kind") == actions.WRITTEN
+    return {name: writes and form.get(name) == "1" for name in ("optional", "edits")}
 
 
 def _answers(form: QueryDict) -> list[tuple[str, str]]:

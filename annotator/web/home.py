@@ -25,6 +25,7 @@ from annotator.models import (
     User,
     Verdict,
     VerdictState,
+    Webhook,
 )
 from annotator.web import figures
 from annotator.web.pages import allowed, person, project_for, screens_of
@@ -77,7 +78,13 @@ def _counts(projects: list[Project], me: User) -> dict[str, dict[int, int]]:
         "decided": Verdict.objects.filter(project__in=seen, state=VerdictState.DECIDED),
         "ties": Verdict.objects.filter(project__in=reviewed, state=VerdictState.TIE),
         "flags": Flag.objects.filter(project__in=reviewed, state=FlagState.OPEN),
+        "reading": ImportBatch.objects.filter(
+            project__in=projects,
+            state__in=[BatchState.WAITING, BatchState.READING],
+            job__isnull=False,
+        ),
         "waiting": ImportBatch.objects.filter(project__in=managed, state=BatchState.NEEDS_DECISION),
+        "silent": Webhook.objects.filter(project__in=managed, enabled=False).exclude(off_reason=""),
     }
     return {
         name: dict(query.order_by().values_list("project").annotate(count=Count("pk")))
@@ -111,6 +118,7 @@ def _needs(project: Project, of: dict[str, int]) -> list[dict[str, Any]]:
         ("flags", "open flag", "open flags", "review"),
         ("ties", "tie between voices", "ties between voices", "review"),
         ("waiting", "import with bad rows", "imports with bad rows", "imports"),
+        ("silent", "webhook that went off", "webhooks that went off", "webhooks"),
     )
     return [
         {"project": project, "count": of[name], "noun": one, "nouns": many, "url_name": screen}

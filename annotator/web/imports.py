@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from annotator.actions.imports import differing, importing, undoing
 from annotator.actions.projects import starting
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import BatchState, Can, ImportBatch, ItemKind, Project
+from annotator.models import BatchState, Can, ImportBatch, ItemKind, Project, User
 from annotator.web.columns import Choices
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -26,7 +26,9 @@ from annotator.web.pages import page, person, project_for
 SHOWN_PROBLEMS = 200
 PER_PAGE = 30
 UNDER_WAY = (BatchState.WAITING, BatchState.READING)
-ACCEPTED = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.parquet,.spacy,.conll,.zip,.gz"
+ACCEPTED = (
+    ".csv,.tsv,.txt,.xlsx,.xls,.xlsb,.ods,.json,.jsonl,.ndjson,.parquet,.spacy,.conll,.zip,.gz"
+)
 
 
 class UploadForm(forms.Form):
@@ -34,7 +36,7 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV, TSV, JSON, JSONL or Parquet; an export of Label Studio, doccano, Prodigy, Argilla or "
+        help_text="CSV, TSV, Excel, JSON, JSONL or Parquet; a text with an item on each line; an export of Label Studio, doccano, Prodigy, Argilla or "
         "spaCy; a zip of images, in which COCO’s and YOLO’s boxes are read too.",
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
@@ -51,6 +53,21 @@ class NewProjectForm(UploadForm):
     name = forms.CharField(
         label="Name", max_length=200, required=False, help_text="Left empty: named after the file."
     )
+    like = forms.ModelChoiceField(
+        Project.objects.none(),
+        label="Set up like",
+        required=False,
+        empty_label="no other project",
+        help_text="Its labels, questions, guidelines and settings; nothing that was answered.",
+    )
+
+    def __init__(self, viewer: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = Project.objects.for_user(viewer, Can.MANAGE).order_by("name", "pk")
+        if known:
+            cast("forms.ModelChoiceField[Project]", self.fields["like"]).queryset = known
+        else:
+            del self.fields["like"]
 
 
 @require_http_methods(["GET", "POST"])
@@ -58,12 +75,18 @@ class NewProjectForm(UploadForm):
 @login_required
 def new(request: HttpRequest) -> HttpResponse:
     """The first step of a new project: the file."""
-    form = NewProjectForm(request.POST or None, request.FILES or None)
+    form = NewProjectForm(
+        person(request), request.POST or None, request.FILES or None, initial=request.GET.dict()
+    )
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
             batch = starting.open_project(
-                person(request), file, file_name=file.name, name=form.cleaned_data["name"]
+                person(request),
+                file,
+                file_name=file.name,
+                name=form.cleaned_data["name"],
+                like=form.cleaned_data.get("like"),
             )
         except AnnotatorError as error:
             refuse(form, error)

@@ -21,8 +21,9 @@ from annotator.actions.imports import importing, media
 from annotator.actions.projects import finding, schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Stream
-from annotator.web import asked, choosing, figures
+from annotator.web import asked, choosing, facts, figures
 from annotator.web.choosing import label_views
+from annotator.web.facts import Beside
 from annotator.web.markdown import to_html
 from annotator.web.pages import page, person, project_for
 from annotator.web.widgets import widget_of
@@ -30,9 +31,6 @@ from annotator.web.widgets import widget_of
 # Labels that the guidelines explain; more are found by the search.
 LONGEST_GLOSSARY = 100
 FACTS = 4
-LONGEST_FACT = 60
-# Dates and long numbers are known without the name of their column.
-DIGITS_OF_A_DATE = 6
 SKIP_REASONS = (
     "I cannot tell",
     "No label fits",
@@ -59,6 +57,7 @@ class Card:
     name: str
     # The name of each is for a pointer and a screen reader; empty where the fact says it.
     facts: list[tuple[str, str]]
+    beside: list[Beside]
     suggestion: str
     label_set: str
     # The labels that the card names, where the page does not have them all.
@@ -105,6 +104,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "guidelines": to_html(project.guidelines) if project.guidelines.strip() else "",
         "skip_reasons": SKIP_REASONS,
         "widget": widget_of(project),
+        "writes": any(one["writes"] for one in questions),
         "asks_labels": project.asks_labels,
         "has_pairs": project.item_kind == ItemKind.PAIR,
     }
@@ -259,9 +259,10 @@ def _pieces(
 def card_of(project: Project, assignment: Assignment) -> Card:
     """What the page may show of a lease: nothing that hints where the item is labelled blind."""
     item = assignment.item
-    shown = siding.shown(project, item, assignment.annotator_id)
-    texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     blind = project.blind or assignment.stream in labeling.BLIND
+    suggested = None if blind else assignment.suggestion
+    shown = siding.shown(project, item, assignment.annotator_id, suggested)
+    texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     widget = widget_of(project)
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""
     return Card(
@@ -277,7 +278,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
         marks=widget is not None and widget.marks,
         image_url=image_url,
         name=f"#{item.external_id or item.number}",
-        facts=[_fact(name, value) for name, value in list(item.meta.items())[:FACTS]],
+        **facts.shown(item.meta, FACTS),
         suggestion="[]" if blind else json.dumps(assignment.suggestion),
         label_set="" if blind or not assignment.label_set else json.dumps(assignment.label_set),
         labels="" if blind else _named_labels(project, assignment),
@@ -319,7 +320,8 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
             "title": "No items yet",
             "text": "Items appear here as soon as a file has been imported.",
         }
-    if project.task.has_labels and not project.labels.filter(archived_at=None).exists():
+    task = project.task
+    if task.has_labels and not task.writing and not project.live_labels().exists():
         return {
             "title": "No labels yet",
             "text": "A manager adds labels under Settings; then items can be answered.",
@@ -336,15 +338,6 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
         "text": "You have met every item that still wants an answer, or your share is done. "
         "Items that others hold come back when they are left.",
     }
-
-
-def _fact(name: str, value: object) -> tuple[str, str]:
-    """The column's name where it goes without saying, and what is shown; a number alone says nothing."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
-    speaks = any(map(str.isalpha, text)) and not isinstance(value, bool | None)
-    is_date = sum(map(str.isdigit, text)) >= DIGITS_OF_A_DATE
-    return (name, text) if speaks or is_date else ("", f"{name} {text}")
 
 
 def _ids(text: str) -> list[int]:

@@ -196,9 +196,10 @@ def summary(
     if student is None and is_coming:
         return f"{project.name}: {done}. The first student is on its way: it is trained as soon as the items are encoded."
     if student is None:
+        needed = "different labels" if project.task.has_labels else "orders"
         return (
             f"{project.name}: {done}. There is no student yet; the first one is trained once two "
-            "different labels are given."
+            f"{needed} are given."
         )
     if student.accuracy is None or student.accuracy_low is None or student.accuracy_high is None:
         return f"{project.name}: {done}. It is too early to say how good the student is."
@@ -206,6 +207,8 @@ def summary(
     value = f"{student.accuracy * 100:.0f} %"
     if "span_f1" in student.metrics:
         figure = f"reaches an F1 of spans of {value}"
+    elif "pairs_right" in student.metrics:
+        figure = f"puts {value} of the pairs of candidates in the right order"
     else:
         figure = f"{'is' if audited else 'looks'} {value} accurate"
     figure += (

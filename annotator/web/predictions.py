@@ -31,7 +31,7 @@ class FileForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV, TSV, JSON, JSONL or Parquet. Nothing of it is imported.",
+        help_text="CSV, TSV, Excel, JSON, JSONL or Parquet. Nothing of it is imported.",
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
     text = forms.CharField(

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import advising, costing, domains, estimating
 from annotator.actions.imports import differing
-from annotator.actions.projects import schema
 from annotator.actions.queue import auditing
 from annotator.models import Can, Project, Verdict, VerdictState
 from annotator.web import estimates, jobs, measures
@@ -71,7 +70,8 @@ def _context(project: Project) -> dict[str, Any]:
 
 def _quality(project: Project) -> str:
     """What the figure of a student is, as versions keep it."""
-    return "accuracy" if project.shape == schema.LABELS else "F1 of spans"
+    others = {"spans": "F1 of spans", "ranking": "pairs in the right order"}
+    return others.get(project.shape, "accuracy")
 
 
 def _warnings(project: Project) -> list[dict[str, Any]]:

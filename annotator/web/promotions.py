@@ -8,6 +8,7 @@ from typing import Any
 from annotator.actions.students import promoting
 from annotator.models import Part, Project, Promotion, PromotionRule, StudentVersion
 from annotator.web import measures
+from learning.taggers import TAGGERS
 
 SHOWN = 8
 # A difference that chance alone makes more often than this is told as chance.
@@ -102,9 +103,14 @@ def told(made: Promotion) -> str:
     if made.rule == PromotionRule.REFIT:
         return f"stayed out, being surely worse: {difference}"
     outcome = "won and took over" if made.took_over else "was tested and did not win"
+    counted = (
+        f"better than the other on {found['wins']:,} items, worse on {found['losses']:,}"
+        if made.kind in TAGGERS
+        else f"right where the other was not on {found['wins']:,}, wrong where it was right on "
+        f"{found['losses']:,}"
+    )
     return (
-        f"{outcome}: right where the other was not on {found['wins']:,}, wrong where it was right "
-        f"on {found['losses']:,}; {difference}; chance alone does that in "
+        f"{outcome}: {counted}; {difference}; chance alone does that in "
         f"{share(found['p_better'])} of cases, {share(found['alpha'])} is allowed"
     )
 

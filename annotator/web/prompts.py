@@ -30,7 +30,7 @@ class PromptForm(forms.Form):
         label="Instructions",
         max_length=20_000,
         required=False,
-        help_text="The first paragraph; guidelines, labels and rules follow. Empty: the usual one.",
+        help_text="The first paragraph; guidelines, labels if there are any, and rules follow. Empty: the usual one.",
         widget=forms.Textarea(attrs={"rows": 8}),
     )
     demonstrations = forms.IntegerField(
@@ -47,7 +47,7 @@ class PromptForm(forms.Form):
         "the right one was among them.",
     )
     confidence = forms.BooleanField(label="Ask how sure it is", required=False)
-    reason = forms.BooleanField(label="Ask for a short reason, before the label", required=False)
+    reason = forms.BooleanField(label="Ask for a short reason, before the answer", required=False)
 
 
 @require_http_methods(["GET", "POST"])
@@ -60,6 +60,8 @@ def prompt(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
     prompts.require_prompt(found)
     kept = {name: found.params.get(name) for name in PromptForm.base_fields}
     form = PromptForm(request.POST or None, initial=kept)
+    for name in prompts.idle_settings(found):
+        del form.fields[name]
     if request.method == "POST" and form.is_valid():
         try:
             made = prompts.change(found, person(request), **form.cleaned_data)

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions.students import background
+from annotator.actions.students import background, fitting
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
 from annotator.web.entrance import refuse
@@ -70,13 +70,12 @@ class BackgroundForm(forms.Form):
 
     def shown(self) -> list[Shown]:
         from learning.registry import idea_of
-        from learning.students import STUDENTS
 
         return [
             Shown(
                 recipe=each,
-                label=STUDENTS.entry(each.kind).label,
-                idea=idea_of(STUDENTS[each.kind]),
+                label=fitting.registry_of(each.kind).entry(each.kind).label,
+                idea=idea_of(fitting.registry_of(each.kind)[each.kind]),
                 when=self[f"{each.kind}-when"],
                 params=[self[f"{each.kind}-{name}"] for name in _fields(each)],
                 wanted=background.wanted(each),
@@ -101,18 +100,15 @@ class BackgroundForm(forms.Form):
 
 
 def _defaults(kind: str) -> dict[str, Any]:
-    from learning.students import STUDENTS
-
-    plugin: Any = STUDENTS[kind]
+    plugin: Any = fitting.registry_of(kind)[kind]
     return {each.name: each.default for each in dataclasses.fields(plugin) if each.init}
 
 
 def _fields(recipe: Recipe) -> dict[str, forms.Field]:
     """One field for each parameter; its help is what the plugin's docstring says of it."""
     from learning.registry import help_of
-    from learning.students import STUDENTS
 
-    plugin: Any = STUDENTS[recipe.kind]
+    plugin: Any = fitting.registry_of(recipe.kind)[recipe.kind]
     hints, helps = typing.get_type_hints(plugin), help_of(plugin)
     return {
         name: _field(hints[name], name, default, recipe.params.get(name), helps.get(name, ""))

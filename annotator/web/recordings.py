@@ -29,9 +29,11 @@ class AnswersForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV, TSV, JSON, JSONL or Parquet: one row for each answer, with your item's id "
+        help_text="CSV, TSV, Excel, JSON, JSONL or Parquet: one row for each answer, with your item's id "
         "or text and what was answered.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.json,.jsonl,.ndjson,.parquet,.gz"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv,.tsv,.xlsx,.xls,.xlsb,.ods,.json,.jsonl,.ndjson,.parquet,.gz"}
+        ),
     )
 
 

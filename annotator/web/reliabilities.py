@@ -20,8 +20,8 @@ PERFECT = Series(
 
 def section(subject: Subject) -> dict[str, Any] | None:
     """How its confidence is read, or how many answers are missing; None for who is no teacher, and
-    for one that marks spans, of which none is calibrated."""
-    if subject.teacher is None or subject.project.task.quoted:
+    for one that gives orders, of which none is calibrated."""
+    if subject.teacher is None or not subject.project.task.weighed:
         return None
     kept = Calibration.objects.filter(teacher=subject.teacher).first()
     if kept is not None and kept.fingerprint != subject.fingerprint:
@@ -39,7 +39,7 @@ def section(subject: Subject) -> dict[str, Any] | None:
 def drawn(checked: dict[str, Any], who: str) -> Curve | None:
     """Reliabilities, `before` and maybe `after` calibration, beside the line of the honest."""
     before, after = checked["before"], checked["after"]
-    lines = [_series("as stated", before, other=after is not None)]
+    lines = [] if before is None else [_series("as stated", before, other=after is not None)]
     if after is not None:
         lines.append(_series("calibrated", after))
     return curve(

@@ -32,13 +32,13 @@ from annotator.models import (
     Stream,
     VerdictState,
 )
-from annotator.web import asked, choosing, jobs, marks, words
+from annotator.web import asked, choosing, deciding, facts, jobs, texts, words
 from annotator.web.choosing import few_views, label_views
 from annotator.web.explore import item_of
 from annotator.web.pages import allowed, page, person, project_for
-from annotator.web.review_figures import figures_view, next_sentence
+from annotator.web.review_figures import MOST_COUNTED, figures_view, next_sentence
 
-NEIGHBOURS = 8
+NEIGHBOURS, FACTS = 8, 6
 SHOWN_DIVIDED = 100
 
 
@@ -81,7 +81,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "item": item,
         "image_url": words.image_url(project, item),
         "labels": views,
-        "questions": asked.questions_of(project, views),
+        **asked.context_of(project, views),
         "searches_labels": wide,
         "seen": seen,
         "guess": guess,
@@ -91,7 +91,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         "doubted": next((flag for flag in flags if flag.by_machine), None),
         "redefined": [flag for flag in flags if flag.change_id],
         "tied": words.tied(item),
-        "facts": list(item.meta.items())[:6],
+        **facts.shown(item.meta, FACTS),
         "after": str(cases.place_of(project, item)),
         "held": cases.held_by_another(item, person(request)),
         **_around(request, project),
@@ -100,10 +100,7 @@ def review_item(request: HttpRequest, project_id: int, number: int) -> HttpRespo
         context |= evidence(project, item)
         context |= _decision(context)
         context["redefined"] = [_redefined(flag) for flag in context["redefined"]]
-        if project.task.spelled:
-            context |= _written(project, context)
-        elif project.shape != schema.LABELS:
-            context |= _places(project, item, context)
+        context |= deciding.offered(project, item, context)
     return page(request, "review/review.html", project, "review", context)
 
 
@@ -142,10 +139,15 @@ def _sentence(rows: list[words.Row]) -> str:
 
 
 def _decision(context: dict[str, Any]) -> dict[str, Any]:
-    """What the keys do: the label in question, whether the reviewer agrees, what else might fit."""
+    """What the keys do: the label in question, whether the reviewer agrees (never, by labels alone, where
+    places or texts are decided too), what else might fit."""
     question: list[Label] = context["verdict_labels"]
     had = [label.pk for label in question]
-    agrees = bool(question) and set(had) == set(context["guess"])
+    agrees = (
+        bool(question)
+        and set(had) == set(context["guess"])
+        and not (context["marks"] or context["writes"])
+    )
     doubted = context["doubted"]
     suggested = doubted.suggested if doubted else []
     other = suggested if agrees else context["guess"] or suggested
@@ -181,43 +183,6 @@ def _parting(question: list[Label], others: list[int]) -> str:
     return paths.difference(question[0].name, other.name)
 
 
-def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, Any]:
-    """Every place that a voice marked, to be kept or not, and each voice's own text beside the others."""
-    labels = words.LabelBook(project)
-    said: list[words.Said] = context["said"]
-    verdict, voices = context["verdict"], len(said)
-    is_decided = verdict is not None and verdict.state == VerdictState.DECIDED
-    had = words.marked_in(verdict, item, labels)
-    kept = {part.key for part in had}
-    places = marks.side_by_side([each.annotation for each in said], item.text, labels, had)
-    return {
-        # Without a verdict, what most voices marked.
-        "places": [
-            (each, each.key in kept if is_decided else 2 * len(each.voices) > voices)
-            for each in places
-        ],
-        "had": had,
-        "texts": [(each, marks.marked(item.text, each.parts)) for each in said],
-        "marked": marks.marked(item.text, had),
-    }
-
-
-def _written(project: Project, context: dict[str, Any]) -> dict[str, Any]:
-    """What the voices wrote, each text once with who wrote it, and what the item has now."""
-    said: list[words.Said] = context["said"]
-    voices: dict[str, list[str]] = {}
-    for each in said:
-        voices.setdefault(each.told, []).append(each.annotation.annotator.name)
-    verdict = context["verdict"]
-    # A tie has a candidate too: what is nearest to all.
-    has = "" if verdict is None else words.told(project, verdict.value)
-    return {
-        "written": list(voices.items()),
-        "has": has,
-        "comments": [each for each in said if each.annotation.comment],
-    }
-
-
 @require_POST
 @login_required
 def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
@@ -235,6 +200,7 @@ def settle(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         labels = _given(form.getlist("question"))
         form.setlist("part", form.getlist("had"))
         form["written"] = form.get("had", "")
+        texts.keep(form)
     reviewing.settle(
         project,
         person(request),
@@ -330,6 +296,7 @@ def report(request: HttpRequest, project_id: int) -> HttpResponse:
     figures = reviewed.figures(project)
     context = {
         **figures_view(project, figures),
+        "waiting": figures.waiting,
         "next_sentence": next_sentence(figures),
         "divided": [_divided(said, labels) for said in divided[:SHOWN_DIVIDED]],
         "divided_count": len(divided),
@@ -363,7 +330,7 @@ def _around(request: HttpRequest, project: Project) -> dict[str, Any]:
         "only": request.GET.get("only", ""),
         "tabs": cases.ONLY.items(),
         "left_over": _digits(request.GET.get("unsure", "")),
-        **figures_view(project, reviewed.figures(project)),
+        **figures_view(project, reviewed.figures(project, MOST_COUNTED + 1)),
     }
 
 

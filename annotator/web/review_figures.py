@@ -11,12 +11,15 @@ from annotator.web.charts import Curve, Point, Series, curve
 
 # Fewer flagged cases than this draw no line worth looking at.
 FEWEST_POINTS = 5
+# Beside a case it does not matter how many thousands wait, and counting them takes longer than the case.
+MOST_COUNTED = 1_000
 
 
 def figures_view(project: Project, figures: Figures) -> dict[str, Any]:
     """What the bar under a case and the report show."""
     return {
-        "waiting": figures.waiting,
+        "waiting": min(figures.waiting, MOST_COUNTED),
+        "more_wait": figures.waiting > MOST_COUNTED,
         "figures": figures,
         "found": figures.found,
         "left_sentence": _left(figures),

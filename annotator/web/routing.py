@@ -42,6 +42,7 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
         "policy": seen.policy,
         "tab": "routing",
         "may_manage": may_manage,
+        "no_policy": policies.why_none(project),
         "any_teacher": Teacher.objects.filter(project=project).exists(),
         "form": form or PolicyForm(project=project, policy=seen.policy),
         **_curve(project, seen),

@@ -10,6 +10,8 @@ from annotator.actions.routing import policies
 from annotator.models import Policy, Project, Teacher
 from annotator.web.teacher_forms import amount, plainly
 
+LOOP = "The loop: where student and teacher together are in doubt"
+MARKED = "The one that does best on the seed"  # no opinion of tagger and teacher is blended
 PERCENT = ("human_share", "confidence", "double_share")
 
 
@@ -89,7 +91,7 @@ class PolicyForm(forms.Form):
         rows = Teacher.objects.filter(project=project).select_related("voice")
         fields["teacher"].queryset = rows.order_by("pk")
         fields["router"].choices = [
-            ("", "The loop: where student and teacher together are in doubt"),
+            ("", MARKED if project.task.quoted else LOOP),
             *ROUTERS.choices(),
         ]
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions.figures import scorecards
+from annotator.actions.figures import ordered, scorecards
 from annotator.actions.trust import teacher_figures
 from annotator.actions.verdicts import alarming
 from annotator.errors import NotFoundError
@@ -42,8 +42,8 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
     teachers = Teacher.objects.filter(project=project).select_related(
         "voice", "endpoint", "project"
     )
-    marked = project.task.quoted  # no policy weighs marks, and no test tells of them
-    standings = {} if marked else {each.voice_id: trials.standing(each) for each in teachers}
+    tested = project.task.weighed  # else no policy weighs what they say, and no test tells of it
+    standings = {each.voice_id: trials.standing(each) for each in teachers} if tested else {}
     cards = [
         {
             "speed": each,
@@ -109,6 +109,19 @@ def _accuracy(subject: Subject) -> dict[str, Any] | None:
         "teacher": subject.teacher,
         "may_ask": subject.may_manage and subject.teacher is not None,
         "fewest": scorecards.FEWEST,
+    }
+
+
+def _orders(subject: Subject) -> dict[str, Any] | None:
+    """How a teacher's orders meet those that people decided on; None for who gives none."""
+    teacher, project = subject.teacher, subject.project
+    if teacher is None or not project.task.ranked or subject.fingerprint is None:
+        return None
+    return {
+        "score": ordered.score(project, teacher, subject.fingerprint),
+        "teacher": teacher,
+        "fewest": ordered.FEWEST,
+        "may_ask": subject.may_manage,
     }
 
 
@@ -211,6 +224,7 @@ def _table(
 
 SECTIONS: tuple[Section, ...] = (
     Section(template="people/sections/accuracy.html", build=_accuracy),
+    Section(template="people/sections/orders.html", build=_orders),
     Section(template="people/sections/work.html", build=_work),
     Section(template="people/sections/labels.html", build=_by_label),
     Section(template="people/sections/confusions.html", build=_confusions),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from django.db import connection
 
-from annotator.actions.figures import marking
+from annotator.actions.figures import marking, ordered
 from annotator.models import Project
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ GROUP BY a.annotator_id
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
     """Of `shared` items that others answered too, `share` were decided as this voice said; where
-    answers mark spans, the F1 of its marks with those that were decided, and `same` is None.
+    answers mark spans, the F1 of its marks with those that were decided, where they are orders the share
+    of pairs of candidates, and `same` is None.
     """
 
     shared: int
@@ -50,11 +51,13 @@ class Agreement:
 
 
 def agreement(project: Project) -> dict[int, Agreement]:
-    """Per voice; one statement. The interval is Wilson's at 95 %, of F1 by drawing items again."""
+    """Per voice; one statement. The interval is Wilson's at 95 %, of F1 and pairs by drawing items again."""
     from learning.metrics import wilson
 
     if project.shape == marking.SHAPE:
-        return {voice: _of_marks(found) for voice, found in marking.agreement(project).items()}
+        return {voice: _of_parts(found) for voice, found in marking.agreement(project).items()}
+    if project.task.ranked:
+        return {voice: _of_parts(found) for voice, found in ordered.agreement(project).items()}
     with connection.cursor() as cursor:
         cursor.execute(_AGREEMENT, [project.pk])
         rows = cursor.fetchall()
@@ -67,6 +70,6 @@ def agreement(project: Project) -> dict[int, Agreement]:
     return found
 
 
-def _of_marks(found: Estimate) -> Agreement:
+def _of_parts(found: Estimate) -> Agreement:
     share = found.value or 0.0
     return Agreement(shared=found.n, same=None, share=share, low=found.low, high=found.high)

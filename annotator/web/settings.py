@@ -187,10 +187,16 @@ class SettingsForm(forms.Form):
         help_text="Labelling goes on with the present student.",
     )
     soft_rows = forms.BooleanField(
-        label="Learn from better machines too",
+        label="Learn from unanswered items too",
         required=False,
-        help_text="What a teacher or a dearer student says of items that nobody answered, while it is "
-        "right more often on the random sample. The answers still decide where they differ.",
+        help_text="What a teacher or a dearer student says of them, while it is right more often on the random "
+        "sample; else how they lie, while that does no harm there. The answers still decide.",
+    )
+    best_f1 = forms.BooleanField(
+        label="Give several labels by their best F1",
+        required=False,
+        help_text="The quick student then gives a label where that is worth the risk, and leaves out fewer; 50\u00a0% "
+        "stands for that line, so its percentages are no chances any more.",
     )
 
     GROUPS = (
@@ -202,7 +208,10 @@ class SettingsForm(forms.Form):
         ("Audit", ("audit_percent", "audit_size")),
         ("Choosing", ("strategy", "label_questions")),
         ("Encoding", ("encoder", "encoder_name", "encoder_revision")),
-        ("Training", ("retrain_answers", "retrain_seconds", "training_paused", "soft_rows")),
+        (
+            "Training",
+            ("retrain_answers", "retrain_seconds", "training_paused", "soft_rows", "best_f1"),
+        ),
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
@@ -214,7 +223,7 @@ class SettingsForm(forms.Form):
         strategy: Any = self.fields["strategy"]
         strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
         if not project.multi_label:
-            del self.fields["label_questions"]
+            del self.fields["label_questions"], self.fields["best_f1"]
         fitting = project.task.conformal
         for name in (*OF_LABELS, *(() if fitting else OF_SETS)):
             if project.shape != LABELS:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.projects import schema
-from annotator.actions.students import leaving, promoting, teaching
+from annotator.actions.students import leaving, promoting, teaching, warm_starts, warming
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
@@ -32,14 +32,18 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
     """The versions, latest first."""
     project = project_for(request, project_id, Can.SEE)
     rows = StudentVersion.objects.filter(project=project).order_by("-number")
+    head, start = newest_head(project), warming.start_of(project)
     context = {
         "versions": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "current": project.current_student,
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
-        "tunes": project.item_kind != ItemKind.IMAGE and "finetune" in project.task.students,
+        "tunes": teaching.tuned_kind(project),
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
-        "besides": besides.told(project, _newest_head(project)),
+        "besides": besides.others(project, head),
+        "start": start,
+        "start_told": besides.warm(head, start),
+        "starts": warm_starts.suits(project),
         **promotions.context(project),
         **sets.context(project),
         **jobs.context_for(project, "students"),
@@ -47,8 +51,9 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
     return page(request, "students/students.html", project, "students", context)
 
 
-def _newest_head(project: Project) -> StudentVersion | None:
-    heads = StudentVersion.objects.filter(project=project, kind="head").ready()
+def newest_head(project: Project) -> StudentVersion | None:
+    """The head that was trained last."""
+    heads = StudentVersion.objects.filter(project=project, kind__in=besides.KINDS).ready()
     return heads.order_by("-number").first()
 
 

@@ -19,6 +19,7 @@ from annotator.errors import ConflictError, NotFoundError
 from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
 from annotator.web.marks import parts_of
 from annotator.web.pages import allowed, page, project_for
+from learning.tasks.values import spelled_task
 
 SHOWN = 50
 EXCERPT = 120
@@ -83,6 +84,19 @@ def _progress(project: Project, found: TeacherRun) -> dict[str, Any]:
     }
 
 
+def _order(project: Project, row: TeacherAnswer) -> str:
+    """The order that it gave, in numbers; "" for other answers."""
+    if row.value is None or "order" not in row.value:
+        return ""
+    return spelled_task(project.task_type).spell(row.value)
+
+
+def _unmarked(row: TeacherAnswer) -> list[int]:
+    """The labels that stand by themselves; those of marks stand with their words."""
+    marked = {one["label"] for one in (row.value or {}).get("spans", [])}
+    return [pk for pk in row.labels if pk not in marked]
+
+
 def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
     """The latest answers with the labels' names, and why others are missing."""
     labels = Label.objects.filter(project=project).in_bulk()
@@ -95,8 +109,10 @@ def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
                 "row": row,
                 "item": row.item,
                 "text": Truncator(row.item.text).chars(EXCERPT),
-                "labels": [labels[pk].name for pk in row.labels if pk in labels],
+                "labels": [labels[pk].name for pk in _unmarked(row) if pk in labels],
                 "marks": parts_of(row.value, row.item.text, labels),
+                "marked": "spans" in (row.value or {}),
+                "order": _order(project, row),
             }
             for row in rows[:SHOWN]
         ],

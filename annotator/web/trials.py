@@ -42,14 +42,15 @@ def qualification(subject: Subject) -> dict[str, Any] | None:
     teacher = subject.teacher
     if teacher is None:
         return None
-    if subject.project.task.quoted:
-        return {"marks": True}
+    if not subject.project.task.weighed:
+        return {"unweighed": subject.project.task.called}
     standing = qualifying.state(teacher)
     found: dict[str, Any] = {
         "teacher": teacher,
         "standing": standing,
         "tone": TONES.get(standing.state, "warn"),
         "latest": standing.qualification,
+        "by_f1": subject.project.task.quoted,
         "live": _live(teacher, TeacherRunKind.QUALIFY),
         "failed": _failed(teacher, TeacherRunKind.QUALIFY),
         "may_manage": subject.may_manage,
@@ -62,7 +63,9 @@ def qualification(subject: Subject) -> dict[str, Any] | None:
 def drift(subject: Subject) -> dict[str, Any] | None:
     """Replays of its test, the latest first; None for who is never replayed."""
     teacher = subject.teacher
-    if teacher is None or teacher.plugin not in testing.PROMPTED or subject.project.task.quoted:
+    if teacher is None or teacher.plugin not in testing.PROMPTED:
+        return None
+    if not subject.project.task.weighed:
         return None
     rows = Replay.objects.filter(teacher=teacher).select_related("qualification")
     standing = qualifying.state(teacher)
@@ -83,6 +86,8 @@ def canaries(subject: Subject) -> dict[str, Any] | None:
     """How often planted instructions turned it; None for who reads no instructions."""
     teacher = subject.teacher
     if teacher is None or teacher.plugin not in testing.PROMPTED or subject.fingerprint is None:
+        return None
+    if subject.project.task.ranked:
         return None
     schema = lending.schema_of(subject.project)
     found = canarying.obeyed(teacher, schema, subject.fingerprint)

@@ -12,6 +12,7 @@ from annotator.web import (
     label,
     settings,
     tokens,
+    webhook_hosts,
 )
 
 urlpatterns = [
@@ -47,6 +48,10 @@ urlpatterns = [
     path("tokens/revoke", tokens.revoke, name="token_revoke"),
     path("endpoints", endpoints.endpoints, name="endpoints"),
     path("endpoints/<int:endpoint_id>/switch", endpoints.switch, name="endpoint_switch"),
+    path("webhook-hosts", webhook_hosts.hosts, name="webhook_hosts"),
+    path(
+        "webhook-hosts/<int:host_id>/withdraw", webhook_hosts.withdraw, name="webhook_host_withdraw"
+    ),
     path("deleted", settings.deleted, name="deleted"),
     path("projects/<int:project_id>/", include("annotator.web.screen_urls")),
 ]

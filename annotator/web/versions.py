@@ -13,7 +13,13 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.projects.schema import LABELS
-from annotator.actions.students import contrasting, distilling, promoting, version_figures
+from annotator.actions.students import (
+    contrasting,
+    distilling,
+    fitting,
+    promoting,
+    version_figures,
+)
 from annotator.actions.students.contrasting import Differing
 from annotator.errors import InvalidError
 from annotator.models import Can, Label, Promotion, StudentVersion
@@ -136,19 +142,19 @@ def _training(student: StudentVersion) -> Curve | None:
 
 
 def _kind(student: StudentVersion) -> str:
-    from learning.students import STUDENTS
-
-    return STUDENTS.entry(student.kind).label if student.kind in STUDENTS else student.kind
+    known = fitting.registry_of(student.kind)
+    return known.entry(student.kind).label if student.kind in known else student.kind
 
 
 def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
     """(name, value, whether it was chosen): of a kind that there is no longer only what was kept."""
     from learning.errors import LearningError
     from learning.registry import parameters_of
-    from learning.students import STUDENTS
 
     try:
-        known = parameters_of(STUDENTS.create(student.kind, student.params))
+        known = parameters_of(
+            fitting.registry_of(student.kind).create(student.kind, student.params)
+        )
     except LearningError:
         known = dict(student.params)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from annotator.models import Item, Project
@@ -39,6 +39,10 @@ def _marked(item: Item) -> dict[str, Any]:
     return {"text": item.text, "controls": controls_of(item.text)}
 
 
+def _begun(item: Item) -> dict[str, Any]:
+    return {"begun": item.text_b}
+
+
 WIDGETS = {
     "spans": Widget(
         module="label/spans.js",
@@ -67,19 +71,39 @@ WIDGETS = {
     ),
     "form": Widget(
         module="label/form.js",
+        also=("label/form-text.js", "label/text-field.js"),
         tools="label/form.html",
         stage="Item",
         given=lambda item: {},
     ),
+    "marked form": Widget(
+        module="label/marked-form.js",
+        also=(
+            *("label/form.js", "label/form-text.js", "label/text-field.js"),
+            *("label/spans.js", "label/span-text.js"),
+        ),
+        tools="label/marked_form.html",
+        aside="label/span_side.html",
+        stage="Item: where the text is marked arrow keys select words, j and k go through spans",
+        given=_marked,
+        marks=True,
+        application=True,
+    ),
     "text": Widget(
         module="label/writing.js",
+        also=("label/text-field.js",),
         tools="label/writing.html",
         stage="Item",
-        given=lambda item: {"begun": item.text_b},
+        given=_begun,
     ),
 }
 
 
 def widget_of(project: Project) -> Widget | None:
     """What gives the answers of a project; None where labels are chosen among all of them."""
-    return WIDGETS.get("form" if project.has_questions else project.shape)
+    if project.has_questions:
+        task = project.task
+        widget = WIDGETS["marked form" if task.marking else "form"]
+        edits = any(one.edits for one in task.writing)
+        return replace(widget, given=_begun) if edits else widget
+    return WIDGETS.get(project.shape)

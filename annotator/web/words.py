@@ -14,7 +14,7 @@ from annotator.actions.explore.searching import predictions_of
 from annotator.actions.projects import finding
 from annotator.actions.projects.schema import LABELS
 from annotator.models import Annotation, AnnotationKind, Flag, Item, Label, Project, VerdictState
-from annotator.web import marks
+from annotator.web import marks, texts
 from annotator.web.marks import Part
 from learning.tasks.values import spelled_task
 
@@ -52,6 +52,12 @@ class Row:
     # What is marked in the text, or what was written, where answers are more than labels.
     parts: list[Part]
     told: str
+    texts: list[tuple[str, str]]
+
+    @property
+    def unmarked(self) -> list[Label]:
+        """The labels that no place shows."""
+        return beside(self.labels, self.parts)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,12 @@ class Said:
     about: Known | None
     parts: list[Part]
     told: str
+    texts: list[tuple[str, str]]
+
+    @property
+    def unmarked(self) -> list[Label]:
+        """The labels that no place shows."""
+        return beside(self.labels, self.parts)
 
 
 class LabelBook(Mapping[int, Label]):
@@ -109,6 +121,12 @@ class LabelBook(Mapping[int, Label]):
 def named(labels: LabelBook, ids: Sequence[int]) -> list[Label]:
     labels.want(ids)
     return [labels[pk] for pk in ids if pk in labels]
+
+
+def beside(labels: Iterable[Label], parts: Iterable[Part]) -> list[Label]:
+    """The labels of an answer that no marked place has."""
+    marked = {part.label.pk for part in parts}
+    return [label for label in labels if label.pk not in marked]
 
 
 def verdict_of(item: Item) -> Any:
@@ -161,6 +179,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: LabelBook) -> list[
     verdicts = [each for each in map(verdict_of, items) if each]
     labels.want(pk for each in verdicts for pk in (*each.labels, *(each.known or ())))
     labels.want(pk for each in items for pk, _ in word.likeliest(each, 1))
+    names = texts.names_of(project)
     rows = []
     for item in items:
         verdict = verdict_of(item)
@@ -176,6 +195,7 @@ def rows_of(project: Project, items: Iterable[Item], labels: LabelBook) -> list[
                 image_url=image_url(project, item),
                 parts=marked_in(verdict, item, labels),
                 told=told_by(project, verdict),
+                texts=written_by(names, verdict),
             )
         )
     return rows
@@ -190,6 +210,7 @@ def history(project: Project, item: Item, labels: LabelBook) -> list[Said]:
     said = list(Annotation.objects.filter(item=item).select_related("annotator").order_by("pk"))
     labels.want(pk for each in said for pk in each.labels)
     replaced = {each.previous_id for each in said}
+    names = texts.names_of(project)
     return [
         Said(
             annotation=each,
@@ -198,6 +219,7 @@ def history(project: Project, item: Item, labels: LabelBook) -> list[Said]:
             about=about(each, labels),
             parts=marks.parts_of(each.value, item.text, labels),
             told=told(project, each.value),
+            texts=texts.of_value(names, each.value),
         )
         for each in said
     ]
@@ -224,6 +246,13 @@ def told_by(project: Project, verdict: Any) -> str:
     return told(project, verdict.value)
 
 
+def written_by(names: Mapping[str, str], verdict: Any) -> list[tuple[str, str]]:
+    """What a verdict writes, by question; nothing where it is no decision."""
+    if verdict is None or verdict.state != VerdictState.DECIDED:
+        return []
+    return texts.of_value(names, verdict.value)
+
+
 def told(project: Project, value: Any) -> str:
     """A value as a text, where the task writes it as one."""
     if value is None or not project.task.spelled:
@@ -234,10 +263,19 @@ def told(project: Project, value: Any) -> str:
 def value_in(project: Project, form: QueryDict) -> Any:
     """The value that a plain form gives; None where labels are the answer."""
     if project.shape == LABELS:
-        return None
+        return _of_form(project, form) if project.has_questions else None
     if project.task.spelled:
         return saying.spelled(project, form.get("written", ""))
     return marks.value_of(form.getlist("part"), project.shape)
+
+
+def _of_form(project: Project, form: QueryDict) -> Any:
+    task, value = project.task, {}
+    if task.marking:
+        value = marks.value_of(form.getlist("part"), "spans")
+    if task.writing:
+        value["texts"] = texts.given(form)
+    return value or None
 
 
 def known(verdict: Any, labels: LabelBook) -> list[Known]:

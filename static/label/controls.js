@@ -140,7 +140,8 @@ export class Keys {
     if (onControl && (chord === "Enter" || chord === "Space")) return;
     if (/^[0-9]$/.test(chord)) {
       event.preventDefault();
-      if (!event.repeat) this.digit(chord);
+      // When it was pressed: a page that is busy hears of it later, and of a bounce later still.
+      if (!event.repeat) this.digit(chord, event.timeStamp);
       return;
     }
     const action = this.chords.get(chord);

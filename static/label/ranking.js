@@ -14,6 +14,8 @@ export const ACTIONS = [
 ];
 
 const byId = (id) => document.getElementById(id);
+/** The order that the student suggests of a card, best first; empty where it suggests none. */
+const suggestedOf = (card) => (card.dataset.blind === undefined ? JSON.parse(card.dataset.suggestion).order ?? [] : []);
 const counted = (count, of) => (count === of ? `${of} in order` : `${count} of ${of} placed`);
 
 /** What a stored value said, in a few words. */
@@ -23,6 +25,7 @@ export class Widget {
   #card = null;
   #rows = []; // {number, text, key, tied}: from the best on; `tied` to the row above
   #placed = 0; // how many of them, from the top, have a place
+  #suggested = false; // whether they stand as suggested, by the student or a teacher, and nothing was placed yet
   #at = -1; // the row that keys act on
   #history = [];
   #armed = false;
@@ -47,6 +50,8 @@ export class Widget {
     this.#at = -1;
     this.#rows = card ? this.#rowsOf(card) : [];
     this.#placed = card?.value ? this.#rows.length : 0;
+    this.#suggested = Boolean(card) && !card.value && suggestedOf(card).length > 0;
+    byId("ranking-what").textContent = this.#suggested ? "Best first, as suggested" : "Best first";
     this.#paint();
   }
 
@@ -57,9 +62,9 @@ export class Widget {
       number, text: candidates[number - 1], key: KEYS[at] ?? "", tied: false,
     }));
     const ofNumber = (number) => rows.find((row) => row.number === number);
-    return card.value
-      ? card.value.order.flatMap((group) => group.map((number, at) => ({ ...ofNumber(number), tied: at > 0 })))
-      : rows;
+    const order = card.value?.order ?? suggestedOf(card);
+    if (!order.length) return rows;
+    return order.flatMap((group) => group.map((number, at) => ({ ...ofNumber(number), tied: at > 0 })));
   }
 
   // ---- the answer
@@ -69,6 +74,7 @@ export class Widget {
   }
 
   get words() {
+    if (this.#suggested) return "as suggested";
     if (this.#armed) return "again: the rest as shown";
     return counted(this.#placed, this.#rows.length);
   }
@@ -76,7 +82,7 @@ export class Widget {
   /** The value to answer with, or null while candidates without a place are not meant to stay so. */
   answer() {
     const left = this.#rows.length - this.#placed;
-    if (left > 1 && !this.#armed) {
+    if (left > 1 && !this.#armed && !this.#suggested) {
       this.#armed = true;
       this.say(`${left} candidates have no place. Press enter again to leave them in this order.`);
       this.onChange();
@@ -94,7 +100,7 @@ export class Widget {
   undo() {
     const before = this.#history.pop();
     if (!before) return false;
-    ({ rows: this.#rows, placed: this.#placed, at: this.#at } = before);
+    ({ rows: this.#rows, placed: this.#placed, at: this.#at, suggested: this.#suggested } = before);
     this.#armed = false;
     this.#paint();
     this.say(`Step taken back: ${this.words}.`);
@@ -102,7 +108,8 @@ export class Widget {
   }
 
   #remember() {
-    this.#history.push({ rows: this.#rows.map((row) => ({ ...row })), placed: this.#placed, at: this.#at });
+    this.#history.push({ rows: this.#rows.map((row) => ({ ...row })), placed: this.#placed, at: this.#at, suggested: this.#suggested });
+    this.#suggested = false;
     this.#history.splice(0, this.#history.length - UNDOABLE);
     this.#armed = false;
   }
@@ -257,9 +264,10 @@ export class Widget {
 
   #drawn(row, at) {
     const isPlaced = at < this.#placed;
-    const place = isPlaced ? String(this.#placeOf(at)) : "–";
+    const isSuggested = !isPlaced && this.#suggested;
+    const place = isPlaced || isSuggested ? String(this.#placeOf(at)) : "–";
     const line = document.createElement("li");
-    line.className = `candidate${isPlaced ? " placed" : ""}${row.tied ? " tied" : ""}${at === this.#at ? " here" : ""}`;
+    line.className = `candidate${isPlaced ? " placed" : ""}${isSuggested ? " suggested" : ""}${row.tied ? " tied" : ""}${at === this.#at ? " here" : ""}`;
     if (at === this.#at) line.setAttribute("aria-current", "true");
     const grip = Object.assign(document.createElement("span"), { className: "grip", textContent: "⠿" });
     grip.dataset.grip = "";
@@ -269,7 +277,8 @@ export class Widget {
     const number = Object.assign(document.createElement("span"), { className: "place", textContent: place });
     const key = Object.assign(document.createElement("kbd"), { textContent: row.key, hidden: !row.key });
     button.append(number, key);
-    button.setAttribute("aria-label", `${isPlaced ? `Place ${place}: take it away` : "No place: give the next one"}: ${row.text.slice(0, 80)}`);
+    const state = isSuggested ? `Suggested for place ${place}: give the next one` : "No place: give the next one";
+    button.setAttribute("aria-label", `${isPlaced ? `Place ${place}: take it away` : state}: ${row.text.slice(0, 80)}`);
     const text = Object.assign(document.createElement("div"), { className: "candidate-text", dir: "auto", textContent: row.text });
     const tie = Object.assign(document.createElement("button"), { type: "button", className: "act tie", textContent: "=" });
     tie.dataset.ties = "";

@@ -47,6 +47,7 @@ export class Widget {
   #pointing = false;
   #shownAt = 0;
   #armed = false;
+  #isOpen = true; // else the marks are only looked at
 
   /** `say(sentence)` speaks to a screen reader, `onChange()` runs when what enter would answer changed. */
   constructor({ answers, say, onChange, prefix }) {
@@ -69,6 +70,22 @@ export class Widget {
 
   /** Show a card, with an earlier answer where it was taken back. */
   show(card) {
+    this.open(card, card?.value?.spans);
+  }
+
+  /** Mark a card's text; `spans` were marked before, else those that are suggested. `labels`: of the marks alone. */
+  open(card, spans, labels = null) {
+    this.#isOpen = true;
+    this.#begin(card, spans, labels);
+  }
+
+  /** Show what is marked in a card's text, while something else is asked. */
+  rest(card, spans) {
+    this.#isOpen = false;
+    this.#begin(card, spans);
+  }
+
+  #begin(card, spans, labels = null) {
     this.#card = card ?? null;
     this.#selected = null;
     this.#edge = "end";
@@ -77,7 +94,7 @@ export class Widget {
     this.#shownAt = performance.now();
     getSelection().removeAllRanges();
     this.#text = card ? this.#textOf(card) : null;
-    this.#marks = card ? this.#marksOf(card) : [];
+    this.#marks = card ? this.#marksOf(card, spans, labels) : [];
     this.#paint();
   }
 
@@ -86,14 +103,13 @@ export class Widget {
     return card.spanText;
   }
 
-  #marksOf(card) {
+  #marksOf(card, given, labels) {
     const shown = card.dataset.blind === undefined ? JSON.parse(card.dataset.suggestion).spans ?? [] : [];
-    const { spans } = card.value ?? { spans: shown };
-    return spans
-      .filter(({ label }) => this.answers.label(label))
+    return (given ?? shown)
+      .filter(({ label }) => (labels ? labels.includes(label) : this.answers.label(label)))
       .map(({ start, end, label, probability }) => ({
         start: this.#text.units(start), end: this.#text.units(end), label,
-        share: card.value ? undefined : (probability ?? 1),
+        share: given ? undefined : (probability ?? 1),
       }))
       .sort(byPlace);
   }
@@ -113,6 +129,11 @@ export class Widget {
     return this.#history.length > 0;
   }
 
+  /** The labels that enter would answer with, each once. */
+  get labels() {
+    return [...new Set(this.#standing.map((mark) => mark.label))];
+  }
+
   get words() {
     const standing = this.#standing;
     const suggested = standing.filter((mark) => mark.share !== undefined).length;
@@ -130,10 +151,15 @@ export class Widget {
       this.onChange();
       return null;
     }
-    const spans = standing.map(({ start, end, label }) => ({
+    return { spans: this.spans };
+  }
+
+  /** What enter would answer with, in code points. */
+  get spans() {
+    const found = this.#standing.map(({ start, end, label }) => ({
       start: this.#text.points(start), end: this.#text.points(end), label,
     }));
-    return { spans: spans.sort(byPlace) };
+    return found.sort(byPlace);
   }
 
   /** Take the last step within the item back; false when there is none. */
@@ -341,7 +367,7 @@ export class Widget {
 
   /** The handles of a touch screen move without a pointer of ours; keys have set all this already. */
   #selectionChanged() {
-    if (!this.#text || this.#pointing || !matchMedia("(pointer: coarse)").matches) return;
+    if (!this.#text || !this.#isOpen || this.#pointing || !matchMedia("(pointer: coarse)").matches) return;
     const found = this.#text.selected;
     if (!found || found.start === found.end) return;
     const place = this.snap.checked ? this.#text.snapped(found) : found;
@@ -353,7 +379,7 @@ export class Widget {
   #pointerUp(event) {
     if (!this.#pointing) return;
     this.#pointing = false;
-    if (!this.#text) return;
+    if (!this.#text || !this.#isOpen) return;
     const found = this.#text.selected;
     if (!found && !event.target.closest?.(".item-text")) return;
     // A finger that did not move taps; the mouse has let go of the former selection by itself.
@@ -376,7 +402,7 @@ export class Widget {
 
   #listClicked(event) {
     const button = event.target.closest("button");
-    if (!button) return;
+    if (!button || !this.#isOpen) return;
     if (event.detail > 0) button.blur();
     this.#point(this.#marks[Number(button.dataset.at)] ?? null);
     this.#paint();
@@ -398,6 +424,8 @@ export class Widget {
     this.#showSelection();
     this.#drawList();
     this.#tell();
+    document.querySelector(".span-tools").hidden = !this.#isOpen;
+    if (!this.#isOpen) return; // what else is asked has the rows
     this.answers.show([], mark && mark.share === undefined ? [mark.label] : null, null, this.#counts());
     this.onChange();
   }

@@ -24,10 +24,12 @@ from annotator.actions.projects import people, tokens
 from annotator.actions.simulations.simulations import Wish
 from annotator.actions.students import predictions, training
 from annotator.actions.teachers import teachers
+from annotator.actions.webhooks import webhooks
 from annotator.api import throttles
 from annotator.models import (
     BakeOff,
     BatchState,
+    Delivery,
     Endpoint,
     Flag,
     FormQuestion,
@@ -45,7 +47,9 @@ from annotator.models import (
     StudentState,
     StudentVersion,
     TeacherRun,
+    WebhookHost,
 )
+from tests.annotator.web.helpers import draw, encode
 from tests.factories import join, make_items, make_project, make_user
 
 ROLES = ("owner", "manager", "reviewer", "annotator", "viewer", "stranger", "nobody")
@@ -66,6 +70,7 @@ api_projects           POST    yes   yes     yes      yes       yes    yes      
 api_project            GET     yes   yes     yes      yes       yes    404      in
 api_project            PATCH   yes   yes     no       no        no     404      in
 api_project            DELETE  yes   no      no       no        no     404      in
+api_project_copies     POST    yes   yes     no       no        no     404      in
 api_project_restore    POST    404   404     404      404       404    404      in
 
 api_labels             GET     yes   yes     yes      yes       yes    404      in
@@ -99,6 +104,9 @@ api_invitation         DELETE  yes   yes     no       no        no     404      
 api_items              GET     yes   yes     yes      no        yes    404      in
 api_item               GET     yes   yes     yes      404       yes    404      in
 api_item_similar       GET     yes   yes     yes      no        yes    404      in
+api_map                GET     yes   yes     yes      no        yes    404      in
+api_map                POST    yes   yes     yes      no        yes    404      in
+api_map_points         GET     yes   yes     yes      no        yes    404      in
 api_annotations        GET     yes   yes     yes      yes       yes    404      in
 api_annotation         GET     yes   yes     yes      yes       yes    404      in
 api_verdicts           GET     yes   yes     yes      no        yes    404      in
@@ -127,6 +135,9 @@ api_bulk_undo          POST    yes   no      no       no        no     404      
 api_seedings           GET     yes   yes     yes      no        yes    404      in
 api_seedings           POST    yes   yes     no       no        no     404      in
 api_seeding            DELETE  yes   yes     no       no        no     404      in
+api_spots              GET     yes   yes     yes      no        yes    404      in
+api_spots              POST    yes   yes     yes      no        no     404      in
+api_spots_step         DELETE  yes   yes     yes      no        no     404      in
 
 api_imports            GET     yes   yes     no       no        no     404      in
 api_imports            POST    yes   yes     no       no        no     404      in
@@ -154,6 +165,10 @@ api_bakeoff            GET     yes   yes     no       no        no     404      
 api_bakeoff_use        POST    yes   yes     no       no        no     404      in
 api_students_unpin     POST    yes   yes     no       no        no     404      in
 api_students_finetune  POST    yes   yes     no       no        no     404      in
+api_warm_start         GET     yes   yes     no       no        no     404      in
+api_warm_start         PUT     yes   yes     no       no        no     404      in
+api_warm_start         DELETE  yes   yes     no       no        no     404      in
+api_warm_start_sources GET     yes   yes     no       no        no     404      in
 api_students_background GET    yes   yes     yes      no        yes    404      in
 api_students_background PATCH  yes   yes     no       no        no     404      in
 api_students_compare   GET     yes   yes     yes      no        yes    404      in
@@ -178,6 +193,20 @@ api_simulation_cancel  POST    yes   yes     no       no        no     404      
 api_simulation_apply   POST    yes   yes     no       no        no     404      in
 api_strategy_changes   GET     yes   yes     no       no        no     404      in
 api_strategy_back      POST    yes   yes     no       no        no     404      in
+
+api_webhook_hosts      GET     yes   yes     no       no        no     no       in
+api_webhook_hosts      POST    no    no      no       no        no     no       in
+api_webhook_host       DELETE  no    no      no       no        no     no       in
+api_webhooks           GET     yes   yes     no       no        no     404      in
+api_webhooks           POST    yes   yes     no       no        no     404      in
+api_webhook            GET     yes   yes     no       no        no     404      in
+api_webhook            PATCH   yes   yes     no       no        no     404      in
+api_webhook            DELETE  yes   yes     no       no        no     404      in
+api_webhook_secret     POST    yes   yes     no       no        no     404      in
+api_webhook_test       POST    yes   yes     no       no        no     404      in
+api_deliveries         GET     yes   yes     no       no        no     404      in
+api_delivery           GET     yes   yes     no       no        no     404      in
+api_delivery_again     POST    yes   yes     no       no        no     404      in
 
 api_endpoints          GET     yes   yes     no       no        no     no       in
 api_endpoints          POST    no    no      no       no        no     no       in
@@ -252,7 +281,15 @@ progress_domains       POST    yes   yes     404      404       404    404      
 jobs                   GET     yes   yes     yes      404       yes    404      in
 job_cancel             POST    yes   yes     no       404       no     404      in
 explore                GET     yes   yes     yes      404       yes    404      in
+explore_ids            GET     yes   yes     yes      404       yes    404      in
+map                    GET     yes   yes     yes      404       yes    404      in
+map_draw               POST    yes   yes     yes      404       yes    404      in
+map_state              GET     yes   yes     yes      404       yes    404      in
+map_points             GET     yes   yes     yes      404       yes    404      in
+map_colours            GET     yes   yes     yes      404       yes    404      in
+map_hits               GET     yes   yes     yes      404       yes    404      in
 item                   GET     yes   yes     yes      404       yes    404      in
+item_glance            GET     yes   yes     yes      404       yes    404      in
 similar                GET     yes   yes     yes      404       yes    404      in
 bulk_list              GET     yes   yes     yes      404       404    404      in
 bulk_preview           POST    yes   yes     yes      404       404    404      in
@@ -260,10 +297,16 @@ bulk_start             POST    yes   yes     yes      404       404    404      
 bulk_undo              POST    yes   no      no       404       404    404      in
 seeding_ask            POST    yes   yes     404      404       404    404      in
 seeding_back           POST    yes   yes     404      404       404    404      in
+spots                  GET     yes   yes     yes      404       yes    404      in
+spots                  POST    yes   yes     yes      404       404    404      in
+spots_back             POST    yes   yes     yes      404       404    404      in
 students               GET     yes   yes     yes      404       yes    404      in
 students_compare       GET     yes   yes     yes      404       yes    404      in
 students_unpin         POST    yes   yes     404      404       404    404      in
 students_finetune      POST    yes   yes     404      404       404    404      in
+students_start         GET     yes   yes     404      404       404    404      in
+students_start         POST    yes   yes     404      404       404    404      in
+students_start_withdraw POST   yes   yes     404      404       404    404      in
 students_background    GET     yes   yes     404      404       404    404      in
 students_background    POST    yes   yes     404      404       404    404      in
 students_try           POST    yes   yes     yes      404       yes    404      in
@@ -315,6 +358,20 @@ recording              GET     yes   yes     404      404       404    404      
 recording              POST    yes   yes     404      404       404    404      in
 recording_state        GET     yes   yes     404      404       404    404      in
 recording_decide       POST    yes   yes     404      404       404    404      in
+webhook_hosts          GET     no    no      no       no        no     no       in
+webhook_hosts          POST    no    no      no       no        no     no       in
+webhook_host_withdraw  POST    no    no      no       no        no     no       in
+webhooks               GET     yes   yes     404      404       404    404      in
+webhooks               POST    yes   yes     404      404       404    404      in
+webhook                GET     yes   yes     404      404       404    404      in
+webhook                POST    yes   yes     404      404       404    404      in
+webhook_state          GET     yes   yes     404      404       404    404      in
+webhook_switch         POST    yes   yes     404      404       404    404      in
+webhook_secret         POST    yes   yes     404      404       404    404      in
+webhook_test           POST    yes   yes     404      404       404    404      in
+webhook_remove         POST    yes   yes     404      404       404    404      in
+delivery               GET     yes   yes     404      404       404    404      in
+delivery_again         POST    yes   yes     404      404       404    404      in
 endpoints              GET     no    no      no       no        no     no       in
 endpoints              POST    no    no      no       no        no     no       in
 endpoint_switch        POST    no    no      no       no        no     no       in
@@ -484,6 +541,12 @@ def make_world(cast, people_by_role) -> World:
         name="Local", base_url="http://127.0.0.1:1/v1", host="127.0.0.1", port=1
     )
     Flag.objects.create(project=project, item=unmet, raised_by=ana)
+    encode(project)
+    draw(project)
+    host, _ = WebhookHost.objects.get_or_create(host="127.0.0.1", port=1)
+    webhook, _ = webhooks.register(
+        project, None, name="Ours", url="http://127.0.0.1:1/in", events=["job.failed"]
+    )
     invitation, secret = people.invite(project, cast.lea, Role.ANNOTATOR)
     world = World(project=project, people=people_by_role)
     world.arguments = {
@@ -509,7 +572,12 @@ def make_world(cast, people_by_role) -> World:
         "bakeoff_id": BakeOff.objects.create(project=project).pk,
         "version": 1,
         "endpoint_id": endpoint.pk,
-        "seeding_id": Seeding.objects.create(project=project, numbers=[unmet.number]).pk,
+        "host_id": host.pk,
+        "webhook_id": webhook.pk,
+        "delivery_id": Delivery.objects.create(webhook=webhook, type="job.failed").pk,
+        "seeding_id": Seeding.objects.create(
+            project=project, numbers=[unmet.number], label=project.labels.first()
+        ).pk,
         "gold_id": GoldItem.objects.create(project=project, item=unmet).pk,
         "group": "all",
         "secret": secret,

@@ -1,4 +1,4 @@
-"""The label page as a test sees it."""
+"""The label page as a test sees it, and what several tests do on other pages."""
 
 from playwright.sync_api import Page, expect
 
@@ -37,3 +37,20 @@ class LabelPage:
     def close_keys(self) -> None:
         self.press("Escape")
         expect(self.page.locator("#keys")).to_be_hidden()
+
+
+def ask_questions(page: Page, url: str, project, questions) -> None:
+    """Make a form on its own page: each question's name, what it takes, its answers a line each, and the
+    earlier answer that it waits for.
+    """
+    page.goto(f"{url}/projects/{project.pk}/settings/questions")
+    for name, kind, answers, after in questions:
+        form = page.locator("form", has=page.get_by_role("heading", name="Add a question"))
+        form.get_by_label("Question", exact=True).fill(name)
+        form.get_by_label("It takes").select_option(label=kind)
+        if answers:
+            form.get_by_label("Answers", exact=True).fill(answers)
+        if after:
+            form.get_by_label(after, exact=True).check()
+        form.get_by_role("button", name="Add").click()
+        expect(page.get_by_text(f"“{name}” is asked.")).to_be_visible()

@@ -77,6 +77,26 @@ class TestLabelsByKeyboard:
         desk.settled()
         assert standing(tickets).count() == 1
 
+    def test_a_worn_switch_answers_once_but_a_digit_after_another_key_is_meant(self, desk, tickets):
+        # Pressed within one moment, and heard by a page that is busy in between.
+        pressed = """keys => keys
+            .map(key => new KeyboardEvent(
+                'keydown', {key, code: key.length > 1 ? key : `Digit${key}`, bubbles: true}))
+            .forEach(press => {
+                document.body.dispatchEvent(press);
+                for (const busy = performance.now() + 60; performance.now() < busy;);
+            })"""
+        desk.page.evaluate(pressed, ["2", "2"])
+        desk.settled()
+        assert standing(tickets).count() == 1
+        desk.page.evaluate(pressed, ["1", "Backspace", "1"])
+        desk.settled()
+        labels = list(tickets.live_labels().values_list("pk", flat=True))
+        assert [row.labels for row in standing(tickets).order_by("pk")] == [
+            [labels[1]],
+            [labels[0]],
+        ]
+
     def test_a_double_click_answers_once(self, desk, tickets):
         desk.page.locator("#rows .answer").first.dblclick()
         desk.settled()

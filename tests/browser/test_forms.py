@@ -1,11 +1,15 @@
 """Forms: questions asked one after another by keys, some only after certain answers."""
 
+from uuid import uuid4
+
 import pytest
 from playwright.sync_api import expect
 
+from annotator.actions.desk import assigning
 from annotator.actions.projects import form_questions, projects
+from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Project
-from tests.browser.pages import LabelPage
+from tests.browser.pages import LabelPage, ask_questions
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,20 +28,12 @@ def labels_of(project):
 
 def build(page, url, project):
     """Make the form on its own page: is it urgent; why, only if it is; and how bad the fire is."""
-    page.goto(f"{url}/projects/{project.pk}/settings/questions")
-    for name, kind, answers, after in (
+    questions = (
         ("Urgent", "one answer", "yes\nno", None),
         ("Why", "any number of answers", "fire\nwater: a leak", "yes"),
         ("How bad", "one grade, the lowest first", "1\n2\n3", "fire"),
-    ):
-        form = page.locator("form", has=page.get_by_role("heading", name="Add a question"))
-        form.get_by_label("Question", exact=True).fill(name)
-        form.get_by_label("It takes").select_option(label=kind)
-        form.get_by_label("Answers", exact=True).fill(answers)
-        if after:
-            form.get_by_label(after, exact=True).check()
-        form.get_by_role("button", name="Add").click()
-        expect(page.get_by_text(f"“{name}” is asked.")).to_be_visible()
+    )
+    ask_questions(page, url, project, questions)
     expect(page.get_by_text("only if Why is fire")).to_be_visible()
 
 
@@ -89,3 +85,35 @@ def test_a_question_with_many_answers_shows_them_from_the_first(visit, cast, pro
     label.settled()
     said = Annotation.objects.get(item_id=first).labels
     assert said == [labels_of(project)["Why > reason 1"]]
+
+
+def test_a_form_is_reviewed_by_digits(visit, cast, project, live_server):
+    page = visit(cast.lea).new_page()
+    build(page, live_server.url, project)
+    known, item = labels_of(project), project.items.first()
+    for user, names in ((cast.lea, ("Urgent > no",)), (cast.ana, ("Urgent > yes", "Why > fire"))):
+        voice = assigning.voice_of(project, user)
+        said = [known[name] for name in names]
+        Annotation.objects.create(
+            uuid=uuid4(), project=project, item=item, annotator=voice, labels=said, stream="active"
+        )
+    settling.settle_now(project)
+    page.goto(f"{live_server.url}/projects/{project.pk}/review/{item.number}")
+    asked = page.locator("[data-asks].now legend")
+    expect(asked).to_have_text("Urgent")
+    page.keyboard.press("1")
+    expect(asked).to_have_text("Why")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    expect(asked).to_have_text("Why")
+    page.keyboard.press("Enter")  # how bad is not answered yet
+    expect(asked).to_have_text("How bad")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your word is final")).to_be_visible()
+    expect(asked).to_have_text("Urgent")
+    page.keyboard.press("2")
+    expect(page.locator("[data-asks]:visible legend")).to_have_text(["Urgent"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Take back")).to_be_visible()
+    assert Annotation.objects.get(stream="review").labels == [known["Urgent > no"]]

@@ -1,8 +1,10 @@
 """The screens around the label page: axe finds nothing, and nothing sticks out of a phone."""
 
 import pytest
+from django.db.models.functions import Now
 
-from annotator.models import Membership, Snapshot
+from annotator.actions.webhooks import hosts, webhooks
+from annotator.models import Delivery, Membership, Snapshot, Webhook
 from tests.browser.leading import lively_project
 from tests.browser.test_access import WINDOWS, violations
 from tests.factories import make_project
@@ -30,6 +32,9 @@ SCREENS = (
     "settings/labels/{label}",
     "settings/guidelines",
     "settings/strategy",
+    "settings/webhooks",
+    "settings/webhooks/{webhook}",
+    "settings/webhooks/{webhook}/deliveries/{delivery}",
     "settings/delete",
 )
 
@@ -46,6 +51,21 @@ IN_SIGHT = """() => [...document.querySelectorAll("nav > [aria-current=page]")].
 })"""
 
 
+def hooked(project):
+    """A webhook that went off, with a message that arrived, one that did not and one that waits."""
+    hosts.allow(None, "hooks.example.org")
+    url = "https://hooks.example.org/concord/every-event-of-the-tickets"
+    hook, _ = webhooks.register(project, None, name="Pipeline", url=url, events=["job.failed"])
+    Webhook.objects.update(enabled=False, off_reason="It was gone.", off_at=Now())
+    tried = {"tries": 1, "tried_at": Now(), "seconds": 0.012}
+    told = {"webhook": hook, "type": "verdict.decided", "data": {"verdicts": [{"item": 1}] * 3}}
+    Delivery.objects.create(**told, **tried, state="delivered", status=204, size=40)
+    error = "The receiver answered 500 Internal Server Error."
+    failed = Delivery.objects.create(**told, **tried, status=500, error=error)
+    Delivery.objects.create(**told)
+    return {"webhook": hook.pk, "delivery": failed.pk}
+
+
 @pytest.mark.parametrize("page", ["light", "dark-phone"], indirect=True)
 def test_every_screen_in_mid_life(page, cast):
     project = lively_project(cast)
@@ -53,6 +73,7 @@ def test_every_screen_in_mid_life(page, cast):
         "label": project.labels.first().pk,
         "member": Membership.objects.get(project=project, user=cast.ana).pk,
         "snapshot": Snapshot.objects.filter(state="ready").get().pk,
+        **hooked(project),
     }
     found = {}
     for screen in SCREENS:

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from annotator.actions.projects import projects
-from annotator.models import Annotation, Item
+from annotator.models import Annotation, Item, Pick
 from tests.browser.pages import LabelPage
 from tests.browser.test_access import violations
 from tests.factories import make_items
@@ -71,3 +71,36 @@ def test_an_order_is_given_by_keys_and_by_dragging_and_taken_back(visit, cast, p
     label.press("Enter")
     expect(page.locator(".candidate.here [data-places]")).to_be_focused()
     expect(page.get_by_label(f"No place: give the next one: {shown[3]}")).to_be_focused()
+
+
+def test_a_suggested_order_is_shown_and_taken_by_enter_or_changed(visit, cast, project):
+    suggestion = {"order": [[3], [1, 4], [2]]}
+    for rank, item in enumerate(Item.objects.filter(project=project).order_by("number")):
+        Pick.objects.create(
+            project=project, item=item, slot=0, rank=rank, reason="r", suggestion=suggestion
+        )
+    page = visit(cast.lea, bypass_csp=True, reduced_motion="reduce").new_page()
+    label = LabelPage(page, project).open()
+    rows = page.locator("#ranked .candidate-text")
+    assert rows.all_inner_texts() == [TEXTS[2], TEXTS[0], TEXTS[3], TEXTS[1]]
+    expect(page.locator("#ranking-what")).to_have_text("Best first, as suggested")
+    expect(page.locator(".candidate.placed")).to_have_count(0)
+    expect(page.locator(".candidate.suggested .place")).to_have_text(["1", "2", "2", "4"])
+    expect(page.locator(".candidate.tied")).to_have_count(1)
+    expect(page.locator("[data-accept-word]")).to_have_text("answer: as suggested")
+    assert violations(page) == []
+    label.press("Enter")
+    label.settled()
+    said = Annotation.objects.get()
+    assert said.value == {"order": [[3], [1, 4], [2]], "shown": "3 1 4 2"}
+    assert not said.blind
+
+    label.press("4")  # the last one is the best; the others keep the suggested order
+    expect(page.locator(".candidate.placed")).to_have_count(1)
+    expect(page.locator(".candidate.suggested")).to_have_count(0)
+    label.press("Backspace")
+    expect(page.locator(".candidate.suggested")).to_have_count(4)
+    label.press("4", "Enter", "Enter")
+    label.settled()
+    latest = Annotation.objects.latest("pk")
+    assert latest.value == {"order": [[2], [3], [1, 4]], "shown": "3 1 4 2"}

@@ -8,6 +8,8 @@ from learning.audit.conformal import CONFORMAL
 from learning.audit.detectors import DETECTORS
 from learning.consensus import CONSENSUS
 from learning.encoders import ENCODERS
+from learning.layouts import LAYOUTS
+from learning.rankers import RANKERS
 from learning.registry import Registry
 from learning.routing import ROUTERS
 from learning.routing.types import Candidates, Seed
@@ -22,11 +24,13 @@ REGISTRIES: dict[str, Registry] = {
     "Encoders": ENCODERS,
     "Students": STUDENTS,
     "Taggers": TAGGERS,
+    "Rankers": RANKERS,
     "Selection strategies": STRATEGIES,
     "Teachers": TEACHERS,
     "Routers": ROUTERS,
     "Consensus methods": CONSENSUS,
     "Conformal methods": CONFORMAL,
+    "Layouts": LAYOUTS,
     "Detectors": DETECTORS,
     "Task types": TASKS,
 }
@@ -54,6 +58,7 @@ def example_parameters(name: str, models: Path, kind: str = "") -> dict:
             "learning_rate": 1e-3,
             "label_rate": 1e-2,
         },
+        "label-attention": {"model": str(models / "text")},
         "contrastive": {
             "model": str(models / "text"),
             "epochs": 4,

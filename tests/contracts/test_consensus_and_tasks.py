@@ -286,12 +286,14 @@ def test_equal_values_agree_fully_and_others_do_not(name: str) -> None:
 
 @each_task
 def test_names_plugins_that_exist(name: str) -> None:
+    from learning.rankers import RANKERS
     from learning.selection import SETWISE, STRATEGIES
     from learning.students import STUDENTS
     from learning.taggers import TAGGERS
 
     task = TASKS[name]
-    assert set(task.students) <= set(STUDENTS if task.shape == "labels" else TAGGERS)
+    others = {"labels": STUDENTS, "ranking": RANKERS}
+    assert set(task.students) <= set(others.get(task.shape, TAGGERS))
     assert set(task.strategies) <= set(STRATEGIES)
     assert task.conformal or not SETWISE & set(task.strategies), "they would wait for ever"
     assert set(task.consensus) <= set(CONSENSUS)

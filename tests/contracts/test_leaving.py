@@ -12,10 +12,14 @@ import pytest
 
 from learning import leaving
 from learning.encoders import ENCODERS
+from learning.spans.words import words_of
 from learning.storage import MANIFEST, read_json
 from learning.students import STUDENTS
+from learning.taggers import TAGGERS
+from learning.taggers.types import Words
 from learning.types import TrainingData, no_report
 from tests.contracts.plugins import example_parameters, three_topics
+from tests.contracts.test_taggers import lesson
 
 ELSEWHERE = """
 import importlib.util, json, sys
@@ -31,8 +35,10 @@ print(json.dumps({"said": said, "modules": sorted(sys.modules)}))
 TEXTS = ["refund my money", "the parcel is late " * 30, "password?", "", "ÜBER ünï 日本語 a"]
 
 
-def elsewhere(folder: Path, packages: list[tuple[str, str]]) -> dict:
-    arguments = [str(folder), json.dumps(TEXTS), json.dumps(packages)]
+def elsewhere(
+    folder: Path, packages: list[tuple[str, str]], texts: list[str] | None = None
+) -> dict:
+    arguments = [str(folder), json.dumps(texts or TEXTS), json.dumps(packages)]
     done = subprocess.run(
         [sys.executable, "-I", "-c", ELSEWHERE, *arguments],
         cwd=folder,
@@ -57,7 +63,12 @@ def leave(folder: Path, student: str, encoder: str | None, models: Path, *, mult
         ready = ENCODERS.create(encoder, example_parameters(encoder, models)).fit(texts)
         vectors = ready.encode(texts)
     data = TrainingData(
-        targets=targets, encodings=vectors, texts=texts, known=known, multi_label=multi
+        targets=targets,
+        encodings=vectors,
+        texts=texts,
+        known=known,
+        multi_label=multi,
+        label_texts=None if vectors is not None else ("refund", "parcel", "password", ""),
     )
     plugin = STUDENTS.create(student, {**example_parameters(student, models)})
     fitted = plugin.fit(data, np.random.default_rng(0), no_report)
@@ -93,10 +104,56 @@ def test_students_on_transformers_need_no_concord(models: Path, tmp_path: Path) 
         "headed": leave(tmp_path / "headed", "head", "transformers", models, multi=False),
         "tuned": leave(tmp_path / "tuned", "finetune", None, models, multi=False),
         "paired": leave(tmp_path / "paired", "contrastive", None, models, multi=False),
+        "reading": leave(tmp_path / "reading", "label-attention", None, models, multi=False),
     }
-    told = elsewhere(tmp_path, [("headed", str(models / "text")), ("tuned", ""), ("paired", "")])
+    others = [(name, "") for name in ("tuned", "paired", "reading")]
+    told = elsewhere(tmp_path, [("headed", str(models / "text")), *others])
     for name, probabilities in here.items():
         np.testing.assert_allclose(told["said"][name]["probabilities"], probabilities, atol=1e-5)
+
+
+def test_a_tagger_marks_elsewhere_what_it_marks_here(models: Path, tmp_path: Path) -> None:
+    tagger = TAGGERS.create("token-finetune", example_parameters("token-finetune", models))
+    fitted = tagger.fit(lesson(60), np.random.default_rng(0), no_report)
+    folder = tmp_path / "marker"
+    fitted.save(folder)
+    for name, path in leaving.loader_of("token-finetune", None).items():
+        shutil.copyfile(path, folder / name)
+    names = ("Refund", "Parcel", "Gone")
+    labels = [{"name": name, "archived": name == "Gone"} for name in names]
+    (folder / "labels.json").write_text(json.dumps(labels))
+    texts = [
+        "please refund today",
+        "parcel again " * 60,
+        "",
+        "日本語 refund refund parcel",
+        " ",
+        "refund \u200b now",
+    ]
+    here = fitted.tag(words_in(texts), texts)
+    assert len(here.column) > 60, "the long text has windows"
+    there = elsewhere(tmp_path, [("marker", "")], texts)["said"]["marker"]
+    np.testing.assert_allclose(
+        np.array(there["probabilities"])[:, :2], here.present[:, :2], atol=1e-4
+    )
+    assert np.array(there["probabilities"])[:, 2].max() == 0, "archived"
+    for at, told in enumerate(there["names"]):
+        expected = [(span, p) for span, p in here.spans(at) if span.label < 2]
+        assert [(one["start"], one["end"], one["label"]) for one in told] == [
+            (span.start, span.end, names[span.label]) for span, _ in expected
+        ]
+        probabilities = [one["probability"] for one in told]
+        np.testing.assert_allclose(probabilities, [p for _, p in expected], atol=1e-3)
+
+
+def words_in(texts: list[str]) -> Words:
+    edges = [words_of(text) for text in texts]
+    counts = [len(each) for each in edges]
+    return Words(
+        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        edges=np.concatenate(edges),
+        vectors=np.zeros((sum(counts), 1), dtype=np.float32),
+    )
 
 
 @pytest.mark.parametrize("name", ["minilm", "sentence-transformers"])
@@ -129,6 +186,6 @@ def test_no_path_of_this_machine_leaves() -> None:
 
 
 def test_what_leaves_is_registered() -> None:
-    assert set(leaving.MODELS) <= set(STUDENTS)
+    assert set(leaving.MODELS) <= set(STUDENTS) | set(TAGGERS)
     assert set(leaving.ENCODERS) <= set(ENCODERS)
     assert leaving.loader_of("no such student", None) == {}

@@ -1,5 +1,6 @@
 """What every student promises."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,24 @@ def make(models: Path):
     return lambda name: STUDENTS.create(name, example_parameters(name, models))
 
 
+@pytest.fixture(scope="module")
+def learnt(models: Path):
+    """What each student has learnt from the lesson: fitted once for all who only look at it."""
+    return cache(lambda name: fitted_on(lesson(), name, models))
+
+
+def fitted_on(data, name: str, models: Path):
+    student = STUDENTS.create(name, example_parameters(name, models))
+    return student.fit(data, np.random.default_rng(0), no_report)
+
+
 @every
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_learns_and_keeps_to_its_columns(name: str, make, multi_label: bool) -> None:
+def test_learns_and_keeps_to_its_columns(
+    name: str, make, learnt, models: Path, multi_label: bool
+) -> None:
     student, data = make(name), lesson(multi_label=multi_label)
-    fitted = student.fit(data, np.random.default_rng(0), no_report)
+    fitted = fitted_on(data, name, models) if multi_label else learnt(name)
     p = fitted.predict(items(student, data))
     assert p.dtype == np.float32
     assert p.shape == (60, 4)
@@ -43,19 +57,15 @@ def test_learns_and_keeps_to_its_columns(name: str, make, multi_label: bool) -> 
 
 
 @every
-def test_same_generator_same_student(name: str, make) -> None:
-    student, data = make(name), lesson()
-    one, two = (
-        student.fit(data, np.random.default_rng(5), no_report).predict(items(student, data))
-        for _ in range(2)
-    )
-    np.testing.assert_array_equal(one, two)
+def test_same_generator_same_student(name: str, make, learnt, models: Path) -> None:
+    asked = items(make(name), lesson())
+    again = fitted_on(lesson(), name, models)
+    np.testing.assert_array_equal(again.predict(asked), learnt(name).predict(asked))
 
 
 @every
-def test_comes_back_from_disk_the_same(name: str, make, tmp_path: Path) -> None:
-    student, data = make(name), lesson()
-    fitted = student.fit(data, np.random.default_rng(0), no_report)
+def test_comes_back_from_disk_the_same(name: str, make, learnt, tmp_path: Path) -> None:
+    student, data, fitted = make(name), lesson(), learnt(name)
     fitted.save(tmp_path)
     again = students.load(tmp_path)
     np.testing.assert_array_equal(
@@ -65,8 +75,8 @@ def test_comes_back_from_disk_the_same(name: str, make, tmp_path: Path) -> None:
 
 
 @every
-def test_refuses_changed_files(name: str, make, tmp_path: Path) -> None:
-    make(name).fit(lesson(), np.random.default_rng(0), no_report).save(tmp_path)
+def test_refuses_changed_files(name: str, learnt, tmp_path: Path) -> None:
+    learnt(name).save(tmp_path)
     changed = next(tmp_path.rglob("*.safetensors"))
     content = bytearray(changed.read_bytes())
     content[-1] ^= 1
@@ -76,12 +86,12 @@ def test_refuses_changed_files(name: str, make, tmp_path: Path) -> None:
 
 
 @every
-def test_begins_from_a_student_with_fewer_labels(name: str, make) -> None:
-    student, data = make(name), lesson()
-    small = type(data)(targets=data.targets[:, :3], encodings=data.encodings, texts=data.texts)
-    former = student.fit(small, np.random.default_rng(0), no_report)
-    fitted = student.fit(data, np.random.default_rng(0), no_report, former)
-    assert fitted.labels == 4
+def test_begins_from_a_student_with_fewer_labels(name: str, make, learnt) -> None:
+    data = lesson()
+    wide = np.hstack([data.targets, np.zeros((len(data.targets), 1), dtype=np.float32)])
+    more = type(data)(targets=wide, encodings=data.encodings, texts=data.texts)
+    fitted = make(name).fit(more, np.random.default_rng(0), no_report, learnt(name))
+    assert fitted.labels == 5
 
 
 @every
@@ -105,10 +115,8 @@ def test_refuses_no_rows(name: str, make) -> None:
 
 
 @every
-def test_nothing_asked_nothing_said(name: str, make) -> None:
-    student, data = make(name), lesson()
-    fitted = student.fit(data, np.random.default_rng(0), no_report)
-    assert fitted.predict(items(student, data)[:0]).shape == (0, 4)
+def test_nothing_asked_nothing_said(name: str, make, learnt) -> None:
+    assert learnt(name).predict(items(make(name), lesson())[:0]).shape == (0, 4)
 
 
 @every

@@ -95,3 +95,21 @@ def test_a_report_that_raises_ends_the_fit(name: str, models: Path) -> None:
     tagger = TAGGERS.create(name, example_parameters(name, models))
     with pytest.raises(KeyboardInterrupt):
         tagger.fit(lesson(20), np.random.default_rng(0), stop)
+
+
+def test_signs_that_the_tokenizer_leaves_out_begin_no_span_and_are_in_no_doubt(
+    models: Path,
+) -> None:
+    tagger = TAGGERS.create("token-finetune", example_parameters("token-finetune", models))
+    fitted = tagger.fit(lesson(60), np.random.default_rng(0), no_report)
+    texts = ["today money", "today \u200b money", "\u200b \u200b"]
+    edges = [words_of(text) for text in texts]
+    words = Words(
+        starts=np.array([0, 2, 5, 7]),
+        edges=np.concatenate(edges),
+        vectors=np.zeros((7, 1), dtype=np.float32),
+    )
+    said = fitted.tag(words, texts)
+    assert said.present[2].max() < 0.01, "of nothing that was read nothing is said"
+    assert said.margins[2] > 0.99
+    np.testing.assert_allclose(said.present[1], said.present[0], atol=0.1)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from annotator import jobs
 from annotator.actions.instance import doctor
@@ -18,6 +18,7 @@ from tests.annotator.routed import Routed
 from tests.annotator.teaching import teacher_on
 from tests.llm import plays
 from tests.llm.loopback import Loopback
+from tests.runtime.running import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 PATIENCE_SECONDS = 60
@@ -40,7 +41,18 @@ def killed_while_working(job, reached):
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status), "the job was over before it was killed"
+    assert wait_until(lambda: not others_connected()), "what it last sent is done or undone"
     Job.objects.filter(pk=job).update(lease_until="2001-01-01T00:00Z")  # nobody heartbeats
+
+
+def others_connected():
+    """How many other clients the database serves: a killed one's last heartbeat may still be under way."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone()[0]
 
 
 def slowly(request, wire):

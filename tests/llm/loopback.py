@@ -122,10 +122,14 @@ def _handler(owner: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(size)
+            if len(body) < size:  # the client was killed while it asked: no request reached us
+                self.close_connection = True
+                return
             request = {
                 "path": self.path,
                 "headers": {name.lower(): value for name, value in self.headers.items()},
-                "body": self.rfile.read(size),
+                "body": body,
             }
             owner.answer(request, self)
 

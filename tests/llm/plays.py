@@ -38,6 +38,17 @@ def items_of(request: Request) -> dict[str, str]:
     return found
 
 
+def lists_of(request: Request) -> dict[str, tuple[str, list[str]]]:
+    """Id -> what an item asks and its candidates in the order shown."""
+    asked = user_of(request).partition("Items to order:")[2]
+    found = {}
+    for piece in re.split(r"\n\nItem (?=[0-9a-f]{6}\n)", asked)[1:]:
+        key, _, rest = piece.partition("\n")
+        text, *candidates = (block.group(2) for block in BLOCK.finditer(rest))
+        found[key] = text, candidates
+    return found
+
+
 def label_ids(request: Request) -> list[str]:
     listed = system_of(request).partition("Labels, by id:\n")[2].partition("\n\n")[0]
     return re.findall(r"^- (\d+): ", listed, re.MULTILINE)
@@ -97,6 +108,31 @@ good = says(good_content)
 def changed(change: Callable[[list[Answer], Request], Any]) -> Play:
     """The good answers after a change."""
     return says(lambda request: json.dumps({"answers": change(good_answers(request), request)}))
+
+
+def good_orders(request: Request) -> list[Answer]:
+    """Candidates by the number that each one's text begins with, the smallest first; equals together."""
+
+    def order(candidates: list[str]) -> list[list[str]]:
+        worth = [int(text.split()[0]) for text in candidates]
+        return [
+            [str(place) for place, own in enumerate(worth, start=1) if own == one]
+            for one in sorted(set(worth))
+        ]
+
+    return [
+        {"item": key, "order": order(candidates)}
+        for key, (_, candidates) in lists_of(request).items()
+    ]
+
+
+def ordered(change: Callable[[list[list[str]]], Any] = lambda order: order) -> Play:
+    """The good orders after a change of each."""
+    return says(
+        lambda request: json.dumps(
+            {"answers": [{**one, "order": change(one["order"])} for one in good_orders(request)]}
+        )
+    )
 
 
 def with_label(label: Any) -> Play:

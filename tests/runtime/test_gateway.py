@@ -58,6 +58,19 @@ class TestAllowList:
         assert server.requests[0]["path"] == "/v1/chat/completions"
         assert server.requests[0]["body"] == b'{"a": 1}'
 
+    def test_headers_of_a_webhook_travel_and_no_others(self):
+        with Loopback(loopback.echo) as server:
+            ask(server, headers={"webhook-id": "msg_1"})
+            for headers in (
+                {"host": "evil.example"},
+                {"authorization": "Bearer x"},
+                {"webhook-id\r\nhost": "x"},
+                {"webhook-id": "x\r\nhost: evil.example"},
+            ):
+                with pytest.raises(InvalidError, match="not a header"):
+                    ask(server, headers=headers)
+        assert [each["headers"]["webhook-id"] for each in server.requests] == ["msg_1"]
+
     def test_another_port_of_a_listed_host_is_refused(self):
         with Loopback(loopback.echo) as server, Gateway([]) as nothing:
             with pytest.raises(NotAllowedError, match="not on this server's list"):
@@ -117,6 +130,18 @@ class TestAllowList:
     def test_a_path_cannot_leave_the_base_address(self, path):
         with Loopback(loopback.echo) as server, pytest.raises(InvalidError):
             ask(server, path=path)
+        assert server.requests == []
+
+    def test_a_query_is_sent_and_in_no_log(self, caplog):
+        with Loopback(loopback.echo) as server, caplog.at_level("DEBUG", logger="annotator"):
+            ask(server, path="/hook", query="token=a%20b&to=x/y?")
+        assert server.requests[0]["path"] == "/v1/hook?token=a%20b&to=x/y?"
+        assert "token" not in caplog.text
+
+    @pytest.mark.parametrize("query", ["a b", "a#b", "a\r\nHost: b", "é"])
+    def test_a_query_cannot_end_the_line(self, query):
+        with Loopback(loopback.echo) as server, pytest.raises(InvalidError):
+            ask(server, path="/hook", query=query)
         assert server.requests == []
 
 

@@ -81,6 +81,9 @@ def add(
         raise InvalidError(f"Choose 1 to {MOST_AT_ONCE:,} items.", field="items")
     if project.shape != LABELS:
         raise InvalidError("Gold items are for answers that are labels; here answers are more.")
+    task = project.task
+    if task.writing and len(task.writing) == len(task.questions):
+        raise InvalidError("Gold items compare labels; this form asks for texts alone.")
     verdicts = Verdict.objects.decided().filter(project=project, source__in=KNOWN)
     known = dict(
         verdicts.filter(item__in=[item.pk for item in items]).values_list("item", "labels")
@@ -92,7 +95,8 @@ def add(
                 "comes with a file as truth.",
                 field="items",
             )
-        check_labels(project, known[item.pk])
+        # Of an answer that is written to beside its labels, these are compared.
+        check_labels(project, known[item.pk], None if task.marking else task)
     made = []
     with transaction.atomic():
         for item in items:

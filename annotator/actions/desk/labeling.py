@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from annotator.actions.desk import entering, saying, siding
+from annotator.actions.review import flag_events
 from annotator.actions.verdicts import settling
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -128,6 +129,8 @@ def store(
     assignment = lock(project, annotator, assignment_id)
     first = _already_answered(assignment)
     late = assignment.state != AssignmentState.LEASED
+    blind = assignment.stream in BLIND or project.blind
+    suggested = None if blind else assignment.suggestion
     if first is None and late:  # looked for before the place is taken again
         first = find_replay(annotator, uuid)
     if first is not None:
@@ -144,11 +147,11 @@ def store(
             assignment=assignment,
             stream=assignment.stream,
             labels=said.labels,
-            value=siding.noted(project, assignment.item_id, annotator.pk, said.value),
+            value=siding.noted(project, assignment.item_id, annotator.pk, said.value, suggested),
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,
-            blind=assignment.stream in BLIND or project.blind or not assignment.suggestion,
+            blind=blind or not assignment.suggestion,
             seconds=_bounded(seconds),
         )
     )
@@ -201,12 +204,15 @@ def skip(
 
 def flag(project: Project, annotator: Annotator, *, item: Item, reason: str = "") -> Flag:
     """Put an item to a reviewer; flagging it twice changes the reason."""
-    raised, _ = Flag.objects.update_or_create(
-        item=item,
-        raised_by=annotator,
-        state=FlagState.OPEN,
-        defaults={"project": project, "reason": clean(reason, 500)},
-    )
+    with transaction.atomic():
+        raised, new = Flag.objects.update_or_create(
+            item=item,
+            raised_by=annotator,
+            state=FlagState.OPEN,
+            defaults={"project": project, "reason": clean(reason, 500)},
+        )
+        if new:
+            flag_events.opened(project.pk, [raised])
     return raised
 
 

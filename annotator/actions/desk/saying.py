@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotator.actions.projects.schema import LABELS, check_answer
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Annotator, Item, Project
 from learning.errors import LearningError
 from learning.tasks.content import Content
+
+if TYPE_CHECKING:
+    from learning.tasks import Task
 
 
 class Answer(NamedTuple):
@@ -33,6 +36,8 @@ def read(
 
     Raises InvalidError with a sentence for one that the schema, the task or the item cannot hold.
     """
+    if project.has_questions:
+        return _of_form(project, labels, value, question, content)
     if project.shape == LABELS:
         if value is not None:
             raise InvalidError(
@@ -47,6 +52,45 @@ def read(
             field="value",
         )
     return of_value(project, value, content())
+
+
+def _of_form(
+    project: Project,
+    labels: Sequence[int],
+    value: object,
+    question: int | None,
+    content: Callable[[], Content],
+) -> Answer:
+    """The labels of a form's questions, and what is marked or written beside them."""
+    task = project.task
+    if not task.valued:
+        if value is not None:
+            raise InvalidError(
+                "Answers of this project are labels, without a value.", field="value"
+            )
+        return Answer(check_answer(project, labels, question, task=task))
+    live = {label for one in task.marking for label in one.live}
+    try:
+        canonical = task.read(_nothing(task) if value is None else value, content(), live)
+        whole = task.whole(labels, canonical)
+        checked = check_answer(project, whole, question, task=task)
+        task.finished(checked, canonical)
+    except LearningError as refusal:
+        raise InvalidError(str(refusal), field="value") from refusal
+    reached = task.answers(checked)
+    asked = [one.name for one in task.marking if one.key in reached and one.live]
+    if asked and (not isinstance(value, dict) or "spans" not in value):
+        raise InvalidError(
+            f"Labels alone are no answer to “{asked[0]}”: send a value with its spans, empty where "
+            "there is nothing to mark.",
+            field="value",
+        )
+    return Answer(checked, canonical)
+
+
+def _nothing(task: Task) -> dict[str, Any]:
+    """A value that marks and writes nothing."""
+    return ({"spans": []} if task.marking else {}) | ({"texts": {}} if task.writing else {})
 
 
 def of_value(project: Project, value: object, content: Content) -> Answer:

@@ -92,17 +92,24 @@ _LEASE: LiteralString = """, fresh AS (
                      OR EXISTS (SELECT 1 FROM annotator_item i WHERE i.id = found.item_id
                                 AND i.extra_voices > 0 AND i.answers > 0) THEN suggestion
                 ELSE coalesce((
-                    SELECT CASE WHEN bool_or(s.value IS NOT NULL) THEN jsonb_build_object('spans', (
+                    SELECT CASE WHEN bool_or(s.value IS NOT NULL) THEN jsonb_build_object('spans', coalesce((
                         SELECT jsonb_agg(one || jsonb_build_object('probability',
                                                                    coalesce(whose.probability, 1)))
                         FROM annotator_suggestion whose,
                              jsonb_array_elements(whose.value->'spans') one
-                        WHERE whose.item_id = found.item_id))
+                        WHERE whose.item_id = found.item_id), '[]')) || jsonb_strip_nulls(
+                        -- Labels of a form that stand beside its spans.
+                        jsonb_build_object('labels', jsonb_agg(
+                            jsonb_build_array(s.label_id, coalesce(s.probability, 1))
+                            ORDER BY s.probability DESC NULLS FIRST)
+                            FILTER (WHERE s.value->'spans' = '[]')))
                     ELSE jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
                                    ORDER BY s.probability DESC NULLS FIRST) END
                     FROM annotator_suggestion s WHERE s.item_id = found.item_id), (
-                    -- What a teacher marked, but for items that both are asked about.
-                    SELECT t.value FROM annotator_teacheranswer t
+                    -- What a teacher marked, put in order or answered to a form, but for items that
+                    -- both are asked about.
+                    SELECT CASE WHEN t.value->'labels' IS NULL OR t.value->'spans' IS NOT NULL
+                                THEN t.value - 'steady' ELSE t.value->'labels' END FROM annotator_teacheranswer t
                     WHERE t.item_id = found.item_id AND t.value IS NOT NULL
                       AND t.annotation_id IS NOT NULL
                       AND NOT EXISTS (SELECT 1 FROM annotator_annotation later

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.encoders import bakeoffs
-from annotator.actions.encoders.encoding import BLANK, SAMPLE, contents
-from annotator.actions.imports.media import read_image
+from annotator.actions.encoders.encoding import SAMPLE, contents, fitted, read
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import lessons
 from annotator.errors import ConflictError
@@ -114,7 +113,7 @@ class _Work:
 
         self._tell(number, 0, f"Loading {candidate['label']}")
         encoder = ENCODERS.create(candidate["encoder"], candidate["params"])
-        ready = encoder.fit(contents(self.project, 0, SAMPLE))
+        ready = fitted(encoder, self.project, contents(self.project, 0, SAMPLE))
         vectors = np.empty((len(self.numbers), ready.dimensions), dtype=np.float16)
         spent = 0.0
         for start in range(0, len(self.numbers), CHUNK):
@@ -143,6 +142,7 @@ class _Work:
             ordered=self.task.ordered,
             known=self.known,
             parts=self.task.parts,
+            paired=self.project.item_kind == ItemKind.PAIR,
         )
         rest = 100 - ENCODING_SHARE
 
@@ -156,10 +156,4 @@ class _Work:
 
     def _items(self, numbers: list[int]) -> Items:
         """Texts or images of these items, in this order."""
-        from learning.encoders import pair
-
-        rows = Item.objects.filter(project=self.project, number__in=numbers).order_by("number")
-        if self.project.item_kind == ItemKind.IMAGE:
-            names = rows.values_list("image", flat=True)
-            return [read_image(self.project.pk, name) if name else BLANK for name in names]
-        return [pair(a, b) for a, b in rows.values_list("text", "text_b")]
+        return read(self.project, Item.objects.filter(project=self.project, number__in=numbers))

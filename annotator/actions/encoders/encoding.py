@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from annotator import jobs
 from annotator.actions.imports.media import read_image
 from annotator.models import Encoding, Item, ItemKind, Project
 
-# Rows encoded between two marks: long enough that sorting by length pays, short enough to resume.
-CHUNK = 1_024
+if TYPE_CHECKING:
+    from learning.encoders import Encoder, Ready
+
+# Rows encoded between two marks: long enough that sorting by length pays, short enough to resume. The
+# first are fewer, so that who waits soon sees how long it takes.
+CHUNK, FIRST_CHUNK = 1_024, 64
 # Items an encoder without weights of its own is fitted on.
 SAMPLE = 20_000
 # One white pixel (PNG): what stands for the image of an item that was redacted.
@@ -38,13 +44,53 @@ def students_folder(project_id: int) -> Path:
 
 
 def current_encoding(project: Project) -> Encoding | None:
-    """The newest matrix of the encoder that the project names."""
-    return _newest(project, project.encoder, project.encoder_params)
+    """The newest matrix of the encoder that the project names.
+
+    One in which two texts are read as one serves until the one that reads them apart has as many rows.
+    """
+    return current_encodings([project]).get(project.pk)
+
+
+def current_encodings(projects: Iterable[Project]) -> dict[int, Encoding]:
+    """The same of many, by project, those without one left out."""
+    wanted = {project.pk: project for project in projects}
+    named: dict[int, list[Encoding]] = {}
+    for each in Encoding.objects.filter(project__in=list(wanted)).order_by("-id"):
+        of = wanted[each.project_id]
+        if (each.encoder, each.params) == (of.encoder, of.encoder_params):
+            named.setdefault(of.pk, []).append(each)
+    found = {pk: _current(wanted[pk], rows) for pk, rows in named.items()}
+    return {pk: one for pk, one in found.items() if one is not None}
+
+
+def _current(project: Project, named: Sequence[Encoding]) -> Encoding | None:
+    """Of matrices of the encoder that it names, newest first."""
+    before = next((one for one in named if not one.apart), None)
+    if not _reads_apart(project):
+        return before
+    newest = next((one for one in named if one.apart), None)
+    if newest is None or (before is not None and newest.rows < before.rows):
+        return before
+    return newest
+
+
+def behind(project: Project, encoding: Encoding) -> bool:
+    """Whether a matrix in which two texts are read as one waits for one that reads them apart."""
+    return _reads_apart(project) and not encoding.apart
+
+
+def _reads_apart(project: Project) -> bool:
+    return project.item_kind == ItemKind.PAIR
 
 
 def _newest(project: Project, encoder: str, params: dict[str, Any]) -> Encoding | None:
-    named = Encoding.objects.filter(project=project, encoder=encoder, params=params)
+    """The one that is written to."""
+    named = _named(project, encoder, params).filter(apart=_reads_apart(project))
     return named.order_by("-id").first()
+
+
+def _named(project: Project, encoder: str, params: dict[str, Any]) -> QuerySet[Encoding]:
+    return Encoding.objects.filter(project=project, encoder=encoder, params=params)
 
 
 def open_matrix(encoding: Encoding) -> Any:
@@ -56,9 +102,12 @@ def open_matrix(encoding: Encoding) -> Any:
 
 def run_encode(run: jobs.Run) -> dict[str, Any]:
     """Encode every item that has no row yet, and the labels; then let the queue be chosen anew."""
+    from annotator.actions.explore import mapping
+
     project = run.project
     encoding = fill(run, project, project.encoder, project.encoder_params)
     with run.fence():
+        mapping.follow(project)
         jobs.enqueue("train", project=project, key=f"train:{project.pk}")
         if Project.objects.filter(pk=project.pk, item_count__gt=encoding.rows).exists():
             wish_encoding(project)
@@ -75,13 +124,19 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
     encoding, _ = Encoding.objects.get_or_create(
         project=project,
         fingerprint=ready.fingerprint,
-        defaults={"encoder": encoder, "params": params, "dimensions": ready.dimensions},
+        defaults={
+            "encoder": encoder,
+            "params": params,
+            "dimensions": ready.dimensions,
+            "apart": _reads_apart(project),
+        },
     )
     matrix = open_matrix(encoding)
     while matrix.rows < total:
         start = matrix.rows
         run.progress(start, total, "Encoding")
-        matrix.write(start, ready.encode(contents(project, start, CHUNK)))
+        count = min(CHUNK, max(FIRST_CHUNK, start))
+        matrix.write(start, ready.encode(contents(project, start, count)))
         with run.fence():
             Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
     naming.keep(project, encoding, ready)
@@ -93,7 +148,10 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
 
 
 def ready_encoder(project: Project) -> Any:
-    """The project's encoder: as saved when it was fitted on these items, else made ready now."""
+    """The encoder of the project's matrix: as saved beside it, else made ready now."""
+    known = current_encoding(project)
+    if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
+        return encoder_of(known)
     return _ready(project, project.encoder, project.encoder_params)
 
 
@@ -103,9 +161,18 @@ def _ready(project: Project, encoder: str, params: dict[str, Any]) -> Any:
     known = _newest(project, encoder, params)
     if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
         return encoder_of(known)
-    ready = encoders.ENCODERS[encoder](**params).fit(contents(project, 0, SAMPLE))
+    ready = fitted(encoders.ENCODERS[encoder](**params), project, contents(project, 0, SAMPLE))
     ready.save(matrix_folder(project.pk) / ready.fingerprint)
     return ready
+
+
+def fitted(plugin: Encoder, project: Project, sample: list[str] | list[bytes]) -> Ready:
+    """An encoder made ready for a project's items, from what `contents` gives of some of them."""
+    from learning.encoders.apart import Apart, sides
+
+    if not _reads_apart(project):
+        return plugin.fit(sample)
+    return Apart(ready=plugin.fit([text for both in sample for text in sides(str(both))]))
 
 
 def encoder_of(encoding: Encoding) -> Any:
@@ -116,9 +183,15 @@ def encoder_of(encoding: Encoding) -> Any:
 
 
 def contents(project: Project, start: int, count: int) -> list[str] | list[bytes]:
-    from learning.encoders import pair
-
     items = Item.objects.filter(project=project, number__gte=start, number__lt=start + count)
+    return read(project, items)
+
+
+def read(project: Project, items: QuerySet[Item]) -> list[str] | list[bytes]:
+    """What encoders are given of a project's items, in the order of their numbers."""
+    from learning.encoders import pair
+    from learning.encoders.apart import together
+
     ordered = items.order_by("number")
     if project.item_kind == ItemKind.IMAGE:
         names = ordered.values_list("image", flat=True)
@@ -126,4 +199,7 @@ def contents(project: Project, start: int, count: int) -> list[str] | list[bytes
     if project.item_kind == ItemKind.LIST:
         lists = ordered.values_list("text", "candidates")
         return [pair(text, "\n".join(candidates)) for text, candidates in lists]
-    return [pair(text, text_b) for text, text_b in ordered.values_list("text", "text_b")]
+    texts = ordered.values_list("text", "text_b")
+    if _reads_apart(project):
+        return [together(text, text_b) for text, text_b in texts]
+    return [pair(text, text_b) for text, text_b in texts]

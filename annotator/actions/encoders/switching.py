@@ -15,6 +15,7 @@ from django.db import transaction
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import fill
+from annotator.actions.explore import mapping
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, User
@@ -118,6 +119,7 @@ def run_switch(run: jobs.Run) -> dict[str, Any]:
                 if project.item_count > encoding.rows:
                     continue
                 Project.objects.filter(pk=project.pk).update(encoder=encoder, encoder_params=params)
+                mapping.follow(project)
                 jobs.enqueue("train", project=project, key=f"train:{project.pk}")
             return {"rows": encoding.rows, "fingerprint": encoding.fingerprint}
     except LearningError as error:

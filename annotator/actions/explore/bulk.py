@@ -16,8 +16,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions.desk import assigning, labeling
-from annotator.actions.explore.searching import Filter, matching, read_filter
+from annotator.actions.desk import assigning, labeling, saying
+from annotator.actions.desk.saying import Answer
+from annotator.actions.explore.searching import Filter, matching, not_audit, read_filter
 from annotator.actions.projects.schema import check_labels
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -30,12 +31,12 @@ from annotator.models import (
     Can,
     Item,
     Job,
-    Part,
     Project,
     Stream,
     User,
     VerdictState,
 )
+from learning.tasks.content import Content
 
 CHUNK = 500
 _SPACE = UUID("6f0c3a52-7a5b-4b57-9a2b-0d8f3f4b9c11")
@@ -78,13 +79,16 @@ class Preview:
 
 def preview(project: Project, user: User, wanted: Filter, labels: Sequence[int]) -> Preview:
     """Count what would be answered and what would be left alone, and why."""
-    chosen = check_labels(project, labels)
+    chosen = _answer(project, labels)
     found = matching(project, wanted)
     voice = assigning.voice_of(project, user)
-    kept = found.filter(_not_audit(project))
+    kept = found.filter(not_audit(project))
     free = kept.exclude(Exists(_own(voice)))
     decided = free.exclude(_UNDECIDED)
-    same = decided.filter(verdict__labels=chosen).count()
+    alike = decided.filter(verdict__labels=chosen.labels)
+    if chosen.value is not None:
+        alike = alike.filter(verdict__value=chosen.value)
+    same = alike.count()
     hits, outside, unsaid = found.count(), kept.count(), free.count()
     settled = decided.count()
     return Preview(
@@ -97,9 +101,11 @@ def preview(project: Project, user: User, wanted: Filter, labels: Sequence[int])
     )
 
 
-def _not_audit(project: Project) -> Q:
-    held_back = [Part.EVALUATION, Part.CALIBRATION]
-    return Q(order_key__gt=project.audit_cutoff) & ~Q(part__in=held_back)
+def _answer(project: Project, labels: Sequence[int]) -> Answer:
+    """The answer that labels alone are, where nothing has to be marked or written beside them."""
+    if project.has_questions:
+        return saying.read(project, labels, None, None, lambda: Content(""))
+    return Answer(check_labels(project, labels))
 
 
 def _own(voice: Annotator) -> QuerySet[Annotation]:
@@ -119,7 +125,7 @@ def start_bulk(
 
     Raises InvalidError when the filter asks nothing: the whole pool is never labelled by accident.
     """
-    chosen = check_labels(project, labels)
+    chosen = _answer(project, labels).labels
     if not wanted.given():
         raise InvalidError("Search, filter or choose items first: this would label everything.")
     with transaction.atomic():
@@ -181,23 +187,23 @@ def run_bulk(run: jobs.Run) -> dict[str, Any]:
     voice = assigning.voice_of(project, user)
     if "undo" in run.params:
         return _take_back(run, project, voice)
-    labels = check_labels(project, run.params["labels"])
+    answer = _answer(project, run.params["labels"])
     wanted = read_filter(run.params["filter"])
-    found = matching(project, wanted).filter(_not_audit(project), number__lt=run.params["until"])
+    found = matching(project, wanted).filter(not_audit(project), number__lt=run.params["until"])
     numbers = list(found.order_by("number").values_list("number", flat=True))
     done = 0
     for start in range(0, len(numbers), CHUNK):
         run.progress(start, len(numbers), "Labelling")
         with run.fence():
-            done += _label_chunk(run, project, voice, numbers[start : start + CHUNK], labels)
+            done += _label_chunk(run, project, voice, numbers[start : start + CHUNK], answer)
         settling.wish(project)
     return {"labelled": done, "hits": len(numbers)}
 
 
 def _label_chunk(
-    run: jobs.Run, project: Project, voice: Annotator, numbers: list[int], labels: list[int]
+    run: jobs.Run, project: Project, voice: Annotator, numbers: list[int], answer: Answer
 ) -> int:
-    items = Item.objects.filter(project=project, number__in=numbers).filter(_not_audit(project))
+    items = Item.objects.filter(project=project, number__in=numbers).filter(not_audit(project))
     items = items.exclude(Exists(_own(voice)))
     if not run.params["overrule"]:
         items = items.filter(_UNDECIDED)
@@ -220,7 +226,8 @@ def _label_chunk(
                 annotator=voice,
                 assignment_id=places.get(item),
                 stream=Stream.ACTIVE,
-                labels=labels,
+                labels=answer.labels,
+                value=answer.value,
                 reason=_mark(run.job.pk),
                 extra=item in extras,
             )

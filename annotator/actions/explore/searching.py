@@ -11,6 +11,7 @@ from django.db.models import Aggregate, BinaryField, Exists, OuterRef, Q, QueryS
 from django.db.models.expressions import RawSQL
 
 from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.explore import areas
 from annotator.actions.imports.indexing import CONFIGURATION
 from annotator.errors import InvalidError
 from annotator.models import (
@@ -50,7 +51,8 @@ SORTS = {"number": "As imported", "latest": "Last imported first", "doubt": "Mos
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What items must have; empty fields ask nothing. `items` names chosen item ids."""
+    """What items must have; empty fields ask nothing. `items` names chosen item ids, `area` a part of
+    the map."""
 
     query: str = ""
     label: int | None = None
@@ -60,6 +62,7 @@ class Filter:
     part: str = ""
     status: str = ""
     doubt: str = ""
+    area: str = ""
     items: tuple[int, ...] = ()
 
     def given(self) -> dict[str, Any]:
@@ -106,6 +109,9 @@ def read_filter(given: Mapping[str, Any]) -> Filter:
             values[field.name] = raw
         elif field.name == "query":
             values["query"] = str(raw).replace("\x00", "").strip()[:LONGEST_QUERY]
+        elif field.name == "area":
+            areas.parse(str(raw))
+            values["area"] = str(raw)
         elif field.name == "items":
             values["items"] = tuple(_number(each) for each in raw)[:MOST_CHOSEN]
         else:
@@ -138,9 +144,16 @@ def matching(project: Project, wanted: Filter) -> QuerySet[Item]:
     if wanted.annotator is not None or wanted.stream:
         items = items.filter(pk__in=_said(project, wanted).values("item_id"))
     if wanted.doubt:
-        numbers = _by_doubt(project, wanted.doubt)
-        items = items.filter(number__in=RawSQL("SELECT unnest(%s::int[])", [numbers]))
+        items = _numbered(items, _by_doubt(project, wanted.doubt))
+    if wanted.area:
+        items = _numbered(items, areas.numbers_in(project, wanted.area).tolist())
     return _by_status(items, wanted.status)
+
+
+def not_audit(project: Project) -> Q:
+    """Items outside of the audit sample, drawn or to be drawn, which is answered blind."""
+    held_back = [Part.EVALUATION, Part.CALIBRATION]
+    return Q(order_key__gt=project.audit_cutoff) & ~Q(part__in=held_back)
 
 
 def _by_text(items: QuerySet[Item], query: str) -> QuerySet[Item]:
@@ -152,6 +165,10 @@ def _by_text(items: QuerySet[Item], query: str) -> QuerySet[Item]:
         return items.filter(exact)
     wanted = SearchQuery(query, config=CONFIGURATION, search_type="websearch")
     return items.filter(search__vector=wanted)
+
+
+def _numbered(items: QuerySet[Item], numbers: list[int]) -> QuerySet[Item]:
+    return items.filter(number__in=RawSQL("SELECT unnest(%s::int[])", [numbers]))
 
 
 def _said(project: Project, wanted: Filter) -> QuerySet[Annotation]:
@@ -238,12 +255,19 @@ class _Packed(Aggregate):
     output_field = BinaryField()
 
 
+def numbers_of(items: QuerySet[Item]) -> NDArray[np.int64]:
+    """(n,) the numbers of items, in no order."""
+    import numpy as np
+
+    packed = items.order_by().aggregate(packed=_Packed("number"))["packed"] or b""
+    return np.frombuffer(bytes(packed), dtype=">i4").astype(np.int64)
+
+
 def _most_doubtful(project: Project, items: QuerySet[Item], after: int | None, size: int) -> Hits:
     """By margin, then number. Items that the student has not seen yet come last."""
     import numpy as np
 
-    packed = items.order_by().aggregate(packed=_Packed("number"))["packed"] or b""
-    numbers = np.frombuffer(bytes(packed), dtype=">i4").astype(np.int64)
+    numbers = numbers_of(items)
     margins = _margins(project, int(max(numbers.max(initial=0), after or 0)) + 1)
     if after is not None:
         here = margins[numbers]

@@ -7,12 +7,12 @@ the active stream: audit items are never among them, so no figure learns what th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
 
 from annotator import jobs
 from annotator.actions.explore import neighbours
@@ -78,7 +78,7 @@ def ask_hits(project: Project, user: User, wanted: Filter) -> Seeding:
         found = found.annotate(rank=SearchRank(F("search__vector"), query))
         order = ["-rank", "number"]
     numbers = list(found.order_by(*order).values_list("number", flat=True)[:MOST])
-    return _wish(project, user, numbers, query=wanted.query)
+    return wish(project, user, numbers, query=wanted.query)
 
 
 def ask_similar(project: Project, user: User, example: Item) -> Seeding:
@@ -92,10 +92,11 @@ def ask_similar(project: Project, user: User, example: Item) -> Seeding:
     alike = [number for number, _ in near.pairs]
     open_ones = set(waiting(project).filter(number__in=alike).values_list("number", flat=True))
     numbers = [number for number in alike if number in open_ones][:NEAREST]
-    return _wish(project, user, numbers, example=example)
+    return wish(project, user, numbers, example=example)
 
 
-def _wish(project: Project, user: User, numbers: list[int], **about: object) -> Seeding:
+def wish(project: Project, user: User, numbers: list[int], **about: object) -> Seeding:
+    """Ask about these items first. `about` are further fields of the wish; raises as `ask_hits`."""
     if not numbers:
         raise InvalidError(
             "None of these items waits for an answer: they have one, or are kept for the audit."
@@ -116,8 +117,9 @@ def _make_room(project: Project, fresh: Seeding) -> None:
     over = [wish for wish, numbers in left if not numbers or _again(fresh, wish, numbers)]
     if len(left) - len(over) >= MOST_STANDING:
         raise ConflictError(
-            f"People are asked about {MOST_STANDING} searches or choices first already, and no "
-            "more can stand at once. Take one back, or wait until one is answered."
+            f"People are asked about {MOST_STANDING} searches, choices or lists of hits first already, and "
+            "no more can stand at once. Label on until the items of one are answered, or have one taken "
+            "back: Explore lists them."
         )
     _end(over)
 
@@ -129,6 +131,8 @@ def _again(fresh: Seeding, wish: Seeding, left: set[int]) -> bool:
     """
     if (fresh.query, fresh.example) != (wish.query, wish.example):
         return False
+    if fresh.label or wish.label:
+        return False  # what was said of stretches is taken back step by step
     return left.issubset(fresh.numbers)
 
 
@@ -142,7 +146,8 @@ def take_back(project: Project, seeding_id: int) -> Seeding:
     """End a wish; what is not answered yet goes back to where the strategy has it."""
     with transaction.atomic():
         ended = Seeding.objects.filter(project=project, pk=seeding_id)
-        if not ended.standing().update(ended_at=Now()) and not ended.exists():
+        now = {"ended_at": Now(), "taken_back_at": Now()}
+        if not ended.standing().update(**now) and not ended.exists():
             raise NotFoundError("There is no such wish in this project.")
         jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
     return ended.get()
@@ -166,7 +171,7 @@ def as_standing(seeding: Seeding) -> Standing:
 def _left(project: Project) -> list[tuple[Seeding, set[int]]]:
     """The wishes that have not ended, newest first, each with its numbers that still wait."""
     found = Seeding.objects.filter(project=project).standing()
-    wishes = list(found.select_related("created_by", "example").order_by("-id"))
+    wishes = list(found.select_related("created_by", "example", "label").order_by("-id"))
     numbers = {number for wish in wishes for number in wish.numbers}
     left = set(waiting(project).filter(number__in=numbers).values_list("number", flat=True))
     return [(wish, left.intersection(wish.numbers)) for wish in wishes]
@@ -176,6 +181,8 @@ def words(wish: Seeding) -> str:
     """What the items are: "that match the search “refund”"."""
     if wish.query:
         return f"that match the search “{_shown(wish)}”"
+    if wish.label is not None:
+        return f"in which “{wish.label.name}” was found"
     return _like(wish) or "that a lead chose"
 
 
@@ -187,6 +194,25 @@ def _like(wish: Seeding) -> str:
     if wish.example is None:
         return ""
     return f"like item #{wish.example.external_id or wish.example.number}"
+
+
+def suggested(project: Project) -> dict[int, list[dict[str, Any]]]:
+    """What people confirmed in a search by type and nobody has answered: item number -> spans as
+    suggestions have them."""
+    rows = Seeding.objects.filter(project=project, label__archived_at=None).standing()
+    found: dict[int, list[dict[str, Any]]] = {}
+    for label, kept in rows.exclude(label=None).order_by("id").values_list("label_id", "kept"):
+        for number, start, end in kept:
+            span = {"start": start, "end": end, "label": label, "probability": 1.0}
+            if span not in found.setdefault(number, []):
+                found[number].append(span)
+    items = Item.objects.filter(project=project, number__in=found)
+    lengths = dict(items.values_list("number", Length("text")))  # 0 where it was redacted since
+    inside = {
+        number: [span for span in spans if span["end"] <= lengths.get(number, 0)]
+        for number, spans in found.items()
+    }
+    return {number: spans for number, spans in inside.items() if spans}
 
 
 def wished(project: Project, rows: int) -> Wished:
@@ -229,4 +255,6 @@ def _reason(wish: Seeding, number: int) -> str:
     place = wish.numbers.index(number) + 1
     who = f", which {wish.created_by} asked people about" if wish.created_by else ""
     why = f"matches the search “{_shown(wish)}”" if wish.query else _like(wish)
+    if wish.label is not None:
+        why = f"has what was confirmed as “{wish.label.name}”"
     return f"{why or 'among chosen items'}{who} ({place:,} of {len(wish.numbers):,})"

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 import annotator
-from annotator import jobs
+from annotator import jobs, outbox
 from annotator.actions.exports.export_options import EXTENSIONS, Options, check_fit
 from annotator.actions.exports.snapshotting import Rows
 from annotator.actions.exports.spreading import laid_out
@@ -212,6 +212,9 @@ def _publish(run: jobs.Run, snapshot: Snapshot) -> None:
                 sha256=digest,
                 size_bytes=size,
             )
+            told = {"snapshot": snapshot.pk, "sha256": digest, "size_bytes": size}
+            where = f"snapshots/{snapshot.pk}"
+            outbox.note(snapshot.project_id, "snapshot.ready", {**told, "path": where})
     except AnnotatorError:  # another attempt's job by now, or a deleted project's
         (folder() / stored).unlink(missing_ok=True)
         raise

@@ -16,8 +16,8 @@ from typing import Any
 
 from django.db import connection
 
+from annotator.actions.exports import form_columns
 from annotator.actions.imports import media
-from annotator.actions.imports.whole_forms import COLUMN
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts.verdicts import derive
 from annotator.actions.verdicts.votes import Derived, Vote, by_teacher
@@ -26,8 +26,8 @@ from annotator.formats import Field
 from annotator.formats.boxes import exported as exported_boxes
 from annotator.formats.spans import exported as exported_spans
 from annotator.formats.writing import ANSWER, labels_in
-from annotator.models import AnnotatorKind, ItemKind, Label, Outcome, Project, Snapshot, Stream
-from learning.tasks import TASKS, Question
+from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
+from learning.tasks import Question
 from learning.tasks.values import spelled_task
 
 CHUNK = 2_000
@@ -62,7 +62,7 @@ ORDER BY a.item_id, e.position
 """  # noqa: S608 - of our own text
 # What the policy accepted of a teacher when the snapshot was taken.
 _ACCEPTED = f"""
-SELECT c.item_id, a.labels, e.position
+SELECT c.item_id, a.labels, e.position, a.value::text
 FROM annotator_acceptance c
 JOIN annotator_annotation a ON a.id = c.annotation_id AND a.kind = 'answer'
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position <= %(position)s
@@ -193,10 +193,7 @@ class Rows:
         if self._project.task.spelled:
             return {ANSWER: "text", **dict.fromkeys(self._project.task.tracked, "integer")}
         kinds = {"labels": "texts"} if self._project.multi_label else {"label": "text"}
-        kinds |= {
-            f"{COLUMN}{one.key}": "texts" if TASKS[one.kind].multi_label else "text"
-            for one in self._task.questions
-        }
+        kinds |= form_columns.kinds(self._task)
         return kinds if self._shape == LABELS else kinds | {self._shape: "json"}
 
     def _label_values(
@@ -211,20 +208,14 @@ class Rows:
         names = [self._names[pk] for pk in label_ids or ()]
         found: dict[str, Any] = {"label": names[0] if names else None}
         if self._project.multi_label:
-            found = {"labels": names} | self._by_question(label_ids)
+            by_question = form_columns.values(self._task, self._names, label_ids, value, text)
+            found = {"labels": names} | by_question
+        if self._task.marking:  # for formats that hold the places of all questions together
+            found["marks"] = exported_spans(value, self._names, text)
+        if self._task.writing:  # and for those that hold its texts beside its labels
+            found["texts"] = form_columns.texts(self._task, value)
         if self._shape != LABELS:
             found[self._shape] = _EXPORTED[self._shape](value, self._names, text)
-        return found
-
-    def _by_question(self, label_ids: list[int] | None) -> dict[str, Any]:
-        """Column -> the answer to a question of a form, None where it was not asked."""
-        given = {} if label_ids is None else self._task.answers(label_ids)
-        found: dict[str, Any] = {}
-        for one in self._task.questions:
-            names = [self._names[pk].partition(Label.BELOW)[2] for pk in given.get(one.key, ())]
-            several = TASKS[one.kind].multi_label
-            said: Any = names if several else next(iter(names), None)
-            found[f"{COLUMN}{one.key}"] = said if one.key in given else None
         return found
 
     def items(self, split: str = "") -> Iterator[dict[str, Any]]:

@@ -104,6 +104,14 @@ class LabelScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuestionScore:
+    """One question of a form: on the items that ask it, how often just the right labels are given."""
+
+    name: str
+    right: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """A voice on the drawn items. `shared` of them can be compared, `missing` more are needed.
 
@@ -119,6 +127,7 @@ class Score:
     labels: Sequence[LabelScore]
     confusions: Sequence[Confusion]
     marks: marking.MarkScore | None = None
+    questions: Sequence[QuestionScore] = ()
 
     @property
     def missing(self) -> int:
@@ -213,7 +222,23 @@ class Drawn:
             labels=self._labels(sample),
             confusions=confusions(labels, multi_label=self.project.multi_label),
             marks=_mark_score(pairs) if self.marked else None,
+            questions=self._questions(labels),
         )
+
+    def _questions(
+        self, pairs: Sequence[tuple[frozenset[int], frozenset[int]]]
+    ) -> list[QuestionScore]:
+        """Of a form those that labels answer or are marked with, on the items where they are asked."""
+        task = self.project.task
+        answers = [(task.answers(truth), task.answers(said)) for truth, said in pairs]
+        found = []
+        for one in task.questions:
+            right = [
+                truth[one.key] == said.get(one.key) for truth, said in answers if one.key in truth
+            ]
+            if one.labels and right:
+                found.append(QuestionScore(name=one.name, right=_accuracy(right)))
+        return found
 
     def _pairs(self, voice: Annotator, words: Iterable[Word]) -> list[tuple[Meant, Meant]]:
         """(truth, said) of the items on which this voice can be compared."""
@@ -298,7 +323,7 @@ def score(project: Project, voice: Annotator) -> Score:
 def taught(project: Project) -> dict[int, Taught]:
     """By voice, of the project's teachers as they are set up now; none while there are no labels."""
     rows = list(Teacher.objects.filter(project=project).select_related("endpoint"))
-    if not rows or not project.live_labels().exists():
+    if not rows or not (project.task.ranked or project.live_labels().exists()):
         return {}
     schema = lending.schema_of(project)
     return {

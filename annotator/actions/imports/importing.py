@@ -14,17 +14,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions.imports import uploads, whole_forms
+from annotator.actions.imports import looking, uploads
+from annotator.actions.imports.checks import check_labels, check_mapping
 from annotator.actions.imports.landing import land
 from annotator.actions.imports.marking import MarkStage
 from annotator.actions.imports.media import sweep_images
 from annotator.actions.imports.staging import LabelBook, Report, Stage, UnknownLabelsError, staging
 from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
-from annotator.formats import FORMATS, MAY_NAME, OF_IMAGES, ON_IMAGES, FormatError, Problem, Record
+from annotator.formats import FORMATS, MAY_NAME, ON_IMAGES, FormatError, Problem, Record
 from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapped, Mapping, mapped
-from annotator.formats.preview import Preview, preview
 from annotator.formats.records import RowError
 from annotator.formats.sniffing import format_of
 from annotator.models import BatchState, ImportBatch, ItemKind, Job, JobState, Project, User
@@ -84,11 +84,7 @@ def start_import(
 ) -> ImportBatch:
     """Receive a file and begin its import; without a mapping the guessed one is taken."""
     batch = receive(project, file, user, name=name)
-    chosen = mapping
-    if chosen is None:
-        known = options or Options()
-        chosen = look(batch, format=known.format, reader=known.reader).mapping
-    return begin(batch, chosen, options or Options(), user)
+    return begin(batch, mapping, options or Options(), user)
 
 
 def receive(
@@ -116,43 +112,18 @@ def receive(
     )
 
 
-def look(
-    batch: ImportBatch,
-    *,
-    format: str = "",
-    reader: AnyMapping[str, Any] | None = None,
-    mapping: Mapping | None = None,
-    n: int = 20,
-) -> Preview:
-    """Show the beginning of a received file. Raises InvalidError when it can't be read so."""
-    try:
-        with uploads.path_of(batch.stored_name).open("rb") as stream:
-            return preview(
-                stream,
-                batch.file_name,
-                n=n,
-                format=format or batch.format,
-                options=reader,
-                mapping=mapping,
-            )
-    except (FormatError, LearningError) as error:
-        raise InvalidError(str(error), field="file") from error
-
-
 def begin(
-    batch: ImportBatch, mapping: Mapping, options: Options, user: User | None = None
+    batch: ImportBatch, mapping: Mapping | None, options: Options, user: User | None = None
 ) -> ImportBatch:
-    """Enqueue the import of a received file, once. Raises InvalidError for an unfit mapping."""
-    _check_mapping(batch.project, mapping, options.format or batch.format)
-    if batch.project.task.spelled and options.labels == "suggestions":
-        raise InvalidError(
-            "Written answers cannot be suggested. Take them as votes or as the truth, or give the text "
-            "to be edited as the second one.",
-            field="labels",
-        )
-    if not batch.project.task.students and options.labels == "suggestions":
-        told = "Nothing is suggested for answers of this type; take them as votes or as the truth."
-        raise InvalidError(told, field="labels")
+    """Enqueue the import of a received file, once. Raises InvalidError for an unfit mapping.
+
+    Without a mapping the guessed one is taken, and the file is read as it was for the guess.
+    """
+    if mapping is None:
+        found = looking.look(batch, format=options.format, reader=options.reader)
+        mapping, options = found.mapping, replace(options, reader=found.reader)
+    check_mapping(batch.project, mapping, options.format or batch.format)
+    check_labels(batch.project, options.labels)
     with transaction.atomic():
         # Parts two presses of the button: one of them finds the batch under way.
         batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
@@ -246,7 +217,7 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
     # A file does not tell where on a scale a new grade stands, and fixed answers have no further one.
     is_closed = project.task.ordered or bool(project.task.begins_with)
     creates = options.new_labels == "create" and not is_closed
-    book = LabelBook(project, create=creates)
+    book = LabelBook(project, create=creates, mapping=Mapping.from_json(batch.mapping))
     report = Report()
     own = MarkStage if batch.format == ON_IMAGES else Stage
     with staging(own(project, book, suggests=options.labels == "suggestions")) as stage:
@@ -267,7 +238,8 @@ def _import(run: jobs.Run, batch: ImportBatch) -> dict[str, Any]:
 def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> None:
     """Stage every good row, note every bad one, and report how far the file is read."""
     options, mapping = Options.from_json(batch.options), Mapping.from_json(batch.mapping)
-    label_column = mapping.label or "label"
+    label_column = mapping.answer_column
+    written = stage.book.questions.written if stage.book.questions else frozenset()
     try:
         reader = FORMATS.create(batch.format, options.reader)
         with uploads.path_of(batch.stored_name).open("rb") as stream:
@@ -275,7 +247,7 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
                 if isinstance(row, Problem):
                     report.add(row)
                     continue
-                problems = _staged(stage, row, mapping, label_column)
+                problems = _staged(stage, row, mapping, label_column, written)
                 for problem in problems:
                     report.add(problem)
                 if not problems:
@@ -289,10 +261,12 @@ def _read(run: jobs.Run, batch: ImportBatch, stage: Stage, report: Report) -> No
         raise InvalidError(str(error), report=report.to_json()) from error
 
 
-def _staged(stage: Stage, record: Record, mapping: Mapping, label_column: str) -> list[Problem]:
+def _staged(
+    stage: Stage, record: Record, mapping: Mapping, label_column: str, written: frozenset[str]
+) -> list[Problem]:
     """Take a record into the stage, or say why not."""
     try:
-        item = mapped(record, mapping, spelled=stage.task.spelled)
+        item = mapped(record, mapping, spelled=stage.task.spelled, written=written)
         _check_given(item, label_column, stage)
         stage.add(item)
     except RowError as error:
@@ -307,7 +281,8 @@ def _check_given(item: Mapped, column: str, stage: Stage) -> None:
     if stage.task.spelled:
         _check_spelled(item, column)
         return
-    if any(given.words is not None for given in item.given):
+    texts = any(given.texts for given in item.given) and not stage.task.writing
+    if texts or any(given.words is not None for given in item.given):
         told = "A written text stands here; the project's answers are others."
         raise RowError([(column, told)])
     if stage.project.shape != LABELS:
@@ -316,7 +291,7 @@ def _check_given(item: Mapped, column: str, stage: Stage) -> None:
             raise RowError([(column, told)])
         item.given = tuple(given for given in item.given if given.is_marked)
         return
-    if any(given.spans or given.boxes for given in item.given):
+    if any(given.boxes or (given.spans and not stage.task.marking) for given in item.given):
         told = "Places are marked here; the project labels whole items."
         raise RowError([(column, told)])
     if stage.project.multi_label:
@@ -370,31 +345,3 @@ def _others_run(batch: ImportBatch) -> bool:
 
 def _is_under_way(batch: ImportBatch) -> bool:
     return Job.objects.live().filter(kind="import", params__batch=batch.pk).exists()
-
-
-def _check_mapping(project: Project, mapping: Mapping, format: str) -> None:
-    """Refuse a mapping that can't make items of the project's kind."""
-    kind = project.item_kind
-    if format == ON_IMAGES:
-        if kind != ItemKind.IMAGE or not mapping.id:
-            raise InvalidError("This file goes to a project that has its images.", field="file")
-    elif kind == ItemKind.IMAGE:
-        if format not in OF_IMAGES or not mapping.image:
-            raise InvalidError(
-                "This project takes images: upload a zip file of them.", field="image"
-            )
-    elif not mapping.text:
-        raise InvalidError("Choose the column that holds the text.", field="text")
-    if kind == ItemKind.PAIR and not mapping.text_b:
-        raise InvalidError("Choose the column that holds the second text.", field="text_b")
-    if kind in (ItemKind.TEXT, ItemKind.LIST) and mapping.text_b:
-        raise InvalidError("This project's items have one text.", field="text_b")
-    if (kind == ItemKind.LIST) != bool(mapping.candidates):
-        told = "Choose the columns that hold the candidates, or the one that holds a list of them."
-        other = "This project's items have no candidates."
-        raise InvalidError(told if kind == ItemKind.LIST else other, field="candidates")
-    whole_forms.check_mapping(project, mapping)
-    parts = (mapping.text, mapping.text_b, *mapping.candidates, mapping.label, *mapping.answers)
-    used = [one for one in parts if one]
-    if len(set(used)) < len(used):
-        raise InvalidError("One column can't be text, second text or label at once.", field="text")

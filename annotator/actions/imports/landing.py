@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.db import connection
 from django.db.models.functions import Now
 
-from annotator import jobs
+from annotator import jobs, outbox
 from annotator.actions.encoders.encoding import wish_encoding
 from annotator.actions.figures import estimating
 from annotator.actions.imports import marking
@@ -68,7 +68,8 @@ _VALUE = """CASE WHEN a.value ? 'boxes' THEN jsonb_build_object('boxes', coalesc
           FROM jsonb_array_elements(a.value->'boxes') one
           JOIN unnest(%(numbers)s::int[], %(labels)s::bigint[]) AS n(number, label_id)
             ON n.number = (one->>'label')::int) marked {which}), '[]'))
-WHEN NOT a.value ? 'spans' THEN a.value WHEN a.value IS NOT NULL THEN jsonb_build_object('spans', coalesce((
+WHEN NOT a.value ? 'spans' THEN a.value
+WHEN a.value IS NOT NULL THEN (a.value - 'spans') || jsonb_build_object('spans', coalesce((
     SELECT jsonb_agg(jsonb_build_object('start', first, 'end', last, 'label', label_id)
                      ORDER BY first, last, label_id)
     FROM (SELECT DISTINCT (one->>'start')::int AS first, (one->>'end')::int AS last, n.label_id
@@ -286,6 +287,13 @@ def _finish(batch: ImportBatch, first: int, landed: Landed, report: dict[str, An
         first_number=first,
         finished_at=Now(),
     )
+    told = {
+        "import": batch.pk,
+        "rows": report["rows"],
+        "items": landed.items,
+        "answers": landed.answers,
+    }
+    outbox.note(batch.project_id, "import.finished", {**told, "path": f"imports/{batch.pk}"})
 
 
 def _follow_up(project: Project, landed: Landed) -> None:

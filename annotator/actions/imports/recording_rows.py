@@ -200,7 +200,7 @@ class _Desk:
         unknown = unknown or strange
         if unknown:
             self.unknown[unknown] += 1
-        elif labels is None and not probabilities and spans is None:
+        elif labels is None and not probabilities and spans is None and answer.order is None:
             self.silent += 1
         return RecordedAnswer(
             project=self.project,
@@ -210,6 +210,7 @@ class _Desk:
             labels=labels,
             probabilities=probabilities,
             spans=spans,
+            order=answer.order,
             unknown=clean(unknown, 200),
             confidence=answer.confidence,
             reason=clean(answer.reason, 1000),
@@ -243,7 +244,7 @@ class _Desk:
         """Spans with label ids, and a name that no label here has."""
         if answer.spans is None:
             return None, ""
-        columns = {name: self.names.column(name) for name in answer.names}
+        columns = {span["label"]: self.names.column(span["label"]) for span in answer.spans}
         strange = next((name for name, column in columns.items() if column is None), "")
         if strange:
             return None, strange

@@ -20,7 +20,7 @@ from annotator.actions.imports import uploads
 from annotator.actions.teachers import lending
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import OF_IMAGES, ON_IMAGES, FormatError
-from annotator.formats.answers import AnswerMapping, ReadAnswer, guess_answers, read_answer
+from annotator.formats.answers import AnswerMapping, Kind, ReadAnswer, guess_answers, read_answer
 from annotator.formats.guessing import Column, columns_of
 from annotator.formats.preview import SAMPLE_ROWS, preview
 from annotator.formats.records import Problem, Record, RowError
@@ -53,7 +53,7 @@ class Look:
     """The beginning of a file under a mapping.
 
     labels: (name, how often, whether the project has it), commonest first. problems: rows of the
-    sample that cannot be read so; problem: why none can. marked: answers mark places of texts.
+    sample that cannot be read so; problem: why none can. kind: what answers are made of.
     """
 
     columns: list[Column]
@@ -65,11 +65,20 @@ class Look:
     sampled: int
     complete: bool
     notes: list[str]
-    marked: bool
+    kind: Kind
 
     @property
     def problem(self) -> str:
-        return self.mapping.problem(marked=self.marked)
+        return self.mapping.problem(self.kind)
+
+
+def kind_of(project: Project) -> Kind:
+    """What the answers of a project are made of, as a file of them holds it."""
+    if project.task.ranked:
+        return "order"
+    if project.task.questions:
+        return "form"
+    return "spans" if project.task.quoted else "labels"
 
 
 def receive(
@@ -120,7 +129,7 @@ def look(
         raise InvalidError(str(error), field="file") from error
     columns = columns_of(seen.rows)
     project = recording.project
-    chosen = mapping or guess_answers(columns, seen.rows, marked=project.task.quoted)
+    chosen = mapping or guess_answers(columns, seen.rows, kind_of(project))
     said, problems = _sampled(seen.rows, chosen, project)
     models = Counter(answer.model for answer in said)
     return Look(
@@ -133,7 +142,7 @@ def look(
         sampled=seen.sampled,
         complete=seen.complete,
         notes=seen.notes,
-        marked=project.task.quoted,
+        kind=kind_of(project),
     )
 
 
@@ -142,7 +151,7 @@ def _sampled(
 ) -> tuple[list[ReadAnswer], list[Problem]]:
     said: list[ReadAnswer] = []
     problems: list[Problem] = []
-    if mapping.problem(marked=project.task.quoted):
+    if mapping.problem(kind_of(project)):
         return said, problems
     for record in rows:
         try:
@@ -176,7 +185,7 @@ def begin(
     bad_rows: BadRows = "ask",
 ) -> Recording:
     """Enqueue the reading of a received file, once. Raises InvalidError for an unfit mapping."""
-    problem = mapping.problem(marked=recording.project.task.quoted)
+    problem = mapping.problem(kind_of(recording.project))
     if problem:
         raise InvalidError(problem, field="mapping")
     lending.schema_of(recording.project)

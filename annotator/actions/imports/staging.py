@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -19,12 +19,15 @@ from django.db import connection
 from annotator.actions.imports.media import store_image
 from annotator.actions.imports.whole_forms import Questions, check
 from annotator.actions.projects import paths
+from annotator.actions.projects.form_questions import WRITTEN
 from annotator.actions.projects.schema import LABELS
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
-from annotator.formats.mapping import Mapped
+from annotator.formats.mapping import Mapped, Mapping
+from annotator.formats.sides import side_of
+from annotator.formats.spans import names_of
 from annotator.models import Label, Project
-from learning.tasks import TASKS, Task
+from learning.tasks import TASKS, Task, form_marks, form_texts
 from learning.tasks.content import Content
 from learning.tasks.values import spelled_task
 
@@ -82,9 +85,12 @@ class UnknownLabelsError(ValueError):
 class LabelBook:
     """The labels of the file: which the project has, which are new, and how often each comes."""
 
-    def __init__(self, project: Project, *, create: bool) -> None:
+    def __init__(self, project: Project, *, create: bool, mapping: Mapping | None = None) -> None:
+        """mapping: names the columns of two texts, by which a comparison's answer may call them."""
+        columns = (mapping.text, mapping.text_b) if mapping else ("", "")
+        self._texts = columns if project.task.sided else None
         self._create, self._nested = create, project.task.nested
-        self._questions = Questions(project) if project.has_questions else None
+        self.questions = Questions(project) if project.has_questions else None
         self._numbers: dict[str, int] = {}
         self.names: list[str] = []
         self.ids: list[int | None] = []
@@ -97,8 +103,10 @@ class LabelBook:
         """This file's numbers of the labels. Raises UnknownLabelsError when one may not be new."""
         if self._nested:
             names = tuple(self._path(name) for name in names)
-        if self._questions is not None:
-            names = tuple(self._answer(name, self._questions) for name in names)
+        if self.questions is not None:
+            names = tuple(self._answer(name, self.questions) for name in names)
+        if self._texts is not None:
+            names = tuple(self._side(name, *self._texts) for name in names)
         unknown = [name for name in names if not self._has(name)]
         if unknown:
             listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
@@ -131,21 +139,33 @@ class LabelBook:
                 f"“{name[:60]}” answers no question of the form: it is written Question > answer."
             )
         path, question = found
+        if question.kind == WRITTEN:
+            raise UnknownLabelsError(
+                f"“{question.name}” is answered with a text, in a column of its own."
+            )
         if TASKS[question.kind].ordered and folded(path) not in self._known:
             raise UnknownLabelsError(f"“{path[:60]}” is no grade of “{question.name}”.")
         return path
 
-    def check(self, task: Task, numbers: tuple[int, ...]) -> None:
-        """Raise ShapeError for labels of this file that are no whole answer to the task."""
-        if self._questions is None:
+    def check(self, task: Task, numbers: tuple[int, ...], placed: Collection[int] = ()) -> None:
+        """Raise ShapeError for labels of this file that are no whole answer to the task; `placed` are
+        those among them that mark places.
+        """
+        if self.questions is None:
             return
         fresh: dict[str, list[int]] = {}
-        known = [pk for number in numbers if (pk := self.ids[number]) is not None]
+        ids = {number: self.ids[number] or -1 - number for number in numbers}
         for number in numbers:
-            found = self._questions.path(self.names[number])
-            if self.ids[number] is None and found is not None:
-                fresh.setdefault(found[1].key, []).append(-1 - number)
-        check(task, known, fresh)
+            found = self.questions.path(self.names[number])
+            if ids[number] < 0 and found is not None:
+                fresh.setdefault(found[1].key, []).append(ids[number])
+        known = [one for one in ids.values() if one > 0]
+        check(task, known, fresh, {ids[number] for number in placed})
+
+    def _side(self, name: str, text: str, text_b: str) -> str:
+        """The key of the side that is meant, unless a label is called so."""
+        known = name in self._known or folded(name) in self._known
+        return name if known else side_of(name, text, text_b) or name
 
     def _has(self, name: str) -> bool:
         short = folded(name)
@@ -239,10 +259,16 @@ class Stage:
 
     def answer(self, item: Mapped) -> None:
         """Take the answers to an item; raises as `add` does."""
-        words = [(*self._word(one), self._value(one, item)) for one in _last_words(item.given)]
+        words = [self._told(one, item) for one in _last_words(item.given)]
         for numbers, word, value in words:
             self.book.count(numbers)
             self._answers.append((item.row, *word, value))
+
+    def _told(
+        self, given: Given, item: Mapped
+    ) -> tuple[tuple[int, ...], tuple[Any, ...], str | None]:
+        numbers, word = self._word(given)
+        return numbers, word, self._value(given, item, numbers)
 
     def took(self, row: tuple[Any, ...], characters: int) -> bool:
         """Keep an item's row, and write a batch when there is enough of it."""
@@ -262,12 +288,12 @@ class Stage:
 
     def _word(self, given: Given) -> tuple[tuple[int, ...], tuple[Any, ...]]:
         """The numbers of an answer's labels, and what the table holds of it beside the row."""
-        given = given._replace(words=None)
+        given = given._replace(words=None, texts=())
         found = self._words.get(given)
         if found is None:
             numbers = self.book.numbers(given.labels)
             if given.kind == "answer" and not self.suggests:
-                self.book.check(self.task, numbers)
+                self.book.check(self.task, numbers, self._placed(given))
             voice = self.voices.setdefault(given.voice, len(self.voices))
             prediction = given.kind == "prediction"
             found = numbers, (voice, prediction, self._set(numbers), given.score)
@@ -276,9 +302,15 @@ class Stage:
             self._words[given] = found
         return found
 
-    def _value(self, given: Given, item: Mapped) -> str | None:
+    def _placed(self, given: Given) -> set[int]:
+        """The labels of an answer's spans."""
+        return set(self.book.numbers(names_of(given.spans or ())))
+
+    def _value(self, given: Given, item: Mapped, labels: tuple[int, ...]) -> str | None:
         """The answer's value as JSON, in which labels go by this file's numbers."""
         content = Content(item.text, item.text_b, item.candidates)
+        if self.task.valued:
+            return self._of_form(given, content, labels)
         if given.words is not None:
             spelled = spelled_task(self.project.task_type)
             return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))
@@ -292,6 +324,26 @@ class Stage:
         numbers = {one["label"] for one in places}
         value = self.task.read({self.task.shape: places}, content, numbers)
         return None if value is None else _JSON.encode(value)
+
+    def _of_form(self, given: Given, content: Content, labels: tuple[int, ...]) -> str | None:
+        """What a form's answer has beside its labels; what a model wrote is not suggested."""
+        value: dict[str, Any] = {}
+        if self.task.marking:
+            spans = {"spans": self._spans(given)}
+            value |= form_marks.MARKS.read(spans, content, self._placed(given))
+        answers = given.kind == "answer" and not self.suggests
+        if self.task.writing and self.book.questions and answers:
+            texts = self.book.questions.texts(given.texts)
+            value["texts"] = form_texts.read(self.task.writing, texts, content)
+            known = [pk for pk in map(self.book.ids.__getitem__, labels) if pk is not None]
+            self.task.finished(known, value)
+        return _JSON.encode(value) if value else None
+
+    def _spans(self, given: Given) -> list[dict[str, Any]]:
+        return [
+            {"start": start, "end": end, "label": self.book.numbers((label,))[0]}
+            for start, end, label in given.spans or ()
+        ]
 
     def _set(self, numbers: tuple[int, ...]) -> int:
         """A number for these labels together; few sets make up most files."""

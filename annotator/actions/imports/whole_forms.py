@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from annotator.actions.projects.form_questions import WRITTEN
 from annotator.errors import InvalidError
 from annotator.formats.mapping import Mapping as FileMapping
+from annotator.formats.written import COLUMN, plain_name
 from annotator.models import FormQuestion, Label, Project
+from learning.errors import ShapeError
+from learning.types import require
 
 if TYPE_CHECKING:
     from learning.tasks import Task
-
-# What our own exports call the column of a question.
-COLUMN = "answer_"
 
 
 class Questions:
@@ -28,7 +29,29 @@ class Questions:
 
     def named(self, name: str) -> FormQuestion | None:
         """The question that is called so, or None."""
-        return self._named.get(" ".join(name.split()).casefold())
+        return self._named.get(plain_name(name))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a file may call the questions, as `plain_name` has it."""
+        return frozenset(self._named)
+
+    @property
+    def written(self) -> frozenset[str]:
+        """What a file may call the questions that take a text, as `plain_name` has it."""
+        return frozenset(name for name, one in self._named.items() if one.kind == WRITTEN)
+
+    def texts(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Key of the question -> the text of a file; raises ShapeError for what answers none in writing."""
+        found: dict[str, str] = {}
+        for name, text in given:
+            question = self.named(name)
+            if question is None or question.kind != WRITTEN:
+                raise ShapeError(
+                    f"A text stands at “{name[:60]}”, and no question takes one there."
+                )
+            found[question.key] = text
+        return found
 
     def path(self, name: str) -> tuple[str, FormQuestion] | None:
         """A label's name in its one form, and the question it answers; None where it names none."""
@@ -44,15 +67,25 @@ def check_mapping(project: Project, chosen: FileMapping) -> None:
     if chosen.answers and not project.has_questions:
         told = "Columns of answers are for forms; here one column holds the label."
         raise InvalidError(told, field="answers")
-    if chosen.answers and chosen.label:
+    written = Questions(project).written if chosen.answers and chosen.label else frozenset()
+    if chosen.label and not {plain_name(one) for one in chosen.answers} <= written:
         told = "Choose the columns that answer questions, or the one that holds all labels."
         raise InvalidError(told, field="label")
+    if chosen.voices and project.has_questions:
+        told = "A form takes one annotator's answers from a file: choose the columns that answer questions."
+        raise InvalidError(told, field="voices")
 
 
-def check(task: Task, known: Sequence[int], fresh: Mapping[str, Sequence[int]]) -> None:
+def check(
+    task: Task,
+    known: Sequence[int],
+    fresh: Mapping[str, Sequence[int]],
+    placed: Collection[int] = (),
+) -> None:
     """Raise ShapeError for labels that are no whole answer to a form.
 
-    fresh: by a question's key the stand-ins of labels that are not in the schema yet, below 0.
+    fresh: by a question's key the stand-ins of labels that are not in the schema yet, below 0. placed:
+    those of both that mark places; a question that marks the text takes no others, and others take none.
     """
     questions = [
         replace(
@@ -63,4 +96,16 @@ def check(task: Task, known: Sequence[int], fresh: Mapping[str, Sequence[int]]) 
         )
         for one in task.questions
     ]
-    task.asking(questions).check([*known, *(each for one in fresh.values() for each in one)])
+    asked = task.asking(questions)
+    given = [*known, *(each for one in fresh.values() for each in one)]
+    for one in asked.questions:
+        own = set(one.labels) & set(given)
+        require(
+            one not in asked.marking or own <= set(placed),
+            f"“{one.name}” is answered by marking the text: the label alone does not say where.",
+        )
+        require(
+            one in asked.marking or own.isdisjoint(placed),
+            f"“{one.name}” is answered by a label, and places stand here.",
+        )
+    asked.check(given)

@@ -9,7 +9,17 @@ from typing import Any
 
 from django.db import connection
 
-from annotator.models import CodebookChange, FlagKind, FlagState, Label, Project, User, VerdictState
+from annotator.actions.review import flag_events
+from annotator.models import (
+    CodebookChange,
+    Flag,
+    FlagKind,
+    FlagState,
+    Label,
+    Project,
+    User,
+    VerdictState,
+)
 
 # Comparing words takes the square of their number; from so many characters on lines are compared.
 LONG = 10_000
@@ -29,6 +39,7 @@ WHERE v.project_id = %(project)s AND v.state = %(decided)s
     SELECT 1 FROM annotator_flag f
     WHERE f.item_id = v.item_id AND f.state = %(open)s AND f.kind = %(kind)s
       AND f.labels && %(labels)s::bigint[])
+RETURNING id, item_id
 """
 
 
@@ -138,5 +149,8 @@ def _ask(change: CodebookChange, labels: list[int]) -> int:
     }
     with connection.cursor() as cursor:
         cursor.execute(_ASK, values)
-        asked: int = cursor.rowcount
-    return asked
+        asked = [
+            Flag(pk=pk, item_id=item, kind=FlagKind.DEFINITION) for pk, item in cursor.fetchall()
+        ]
+    flag_events.opened(change.project_id, asked)
+    return len(asked)

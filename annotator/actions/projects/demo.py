@@ -8,7 +8,8 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from annotator.actions.imports import importing
 from annotator.actions.projects import people, projects, schema
 from annotator.errors import UnavailableError
 from annotator.formats.mapping import Mapping
-from annotator.models import Membership, Project, Role, User
+from annotator.models import ImportBatch, Membership, Project, Role, User
+
+# A project, and what begins the import of its file.
+Prepared = tuple[Project, Callable[[], ImportBatch]]
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo"
 DIGITS = 600
@@ -80,16 +84,19 @@ def _make(logins: list[dict[str, str]]) -> None:
     lea, ana, ben = (_person(login) for login in logins)
     lea.is_staff = lea.is_superuser = True
     lea.save(update_fields=["is_staff", "is_superuser"])
-    for project in (_tickets(lea), _notices(lea), _wordings(lea), _digits(lea)):
+    # Home lists the latest first: the tickets, where a look around begins. Their file is read first too.
+    made = [prepare(lea) for prepare in (_digits, _wordings, _notices, _tickets)]
+    for project, begin in reversed(made):
         Membership.objects.create(project=project, user=ana, role=Role.ANNOTATOR)
         Membership.objects.create(project=project, user=ben, role=Role.REVIEWER)
+        begin()
 
 
 def _person(login: dict[str, str]) -> User:
     return people.create_user(login["username"], login["password"])
 
 
-def _tickets(owner: User) -> Project:
+def _tickets(owner: User) -> Prepared:
     project = projects.create_project(
         owner,
         "Support tickets",
@@ -102,7 +109,8 @@ def _tickets(owner: User) -> Project:
     )
     names = {x["key"]: x["name"] for x in labels}
     given = json.loads((FOLDER / "prelabelled.json").read_text())
-    importing.start_import(
+    return project, partial(
+        importing.start_import,
         project,
         io.BytesIO(_rows(names, given["answers"]).encode()),
         Mapping(text="text", label="label", id="id", metadata=("channel", "date")),
@@ -110,7 +118,6 @@ def _tickets(owner: User) -> Project:
         owner,
         name="tickets.jsonl",
     )
-    return project
 
 
 def _rows(names: dict[str, str], answers: dict[str, str]) -> str:
@@ -124,7 +131,7 @@ def _rows(names: dict[str, str], answers: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _notices(owner: User) -> Project:
+def _notices(owner: User) -> Prepared:
     project = projects.create_project(
         owner,
         "Notice board",
@@ -133,7 +140,8 @@ def _notices(owner: User) -> Project:
         task_type="spans",
     )
     schema.add_labels(project, NOTICE_LABELS)
-    importing.start_import(
+    return project, partial(
+        importing.start_import,
         project,
         io.BytesIO((FOLDER / "notices.jsonl").read_bytes()),
         Mapping(text="text", label="spans", id="id"),
@@ -141,10 +149,9 @@ def _notices(owner: User) -> Project:
         owner,
         name="notices.jsonl",
     )
-    return project
 
 
-def _wordings(owner: User) -> Project:
+def _wordings(owner: User) -> Prepared:
     project = projects.create_project(
         owner,
         "Help page wordings",
@@ -153,7 +160,8 @@ def _wordings(owner: User) -> Project:
         task_type="preference",
         item_kind="pair",
     )
-    importing.start_import(
+    return project, partial(
+        importing.start_import,
         project,
         io.BytesIO((FOLDER / "wordings.jsonl").read_bytes()),
         Mapping(text="text", text_b="text_b", label="label", id="id"),
@@ -161,10 +169,9 @@ def _wordings(owner: User) -> Project:
         owner,
         name="wordings.jsonl",
     )
-    return project
 
 
-def _digits(owner: User) -> Project:
+def _digits(owner: User) -> Prepared:
     project = projects.create_project(
         owner,
         "Handwritten digits",
@@ -174,7 +181,8 @@ def _digits(owner: User) -> Project:
     )
     entries = [(name, name.lower(), "", str((n + 1) % 10)) for n, name in enumerate(DIGIT_NAMES)]
     schema.add_labels(project, entries)
-    importing.start_import(
+    return project, partial(
+        importing.start_import,
         project,
         io.BytesIO(_digit_pictures()),
         Mapping(image="image", id="name"),
@@ -182,7 +190,6 @@ def _digits(owner: User) -> Project:
         owner,
         name="digits.zip",
     )
-    return project
 
 
 def _digit_pictures() -> bytes:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Max
 
-from annotator.actions.projects import schema
+from annotator.actions.projects import projects, schema
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Annotation, FormQuestion, Label, Project, Suggestion
+from annotator.models import Annotation, FormQuestion, ItemKind, Label, Project, Suggestion
 
-KINDS = ("single", "rating", "multi")
+WRITTEN = "text"
+KINDS = ("single", "rating", "multi", "spans", WRITTEN)
 MOST_QUESTIONS = 30
 
 
@@ -34,8 +35,10 @@ def add_question(
     kind: str = "single",
     labels: Sequence[tuple[str, str]] = (),
     only_if: Sequence[int] = (),
+    optional: bool = False,
+    edits: bool = False,
 ) -> FormQuestion:
-    """Add a question at the end, with labels as (name, description).
+    """Add a question at the end, with labels as (name, description); optional, edits: see `Question`.
 
     Raises InvalidError or ConflictError with what stands in the way.
     """
@@ -50,9 +53,12 @@ def add_question(
         question = FormQuestion(
             project=project,
             name=_checked_name(name, others),
-            kind=_checked_kind(kind),
+            kind=_checked_kind(kind, project.item_kind),
             position=0 if last is None else last + 1,
+            optional=optional,
+            edits=edits,
         )
+        _check_writing(question)
         question.key = _free_key(question.name, set(others.values_list("key", flat=True)))
         question.only_if = _checked_condition(question, only_if)
         question.save()
@@ -62,7 +68,12 @@ def add_question(
 
 def add_answers(question: FormQuestion, labels: Sequence[tuple[str, str]]) -> list[Label]:
     """Give a question more labels, at any time: a grade above the highest, others at the end."""
-    question.refresh_from_db(fields=["name"])
+    question.refresh_from_db(fields=["name", "kind"])
+    if labels and question.kind == WRITTEN:
+        raise InvalidError(
+            f"“{question.name}” is answered with a text: it has no answers to choose.",
+            field="answers",
+        )
     entries = [(path_of(question, name), "", about, "") for name, about in labels]
     return schema.add_labels(question.project, entries) if entries else []
 
@@ -73,17 +84,23 @@ def change_question(
     name: str | None = None,
     kind: str | None = None,
     only_if: Sequence[int] | None = None,
+    optional: bool | None = None,
+    edits: bool | None = None,
 ) -> FormQuestion:
     """Rename a question at any time; ask it otherwise while nothing is answered yet."""
     with transaction.atomic():
         project = Project.objects.select_for_update(no_key=True).get(pk=question.project_id)
         question = FormQuestion.objects.get(pk=question.pk)
-        was = (question.kind, list(question.only_if))
+        was = _asked(question)
         if kind is not None:
-            question.kind = _checked_kind(kind)
+            question.kind = _checked_kind(kind, project.item_kind)
+            _check_labels_fit(question)
+        question.optional = question.optional if optional is None else optional
+        question.edits = question.edits if edits is None else edits
+        _check_writing(question)
         if only_if is not None and set(only_if) != set(question.only_if):
             question.only_if = _checked_condition(question, only_if)
-        if (question.kind, list(question.only_if)) != was:
+        if _asked(question) != was:
             _check_changeable(project)
         if name is not None:
             others = FormQuestion.objects.filter(project=project).exclude(pk=question.pk)
@@ -171,10 +188,46 @@ def _checked_name(name: str, others: object) -> str:
     return clean
 
 
-def _checked_kind(kind: str) -> str:
+def _asked(question: FormQuestion) -> tuple[object, ...]:
+    """How it is asked, but for its name."""
+    return (question.kind, list(question.only_if), question.optional, question.edits)
+
+
+def _check_labels_fit(question: FormQuestion) -> None:
+    if question.kind == WRITTEN and question.labels.exists():
+        raise ConflictError(
+            f"“{question.name}” has answers to choose, so it cannot take a text. Add another question.",
+            field="kind",
+        )
+
+
+def _check_writing(question: FormQuestion) -> None:
+    """Raise InvalidError for what only a text can be, and of items with two texts alone."""
+    if question.kind != WRITTEN and (question.optional or question.edits):
+        raise InvalidError(
+            "Only a question that takes a text may be left empty, or edit the second text.",
+            field="optional" if question.optional else "edits",
+        )
+    if question.edits and question.project.item_kind != ItemKind.PAIR:
+        raise InvalidError(
+            f"“{question.name}” edits the second text, and items have one here.", field="edits"
+        )
+
+
+def _checked_kind(kind: str, item_kind: str) -> str:
+    """A kind of question that such items can be asked."""
     if kind not in KINDS:
         raise InvalidError(f"A question takes one of: {', '.join(KINDS)}.", field="kind")
+    projects.check_shape(kind, item_kind)
     return kind
+
+
+def check_items(project: Project) -> None:
+    """Raise InvalidError where a question cannot be asked of items as they are now."""
+    for one in FormQuestion.objects.filter(project=project):
+        one.project = project
+        projects.check_shape(one.kind, project.item_kind)
+        _check_writing(one)
 
 
 def _checked_condition(question: FormQuestion, only_if: Sequence[int]) -> list[int]:

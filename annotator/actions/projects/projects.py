@@ -72,6 +72,7 @@ SETTINGS = {
     "retrain_seconds",
     "training_paused",
     "soft_rows",
+    "best_f1",
 }
 
 ASKING_PEOPLE = {

@@ -10,9 +10,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from knox.models import AuthToken
 
+from annotator import outbox
 from annotator.actions.desk import assigning
-from annotator.actions.encoders import reading_words
+from annotator.actions.encoders import reading_lists, reading_words
 from annotator.actions.encoders.encoding import open_matrix
+from annotator.actions.explore import mapping
 from annotator.actions.imports.media import image_path
 from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError, NotFoundError
@@ -53,6 +55,7 @@ def redact_item(item: Item, by: str) -> int:
         Flag.objects.filter(item=item).update(reason="", evidence=[])
         RecordedAnswer.objects.filter(item=item).update(reason="", unknown="", spans=None)
         ItemSearch.objects.filter(item=item).delete()
+        outbox.forget_item(project_id, item.pk)
         Item.objects.filter(pk=item.pk).update(
             text="",
             text_b="",
@@ -114,8 +117,13 @@ def _redact_texts(item: Item, by: str) -> None:
     """Blank what voices wrote about the item, and the verdict that one of these texts became."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT annotator_redact_texts(%s, %s)", [by, item.pk])
-    for verdict in Verdict.objects.filter(item=item, value__has_key="text"):
-        verdict.value = {**(verdict.value or {}), "text": ""}
+    for verdict in Verdict.objects.filter(item=item, value__has_any_keys=["text", "texts"]):
+        value = verdict.value or {}
+        if "text" in value:
+            value["text"] = ""
+        for one in value.get("texts", {}).values():
+            one["text"] = ""
+        verdict.value = value
         verdict.save(update_fields=["value"])
 
 
@@ -133,7 +141,7 @@ def _blank_account(user: User) -> None:
 
 
 def _forget_vector(item: Item) -> None:
-    """Zero the item's row in every matrix: a vector tells much of its text."""
+    """Zero the item's row in every matrix, and take it off the map: a vector tells much of its text."""
     import numpy as np
 
     for encoding in Encoding.objects.filter(project_id=item.project_id):
@@ -141,6 +149,8 @@ def _forget_vector(item: Item) -> None:
         if item.number < matrix.rows:
             matrix.write(item.number, np.zeros((1, encoding.dimensions), dtype=np.float32))
     reading_words.forget(item)
+    reading_lists.forget(item)
+    mapping.forget(item)
 
 
 def _remove_image(project_id: int, name: str) -> None:

@@ -18,7 +18,7 @@ from annotator.models.statements import run_prepared
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    from learning.tasks import Columns
+    from learning.tasks import Columns, Task
 
 COLOURS = 12
 # The shape of answers that are labels and nothing more.
@@ -53,11 +53,20 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
     )
 
 
-def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
-    """The answer's label ids in schema order. Raises InvalidError with what is wrong."""
+def check_labels(project: Project, labels: Sequence[int], task: Task | None = None) -> list[int]:
+    """The answer's label ids in schema order. Raises InvalidError with what is wrong.
+
+    task: the project's, where the caller has read what the answer has beside its labels.
+    """
     wanted = set(labels)
     if project.shape != LABELS:
         raise InvalidError("Labels alone answer nothing in this project.", field="labels")
+    if task is None and project.has_questions and project.task.valued:
+        does = "mark the text" if project.task.marking else "are answered with a text"
+        raise InvalidError(
+            f"Labels alone are no whole answers here: some of the questions {does}.",
+            field="labels",
+        )
     if not project.multi_label and len(wanted) != 1:
         raise InvalidError(f"Choose exactly one label: {len(wanted)} were given.", field="labels")
     rows = run_prepared(_LIVE_LABELS, {"project": project.pk, "labels": list(wanted)})
@@ -70,16 +79,18 @@ def check_labels(project: Project, labels: Sequence[int]) -> list[int]:
             field="labels",
         )
     try:
-        project.task.check(known)
+        (task or project.task).check(known)
     except LearningError as refusal:
         raise InvalidError(str(refusal), field="labels") from refusal
     return known
 
 
-def check_answer(project: Project, labels: Sequence[int], question: int | None) -> list[int]:
+def check_answer(
+    project: Project, labels: Sequence[int], question: int | None, task: Task | None = None
+) -> list[int]:
     """As `check_labels`, of an answer to the question about one label where there is one."""
     if question is None:
-        return check_labels(project, labels)
+        return check_labels(project, labels, task)
     if not set(labels) <= {question}:
         raise InvalidError("An answer about one label names that label, or none.", field="labels")
     if not project.multi_label:

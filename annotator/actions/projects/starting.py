@@ -7,12 +7,14 @@ from typing import BinaryIO
 
 from django.db import transaction
 
-from annotator.actions.imports import importing, whole_forms
-from annotator.actions.projects import form_questions, projects, schema
+from annotator.actions.imports import importing, looking, whole_forms
+from annotator.actions.projects import copying, form_questions, projects, schema
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
-from annotator.formats.preview import Preview, given_in, preview
+from annotator.formats.preview import Preview, given_in, looks_written, preview
+from annotator.formats.sides import speak_of_sides
+from annotator.formats.written import COLUMN
 from annotator.models import ImportBatch, ItemKind, Label, Project, User
 from learning.tasks import TASKS
 
@@ -64,14 +66,18 @@ def task_type_of(found: Preview) -> str:
 def _of_labels(names: set[str], mapping: Mapping) -> str:
     """Which type of answer names labels like these: sides of two texts, paths of a tree, or any."""
     sides = {name for name, _, _ in TASKS["preference"].begins_with}
-    if names and mapping.text_b and names <= sides:
+    told = names <= sides or speak_of_sides(names - sides, mapping.text, mapping.text_b)
+    if names and mapping.text_b and told:
         return "preference"
     paths = sum(Label.BELOW in name for name in names)
     return "hierarchy" if names and 2 * paths >= len(names) else "single"
 
 
-def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "") -> ImportBatch:
-    """Make a project around an uploaded file and keep the file. Nothing is imported yet.
+def open_project(
+    owner: User, file: BinaryIO, *, file_name: str, name: str = "", like: Project | None = None
+) -> ImportBatch:
+    """Make a project around an uploaded file, set up like another one where that is named, and keep the
+    file. Nothing is imported yet.
 
     Raises InvalidError for a file that nothing can be made of; then there is no project either.
     """
@@ -84,12 +90,14 @@ def open_project(owner: User, file: BinaryIO, *, file_name: str, name: str = "")
         raise InvalidError(told, field="file")
     file.seek(0)
     with transaction.atomic():
-        project = projects.create_project(
-            owner,
-            name or _named_after(file_name),
-            item_kind=kind_of(found),
-            task_type=task_type_of(found),
-        )
+        called, kind = name or _named_after(file_name), kind_of(found)
+        if like is None:
+            project = projects.create_project(
+                owner, called, item_kind=kind, task_type=task_type_of(found)
+            )
+        else:
+            kind = ItemKind(copying.kind_like(like, kind))
+            project = copying.create_like(like, owner, called, item_kind=kind)
         return importing.receive(project, file, owner, name=file_name)
 
 
@@ -119,7 +127,8 @@ def begin(
                 "Type the grades, the lowest first: a file tells their names and not their order.",
                 field="labels",
             )
-        if not project.live_labels().exists() and not _brings_labels(batch, mapping):
+        labelled = project.live_labels().exists() or project.task.writing
+        if not labelled and not _brings_labels(batch, mapping):
             raise InvalidError(
                 "Nothing can be answered without labels: type them, or choose the column that "
                 "holds them.",
@@ -133,7 +142,7 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
 
     A column of labels that do not say which question they answer, answers one that is called like it.
     """
-    project, found = batch.project, importing.look(batch, mapping=mapping)
+    project, found = batch.project, looking.look(batch, mapping=mapping)
     below = Label.BELOW.strip()
     if mapping.label and found.labels and not any(below in name for name, _ in found.labels):
         mapping = replace(mapping, label="", answers=(mapping.label, *mapping.answers))
@@ -141,10 +150,11 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
     typed = dict.fromkeys(name.partition(below)[0].strip() for name, _ in labels)
     for name in [*typed, *(each for each in mapping.answers if each not in typed)]:
         if known.named(name) is None:
-            kind = "multi" if _has_several(found, mapping, name) else "single"
+            writes = name in mapping.answers and looks_written(found.rows, name)
+            kind = "text" if writes else _kind_of(found, mapping, name)
             # A column of our own exports begins with a word that is no part of the question.
-            called = name if name in typed else name.removeprefix(whole_forms.COLUMN)
-            form_questions.add_question(project, called, kind=kind)
+            called = name if name in typed else name.removeprefix(COLUMN)
+            form_questions.add_question(project, called, kind=kind, optional=writes)
     if not project.form_questions.exists():
         raise InvalidError(
             "A form needs questions: type them with their answers, “Question > answer”, one a line, or "
@@ -152,6 +162,16 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
             field="labels",
         )
     return mapping
+
+
+def _kind_of(found: Preview, mapping: Mapping, question: str) -> str:
+    """What a question takes, by the sample's answers to it: places, several labels, or one."""
+    below = Label.BELOW.strip()
+    for record in found.rows:
+        for given in given_in(record, mapping):
+            if any(name.partition(below)[0].strip() == question for *_, name in given.spans or ()):
+                return "spans"
+    return "multi" if _has_several(found, mapping, question) else "single"
 
 
 def _has_several(found: Preview, mapping: Mapping, question: str) -> bool:
@@ -184,6 +204,7 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
         raise ConflictError("The project has labels already; those of a form answer its questions.")
     if not project.has_questions and project.form_questions.exists():
         raise ConflictError("The project has questions already, so its answers are forms.")
+    form_questions.check_items(project)
     if not project.task.has_labels and project.labels.exists():
         raise ConflictError("The project has labels already; answers of this type name none.")
     projects.fit(project)
@@ -192,7 +213,7 @@ def _shape(project: Project, mapping: Mapping, task_type: str) -> None:
 
 
 def _brings_labels(batch: ImportBatch, mapping: Mapping) -> bool:
-    return bool(mapping.label or mapping.answers) or batch.format in BRINGING
+    return bool(mapping.label or mapping.answers or mapping.voices) or batch.format in BRINGING
 
 
 def _named_after(file_name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -10,7 +11,7 @@ from django.db import connection
 from annotator.actions.explore import seeding
 from annotator.actions.queue import queueing
 from annotator.actions.routing import sending
-from annotator.actions.students import conforming
+from annotator.actions.students import conforming, form_tagging
 from annotator.actions.teachers import teacher_runs
 from annotator.models import Label, Project, Verdict, VerdictState
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from annotator.actions.students.conforming import Sets
     from annotator.actions.students.lessons import Learnt
+    from learning.rankers import Ordered
     from learning.students.predictions import Predictions
     from learning.taggers.types import Tagged
     from learning.types import Part, Pool, Selection
@@ -69,7 +71,7 @@ FROM people p JOIN machines m USING (item_id)
 class Knowledge:
     """What is known of the pool when the queue is chosen: rows 0…n-1, maybe a student's word, and
     the verdicts that it learnt from; `parts` are the questions of a form, as far as it knows their
-    labels."""
+    labels, and `marked` what is said of those among them that mark the text, by their places."""
 
     encodings: Any = None
     predictions: Predictions | None = None
@@ -77,13 +79,22 @@ class Knowledge:
     learnt: Learnt | None = None
     sets: Sets | None = None
     tagged: Tagged | None = None
+    ordered: Ordered | None = None
     parts: tuple[Part, ...] = ()
+    marked: Mapping[int, Tagged] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         if self.predictions is not None:
             return self.predictions.rows
         return 0 if self.encodings is None else len(self.encodings)
+
+    @property
+    def doubted(self) -> str:
+        """What of an item its student is unsure of, where that is no label."""
+        if self.ordered is not None:
+            return "the order"
+        return "" if self.tagged is None else "the spans"
 
 
 def choose(project: Project, knowledge: Knowledge, rng: np.random.Generator) -> Selection:
@@ -123,8 +134,12 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         answers=answers,
         teacher_error=teacher_error(project),
         set_sizes=_set_sizes(project, knowledge),
-        doubted="" if knowledge.tagged is None else "the spans",
+        doubted=knowledge.doubted,
         parts=knowledge.parts,
+        marked={
+            place: form_tagging.margins(said, knowledge.rows)
+            for place, said in knowledge.marked.items()
+        },
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
 from annotator import jobs
 from annotator.actions.desk import reasking
+from annotator.actions.explore import seeding
 from annotator.actions.routing import doubling
 from annotator.actions.students import conforming
 from annotator.models import Pick, Project
@@ -106,7 +107,8 @@ def replace_queue(
 
     Picks that somebody is just taking are skipped, not waited for; they stay.
     """
-    columns = _columns(selection, knowledge, doubling.waiting(project))
+    kept = seeding.suggested(project) if project.shape == "spans" else {}
+    columns = _columns(selection, knowledge, doubling.waiting(project), kept)
     with run.fence(), connection.cursor() as cursor:
         # Parts a training and a refill of one project: their picks would mix, or deadlock.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [QUEUE_LOCK, project.pk])
@@ -117,11 +119,14 @@ def replace_queue(
 
 
 def _columns(
-    selection: Selection, knowledge: Knowledge, unaided: Container[int]
+    selection: Selection,
+    knowledge: Knowledge,
+    unaided: Container[int],
+    kept: Mapping[int, list[dict[str, Any]]],
 ) -> list[list[Any]]:
     """Item numbers, reasons, probabilities, suggestions, questions and sets of the picks, in order.
 
-    `unaided` items come without a suggestion and without a set.
+    `unaided` items come without a suggestion and without a set; `kept` are spans that people confirmed.
     """
     rows = selection.rows.tolist()
     found = conforming.label_sets(knowledge.sets, knowledge.predictions, selection.rows)
@@ -132,7 +137,11 @@ def _columns(
         [reason[:300] for reason in selection.reasons],
         selection.probabilities.tolist(),
         [
-            json.dumps([] if row in unaided else _suggestion(knowledge, row, each))
+            json.dumps(
+                []
+                if row in unaided
+                else _with(kept.get(row, []), _suggestion(knowledge, row, each))
+            )
             for row, each in zip(rows, sets, strict=True)
         ],
         [None if column < 0 else knowledge.label_ids[column] for column in asked],
@@ -141,17 +150,35 @@ def _columns(
     ]
 
 
+def _with(kept: list[dict[str, Any]], said: Any) -> Any:
+    """A suggestion with spans that people confirmed; what the student says across them gives way."""
+    if not kept:
+        return said
+    own = said["spans"] if isinstance(said, dict) else []
+    free = [
+        one
+        for one in own
+        if all(one["end"] <= each["start"] or each["end"] <= one["start"] for each in kept)
+    ]
+    return {
+        "spans": sorted([*free, *kept], key=lambda one: (one["start"], one["end"], one["label"]))
+    }
+
+
 def _suggestion(knowledge: Knowledge, row: int, held: LabelSet | None) -> Any:
     """The likeliest labels; as many as the set has, so that each of those has its probability. Where
-    a tagger speaks, the spans that it says.
+    a tagger or a ranker speaks, the spans or the order that it says.
     """
+    if knowledge.ordered is not None:
+        return {"order": knowledge.ordered.order(row)} if row < knowledge.ordered.lists else []
     if knowledge.tagged is not None:
-        return {"spans": _spans(knowledge, knowledge.tagged.spans(row))}
+        return {"spans": _spans(knowledge.label_ids, knowledge.tagged.spans(row))}
     known = knowledge.predictions
     if known is None:
         return []
     if knowledge.parts:
-        return _of_questions(knowledge, known.row(row))
+        labels = _of_questions(knowledge, known.row(row))
+        return {"labels": labels, "spans": _marks(knowledge, row)} if knowledge.marked else labels
     in_set = 0 if held is None else len(held.sure) + len(held.maybe)
     top = known.top(row, min(max(SUGGESTED, in_set), SUGGESTED_AT_MOST))
     return [[knowledge.label_ids[column], round(p, 4)] for column, p in top if p > 0]
@@ -174,13 +201,26 @@ def _of_questions(knowledge: Knowledge, said: NDArray[np.float32]) -> list[list[
     return found
 
 
-def _spans(knowledge: Knowledge, said: list[tuple[Span, float]]) -> list[dict[str, Any]]:
+def _marks(knowledge: Knowledge, row: int) -> list[dict[str, Any]]:
+    """The spans that a form's questions suggest where they are asked."""
+    found: list[dict[str, Any]] = []
+    for place, said in knowledge.marked.items():
+        if row < said.texts:
+            # As `marked_lessons.own_columns` orders them, however they are listed by now.
+            columns = sorted(knowledge.parts[place].columns)
+            ids = [knowledge.label_ids[column] for column in columns]
+            known = [each for each in said.spans(row) if each[0].label < len(ids)]
+            found += _spans(ids, known)
+    return found
+
+
+def _spans(label_ids: Sequence[int], said: list[tuple[Span, float]]) -> list[dict[str, Any]]:
     """As a value has them, each with its probability."""
     return [
         {
             "start": span.start,
             "end": span.end,
-            "label": knowledge.label_ids[span.label],
+            "label": label_ids[span.label],
             "probability": round(p, 4),
         }
         for span, p in said

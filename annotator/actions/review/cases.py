@@ -7,7 +7,7 @@ then what looks most wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -25,35 +25,57 @@ TRIES = 5
 # What the screen can be narrowed to.
 ONLY = {"": "All", "asked": "Asked by people", "flags": "Looks wrong"}
 
-# Each waiting item once, with its place. A tie that a reviewer has settled waits no more, even
-# before its verdict is derived anew; nor does a flag about a label that the item no longer has.
-_OPEN = """
-SELECT item_id, min(tier) AS tier, min(rank) AS rank FROM (
-    SELECT v.item_id, 0 AS tier, 0 AS rank FROM annotator_verdict v
+# What people ask, ties, and labels that mean something else: few, each item once. A tie that a reviewer
+# has settled waits no more, even before its verdict is derived anew.
+_ASKED = """
+SELECT item_id, min(rank) AS rank FROM (
+    SELECT v.item_id, 0 AS rank FROM annotator_verdict v
     WHERE v.project_id = %(project)s AND v.state = 'tie' AND NOT EXISTS (
         SELECT 1 FROM annotator_annotation a
         WHERE a.item_id = v.item_id AND a.stream = 'review' AND a.kind <> 'retraction'
           AND NOT EXISTS (
             SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id))
     UNION ALL
-    SELECT f.item_id, CASE WHEN f.kind IN ('person', 'definition') THEN 0 ELSE 1 END, f.rank
+    SELECT f.item_id, f.rank
     FROM annotator_flag f LEFT JOIN annotator_verdict v ON v.item_id = f.item_id
-    WHERE f.project_id = %(project)s AND f.state = 'open' AND (f.kind = 'person' OR (
-        v.state = 'decided' AND (
-            v.labels = f.labels OR (f.kind = 'definition' AND v.labels @> f.labels))))
+    WHERE f.project_id = %(project)s AND f.state = 'open' AND f.kind IN ('person', 'definition')
+      AND (f.kind = 'person' OR (v.state = 'decided' AND v.labels @> f.labels))
 ) each GROUP BY item_id
 """
-_NEXT = f"""
-SELECT i.id, w.tier, w.rank
-FROM ({_OPEN}) w JOIN annotator_item i ON i.id = w.item_id
+# What a machine doubts, an item once, and not a label that it no longer has. There may be very many: this
+# is read in the order of an index, as far as it takes.
+_DOUBTED = """
+SELECT f.item_id, f.rank
+FROM annotator_flag f JOIN annotator_verdict v ON v.item_id = f.item_id
+WHERE f.project_id = %(project)s AND f.state = 'open' AND f.kind NOT IN ('person', 'definition')
+  AND v.state = 'decided' AND v.labels = f.labels AND NOT EXISTS (
+    SELECT 1 FROM annotator_flag other
+    WHERE other.item_id = f.item_id AND other.state = 'open' AND (other.kind = 'person'
+        OR (other.kind = 'definition' AND v.labels @> other.labels)))
+"""
+_TIERS = (_ASKED, _DOUBTED)
+_OPEN = f"""
+SELECT item_id, 0 AS tier, rank FROM ({_ASKED}) asked
+UNION ALL SELECT item_id, 1, rank FROM ({_DOUBTED}) doubted
+"""  # noqa: S608 - of our own text
+_NEXT = """
+SELECT i.id, w.rank
+FROM ({waiting}) w JOIN annotator_item i ON i.id = w.item_id
 LEFT JOIN annotator_reviewcase c ON c.item_id = i.id
-WHERE i.removed_at IS NULL AND w.tier = ANY(%(tiers)s)
+WHERE i.removed_at IS NULL
+  AND w.rank {beyond}= %(rank)s AND (w.rank, i.number) {within} (%(rank)s, %(number)s)
   AND (c.item_id IS NULL OR (
       (c.leased_until IS NULL OR c.leased_until < now() OR c.reviewer_id = %(reviewer)s)
       AND NOT %(reviewer)s = ANY(c.unsure)))
-ORDER BY (w.tier, w.rank, i.number) <= (%(tier)s, %(rank)s, %(number)s), w.tier, w.rank, i.number
+ORDER BY w.rank, i.number
 LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
-"""  # noqa: S608 - of our own text
+"""
+# In the order of the index too: a count that ends soon should not begin with all of them.
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT 1 FROM ({waiting}) w JOIN annotator_item i ON i.id = w.item_id
+    WHERE i.removed_at IS NULL ORDER BY w.rank LIMIT %(most)s) counted
+"""
 # The condition looks at the row as it is now: it parts us from whoever took the item meanwhile.
 _TAKE = """
 INSERT INTO annotator_reviewcase AS held (item_id, project_id, reviewer_id, leased_until, unsure)
@@ -99,6 +121,17 @@ def waiting(project: Project) -> QuerySet[Item]:
     return Item.objects.present().filter(project=project, pk__in=ids).order_by("number")
 
 
+def count(project: Project, most: int | None = None) -> int:
+    """How many items wait, counted no further than `most`."""
+    found = 0
+    with connection.cursor() as cursor:
+        for tier in _TIERS:
+            left = None if most is None else most - found
+            cursor.execute(_COUNT.format(waiting=tier), {"project": project.pk, "most": left})
+            found += int(cursor.fetchone()[0])
+    return found
+
+
 def take_next(
     project: Project, reviewer: User, *, after: Place | None = None, only: str = ""
 ) -> tuple[Item, Place] | None:
@@ -109,27 +142,39 @@ def take_next(
     """
     if only not in ONLY:
         raise InvalidError(f"Review shows {', '.join(filter(None, ONLY))} or everything.")
-    begun = after or Place()
-    values: dict[str, Any] = {
-        "project": project.pk,
-        "reviewer": reviewer.pk,
-        "tiers": {"": [0, 1], "asked": [0], "flags": [1]}[only],
-        "tier": begun.tier,
-        "rank": begun.rank,
-        "number": begun.number,
-        "seconds": LEASE_SECONDS,
-    }
+    tiers = {"": (0, 1), "asked": (0,), "flags": (1,)}[only]
     for _ in range(TRIES):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_NEXT, values)
-            found = cursor.fetchone()
+            found = _first(cursor, project, reviewer, after or Place(), tiers)
             if found is None:
                 return None
-            cursor.execute(_TAKE, {**values, "item": found[0]})
+            item_id, place = found
+            held = {"item": item_id, "project": project.pk, "reviewer": reviewer.pk}
+            cursor.execute(_TAKE, {**held, "seconds": LEASE_SECONDS})
             if cursor.fetchone() is None:
                 continue  # somebody else took it between the two statements
-            item = Item.objects.get(pk=found[0])
-            return item, Place(tier=found[1], rank=found[2], number=item.number)
+            item = Item.objects.get(pk=item_id)
+            return item, replace(place, number=item.number)
+    return None
+
+
+def _first(
+    cursor: Any, project: Project, reviewer: User, begun: Place, tiers: tuple[int, ...]
+) -> tuple[int, Place] | None:
+    """The id of the first free item behind a place, else from the start up to it, and where it stands."""
+    values = {"project": project.pk, "reviewer": reviewer.pk}
+    behind = [(tier, True) for tier in tiers if tier >= begun.tier]
+    for tier, is_behind in behind + [(tier, False) for tier in tiers if tier <= begun.tier]:
+        # A whole tier lies behind a place in the one before it, or before a place in the one behind it.
+        whole = Place(rank=0 if is_behind else 2**31 - 1, number=-1)
+        edge = begun if tier == begun.tier else whole
+        beyond, within = (">", ">") if is_behind else ("<", "<=")
+        cursor.execute(
+            _NEXT.format(waiting=_TIERS[tier], beyond=beyond, within=within),
+            {**values, "rank": edge.rank, "number": edge.number},
+        )
+        if found := cursor.fetchone():
+            return found[0], Place(tier=tier, rank=found[1])
     return None
 
 

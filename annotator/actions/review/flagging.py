@@ -20,7 +20,14 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, students_folder
 from annotator.actions.projects.schema import LABELS
-from annotator.actions.review import suspecting, suspecting_boxes, suspecting_spans
+from annotator.actions.review import (
+    flag_events,
+    suspecting,
+    suspecting_boxes,
+    suspecting_forms,
+    suspecting_orders,
+    suspecting_spans,
+)
 from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError
 from annotator.models import (
@@ -44,12 +51,14 @@ if TYPE_CHECKING:
 
     from annotator.actions.review.suspecting import Suspicion
     from annotator.actions.review.suspecting_boxes import BoxSuspicion
+    from annotator.actions.review.suspecting_forms import FormSuspicion
+    from annotator.actions.review.suspecting_orders import OrderSuspicion
     from annotator.actions.review.suspecting_spans import SpanSuspicion
     from learning.audit.detectors.belief import Belief
 
-    AnySuspicion = Suspicion | SpanSuspicion | BoxSuspicion
+    AnySuspicion = Suspicion | FormSuspicion | SpanSuspicion | OrderSuspicion | BoxSuspicion
 
-BOXES = "boxes"
+BOXES, RANKING = "boxes", "ranking"
 # A burst of trainings is followed by one look.
 WAIT_SECONDS = 20.0
 # New words in the ledger that make another look worth it: so many, or this share of the labels.
@@ -162,7 +171,11 @@ def _looked(
     if encoding is None or run.project.shape == BOXES:
         return suspecting_boxes.look(run.project)
     if run.project.shape == LABELS:
-        return _suspicion(run, encoding, suspecting.believed(run.project), rng)
+        found = _suspicion(run, encoding, suspecting.believed(run.project), rng)
+        marks = found is not None and found.population.task.marking
+        return suspecting_forms.checked(run, encoding, found, rng) if found and marks else found
+    if run.project.shape == RANKING:
+        return suspecting_orders.look(run, encoding, rng)
     return suspecting_spans.look(run, encoding, rng)
 
 
@@ -280,7 +293,9 @@ def _replace(project: Project, fresh: list[Flag]) -> None:
     for flag in fresh:
         flag.pk = known.get(flag.item_id)
     Flag.objects.bulk_update([flag for flag in fresh if flag.pk], REPLACED)
-    Flag.objects.bulk_create([flag for flag in fresh if not flag.pk and flag.item_id not in spoken])
+    new = [flag for flag in fresh if not flag.pk and flag.item_id not in spoken]
+    Flag.objects.bulk_create(new)
+    flag_events.opened(project.pk, new)
 
 
 def scores_folder(project: Project, name: str) -> Path:

@@ -20,6 +20,9 @@ from annotator.models import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from learning.audit.remaining import Remaining
 
 # Fewer drawn cases than this say next to nothing.
@@ -86,8 +89,8 @@ class Figures:
         }
 
 
-def figures(project: Project) -> Figures:
-    """Count what was settled and estimate what is left, as of now."""
+def figures(project: Project, most: int | None = None) -> Figures:
+    """Count what was settled and estimate what is left, as of now; what waits no further than `most`."""
     settled = list(
         Flag.objects.filter(project=project, state=FlagState.SETTLED)
         .by_machines()
@@ -99,7 +102,7 @@ def figures(project: Project) -> Figures:
     return Figures(
         project=project,
         found=_found(settled),
-        waiting=cases.waiting(project).count(),
+        waiting=cases.count(project, most),
         look=look,
         remaining=None if look is None else _remaining(project, look, settled),
     )
@@ -139,13 +142,16 @@ def _remaining(project: Project, look: Job, settled: list[Flag]) -> Remaining | 
         arrays, _ = load_folder(flagging.scores_folder(project, look.result["scores"]))
     except DamagedFileError:
         return None
-    gone = _bad_since(project, settled, set(arrays["items"].tolist()))
+    gone = _bad_since(project, settled, arrays["items"])
     items = np.append(arrays["items"], np.array(list(gone), dtype=np.int64))
     scores = np.append(arrays["scores"], list(gone.values())).astype(np.float64)
-    place = {item: row for row, item in enumerate(items.tolist())}
-    picked, drawn, wrong = (np.zeros(len(items), dtype=np.bool_) for _ in range(3))
     reviewed = Verdict.objects.filter(project=project, source="reviewer")
-    for item in reviewed.values_list("item_id", flat=True):
+    words = list(reviewed.values_list("item_id", flat=True))
+    wanted = np.array([*words, *(flag.item_id for flag in settled)], dtype=np.int64)
+    rows = np.flatnonzero(np.isin(items, wanted))
+    place = dict(zip(items[rows].tolist(), rows.tolist(), strict=True))
+    picked, drawn, wrong = (np.zeros(len(items), dtype=np.bool_) for _ in range(3))
+    for item in words:
         if item in place:
             picked[place[item]] = True
     found = 0
@@ -166,13 +172,18 @@ def _remaining(project: Project, look: Job, settled: list[Flag]) -> Remaining | 
     return remaining(strata_of(scores, picked, drawn, wrong), len(items), found)
 
 
-def _bad_since(project: Project, settled: list[Flag], looked_at: set[int]) -> dict[int, float]:
+def _bad_since(
+    project: Project, settled: list[Flag], looked_at: NDArray[np.int64]
+) -> dict[int, float]:
     """Item -> score of what reviewers found bad before the last look, which therefore passed it over.
 
     Their cases count on: without them, bad items nobody has met would seem rarer with each look.
     """
     bad = Verdict.objects.filter(project=project, state=VerdictState.BAD, item__removed_at=None)
-    still = set(bad.values_list("item_id", flat=True)) - looked_at
+    import numpy as np
+
+    found = np.array(bad.values_list("item_id", flat=True), dtype=np.int64)
+    still = set(found[~np.isin(found, looked_at)].tolist())
     return {
         flag.item_id: flag.score or 0.0
         for flag in settled

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from annotator import outbox
 from annotator.actions.desk import assigning, labeling, saying
 from annotator.actions.desk.saying import Answer
 from annotator.actions.review import alike
@@ -119,7 +120,9 @@ def _meant(
     if outcome == Outcome.KEEP:
         if has is None:
             raise ConflictError("This item has no label to keep. Say which one is right.")
-        shown = has if value is None else saying.of_value(project, value, saying.content_of(item))
+        shown = has
+        if value is not None:
+            shown = saying.read(project, labels, value, None, lambda: saying.content_of(item))
         if (labels and set(labels) != set(has.labels)) or shown.value != has.value:
             raise ConflictError("The label has changed since you saw it. Look at the item again.")
         return has, Outcome.KEEP
@@ -202,15 +205,20 @@ def settle_flags(item: Item, reviewer: User, word: Annotation | None = None) -> 
     closed = Q(state=FlagState.OPEN)
     if word is not None and word.previous_id is not None:
         closed |= Q(word=word.previous_id)
-    count = Flag.objects.filter(closed, item=item).update(
-        state=FlagState.SETTLED,
-        outcome=word.outcome if word is not None else Outcome.KEEP,
-        word=word,
-        settled_by=reviewer,
-        settled_at=Now(),
-    )
-    if count and word is not None and word.outcome not in (Outcome.AMBIGUOUS, Outcome.BAD):
-        _judge(word)
+    outcome = word.outcome if word is not None else Outcome.KEEP
+    with transaction.atomic():
+        count = Flag.objects.filter(closed, item=item).update(
+            state=FlagState.SETTLED,
+            outcome=outcome,
+            word=word,
+            settled_by=reviewer,
+            settled_at=Now(),
+        )
+        if count and word is not None and word.outcome not in (Outcome.AMBIGUOUS, Outcome.BAD):
+            _judge(word)
+        if count or word is not None:
+            told = {"item": item.pk, "external_id": item.external_id, "outcome": outcome}
+            outbox.note_each(item.project_id, "review.settled", [{**told, "flags": count}])
     return count
 
 

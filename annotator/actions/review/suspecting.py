@@ -205,6 +205,7 @@ def gather(
             multi_label=project.multi_label,
             ordered=task.ordered,
             parts=task.parts,
+            paired=encoding.apart,
         ),
         rng,
         groups=population.groups,

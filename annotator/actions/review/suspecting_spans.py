@@ -13,7 +13,7 @@ from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.review.suspecting import FEWEST, Population
-from annotator.actions.students import tagging
+from annotator.actions.students import decided_values, marked_lessons
 from annotator.models import Encoding, Item, Label, Project
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from learning.audit.span_doubts import Doubt
     from learning.spans import Span
     from learning.taggers.types import Marked
+    from learning.tasks import Question
 
 # Texts that are compared at most: more are drawn at random among all.
 MOST_TEXTS = 5_000
@@ -92,8 +93,12 @@ class SpanSuspicion:
         return found
 
 
-def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSuspicion | None:
-    """Compare every decided answer with taggers that have not learnt from it; None when too few."""
+def look(
+    run: jobs.Run, encoding: Encoding, rng: np.random.Generator, question: Question | None = None
+) -> SpanSuspicion | None:
+    """Compare every decided answer with taggers that have not learnt from it; None when too few. Of a
+    form one question's spans, where it was asked.
+    """
     import numpy as np
 
     from learning.audit.span_doubts import score_of
@@ -101,13 +106,13 @@ def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSus
     from learning.taggers.types import Marked
 
     project = run.project
-    read = _read(project, encoding, rng)
+    read = _read(project, encoding, rng, question)
     if read is None:
         return None
     population, spans = read
     words = reading_words.read(run, encoding).subset(population.numbers)
     data = Marked(words=words, spans=spans, labels=len(population.columns))
-    fold = assign_folds(population.groups, tagging.FOLDS, rng)
+    fold = assign_folds(population.groups, marked_lessons.FOLDS, rng)
     if fold.max() < 1:
         return None  # all are one text: there is nothing to compare them with
     places = _out_of_fold(run, data, fold, rng)
@@ -121,18 +126,18 @@ def look(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> SpanSus
 
 
 def _read(
-    project: Project, encoding: Encoding, rng: np.random.Generator
+    project: Project, encoding: Encoding, rng: np.random.Generator, question: Question | None
 ) -> tuple[Population, list[list[Span]]] | None:
     import numpy as np
 
     with connection.cursor() as cursor:
         cursor.execute(_DECIDED, [project.pk, encoding.rows])
-        rows = cursor.fetchall()
+        rows = [row for row in cursor.fetchall() if decided_values.was_asked(question, row[2])]
     if len(rows) > MOST_TEXTS:
         kept = np.sort(rng.choice(len(rows), MOST_TEXTS, replace=False))
         rows = [rows[place] for place in kept.tolist()]
-    columns = columns_of(project)
-    spans = [tagging.in_columns(json.loads(row[5]), columns) for row in rows]
+    columns = columns_of(project) if question is None else marked_lessons.own_columns(question)
+    spans = [marked_lessons.in_columns(json.loads(row[5]), columns) for row in rows]
     if len(rows) < FEWEST or not any(spans):
         return None
     return Population.of(project, columns, rows), spans

@@ -12,10 +12,13 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, open_matrix
+from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import queueing
 from annotator.actions.routing import doubling
 from annotator.actions.routing.doubling import Both
+from annotator.actions.students import tagger_words
 from annotator.actions.students.student_words import Student
+from annotator.actions.students.tagger_words import Tagger
 from annotator.actions.teachers import teacher_runs
 from annotator.models import (
     Assignment,
@@ -34,14 +37,19 @@ if TYPE_CHECKING:
     from learning.routing.loop import Voices
     from learning.routing.types import Candidates, Seed
 
+Word = Student | Tagger
+
 # Items that are looked at at once; fewer where there are many labels.
 MOST_WORDS, MOST_UNASKED = 20_000, 10_000
 MOST_CELLS = 20_000_000
 
 # The teacher's standing, sealed answers on items that no person and no file decided, none of them in
-# the audit sample; with the calibrated confidence where there is one.
+# the audit sample; with the calibrated confidence where there is one, and answers are labels: that of
+# marks is told by what routers look at themselves.
 _WORDS = """
-SELECT i.id, i.number, a.id, a.labels, t.probabilities::text, coalesce(t.p_right, t.confidence)
+SELECT i.id, i.number, a.id, a.labels, t.probabilities::text,
+       CASE WHEN a.value IS NULL THEN coalesce(t.p_right, t.confidence) ELSE t.confidence END,
+       a.value::text
 FROM annotator_annotation a
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
 JOIN annotator_teacheranswer t ON t.annotation_id = a.id
@@ -56,7 +64,8 @@ _EARLIER = _WORDS + "AND a.id < %s ORDER BY random() LIMIT %s"
 
 
 class Said(NamedTuple):
-    """A teacher's answer to an item: which annotation it is, and what it holds by label id."""
+    """A teacher's answer to an item: which annotation it is, what it holds by label id, and its value
+    where labels are not all of it."""
 
     item: int
     number: int
@@ -64,6 +73,7 @@ class Said(NamedTuple):
     labels: list[int]
     chances: dict[str, float]
     confidence: float | None
+    value: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +118,9 @@ class Sight:
             items=self.items.subset(np.arange(len(self.drawn))),
             truth=truth,
             draw_probabilities=np.array([one.probability for one in self.drawn]),
+            right=None
+            if self.items.marks is None
+            else np.array([one.right for one in self.drawn], dtype=np.bool_),
         )
 
     def word_rows(self) -> NDArray[np.int64]:
@@ -159,7 +172,8 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
     told, all_words = _words(project, teacher, most)
     words = [one for one in told if one.number < encoding.rows and one.number not in twice]
     said: list[Said | Both] = [*drawn, *words]
-    student = Student.of(run, project, encoding, [one.number for one in said], rng)
+    word = Student if project.shape == LABELS else Tagger
+    student = word.of(run, project, encoding, [one.number for one in said], rng)
     unasked = _unasked(policy, teacher, encoding.rows, student, rng)[:most]
     others, heard = _heard(student, [one.number for one in said], ids)
     numbers = np.concatenate([[one.number for one in said], unasked, others]).astype(np.int64)
@@ -169,23 +183,13 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
         label_ids=ids,
         drawn=drawn,
         words=words,
-        items=_items(project, said, numbers, ids, student, vectors, rng),
+        items=replace(
+            _items(project, said, numbers, ids, student, vectors, rng), paired=encoding.apart
+        ),
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),
         heard=heard,
         all_words=all_words,
     )
-
-
-def _of_student(
-    project: Project, student: Student | None, numbers: NDArray[np.int64], ids: tuple[int, ...]
-) -> dict[str, Any]:
-    """What there is of the student: its word, and how many labels its answer sets leave."""
-    if student is None:
-        return {}
-    return {
-        "student": student.said(numbers, ids),
-        "set_sizes": student.set_sizes(project, numbers),
-    }
 
 
 def _items(
@@ -193,7 +197,7 @@ def _items(
     said: Sequence[Said | Both],
     numbers: NDArray[np.int64],
     ids: tuple[int, ...],
-    student: Student | None,
+    student: Word | None,
     vectors: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> Candidates:
@@ -204,13 +208,15 @@ def _items(
     from learning.routing.types import Candidates
 
     silent = len(numbers) - len(said)
+    values = [one.value for one in said]
     items = Candidates(
         teacher=_distributions(said, silent, ids, multi=project.multi_label),
         answered=np.arange(len(numbers)) < len(said),
         confidence=_confidences(said, silent),
-        **_of_student(project, student, numbers, ids),
+        **({} if student is None else student.beside(project, numbers, ids, values)),
         encodings=vectors,
         lengths=_lengths(project, numbers),
+        marks=None if project.shape == LABELS else tagger_words.counted(values, len(numbers)),
         label_names=_names(project, ids),
         multi_label=project.multi_label,
     )
@@ -233,8 +239,8 @@ def _read(query: LiteralString, values: list[Any]) -> list[Said]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [
-            Said(item, number, annotation, labels, json.loads(chances), confidence)
-            for item, number, annotation, labels, chances, confidence in cursor.fetchall()
+            Said._make([*row[:4], json.loads(row[4]), row[5], row[6] and json.loads(row[6])])
+            for row in cursor.fetchall()
         ]
 
 
@@ -242,7 +248,7 @@ def _unasked(
     policy: Policy,
     teacher: Teacher,
     below: int,
-    student: Student | None,
+    student: Word | None,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """What the teacher may be asked about: nobody decided it and nobody holds it now; the student's
@@ -261,13 +267,14 @@ def _unasked(
 
 
 def _heard(
-    student: Student | None, but: list[int], ids: tuple[int, ...]
+    student: Word | None, but: list[int], ids: tuple[int, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """(h,) numbers and (h, k) labels of what people decided, as far as the student learned it; none of
-    `but`. Where there is much, what was asked out of fold."""
+    `but`. Where there is much, what was asked out of fold. None where labels are not all that it learns:
+    they make no opinion of it and the teacher."""
     import numpy as np
 
-    if student is None:
+    if not isinstance(student, Student):
         return np.zeros(0, dtype=np.int64), np.zeros((0, len(ids)), dtype=np.float32)
     lesson = student.lesson
     folded = np.fromiter(student.folded, dtype=np.int64, count=len(student.folded))

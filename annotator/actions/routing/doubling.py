@@ -8,11 +8,12 @@ of the pool while that is too small; and a share of what the teacher answers, fo
 from __future__ import annotations
 
 import json
-import secrets
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.crypto import salted_hmac
 
 from annotator.models import (
     Annotation,
@@ -41,7 +42,9 @@ MOST_DRAWN = 3
 # people said is the verdict; a teacher's own acceptance never is.
 _BOTH = """
 SELECT i.id, i.number, d.probability, d.why, v.labels, said.id, said.labels,
-       t.probabilities::text, coalesce(t.p_right, t.confidence)
+       t.probabilities::text,
+       CASE WHEN said.value IS NULL THEN coalesce(t.p_right, t.confidence) ELSE t.confidence END,
+       said.value::text, v.value::text
 FROM annotator_double d
 JOIN annotator_item i ON i.id = d.item_id AND i.removed_at IS NULL AND i.answers > 0
     AND i.part NOT IN ('evaluation', 'calibration')
@@ -58,7 +61,8 @@ ORDER BY i.number
 
 class Both(NamedTuple):
     """An item that both have answered: how likely and why it was drawn, what people decided, and the
-    teacher's annotation with its labels, its probabilities by label id and its confidence."""
+    teacher's annotation with its labels, its probabilities by label id, its confidence and, where
+    labels are not all of an answer, its value; right: whether it said what people decided."""
 
     item: int
     number: int
@@ -69,11 +73,8 @@ class Both(NamedTuple):
     labels: list[int]
     chances: dict[str, float]
     confidence: float | None
-
-    @property
-    def same(self) -> bool:
-        """Whether the teacher said what people decided."""
-        return set(self.truth) == set(self.labels)
+    value: Any
+    right: bool
 
 
 def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int:
@@ -129,7 +130,10 @@ def _draw_random(project: Project, teacher: Teacher, count: int, rng: np.random.
 
 
 def draw_checks(project: Project, policy: Policy) -> int:
-    """Let each answer of the teacher's since the last call be drawn by the policy's share, once."""
+    """Let each item that the teacher answered since the last call be drawn by the policy's share.
+
+    However often it answers an item, and is taken off the policy and back, the item has one chance.
+    """
     teacher = policy.teacher
     if teacher is None:
         return 0
@@ -140,17 +144,22 @@ def draw_checks(project: Project, policy: Policy) -> int:
     rows = list(answers.order_by("pk").values_list("pk", "item"))
     if not rows:
         return 0
-    dice = secrets.SystemRandom()
     known = set(
         Double.objects.filter(teacher=teacher, item__in=[item for _, item in rows]).values_list(
             "item", flat=True
         )
     )
-    drawn = {item for _, item in rows if dice.random() < policy.double_share} - known
+    drawn = {item for _, item in rows if _die(teacher, item) < policy.double_share} - known
     count = _write(project, teacher, sorted(drawn), Drawn.CHECK, policy.double_share)
     Policy.objects.filter(pk=policy.pk).update(considered=rows[-1][0])
     policy.considered = rows[-1][0]
     return count
+
+
+def _die(teacher: Teacher, item: int) -> float:
+    """Uniform over [0, 1), the same for ever, and nobody's to foretell."""
+    thrown = salted_hmac("annotator.check", f"{teacher.pk} {item}", algorithm="sha256").digest()
+    return float(int.from_bytes(thrown[:6])) / 2**48
 
 
 def _undrawn(rows: QuerySet[Item], teacher: Teacher) -> QuerySet[Item]:
@@ -230,4 +239,12 @@ def both(project: Project, teacher: Teacher) -> list[Both]:
     with connection.cursor() as cursor:
         cursor.execute(_BOTH, [project.pk, teacher.pk])
         rows = cursor.fetchall()
-    return [Both._make([*row[:7], json.loads(row[7]), row[8]]) for row in rows]
+    return [_read(project, row) for row in rows]
+
+
+def _read(project: Project, row: Sequence[Any]) -> Both:
+    truth, labels = row[4], row[6]
+    said, decided = (None if each is None else json.loads(each) for each in row[9:])
+    meaning = project.task.meaning
+    right = meaning(labels, said) == meaning(truth, decided)
+    return Both._make([*row[:7], json.loads(row[7]), row[8], said, right])

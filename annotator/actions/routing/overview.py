@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,8 @@ FEWEST_CHECKED = 5
 # Accepted words that were drawn to be checked, once a person has decided: how likely right each was
 # held to be, and whether it was. Of a word that was accepted more than once the first time counts.
 _CHECKED = """
-SELECT DISTINCT ON (c.item_id) c.p_right, d.probability,
-       said.labels @> v.labels AND v.labels @> said.labels
+SELECT DISTINCT ON (c.item_id) c.p_right, d.probability, said.labels, said.value::text,
+       v.labels, v.value::text
 FROM annotator_double d
 JOIN annotator_acceptance c ON c.item_id = d.item_id
 JOIN annotator_annotation said ON said.id = c.annotation_id
@@ -152,11 +153,19 @@ def _checked(project: Project, policy: Policy) -> tuple[Share, float | None]:
         rows = cursor.fetchall()
     if len(rows) < FEWEST_CHECKED:
         return Share(n=len(rows)), None
-    held, drawn, same = (np.array(column) for column in zip(*rows, strict=True))
+    held, drawn = (np.array(column) for column in list(zip(*rows, strict=True))[:2])
+    same = np.array([_is_right(project, *row[2:]) for row in rows])
     weights = weights_of(drawn)
     found = share(same, weights)
     foretold = float(np.average(held, weights=weights))
     return Share(n=found.n, value=found.value, low=found.low, high=found.high), foretold
+
+
+def _is_right(
+    project: Project, said: list[int], said_value: str | None, true: list[int], value: str | None
+) -> bool:
+    word, verdict = (None if each is None else json.loads(each) for each in (said_value, value))
+    return project.task.meaning(said, word) == project.task.meaning(true, verdict)
 
 
 def _money_left(project: Project) -> Decimal | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from annotator.actions.projects.schema import LABELS
 from annotator.actions.teachers import budgets, teacher_runs
 from annotator.actions.trust import qualifying
 from annotator.errors import ConflictError
@@ -85,13 +86,14 @@ def send_to_people(
     policy: Policy, sight: Sight, fitted: FittedRouter, plan: Plan, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Rows that people label, as many as their share of the pool leaves: those of greatest benefit;
-    with the loop those where student and teacher together are in doubt."""
+    with the loop, where answers are labels, those where student and teacher together are in doubt."""
     project = policy.project
     done = project.items.filter(answers__gt=0, removed_at=None).count()
     left = max(round(policy.human_share * project.present_count) - done, 0)
     rows = sight.open_rows()
     rows = rows[~_decided(policy, sight, rows)]
-    choose = _by_benefit if policy.router else _by_doubt
+    named = policy.router or project.shape != LABELS  # the loop's opinion is one of labels
+    choose = _by_benefit if named else _by_doubt
     chosen, reasons = choose(sight, fitted, rows, left, rng)
     plan.numbers = [int(number) for number in sight.numbers[chosen[: len(reasons)]]]
     plan.reasons = [why[:300] for why in reasons]

@@ -28,6 +28,16 @@ def policy_of(project: Project) -> Policy:
     return rows.filter(pk=project.pk).first() or Policy(project=project)
 
 
+def why_none(project: Project) -> str:
+    """Why there can be no policy for such answers, "" where there can be one."""
+    task = project.task
+    if not task.teachers:
+        return "No teacher gives such answers yet: people decide."
+    if task.weighed:
+        return ""
+    return f"No policy weighs {task.called} yet: a teacher suggests them, and people decide."
+
+
 def change_policy(
     project: Project,
     by: User | None,
@@ -135,11 +145,8 @@ def _assign(policy: Policy, settings: Mapping[str, Any]) -> None:
         setattr(policy, name, _checked(policy.project, name, value))
     if policy.enabled and policy.teacher is None:
         raise InvalidError("Choose a teacher before the policy is switched on.", field="teacher")
-    if policy.enabled and policy.project.task.quoted:
-        raise InvalidError(
-            "No policy weighs marked spans yet: a teacher suggests them, and people decide.",
-            field="enabled",
-        )
+    if policy.enabled and (why := why_none(policy.project)):
+        raise InvalidError(why, field="enabled")
 
 
 def _checked(project: Project, name: str, value: Any) -> Any:

@@ -21,7 +21,7 @@ WITH votes AS (
         JOIN annotator_ledgerentry le ON le.annotation_id = later.id AND le.position IS NOT NULL
         WHERE later.previous_id = a.id)
 ), accepted AS (
-    SELECT c.*, said.labels, said.annotator_id, said.item_id AS about
+    SELECT c.*, said.labels, said.value, said.annotator_id, said.item_id AS about
     FROM annotator_acceptance c JOIN annotator_annotation said ON said.id = c.annotation_id
     WHERE c.project_id = %(project)s AND c.ended_at IS NULL
 )
@@ -37,7 +37,8 @@ SELECT 'Item ' || c.item_id || ' has an accepted word, and no verdict or another
 FROM accepted c JOIN annotator_item i ON i.id = c.item_id AND i.removed_at IS NULL
 LEFT JOIN votes USING (item_id) LEFT JOIN annotator_verdict v USING (item_id)
 WHERE votes.item_id IS NULL
-  AND (v.item_id IS NULL OR v.source <> 'teacher' OR v.labels <> c.labels OR c.about <> c.item_id)
+  AND (v.item_id IS NULL OR v.source <> 'teacher' OR v.labels <> c.labels OR v.value IS DISTINCT FROM c.value
+       OR c.about <> c.item_id)
 UNION ALL
 SELECT 'Item ' || c.item_id || ' is of the audit sample, and a teacher decides it.'
 FROM accepted c JOIN annotator_item i ON i.id = c.item_id

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import current_encoding, open_matrix
-from annotator.actions.projects.schema import columns_of
+from annotator.actions.projects.schema import LABELS, columns_of
 from annotator.actions.queue import auditing
 from annotator.actions.routing import budgeting, policies
 from annotator.actions.students import lessons
@@ -82,6 +82,8 @@ def run_scoreboard(run: jobs.Run) -> dict[str, Any]:
     """Train and measure, unless nothing was answered since the last time."""
     project = run.project
     policy = policies.policy_of(project)
+    if project.shape != LABELS:
+        return {"scored": False, "why": "Students of labels alone are compared."}
     encoding = current_encoding(project)
     if policy.teacher is None or encoding is None or not encoding.rows:
         return {"scored": False, "why": "There is no teacher, or the items are not encoded."}
@@ -113,6 +115,7 @@ class _Exam:
     columns: Columns
     multi_label: bool
     label_vectors: NDArray[np.float32] | None
+    paired: bool
     check: Callable[[], None]
 
     @classmethod
@@ -134,6 +137,7 @@ class _Exam:
             columns=columns,
             multi_label=project.multi_label,
             label_vectors=naming.of(project, encoding, columns),
+            paired=encoding.apart,
             check=run.check,
         )
 
@@ -158,6 +162,7 @@ class _Exam:
             multi_label=self.multi_label,
             label_vectors=self.label_vectors,
             ordered=self.task.ordered,
+            paired=self.paired,
         )
         try:
             fitted = STUDENTS["head"]().fit(

@@ -156,6 +156,9 @@ def load(simulation: Simulation) -> tuple[Replay, Task]:
         texts=None if texts is None else [texts[row] for row in pool],
         test_texts=None if texts is None else [texts[row] for row in test],
         label_vectors=arrays.get("label_vectors"),
+        paired="encodings" not in arrays
+        and simulation.encoding is not None
+        and simulation.encoding.apart,
     )
     return replay, TASKS[manifest["task_type"]]()
 

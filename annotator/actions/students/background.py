@@ -19,8 +19,18 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from annotator import jobs
+from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding
-from annotator.actions.students import distilling, fitting, lessons, promoting
+from annotator.actions.projects.schema import LABELS
+from annotator.actions.students import (
+    distilling,
+    fitting,
+    lessons,
+    marked_lessons,
+    ordering,
+    promoting,
+    tagging,
+)
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, StudentVersion, When
 from learning.errors import LearningError
@@ -34,7 +44,9 @@ GROWN, FEWEST = 0.2, 100
 STEP_BACK_SECONDS, HOUR_SECONDS = 30.0, 3600.0
 MOST_MINUTES = 24 * 60
 # What a new project tries where there is a GPU: of the dear ones the one that serves most projects.
-DEFAULTS = {"finetune": When.GPU}
+DEFAULTS = {"finetune": When.GPU, "token-finetune": When.GPU}
+# They learn from every burst of answers by themselves.
+QUICK = ("head", tagging.QUICK.kind, ordering.PLAN.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +68,13 @@ def key_of(project: Project) -> str:
 
 def recipes_of(project: Project) -> list[Recipe]:
     """Every recipe that fits the project beside the head, as a lead set it or as it is at first."""
-    from learning.students import STUDENTS
-
     known = {each.kind: each for each in Recipe.objects.filter(project=project)}
     texts = project.item_kind != ItemKind.IMAGE
     return [
         known.get(kind)
         or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
         for kind in project.task.students
-        if kind != "head" and kind in STUDENTS and (texts or STUDENTS[kind].needs == "encodings")
+        if kind not in QUICK and (texts or fitting.registry_of(kind)[kind].needs == "encodings")
     ]
 
 
@@ -179,6 +189,8 @@ def run_asked(run: jobs.Run) -> dict[str, Any]:
 
 def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     project = run.project
+    if project.shape != LABELS:
+        return _train_tagger(run, plan)
     encoding, texts = current_encoding(project), project.item_kind != ItemKind.IMAGE
     lesson = lessons.gather(project, encoding, texts=texts) if encoding else None
     if encoding is None or lesson is None:
@@ -187,6 +199,19 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     fitting.put_to_use(version)
     if _may_teach(project, version):
         lessons.wish_with_others(project)
+    return version
+
+
+def _train_tagger(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
+    """The same where answers mark spans; what it says teaches no head."""
+    project = run.project
+    encoding = current_encoding(project)
+    words = reading_words.read(run, encoding) if encoding else None
+    lesson = marked_lessons.gather(project, words, texts=True) if words else None
+    if encoding is None or words is None or lesson is None:
+        raise ConflictError("A student needs encoded items, and two marked texts, one with a span.")
+    version, _, _ = tagging.learn(run, encoding, words, lesson, plan)
+    fitting.put_to_use(version)
     return version
 
 

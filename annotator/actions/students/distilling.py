@@ -1,4 +1,5 @@
-"""What a better voice says of items that nobody answered, learned by the head before the answers.
+"""What a better voice says of items that nobody answered, learned by the head before the answers; and
+where no voice is better, what the items alone tell it; and what of another project it begins with.
 
 A teacher or a dearer student is listened to only while it is right on more of the answered evaluation
 items than what the answers alone teach, by more than chance. Its soft rows stand beside the lesson and
@@ -14,13 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
-
 from annotator import jobs
-from annotator.actions.encoders.encoding import open_matrix, students_folder
+from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.queue import auditing
-from annotator.actions.students import voices
-from annotator.models import Encoding, Project, StudentVersion
+from annotator.actions.students import unanswered, voices, warming
+from annotator.models import Encoding, Project, StudentVersion, WarmStart
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +29,11 @@ if TYPE_CHECKING:
     from annotator.actions.students.voices import Voice
     from learning.audit.promotion import Paired
     from learning.students import Fitted
-    from learning.students.head import FittedHead
+    from learning.students.head import FittedHead, Head
     from learning.types import TrainingData
 
 # The folder in a version's own for what its answers alone made.
 PLAIN = "plain"
-# Soft rows at most, by chance from all that there are.
-MOST_ROWS = 2_000
 # Fewer say too little beside the answers to be worth a second fit.
 FEWEST_ROWS = 50
 # How often a voice that is no better may be taken for better, whichever of all that were measured.
@@ -45,20 +42,6 @@ ALPHA = 0.05
 LEAST_WEIGHT = 0.3
 # Tables of probabilities are held in memory.
 MOST_LABELS = 1_000
-
-_UNANSWERED = f"""
-SELECT i.number FROM annotator_item i
-WHERE i.project_id = %s AND i.number < %s AND i.removed_at IS NULL AND i.answers = 0 AND i.part = ''
-  AND NOT EXISTS (
-      SELECT 1 FROM annotator_verdict v
-      WHERE v.item_id = i.id AND v.state IN ('decided', 'partial'))
-  AND NOT {auditing.untrainable_items()}
-  AND NOT EXISTS (
-      SELECT 1 FROM annotator_item kept
-      WHERE kept.project_id = i.project_id AND kept.content_hash = i.content_hash
-        AND kept.order_key <= %s)
-ORDER BY i.number
-"""  # noqa: S608 - only our own condition is put in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +62,25 @@ class Taught:
             note(folder, {"beside": self.told})
             self.plain.save(folder / PLAIN)
 
+    @property
+    def alone(self) -> Fitted:
+        """What the answers alone make."""
+        return self.fitted if self.plain is None else self.plain
+
+    def without_start(self, why: str) -> dict[str, Any]:
+        """What is told where something else than the warm start is kept."""
+        start = self.told.get("warm")
+        return {**self.told, "warm": {**start, "used": False, "why": why}} if start else self.told
+
 
 def plain_folder(version: StudentVersion) -> Path:
-    """Where what a version's answers alone made lies: itself, where it learned from nothing else."""
+    """Where what a version's answers alone made lies: itself, where it learned from nothing else, or
+    where nobody asks for it, as of rankers."""
     folder = students_folder(version.project_id) / version.folder
-    return folder / PLAIN if version.beside.get("rows") else folder
+    beside = version.beside
+    more = beside.get("rows") or beside.get("unanswered", {}).get("rows")
+    more = more or beside.get("warm", {}).get("used")
+    return folder / PLAIN if more and version.kind == "head" else folder
 
 
 def name_of(voice: dict[str, Any]) -> str:
@@ -92,10 +89,17 @@ def name_of(voice: dict[str, Any]) -> str:
 
 
 def learned(version: StudentVersion) -> str:
-    """“learned also from 2,000 soft rows of student 7 (weight 0.82)”, or nothing."""
+    """“learned also from 2,000 soft rows of student 7 (weight 0.82)”, or from items alone, or what it began
+    with, or nothing."""
     beside = version.beside
+    if (start := beside.get("warm", {})).get("used"):
+        return (
+            f"began with {start['labels']:,} label{'' if start['labels'] == 1 else 's'} of "
+            f"“{start['source']}”, learned from {start['rows']:,} answered items there"
+        )
     if not beside.get("rows"):
-        return ""
+        rows = beside.get("unanswered", {}).get("rows")
+        return f"learned also from {rows:,} items that nobody answered" if rows else ""
     return (
         f"learned also from {beside['rows']:,} soft rows of {name_of(beside['voice'])} "
         f"(weight {beside['weight']:.2g})"
@@ -161,26 +165,83 @@ class Best:
 def teach(
     run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plain: Fitted
 ) -> Taught:
-    """The head that learned from the best voice too, or `plain` and why it stays; other students stay.
+    """The head that learned from the best voice too; or, where none is better, from how unanswered items
+    lie; or `plain` and why it stays. Other students stay as they are.
 
-    It stays as well where it is right on more of the evaluation items than the one that was taught.
+    It stays as well where it is right on more of the evaluation items than the one that learned more.
     """
     from learning.students.head import FittedHead
 
     alone = Taught(fitted=plain)
-    if not isinstance(plain, FittedHead) or not project.soft_rows:
+    if not isinstance(plain, FittedHead) or len(lesson.columns) > MOST_LABELS:
         return alone
-    if len(lesson.columns) > MOST_LABELS:
-        return alone
-    found = voices.of(project, lesson.columns)
-    if not found:
+    start = warming.start_of(project)
+    if start is None and not project.soft_rows:
         return alone
     sample = _sample(project, encoding, lesson, plain)
+    if start is not None:
+        alone = _begun(run, project, encoding, lesson, sample, alone, start)
+        if isinstance(alone.fitted, FittedHead):
+            sample = sample.of(alone.fitted)
+    if not project.soft_rows:
+        return alone
+    found = voices.of(project, lesson.columns)
+    taught = _by_voice(run, project, encoding, lesson, sample, alone, found) if found else alone
+    if "rows" in taught.told:
+        return taught
+    return _by_itself(run, project, encoding, lesson, sample, taught)
+
+
+def _begun(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    sample: Sample,
+    alone: Taught,
+    start: WarmStart,
+) -> Taught:
+    """A warm start is kept where the sample can tell that it does no harm; until there are enough answers in
+    it, unless held-out answers of the lesson speak against it."""
+    from learning.students.head import FittedHead
+
+    told = warming.told(start)
+    if why := warming.unfit(project, encoding, start):
+        return replace(alone, told={"warm": {**told, "why": why}})
+    measured = len(sample.numbers) >= auditing.FEWEST_TO_SHOW
+    plain = alone.fitted if measured and isinstance(alone.fitted, FittedHead) else None
+    begun = warming.begun(run, project, lesson, start, _head(project), plain)
+    if begun is None:
+        return replace(alone, told={"warm": {**told, "why": "labels"}})
+    told["choice"] = asdict(begun.head.choice)
+    if measured:
+        bought = sample.of(begun.head).against(sample)
+        told["bought"] = asdict(bought)
+        harms = bought.difference < 0
+    else:
+        told["held_out"] = None if begun.cost is None else not begun.is_refuted
+        harms = begun.is_refuted
+    if harms:
+        return replace(alone, told={"warm": {**told, "why": "harm"}})
+    return Taught(
+        fitted=begun.head, plain=alone.fitted, told={"warm": {**told, "used": True, "why": ""}}
+    )
+
+
+def _by_voice(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    sample: Sample,
+    alone: Taught,
+    found: Sequence[Voice],
+) -> Taught:
     missing = auditing.FEWEST_TO_SHOW - len(sample.numbers)
     best = None if missing > 0 else _best(sample, found)
     if best is None:
-        return replace(alone, told={"missing": max(missing, 0)})
-    told: dict[str, Any] = {"voice": best.voice.told, "better": asdict(best.paired)}
+        return replace(alone, told={**alone.told, "missing": max(missing, 0)})
+    told = {**alone.told, "voice": best.voice.told, "better": asdict(best.paired)}
     if not best.is_surely_better:
         return replace(alone, told=told)
     numbers, soft = _soft(project, encoding, lesson, best)
@@ -190,6 +251,7 @@ def teach(
     bought = sample.of(taught).against(sample)
     if bought.difference < 0:
         return replace(alone, told={**told, "bought": asdict(bought)})
+    told |= alone.without_start("voice")
     told |= {
         "rows": len(numbers),
         "weight": round(best.weight, 4),
@@ -197,7 +259,35 @@ def teach(
         "cutoff": project.audit_cutoff,
         "bought": asdict(bought),
     }
-    return Taught(fitted=taught, plain=plain, told=told)
+    return Taught(fitted=taught, plain=alone.alone, told=told)
+
+
+def _by_itself(
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    sample: Sample,
+    alone: Taught,
+) -> Taught:
+    """What unanswered items teach is kept where the sample can tell that it does no harm; in place of a warm
+    start where it does better."""
+    from learning.students.head import FittedHead
+
+    plain = alone.alone
+    if len(sample.numbers) < auditing.FEWEST_TO_SHOW or not isinstance(plain, FittedHead):
+        return alone
+    made = unanswered.learned(run, project, encoding, lesson, plain)
+    if made is None:
+        return alone
+    numbers, head = made
+    bought = sample.of(head).against(sample)
+    told: dict[str, Any] = {"bought": asdict(bought)}
+    if bought.difference < 0 or (alone.plain is not None and bought.difference == 0):
+        return replace(alone, told={**alone.told, "unanswered": told})
+    told |= {"rows": len(numbers), "digest": _digest_of(numbers)}
+    told = {**alone.without_start("unanswered"), "unanswered": told, "cutoff": project.audit_cutoff}
+    return Taught(fitted=head, plain=plain, told=told)
 
 
 def _sample(project: Project, encoding: Encoding, lesson: Lesson, plain: FittedHead) -> Sample:
@@ -213,7 +303,7 @@ def _sample(project: Project, encoding: Encoding, lesson: Lesson, plain: FittedH
     numbers = [number for (number, _), kept in zip(answered, usable, strict=True) if kept]
     made = Sample(
         numbers=numbers,
-        vectors=_vectors(encoding, numbers),
+        vectors=unanswered.vectors_of(encoding, numbers),
         truth=truth[usable] > 0.5,
         right=np.zeros(len(numbers)),
         multi_label=project.multi_label,
@@ -250,25 +340,17 @@ def _soft(
 
     from learning.types import TrainingData
 
-    with connection.cursor() as cursor:
-        cursor.execute(_UNANSWERED, [project.pk, encoding.rows, project.audit_cutoff])
-        open_numbers = [number for (number,) in cursor.fetchall()]
-    numbers = best.voice.spoken(open_numbers)
-    if len(numbers) > MOST_ROWS:
-        rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
-        numbers = sorted(rng.choice(numbers, MOST_ROWS, replace=False).tolist())
-    vectors = _vectors(encoding, numbers)
-    told = vectors.any(axis=1)  # what was redacted has none left
-    numbers = np.array(numbers, dtype=np.int64)[told].tolist()
+    numbers, vectors = unanswered.drawn(project, encoding, lesson, best.voice.spoken)
     known = np.tile(best.voice.known, (len(numbers), 1))
     return numbers, TrainingData(
         targets=np.where(known, best.voice.words(numbers), 0),
-        encodings=vectors[told],
+        encodings=vectors,
         weights=np.full(len(numbers), best.weight, dtype=np.float32),
         known=known,
         multi_label=project.multi_label,
         ordered=lesson.data.ordered,
         label_vectors=lesson.data.label_vectors,
+        paired=lesson.data.paired,
     )
 
 
@@ -276,25 +358,29 @@ def _fit(run: jobs.Run, project: Project, lesson: Lesson, soft: TrainingData) ->
     import numpy as np
 
     from learning.students.distillation import Distillation
-    from learning.students.head import Head
 
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Learning from a better voice")
 
-    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers), soft.rows])
-    return Distillation().fit(Head(), lesson.data, soft, rng, report)
+    rng = np.random.default_rng([*unanswered.seed_of(project, lesson), soft.rows])
+    return Distillation().fit(_head(project), lesson.data, soft, rng, report)
 
 
-def _vectors(encoding: Encoding, numbers: list[int]) -> NDArray[np.float32]:
-    import numpy as np
+def _head(project: Project) -> Head:
+    from learning.students.head import Head
 
-    return np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32)
+    return Head(cut=None) if project.heads_draw_by_f1 else Head()
 
 
 def _digest(numbers: list[int], soft: TrainingData) -> str:
     """Over which items were learned from and what was said of them."""
     import numpy as np
 
-    told = hashlib.sha256(np.array(numbers, dtype=np.int64).tobytes())
-    told.update(np.ascontiguousarray(soft.targets, dtype=np.float32).tobytes())
-    return told.hexdigest()
+    said = np.ascontiguousarray(soft.targets, dtype=np.float32).tobytes()
+    return _digest_of(numbers, said)
+
+
+def _digest_of(numbers: list[int], said: bytes = b"") -> str:
+    import numpy as np
+
+    return hashlib.sha256(np.array(numbers, dtype=np.int64).tobytes() + said).hexdigest()

@@ -11,10 +11,10 @@ import importlib
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import transaction
 from django.db.models import Max
@@ -25,11 +25,11 @@ from annotator.actions.figures import estimating
 from annotator.actions.imports import differing
 from annotator.actions.routing import routing, scoring
 from annotator.actions.students import conforming, distilling, evaluating, promoting, sheets
+from annotator.actions.students.pool_texts import PoolTexts
 from annotator.actions.teachers import local_models
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import (
     Encoding,
-    Item,
     Job,
     PredictedFile,
     Project,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.students.lessons import Lesson
+    from learning.registry import Registry
     from learning.students import Fitted, Student
     from learning.students.predictions import Predictions
     from learning.tasks import Columns
@@ -53,30 +54,45 @@ KEPT_FILES, KEPT_OTHERS = 5, 2
 _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
 
 
+def registry_of(kind: str) -> Registry[Any]:
+    """Where a kind is registered: those that mark spans are taggers, those that order are rankers."""
+    from learning.rankers import RANKERS
+    from learning.students import STUDENTS
+    from learning.taggers import TAGGERS
+
+    registries: tuple[Registry[Any], ...] = (TAGGERS, RANKERS)
+    return next((each for each in registries if kind in each), STUDENTS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to train: a kind of student, its parameters, and after how long to give up."""
+    """What to train: a kind of student, its parameters, and after how long to give up.
+
+    by_f1: a head gives several labels by their best F1. It is no parameter: what a student says stays of one
+    recipe wherever its line is drawn.
+    """
 
     kind: str
     params: dict[str, Any] = field(default_factory=dict)
     most_minutes: float | None = None
+    by_f1: bool = False
 
-    def student(self) -> Student:
-        """The plugin. Raises InvalidError for a kind or parameters that there are not."""
+    def plugin(self) -> Any:
+        """A student, or a tagger. Raises InvalidError for a kind or parameters that there are not."""
         from learning.errors import LearningError
-        from learning.students import STUDENTS
 
         try:
-            return STUDENTS.create(self.kind, self.params)
+            chosen = {"cut": None} if self.by_f1 else {}
+            return registry_of(self.kind).create(self.kind, self.params | chosen)
         except (LearningError, ValueError) as error:
             raise InvalidError(str(error), field="params") from error
 
     def plain(self) -> Plan:
         """The same without values that the kind has anyway: what trains alike is one recipe, and its
         tests are counted together; a model as the path or the pinned name that it is loaded by.
-        Raises InvalidError as `student`, and for a model that nobody may name.
+        Raises InvalidError as `plugin`, and for a model that nobody may name.
         """
-        plugin: Any = self.student()
+        plugin = self.plugin()
         own = {each.name: each.default for each in fields(plugin)}
         params = {name: value for name, value in self.params.items() if value != own[name]}
         if "model" in params:
@@ -100,9 +116,17 @@ class Learned(Protocol):
 
 
 def learn(
-    run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plan: Plan
+    run: jobs.Run,
+    project: Project,
+    encoding: Encoding,
+    lesson: Lesson,
+    plan: Plan,
+    also: Callable[[Path], dict[str, float]] | None = None,
 ) -> tuple[StudentVersion, Predictions]:
-    """Train, predict, evaluate, publish; after a kill behind the publishing only what follows it."""
+    """Train, predict, evaluate, publish; after a kill behind the publishing only what follows it.
+
+    also: puts what else the version knows into its folder, and gives figures of it.
+    """
     import numpy as np
 
     from learning.students.predictions import read_predictions, write_predictions
@@ -114,27 +138,29 @@ def learn(
         return done, predictions
     started = time.monotonic()
     rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
-    student = plan.student()
+    student: Student = plan.plugin()
     remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
-    with _resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+    with resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
         start = _former(encoding, plan.kind, lesson.columns)
-        fitted = _fit(run, project, lesson, plan, rng, checkpoint, start)
+        fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
         fitted = taught.fitted
         taught.save(folder)
-        items = open_matrix(encoding).view() if student.needs == "encodings" else _Texts(project)
+        items = open_matrix(encoding).view() if student.needs == "encodings" else PoolTexts(project)
         predictions = write_predictions(
             folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
         )
         figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
+        if also is not None:
+            figures = replace(figures, metrics=figures.metrics | also(folder))
         fields = {
             "kind": plan.kind,
             "params": plan.params,
             "folder": folder.name,
             "by_epoch": _by_epoch(fitted),
             "beside": taught.told,
-            "device": _device(student),
+            "device": device_of(student),
             "seconds": round(time.monotonic() - started, 3),
             **figures.fields(),
         }
@@ -148,16 +174,15 @@ def published(run: jobs.Run) -> StudentVersion | None:
     return StudentVersion.objects.filter(job=run.job).select_related("sheet", "project").first()
 
 
-def _fit(
+def fit(
     run: jobs.Run,
-    project: Project,
-    lesson: Lesson,
+    data: Any,
     plan: Plan,
     rng: np.random.Generator,
     checkpoint: Path,
-    start: Fitted | None,
-) -> Fitted:
-    """Learn, from the checkpoint of a killed attempt if it learned from just this."""
+    start: Any = None,
+) -> Any:
+    """Learn what the plan's plugin learns from, from the checkpoint of a killed attempt if it learned from just this."""
     from learning.errors import CheckpointMismatchError
 
     began = time.monotonic()
@@ -171,18 +196,18 @@ def _fit(
                 "project has a day. Give it more, or start this training by hand."
             )
 
-    def fit() -> Fitted:
-        return plan.student().fit(lesson.data, rng, report, start=start, checkpoint=checkpoint)
+    def learnt() -> Any:
+        return plan.plugin().fit(data, rng, report, start=start, checkpoint=checkpoint)
 
     try:
-        return fit()
+        return learnt()
     except CheckpointMismatchError:
         shutil.rmtree(checkpoint)  # answers came between a worker that died and this one
-        return fit()
+        return learnt()
 
 
 @contextlib.contextmanager
-def _resumable(folder: Path) -> Iterator[Path]:
+def resumable(folder: Path) -> Iterator[Path]:
     """A folder for the checkpoints of a job: it goes when the version is published or refused, and
     stays for the next worker when this one dies or loses its lease.
     """
@@ -198,9 +223,9 @@ def _resumable(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _device(student: Student) -> str:
+def device_of(student: Any) -> str:
     """Where it learned: those that read texts take a GPU where there is one."""
-    return "cpu" if student.needs == "encodings" else accelerator()
+    return accelerator() if student.needs == "texts" else "cpu"
 
 
 def accelerator() -> str:
@@ -295,7 +320,7 @@ def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
     if of_vectors and serving.encoding_id != encoding.pk:
         return False  # it reads other vectors than there are now
     folder = students_folder(project.pk) / serving.folder
-    items = open_matrix(encoding).view() if of_vectors else _Texts(project)
+    items = open_matrix(encoding).view() if of_vectors else PoolTexts(project)
     if len(items) > encoding.rows or read_predictions(folder / "pool").rows >= len(items):
         return (
             False  # what has no vector yet is not chosen from: the training behind it comes again
@@ -359,28 +384,3 @@ def _forget_strays(project: Project) -> None:
             continue
         if not StudentVersion.objects.filter(project=project, folder=path.name).exists():
             shutil.rmtree(path, ignore_errors=True)
-
-
-class _Texts(Sequence[str]):
-    """The project's texts as a sequence that is read block by block."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.rows = Project.objects.values_list("item_count", flat=True).get(pk=project.pk)
-
-    def __len__(self) -> int:
-        return int(self.rows)
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        from learning.encoders import pair
-
-        if isinstance(place, int):
-            return self[place : place + 1][0]
-        items = Item.objects.filter(
-            project=self.project, number__gte=place.start, number__lt=place.stop
-        )
-        return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]

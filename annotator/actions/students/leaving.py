@@ -93,6 +93,7 @@ def _card(
     version: StudentVersion, encoding: Encoding | None, needs: list[str], *, runs: bool
 ) -> str:
     from learning.leaving import card
+    from learning.rankers import RANKERS
     from learning.taggers import TAGGERS
 
     project = version.project
@@ -105,6 +106,8 @@ def _card(
             task=project.get_task_type_display(),
             multi_label=project.multi_label,
             marks=version.kind in TAGGERS,
+            ranks=version.kind in RANKERS,
+            paired=encoding is not None and encoding.apart,
             number=version.number,
             kind=version.kind,
             labels=_label_facts(version),
@@ -167,6 +170,8 @@ def _model_in_words(version: StudentVersion) -> str:
     if version.params.get("model"):
         model = Path(str(version.params["model"])).name
         return f"the language model {model}, which is not in this folder"
+    if not version.label_ids:
+        return f"vectors of {_encoder_in_words(version.encoding)}, which is not in this folder"
     return f"words of {_encoder_in_words(version.encoding)}, which is not in this folder"
 
 

@@ -149,6 +149,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             label_vectors=naming.of(project, encoding, columns),
             label_texts=naming.texts_of(project, columns) if texts else None,
             ordered=project.task.ordered,
+            paired=encoding.apart,
         ),
         columns=columns,
         audited=audited,
@@ -183,7 +184,8 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
             asked = np.zeros(len(columns), dtype=np.bool_)
             asked[[columns.column(label) for label in row[2]]] = True
             known[place] &= asked
-    told = np.asarray(known.any(axis=1))  # not where only an archived label was asked about
+    # Not where only an archived label was asked about; without any labels answers are values.
+    told = np.asarray(known.any(axis=1)) | (len(columns) == 0)
     rows = [row for row, kept in zip(rows, told.tolist(), strict=True) if kept]
     targets = np.where(known, targets[usable], 0)[told]
     return Learnt(

@@ -25,7 +25,7 @@ from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapping, mapped
 from annotator.formats.records import RowError
 from annotator.formats.writing import cell
-from annotator.models import Job, JobState, Label, PredictedFile, PredictionState
+from annotator.models import Job, JobState, Label, PredictedFile, PredictionState, StudentVersion
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
@@ -137,23 +137,34 @@ def _rows(predicted: PredictedFile) -> Iterator[Row | Problem]:
     chosen = predicted.settings
     mapping = Mapping(text=chosen["text"], text_b=chosen["text_b"])
     path = uploads.path_of(predicted.stored_name)
+    apart = _reads_apart(predicted.student)
     with path.open("rb") as stream:
         reader = FORMATS.create(chosen["reader"])
         for record in guarded(reader.read(stream), path.stat().st_size):
             if isinstance(record, Problem):
                 yield record
             else:
-                yield Row(fields=record.fields, text=_text(record, mapping))
+                yield Row(fields=record.fields, text=_text(record, mapping, apart=apart))
 
 
-def _text(record: Any, mapping: Mapping) -> str | None:
+def _reads_apart(version: StudentVersion | None) -> bool:
+    """Whether a student reads vectors of two texts apart."""
+    from learning.students import STUDENTS
+
+    if version is None or version.encoding is None or STUDENTS[version.kind].needs == "texts":
+        return False
+    return version.encoding.apart
+
+
+def _text(record: Any, mapping: Mapping, *, apart: bool) -> str | None:
     from learning.encoders import pair
+    from learning.encoders.apart import together
 
     try:
         item = mapped(record, mapping)
     except RowError:
         return None
-    return pair(item.text, item.text_b)
+    return (together if apart else pair)(item.text, item.text_b)
 
 
 def _chunks(predicted: PredictedFile) -> Iterator[tuple[int, list[Row]]]:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Now
 
-from annotator import jobs
+from annotator import jobs, outbox
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import estimating
 from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
-from annotator.actions.students import sheets
+from annotator.actions.students import sheets, span_scores
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Part,
@@ -100,14 +100,18 @@ def standing_of(project: Project, version: StudentVersion, current: StudentVersi
 
 
 def paired(project: Project, one: StudentVersion, other: StudentVersion) -> Paired:
-    """Two versions on the answered evaluation items that neither of them learned from; on none where
-    answers are more than labels, since a value is not right because its labels are."""
+    """Two versions on the answered evaluation items that neither of them learned from: by their labels,
+    or where answers mark spans by the F1 of each item's spans; on none where they are something else."""
     import numpy as np
 
     from learning.audit.promotion import compare, scores
 
     if project.shape != LABELS:
-        return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
+        nothing = (np.zeros(0), np.zeros(0))
+        spans = project.shape == "spans"
+        ours, theirs = span_scores.paired(project, one, other) if spans else nothing
+        rng = np.random.default_rng([project.pk, one.pk, other.pk, len(ours)])
+        return compare(ours, theirs, rng)
     judged = sheets.between(project, [one, other], auditing.answered(project, Part.EVALUATION))
     if len(judged.versions) < 2:
         return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
@@ -223,6 +227,9 @@ def _record(
         StudentVersion.objects.filter(pk=version.pk).update(promoted_at=Now())
         Project.objects.filter(pk=project.pk).update(current_student=version)
         project.current_student = version
+        told = {"student": version.pk, "number": version.number, "kind": version.kind, "rule": rule}
+        path = f"students/{version.pk}"
+        outbox.note(project.pk, "student.promoted", {**told, "path": path})
     return Promotion.objects.create(
         project=project,
         version=version,

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
+from annotator.actions.students import warming
 from annotator.models import AuditSheet, Item, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -242,15 +243,16 @@ def unlearnt(
 
 def _maybe_soft(version: StudentVersion, numbers: list[int]) -> set[int]:
     """Those that may have been among the soft rows it learned from, they or one of the same content:
-    drawn, or imported beside it, only since."""
+    drawn, or imported beside it, only since; or among those of another project that it began with."""
+    elsewhere = warming.learnt_by(version, numbers)
     if "cutoff" not in version.beside:
-        return set()
+        return elsewhere
     items = Item.objects.filter(project=version.project_id)
     behind = items.filter(
         order_key__gt=version.beside["cutoff"], content_hash=OuterRef("content_hash")
     )
     found = items.filter(Exists(behind), number__in=numbers)
-    return set(found.values_list("number", flat=True))
+    return elsewhere | set(found.values_list("number", flat=True))
 
 
 def _learnable(project: Project, numbers: list[int]) -> dict[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import open_matrix
@@ -85,6 +86,16 @@ class Student:
             lesson=lesson,
         )
 
+    def beside(
+        self,
+        project: Project,
+        numbers: NDArray[np.int64],
+        ids: tuple[int, ...],
+        values: Sequence[Any],
+    ) -> dict[str, Any]:
+        """What `Candidates` hold of it: its word, and how many labels its answer sets leave."""
+        return {"student": self.said(numbers, ids), "set_sizes": self.set_sizes(project, numbers)}
+
     def set_sizes(self, project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """(n,) labels that its answer sets leave, None while nothing is promised."""
         current = project.current_student
@@ -125,7 +136,10 @@ class Student:
 def _folded(
     run: jobs.Run, lesson: lessons.Lesson, first: list[int], rng: np.random.Generator
 ) -> dict[int, NDArray[np.float32]]:
-    """Item number -> out-of-fold probabilities, by the project's columns; {} for too few labels."""
+    """Item number -> out-of-fold probabilities, by the project's columns; {} for too few labels.
+
+    Of more than can be folded, `first` in its order.
+    """
     import numpy as np
 
     from learning.errors import NotEnoughDataError
@@ -133,8 +147,9 @@ def _folded(
     from learning.students.folds import out_of_fold
 
     order = rng.permutation(len(lesson.numbers))
-    later = ~np.isin(lesson.numbers[order], first)
-    rows = np.sort(order[np.argsort(later, kind="stable")][:MOST_FOLDED])
+    turn = {number: at for at, number in enumerate(first)}
+    rank = [turn.get(number, len(turn)) for number in lesson.numbers[order].tolist()]
+    rows = np.sort(order[np.argsort(rank, kind="stable")][:MOST_FOLDED])
     try:
         found = out_of_fold(
             STUDENTS["head"](),

@@ -22,6 +22,8 @@ BATCH = 64
 LONGEST_TEXT = 20_000
 # Each is one more text for the model process, which people wait for.
 MOST_PIECES = 40
+# What fine-tuning makes: of labels, of spans.
+TUNED = ("finetune", "token-finetune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ def start_training(
     Raises InvalidError for a kind or parameters that there are not, ConflictError while another
     student than a head waits already.
     """
-    if kind != "head":
+    if kind not in background.QUICK:
         return _start_another(project, kind, params, user)
     if params:
         raise InvalidError("A head chooses its own parameters.", field="params")
@@ -53,12 +55,18 @@ def start_finetune(
     project: Project, user: User | None, params: dict[str, Any] | None = None
 ) -> Job:
     """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
-    return start_training(project, "finetune", params or {}, user)
+    return start_training(project, tuned_kind(project) or TUNED[0], params or {}, user)
+
+
+def tuned_kind(project: Project) -> str | None:
+    """Which student a fine-tuning makes in this project; None where nothing is fine-tuned."""
+    kinds = {each.kind for each in background.recipes_of(project)}
+    return next((kind for kind in TUNED if kind in kinds), None)
 
 
 def _start_another(project: Project, kind: str, params: dict[str, Any], user: User | None) -> Job:
     kinds = [each.kind for each in background.recipes_of(project)]
-    if kind == "finetune" and kind not in kinds:
+    if kind in TUNED and tuned_kind(project) is None:
         told = "No student of forms is fine-tuned yet." if project.has_questions else ""
         raise InvalidError(told or "Only students of text are fine-tuned.")
     if kind not in kinds:
@@ -83,8 +91,10 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
     if not project.task.students:
         raise ConflictError("No student learns from answers of this type.")
     if project.shape != LABELS:
+        does = "order" if project.shape == "ranking" else "mark"
         raise ConflictError(
-            "Students of spans mark the items of their project, no other text yet. Import the text."
+            f"Students of {project.shape} {does} the items of their project, no other text yet. "
+            "Import the text."
         )
     student = version or project.current_student
     if student is None or not student.folder:

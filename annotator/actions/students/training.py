@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
-from annotator.actions.encoders import naming, reading_words
+from annotator.actions.encoders import naming, reading_lists, reading_words
 from annotator.actions.encoders.encoding import (
+    behind,
     current_encoding,
     open_matrix,
     students_folder,
@@ -18,7 +20,17 @@ from annotator.actions.imports import differing
 from annotator.actions.projects.schema import LABELS, columns_of
 from annotator.actions.queue import choosing, queueing
 from annotator.actions.review import flagging
-from annotator.actions.students import background, conforming, fitting, lessons, promoting, tagging
+from annotator.actions.students import (
+    background,
+    conforming,
+    fitting,
+    form_tagging,
+    lessons,
+    marked_lessons,
+    ordering,
+    promoting,
+    tagging,
+)
 from annotator.models import (
     Encoding,
     Project,
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from learning.students.predictions import Predictions
 
 HEAD = fitting.Plan(kind="head")
+RANKING, SPANS = "ranking", "spans"
 
 
 def run_train(run: jobs.Run) -> dict[str, Any]:
@@ -46,15 +59,18 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
         chosen = _refill(run, project, encoding, None)
         return {"trained": False, "why": "No student learns from such answers.", "picks": chosen}
     if project.shape != LABELS:
-        return _train_tagger(run, encoding)
-    if naming.behind(project, encoding):
-        wish_encoding(project)  # it trains again when the labels' names are encoded too
+        return (_train_ranker if project.shape == RANKING else _train_tagger)(run, encoding)
+    if naming.behind(project, encoding) or behind(project, encoding):
+        wish_encoding(
+            project
+        )  # it trains again when the labels' names, or texts apart, are encoded
     lesson = lessons.gather(project, encoding)
     if lesson is None:
         chosen = _refill(run, project, encoding, None)
         differing.wish(project)
         return {"trained": False, "why": "Two different labels are needed.", "picks": chosen}
-    version, predictions = fitting.learn(run, project, encoding, lesson, HEAD)
+    also = partial(form_tagging.learn, run, encoding) if project.task.marking else None
+    version, predictions = fitting.learn(run, project, encoding, lesson, head_of(project), also)
     knowledge = _knowledge(project, encoding, predictions, version)
     serving = Project.objects.select_related("current_student").get(pk=project.pk)
     if serving.current_student == version:
@@ -66,6 +82,11 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     flagging.wish(project)
     background.wish(project, len(lesson.numbers))
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+
+
+def head_of(project: Project) -> fitting.Plan:
+    """The quick student, as the project wants it."""
+    return replace(HEAD, by_f1=project.heads_draw_by_f1)
 
 
 def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
@@ -81,18 +102,45 @@ def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
             "why": str(refusal),
             "picks": _refill(run, project, encoding, None),
         }
-    lesson = tagging.gather(project, words)
+    lesson = marked_lessons.gather(project, words)
     if lesson is None:
         chosen = _refill(run, project, encoding, None)
         return {"trained": False, "why": "Two texts, one with a span, are needed.", "picks": chosen}
     version, predictions, tagged = tagging.learn(run, encoding, words, lesson)
+    known = replace(_knowledge(project, encoding, predictions, version), tagged=tagged)
+    return _followed(run, encoding, version, known)
+
+
+def _train_ranker(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:
+    """The same where answers are orders of candidates."""
+    project = run.project
+    lists = reading_lists.read(run, encoding)
+    lesson = ordering.gather(project, lists)
+    if lesson is None:
+        chosen = _refill(run, project, encoding, None)
+        told = "Two orders are needed, one in which a candidate is better than another."
+        return {"trained": False, "why": told, "picks": chosen}
+    version, predictions, ordered = ordering.learn(run, encoding, lists, lesson)
+    known = replace(_knowledge(project, encoding, predictions, version), ordered=ordered)
+    return _followed(run, encoding, version, known)
+
+
+def _followed(
+    run: jobs.Run, encoding: Encoding, version: StudentVersion, known: choosing.Knowledge
+) -> dict[str, Any]:
+    """What comes after a new version of a student whose answers are more than labels."""
+    project = run.project
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
-        known = replace(_knowledge(project, encoding, predictions, version), tagged=tagged)
         _refill(run, project, encoding, known)
+    else:
+        serving = Project.objects.select_related("current_student").get(pk=project.pk)
+        if project.shape == SPANS and tagging.catch_up(run, serving, encoding):
+            _refill(run, project, encoding, knowledge_of(serving, encoding))
     promoting.reconsider(run)
     fitting.forget_old_files(project)
     flagging.wish(project)
-    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+    background.wish(project, version.trained_on)
+    return {"trained": True, "student": version.number, "trained_on": version.trained_on}
 
 
 def run_refill(run: jobs.Run) -> dict[str, Any]:
@@ -120,6 +168,10 @@ def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | N
     known = _knowledge(project, encoding, predictions, current)
     if project.shape == LABELS:
         return known
+    if project.shape == RANKING:
+        from learning.rankers.pool import read_ordered
+
+        return replace(known, ordered=read_ordered(pool, predictions))
     from learning.taggers.pool import read_tagged
 
     return replace(known, tagged=read_tagged(pool, predictions))
@@ -137,6 +189,7 @@ def _knowledge(
         learnt=lessons.read(project, encoding.rows, columns_of(project)),
         sets=conforming.ready(version),
         parts=fitting_parts(project.task.parts, predictions.labels),
+        marked=form_tagging.said_by(version, project) if version.folder else {},
     )
 
 

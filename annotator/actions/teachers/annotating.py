@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 
 from annotator import jobs
 from annotator.actions.desk.labeling import clean
+from annotator.actions.students import lessons
 from annotator.actions.teachers import (
     answer_cache,
     answer_rows,
@@ -117,6 +118,8 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
         # Together: between the two the policy would take the teacher, and a trial would stop half-way.
         if teacher_runs.end(run, TeacherRunState.DONE):
             prompt_trials.go_on(run)
+            if run.kind == TeacherRunKind.LABEL and job.project.task.ranked:
+                lessons.wish_with_others(job.project)
     return {"asked": len(left), "left": 0}
 
 

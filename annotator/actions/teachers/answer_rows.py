@@ -62,7 +62,16 @@ def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) 
     sure = confidence_of(p, multi_label=schema.multi_label)
     if answer.spans is not None:
         _take_spans(row, answer.spans, schema)
-    row.confidence = sure if answer.confidence is None else min(sure, answer.confidence)
+    if schema.questions:
+        _take_form(row)
+    if answer.order is not None:
+        order = [list(group) for group in answer.order]
+        row.value = {"order": order, "steady": answer.steady}
+    if answer.confidence is not None:
+        row.confidence = min(sure, answer.confidence)
+    else:
+        # Who marks nothing and says no more has not said how sure it is.
+        row.confidence = None if answer.spans is not None and not answer.spans else sure
 
 
 def _take_spans(
@@ -75,11 +84,23 @@ def _take_spans(
             for one, p in spans
         ]
     }
-    row.labels = sorted({schema.ids[one.label] for one, _ in spans})
+    if schema.quoted:
+        row.labels = sorted({schema.ids[one.label] for one, _ in spans})
+
+
+def _take_form(row: TeacherAnswer) -> None:
+    """Its labels as the desk suggests them; those of marks stand with their places."""
+    marked = {one["label"] for one in (row.value or {}).get("spans", [])}
+    given = [[pk, row.probabilities[str(pk)]] for pk in row.labels if pk not in marked]
+    row.value = (row.value or {}) | {"labels": given}
 
 
 def value_of(row: TeacherAnswer) -> dict[str, Any] | None:
-    """What the ledger keeps of a marked answer; None where labels are all of it."""
+    """What the ledger keeps of a marked answer or an order; None where labels are all of it."""
     from learning import spans
 
-    return None if row.value is None else spans.value_of(spans.spans_of(row.value))
+    if row.value is not None and "order" in row.value:
+        return {"order": row.value["order"]}
+    if row.value is None or "spans" not in row.value:
+        return None
+    return spans.value_of(spans.spans_of(row.value))

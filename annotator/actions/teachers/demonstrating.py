@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MOST_SOLVED = 3_000
 # Fewer audited items tell nothing about candidates.
 FEWEST_AUDITED = 10
+# So often the right labels have to be among the candidates for them to be enough.
+ENOUGH = 0.95
 
 
 def means_of(
@@ -69,7 +71,9 @@ def shown_with(
 
 def _wanted(schema: TeacherSchema, params: dict[str, Any]) -> tuple[int, int]:
     """How many examples a prompt shows and how many labels it offers, 0 for all of them."""
-    candidates = params.get("candidates") or 0
+    if schema.ranked:  # people's orders of other candidates are shown to nobody
+        return 0, 0
+    candidates = 0 if schema.questions else params.get("candidates") or 0
     return params.get("demonstrations") or 0, candidates if candidates < schema.size else 0
 
 
@@ -188,7 +192,7 @@ class Shelf:
             text, text_b, value = told.get(number, ("", "", None))
             item = TeacherItem(number=number, text=text, text_b=text_b)
             labels = tuple(ids[column] for column in np.flatnonzero(row > 0.5))
-            marked = spans_of(value) if self.schema.quoted and value else []
+            marked = spans_of(value) if self.schema.marks and value else []
             spans = tuple(span for span in marked if span.label in labels)
             found.append(Example(item=item, labels=labels, spans=spans))
         return found
@@ -212,11 +216,11 @@ class Shelf:
 
     def recall(self, count: int) -> dict[str, Any]:
         """How often the right labels are among so many candidates, on audited items of which the
-        solved ones know nothing; empty while too few are audited.
+        solved ones know nothing, and how many would do; empty while too few are audited.
         """
         import numpy as np
 
-        from learning.teachers.candidates import recall
+        from learning.teachers.candidates import recall, smallest_count
 
         live = set(self.schema.ids)
         truth = committees.truth_of(self.project)
@@ -233,7 +237,14 @@ class Shelf:
         )
         right = np.stack([self.schema.target(known[int(n)]) for n in numbers])
         found = recall(ranked, right, count)
-        return {"recall": found.value, "low": found.low, "high": found.high, "n": found.n}
+        enough, _ = smallest_count(ranked, right, least=ENOUGH)
+        return {
+            "recall": found.value,
+            "low": found.low,
+            "high": found.high,
+            "n": found.n,
+            "enough": enough if enough < self.schema.size else None,
+        }
 
 
 class Shower:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from annotator.actions.instance import sealed_box
 from annotator.errors import ConflictError, ForbiddenError, InvalidError
 from annotator.models import Can, Endpoint, EndpointKey, Membership, Project, User
 from annotator.models.people import ROLES
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
     from django.db.models import QuerySet
 
     from annotator.models.people import Viewer
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
     from annotator.runtime.gateway import Endpoint as Door
     from annotator.runtime.gateway import Gateway
 
+SEALED_FOR = "endpoint key"
 LONGEST_NAME = 100
 HIGHEST_RATE = 1_000_000
 # The address is none of them: keys were entered for it.
@@ -189,27 +187,17 @@ def key_of(project: Project, endpoint: Endpoint) -> Key | None:
     return Key(told["value"], row.host, row.port)
 
 
-def _box() -> Fernet:
-    from cryptography.fernet import Fernet
-
-    digest = hashlib.sha256(b"concord endpoint key\0" + settings.SECRET_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))
-
-
 def _seal(project: Project, key: Key) -> bytes:
     told = {"project": project.pk, "host": key.host, "port": key.port, "value": key.value}
-    return _box().encrypt(json.dumps(told).encode())
+    return sealed_box.seal(SEALED_FOR, told)
 
 
 def _unseal(sealed: bytes) -> dict[str, Any]:
-    from cryptography.fernet import InvalidToken
-
-    try:
-        told: dict[str, Any] = json.loads(_box().decrypt(sealed))
-    except InvalidToken:
+    told = sealed_box.unseal(SEALED_FOR, sealed)
+    if told is None:
         raise ConflictError(
             "The key was kept under another SECRET_KEY and cannot be read. Enter it again."
-        ) from None
+        )
     return told
 
 

@@ -93,15 +93,19 @@ def _from_prompts(teacher: Teacher, numbers: list[int]) -> Estimate:
         sizes.append(len(request.system.encode()) + len(request.user.encode()))
         images += plugin.image_tokens if item.image is not None else 0
     pictures = images / len(items)
-    labels = schema.size if schema.multi_label else 1
     # Several items share a prompt; its fixed part is then paid once for all of them.
-    least_in = fmean(sizes) / MOST_BYTES / plugin.batch_size
+    together = 1 if schema.ranked else plugin.batch_size
+    least_in = fmean(sizes) / MOST_BYTES / together
     most_in = fmean(sizes) / FEWEST_BYTES + pictures
-    most_out = plugin.most_tokens_out(1, labels)
+    most_out = plugin.most_tokens_out(1, plugin.labels_written(schema))
+    least = prompts = 1
+    if schema.ranked:
+        least = plugin.passes
+        prompts = plugin.prompts(max(len(item.candidates) for item in items))
     cost_in, cost_out = plugin.price_in / 1e6, plugin.price_out / 1e6
     return Estimate(
         items=len(numbers),
-        low=len(numbers) * (least_in * cost_in + SHORT_ANSWER * cost_out),
-        high=len(numbers) * (most_in * cost_in + most_out * cost_out),
+        low=len(numbers) * least * (least_in * cost_in + SHORT_ANSWER * cost_out),
+        high=len(numbers) * prompts * (most_in * cost_in + most_out * cost_out),
         source="prompts",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from annotator.models import Teacher
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # A price changes what an answer costs and not what it says.
 PRICES = ("price_in", "price_out")
+# How candidates are shown that are to be put in order: of no other answers.
+ORDERING = ("passes", "window")
 
 
 def fingerprint(teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema) -> str:
@@ -33,9 +36,11 @@ def _print(
         [label.id, label.name, label.description, label.parent_id, *label.words]
         for label in schema.labels
     ]
+    but = but if schema.ranked else (*but, *ORDERING)
     kept = {name: value for name, value in params.items() if name not in but}
     place = "" if teacher.endpoint is None else teacher.endpoint.base_url
     told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
+    told += [asdict(one) for one in schema.questions]
     told += _sources(teacher)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

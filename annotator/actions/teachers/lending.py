@@ -37,21 +37,29 @@ from annotator.models import (
 )
 
 if TYPE_CHECKING:
+    from learning.tasks import Task
     from learning.teachers.limits import Stopped
     from learning.teachers.line import Line
-    from learning.teachers.types import Member, TeacherItem, TeacherSchema
+    from learning.teachers.types import Member, TeacherItem, TeacherQuestion, TeacherSchema
     from learning.teachers.types import Teacher as Ready
+    from learning.teachers.types import TeacherAnswer as Said
 
 AnyT = TypeVar("AnyT")
 Note = Callable[[dict[str, Any]], None]
 
 
 def schema_of(project: Project) -> TeacherSchema:
-    """The labels and guidelines as a teacher reads them. Raises ConflictError without labels."""
+    """The labels and guidelines as a teacher reads them; orders of candidates have no labels. Raises
+    ConflictError where labels are missing.
+    """
     from learning.teachers.types import LabelText, TeacherSchema
 
     if not project.task.teachers:
         raise ConflictError("No teacher gives such answers yet.")
+    if project.task.ranked:
+        return TeacherSchema(
+            labels=(), guidelines=project.guidelines, multi_label=True, ranked=True
+        )
     labels = list(project.live_labels())
     if not labels:
         raise ConflictError("The project has no labels yet; a teacher could answer nothing.")
@@ -70,7 +78,31 @@ def schema_of(project: Project) -> TeacherSchema:
         guidelines=project.guidelines,
         multi_label=project.multi_label,
         quoted=project.task.quoted,
+        questions=tuple(_questions(project.task, [label.pk for label in labels])),
     )
+
+
+def _questions(task: Task, live: list[int]) -> Iterator[TeacherQuestion]:
+    """What a form asks of teachers: all that is answered by labels or marks, and can be asked.
+
+    A text of one's own is for people: nobody can take half of one over, and none would be shown it.
+    """
+    from learning.teachers.types import TeacherQuestion
+
+    column = {label: at for at, label in enumerate(live)}
+    for one, part in zip(task.questions, task.parts, strict=True):
+        own = tuple(column[label] for label in one.labels if label in column)
+        after = tuple(column[label] for label in one.after if label in column)
+        if own and bool(after) == bool(one.after):
+            yield TeacherQuestion(
+                key=one.key,
+                name=one.name,
+                columns=own,
+                several=part.several,
+                ordered=part.ordered,
+                marks=one.marks,
+                after=after,
+            )
 
 
 def items_of(project: Project, numbers: list[int]) -> list[TeacherItem]:
@@ -86,6 +118,7 @@ def items_of(project: Project, numbers: list[int]) -> list[TeacherItem]:
             text=row.text,
             text_b=row.text_b,
             image=read_image(project.pk, row.image) if images and row.image else None,
+            candidates=tuple(row.candidates),
         )
         for row in (found[number] for number in numbers if number in found)
     ]
@@ -172,7 +205,7 @@ class Lender:
             elif need == "student":
                 lent |= _student(teacher, basis)
             elif need == "members":
-                lent["members"] = self._members(teacher, basis)
+                lent |= self._members(teacher, basis)
         return plugin.ready(Means(**lent))
 
     def _shown(self, project: Project, params: dict[str, Any]) -> dict[str, Any]:
@@ -183,20 +216,27 @@ class Lender:
             self.note(facts)
         return lent
 
-    def _members(self, teacher: Teacher, basis: dict[str, Any]) -> dict[str, Member]:
-        """Those that the committee had when the run began, each with what audits say of it."""
+    def _members(self, teacher: Teacher, basis: dict[str, Any]) -> dict[str, Any]:
+        """Those that the committee had when the run began, each with what audits say of it; and how
+        far audits say that they err apart.
+        """
         from learning.teachers.types import Member
 
         kept = basis["members"]
         schema = schema_of(teacher.project)
         truth = committees.truth_of(teacher.project)
         rows = Teacher.objects.filter(project=teacher.project_id, pk__in=kept)
-        return {
-            one.name: Member(
+        members: dict[str, Member] = {}
+        said: dict[str, dict[int, Said]] = {}
+        for one in rows.select_related("voice", "endpoint", "project"):
+            said[one.name] = committees.heard(one, truth, schema)
+            members[one.name] = Member(
                 teacher=self.ready(one, *kept[str(one.pk)]),
-                confusion=committees.confusion(one, truth, schema),
+                confusion=committees.confusion(said[one.name], truth, schema),
             )
-            for one in rows.select_related("voice", "endpoint", "project")
+        return {
+            "members": members,
+            "sharpness": committees.sharpness(members, said, truth, schema),
         }
 
     def _line(self, teacher: Teacher) -> Line:
@@ -280,6 +320,8 @@ def _record(
 
     if row.spans is not None:
         record["spans"] = [{**one, "label": told(one["label"])} for one in row.spans]
+    if row.order is not None:
+        record["order"] = row.order
     elif row.probabilities:
         said = {told(int(label)): p for label, p in row.probabilities.items()}
         # One label holds: what was left out had nothing.

@@ -40,8 +40,14 @@ class Comparison:
 
 
 def start(teacher: Teacher, versions: Sequence[int], by: User | None) -> TeacherRun:
-    """Put versions to the same items. Raises InvalidError for fewer than two of them."""
+    """Put versions to the same items. Raises InvalidError for fewer than two of them, ConflictError where
+    answers are orders."""
     prompts.require_prompt(teacher)
+    if teacher.project.task.ranked:
+        raise ConflictError(
+            "Versions are compared by the labels that they give; there is no comparison of orders yet. "
+            "Ask each about the random sample, and compare scorecards."
+        )
     wanted = sorted(set(versions))
     if not 2 <= len(wanted) <= MOST_VERSIONS:
         raise InvalidError(f"Compare 2 to {MOST_VERSIONS} versions.", field="versions")

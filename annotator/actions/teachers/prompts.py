@@ -12,6 +12,8 @@ from annotator.actions.teachers.prompt_versions import KIND, SETTINGS, latest
 from annotator.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Teacher, TeacherPrompt, User
 
+_ASKED = {"orders": "order", "forms": "form"}
+
 if TYPE_CHECKING:
     from learning.teachers.openai import OpenAITeacher
     from learning.teachers.types import Example
@@ -82,16 +84,27 @@ def difference(old: TeacherPrompt | None, new: TeacherPrompt) -> list[Line]:
 
 
 def _lines(prompt: TeacherPrompt) -> list[str]:
-    settings = prompt.settings
+    settings, idle = prompt.settings, idle_settings(prompt.teacher)
     told = str(settings.get("instructions") or "").strip() or "(the usual instructions)"
-    asked = [name for name in ("confidence", "reason") if settings.get(name)]
-    return [
-        *told.splitlines(),
-        f"Asked for beside the label: {', '.join(asked) or 'nothing'}",
-        f"Solved examples shown: {settings.get('demonstrations') or 'none'}",
-        f"Labels offered: {settings.get('candidates') or 'all'}",
-        f"Characters of a text, at most: {settings.get('text_limit')}",
-    ]
+    asked = [name for name in ("confidence", "reason") if settings.get(name) and name not in idle]
+    lines = {
+        "reason": f"Asked for beside the {_ASKED.get(prompt.teacher.project.task.called, 'label')}: {', '.join(asked) or 'nothing'}",
+        "demonstrations": f"Solved examples shown: {settings.get('demonstrations') or 'none'}",
+        "candidates": f"Labels offered: {settings.get('candidates') or 'all'}",
+        "text_limit": f"Characters of a text, at most: {settings.get('text_limit')}",
+    }
+    return [*told.splitlines(), *(line for name, line in lines.items() if name not in idle)]
+
+
+def idle_settings(teacher: Teacher) -> tuple[str, ...]:
+    """Settings that change nothing here: a form offers the labels of all its questions, orders have none to
+    offer, nobody's are shown, and two sequences tell by themselves how sure an order is."""
+    if teacher.project.task.questions:
+        return ("candidates",)
+    if not teacher.project.task.ranked:
+        return ()
+    twice = teacher.params.get("passes", 2) > 1
+    return ("demonstrations", "candidates", *(["confidence"] if twice else []))
 
 
 def usual_instructions(teacher: Teacher) -> str:
@@ -125,7 +138,7 @@ def written(teacher: Teacher, number: int) -> Written:
         number=number,
         system=request.system,
         user=request.user,
-        answer_format=answer_format(prompt, schema, request.columns),
+        answer_format=answer_format(prompt, schema, request.columns, len(items[0].candidates)),
         examples=len(examples),
         labels=schema.size if request.columns is None else len(request.columns),
         missing=missing,

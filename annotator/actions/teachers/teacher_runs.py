@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from annotator import jobs
+from annotator import jobs, outbox
 from annotator.actions.imports import recordings
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import (
@@ -325,6 +325,9 @@ def end(run: TeacherRun, state: TeacherRunState, error: str = "") -> bool:
         ended = live.update(state=state, error=error, finished_at=Now())
         if ended:
             _let_go(run)
+            told = {"run": run.pk, "teacher": run.teacher_id, "kind": run.kind, "state": state}
+            path = f"teachers/runs/{run.pk}"
+            outbox.note(run.project_id, "teacher_run.finished", {**told, "path": path})
     return bool(ended)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.teachers import budgets, endpoints, local_models, prompt_versions
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
@@ -115,11 +114,7 @@ def create_teacher(
     project: Project, by: User | None, *, name: str, plugin: str, **settings: Any
 ) -> Teacher:
     """Set up a teacher with a voice of its own. Raises InvalidError with the field that is wrong."""
-    if plugin not in project.task.teachers and project.has_questions:
-        raise InvalidError(
-            "Teachers answer one question; here an answer is a form of several.", field="plugin"
-        )
-    if plugin not in project.task.teachers and project.shape != LABELS:
+    if plugin not in project.task.teachers:
         raise InvalidError(
             "This teacher answers with labels of whole items; here answers are more than that.",
             field="plugin",

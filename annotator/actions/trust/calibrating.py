@@ -19,8 +19,10 @@ from annotator import jobs
 from annotator.actions.figures import scorecards
 from annotator.actions.queue import auditing
 from annotator.actions.students import lessons
+from annotator.actions.students.tagger_words import Tagger
 from annotator.actions.teachers import identity, lending
 from annotator.actions.trust import canarying
+from annotator.actions.trust.calibrating_marks import MarkPairs, MarkReader, rater
 from annotator.actions.verdicts.sealing import position as sealed_position
 from annotator.models import Calibration, Part, Project, Qualification, Teacher, TeacherAnswer
 from learning.errors import NotEnoughDataError
@@ -64,32 +66,46 @@ def wish(project: Project, due_in_seconds: float = WAIT_SECONDS) -> None:
 def run_calibrate(run: jobs.Run) -> dict[str, Any]:
     """Fit what has changed, and write how likely each answer is right."""
     project = run.project
+    if not project.task.weighed:
+        return {
+            "calibrated": 0,
+            "why": f"How likely {project.task.called} are right is not calibrated.",
+        }
     if not project.live_labels().exists():
         return {"calibrated": 0, "why": "The project has no labels."}
-    if project.task.quoted:
-        return {"calibrated": 0, "why": "How likely marked spans are right is not calibrated."}
     schema, drawn = lending.schema_of(project), scorecards.Drawn(project)
     rows = Teacher.objects.filter(project=project).select_related("endpoint", "voice")
     teachers = list(rows.order_by("pk"))
+    tagger = Tagger.unfolded(project) if teachers and schema.quoted else None
     written = 0
     for done, teacher in enumerate(teachers):
         run.progress(done, len(teachers), f"Calibrating {teacher.voice.name}")
-        written += _one(run, teacher, schema, drawn)
+        written += _one(run, teacher, schema, drawn, tagger)
     return {"calibrated": len(teachers), "answers": written}
 
 
-def _one(run: jobs.Run, teacher: Teacher, schema: TeacherSchema, drawn: scorecards.Drawn) -> int:
+def _one(
+    run: jobs.Run,
+    teacher: Teacher,
+    schema: TeacherSchema,
+    drawn: scorecards.Drawn,
+    tagger: Tagger | None,
+) -> int:
     now = identity.fingerprint(teacher, teacher.params, schema)
     audited = _audited(teacher, schema, now, drawn)
-    pairs, prior = Pairs.of(teacher, schema, drawn, audited), _prior(teacher, schema)
-    basis = _basis(audited, drawn, pairs, prior)
+    pairs: Pairs | MarkPairs
+    if schema.quoted:
+        pairs = MarkPairs.of(teacher, drawn, audited, tagger)
+    else:
+        pairs = Pairs.of(teacher, schema, drawn, audited)
+    basis = _basis(audited, drawn, pairs)
     trust = canarying.trust(teacher, schema, now)
     kept = Calibration.objects.filter(teacher=teacher).first()
     fresh = kept is None or (kept.fingerprint, kept.basis, kept.trust) != (now, basis, trust)
     if fresh:
         numbers = [row.item.number for row in audited]
         held = [checks(teacher, drawn.parts[number], number) for number in numbers]
-        made = _fitted(pairs, held, schema, prior)
+        made = pairs.fitted(held)
         position = sealed_position(teacher.project)
         with run.fence():
             Calibration.objects.update_or_create(
@@ -103,9 +119,10 @@ def _one(run: jobs.Run, teacher: Teacher, schema: TeacherSchema, drawn: scorecar
                     **made,
                 },
             )
-            if made["fitted"] is not None:
+            if made["fitted"] is not None and not schema.quoted:  # no tagger learns from it
                 lessons.wish_with_others(teacher.project)
-    return _write(run, teacher, schema, now, only_new=not fresh)
+    known = rater(teacher, now, tagger) if schema.quoted else reader(teacher, schema, now)
+    return _write(run, teacher, now, known, only_new=not fresh)
 
 
 def _audited(
@@ -129,28 +146,10 @@ def standing(teacher: Teacher, now: str) -> Any:
 
 
 def _basis(
-    audited: Iterable[TeacherAnswer],
-    drawn: scorecards.Drawn,
-    pairs: Pairs,
-    prior: NDArray[np.float32] | None,
+    audited: Iterable[TeacherAnswer], drawn: scorecards.Drawn, pairs: Pairs | MarkPairs
 ) -> str:
     told = [(row.pk, sorted(drawn.decided[row.item.number].labels)) for row in audited]
-    rest = (pairs.agreements, None if prior is None else prior.tolist())
-    return hashlib.sha256(repr((told, rest)).encode()).hexdigest()
-
-
-def _fitted(
-    pairs: Pairs, held: Sequence[bool], schema: TeacherSchema, prior: NDArray[np.float32] | None
-) -> dict[str, Any]:
-    """The row's values: parameters or how many answers are missing, and how well they do."""
-    learnt, check = pairs.where([not one for one in held]), pairs.where(held)
-    found = _fit(schema, learnt, prior)
-    return {
-        "fitted": None if found is None else found.to_json(),
-        "answers": len(learnt.said),
-        "missing": max(FEWEST - len(learnt.said), 0) if found is None else 0,
-        "checked": _checked(check, found, schema),
-    }
+    return hashlib.sha256(repr((told, pairs.told)).encode()).hexdigest()
 
 
 def checks(teacher: Teacher, part: Part, number: int) -> bool:
@@ -165,10 +164,17 @@ class Pairs:
     """Audited answers with their truth, (a, k), the confidence that each states, and the share of
     other voices that agree with it."""
 
+    schema: TeacherSchema
+    prior: NDArray[np.float32] | None
     said: list[Said]
     truth: NDArray[np.float32]
     stated: list[float]
     agreements: list[float | None]
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """What else than its answers and the truth a fit rests on."""
+        return self.agreements, None if self.prior is None else self.prior.tolist()
 
     @classmethod
     def of(
@@ -185,12 +191,32 @@ class Pairs:
         said, agreements = read(teacher, schema, rows, by_agreement=silent)
         truth = [schema.target(sorted(drawn.decided[row.item.number].labels)) for row in rows]
         table = np.stack(truth) if truth else np.zeros((0, schema.size), dtype=np.float32)
-        return cls(said=said, truth=table, stated=stated, agreements=agreements)
+        return cls(
+            schema=schema,
+            prior=_prior(teacher, schema),
+            said=said,
+            truth=table,
+            stated=stated,
+            agreements=agreements,
+        )
+
+    def fitted(self, held: Sequence[bool]) -> dict[str, Any]:
+        """The row's values: parameters or how many answers are missing, and how well they do on those
+        held back."""
+        learnt, check = self.where([not one for one in held]), self.where(held)
+        found = _fit(self.schema, learnt, self.prior)
+        return {
+            "fitted": None if found is None else found.to_json(),
+            "answers": len(learnt.said),
+            "missing": max(FEWEST - len(learnt.said), 0) if found is None else 0,
+            "checked": _checked(check, found, self.schema),
+        }
 
     def where(self, kept: Sequence[bool]) -> Pairs:
         """Those that are wanted."""
         rows = [row for row, wanted in enumerate(kept) if wanted]
-        return Pairs(
+        return replace(
+            self,
             said=[self.said[row] for row in rows],
             truth=self.truth[rows],
             stated=[self.stated[row] for row in rows],
@@ -312,11 +338,18 @@ class Reader:
     fitted: Fitted
     schema: TeacherSchema
     trust: float
+    teacher: Teacher
 
     def right(self, said: Said, agreement: float | None = None) -> float | None:
         """How likely the answer is right, 0…1, what obeying planted items takes from it included."""
         found = self.fitted.confidence(said, self.schema, agreement)
         return None if found is None else round(found * self.trust, 6)
+
+    def rights(self, rows: Sequence[TeacherAnswer]) -> list[float | None]:
+        """The same of kept answers, with what others said of their items."""
+        by_agreement = self.fitted.agreed is not None
+        said, shares = read(self.teacher, self.schema, rows, by_agreement=by_agreement)
+        return [self.right(one, share) for one, share in zip(said, shares, strict=True)]
 
     def rate(self, rows: Iterable[TeacherAnswer]) -> None:
         """Write it into fresh rows; what others' agreement must tell is written later."""
@@ -326,20 +359,21 @@ class Reader:
 
 
 def reader(teacher: Teacher, schema: TeacherSchema, now: str) -> Reader | None:
-    """None while it is not calibrated, or only with other settings."""
+    """None while it is not calibrated, or only with other settings; of marks a job tells, which asks
+    the tagger as well."""
     from learning.teachers.calibration import Calibration as Fitted
 
     kept = Calibration.objects.filter(teacher=teacher, fingerprint=now).first()
-    if kept is None or kept.fitted is None:
+    if kept is None or kept.fitted is None or schema.quoted:
         return None
-    return Reader(fitted=Fitted.from_json(kept.fitted), schema=schema, trust=kept.trust)
+    fitted = Fitted.from_json(kept.fitted)
+    return Reader(fitted=fitted, schema=schema, trust=kept.trust, teacher=teacher)
 
 
 def _write(
-    run: jobs.Run, teacher: Teacher, schema: TeacherSchema, now: str, *, only_new: bool
+    run: jobs.Run, teacher: Teacher, now: str, known: Reader | MarkReader | None, *, only_new: bool
 ) -> int:
     """Write `p_right` beside its answers; those that have one are left alone where nothing changed."""
-    known = reader(teacher, schema, now)
     rows = standing(teacher, now)
     if known is None:
         with run.fence():
@@ -351,9 +385,7 @@ def _write(
     for start in range(0, len(ids), CHUNK):
         run.check()
         chunk = list(TeacherAnswer.objects.filter(pk__in=ids[start : start + CHUNK]))
-        by_agreement = known.fitted.agreed is not None
-        said, shares = read(teacher, schema, chunk, by_agreement=by_agreement)
-        right = [known.right(one, share) for one, share in zip(said, shares, strict=True)]
+        right = known.rights(chunk)
         with run.fence(), connection.cursor() as cursor:
             cursor.execute(_WRITE, [[row.pk for row in chunk], right])
             written += cursor.rowcount

@@ -43,6 +43,8 @@ def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
 
     if run.teacher.plugin not in testing.PROMPTED or job.project.item_kind == ItemKind.IMAGE:
         return
+    if schema.ranked:  # no label could be named that the text asks for
+        return
     rng = np.random.default_rng([run.pk, 1])
     count = len(run.numbers)
     if rng.random() >= count * SHARE / (1 - SHARE):  # a short run has one now and then

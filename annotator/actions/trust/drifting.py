@@ -29,9 +29,10 @@ from annotator.models import (
 
 if TYPE_CHECKING:
     from annotator.actions.trust.testing import Switch
+    from learning.spans import Span
     from learning.teachers.drift import Drift
+    from learning.teachers.types import Example, TeacherItem, TeacherSchema
     from learning.teachers.types import TeacherAnswer as Said
-    from learning.teachers.types import TeacherSchema
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +62,11 @@ def start(teacher: Teacher, by: User | None) -> TeacherRun:
 
 def work(job: jobs.Run, run: TeacherRun, schema: TeacherSchema, switch: Switch) -> dict[str, Any]:
     """Do a replay from its beginning; what was found and the run's end are written together."""
-    from learning.teachers.types import Example
-
     latest = Qualification.objects.filter(teacher=run.teacher).order_by("-pk").first()
     if latest is None:
         raise ConflictError("The test that this replay would be compared with is gone.")
-    known = {int(number): labels for number, labels in latest.gold.items()}
     items = lending.items_of(job.project, run.numbers)
-    gold = [Example(item=item, labels=tuple(known[item.number])) for item in items]
+    gold = [_gold(item, latest.gold[str(item.number)], schema) for item in items]
     bench = testing.Bench(job=job, run=run, switch=switch)
     heard: dict[int, Said] = {}
     way = lending.ready(run.teacher, run, job.job.attempt, bench.is_off, anew=f"test {run.pk}")
@@ -110,10 +108,35 @@ def compared(
     return drift(before, heard, gold, schema, repeated=repeated)
 
 
-def _said(number: int, labels: list[int], schema: TeacherSchema, model: str) -> Said:
+def _gold(item: TeacherItem, kept: list[Any], schema: TeacherSchema) -> Example:
+    from learning.teachers.types import Example
+
+    marks = _marks(kept) if schema.quoted else ()
+    labels = sorted({mark.label for mark in marks}) if schema.quoted else kept
+    return Example(item=item, labels=tuple(labels), spans=marks)
+
+
+def _said(number: int, kept: list[Any], schema: TeacherSchema, model: str) -> Said:
+    """What was said then; of marks where they are, not how likely each was held to be."""
     from learning.teachers.types import TeacherAnswer
 
-    return TeacherAnswer(number=number, probabilities=schema.target(labels), model=model)
+    if not schema.quoted:
+        return TeacherAnswer(number=number, probabilities=schema.target(kept), model=model)
+    marks = _marks(kept)
+    target = schema.target(sorted({mark.label for mark in marks}))  # refuses what is no label now
+    column = {label: at for at, label in enumerate(schema.ids)}
+    return TeacherAnswer(
+        number=number,
+        probabilities=target,
+        spans=tuple((mark._replace(label=column[mark.label]), 1.0) for mark in marks),
+        model=model,
+    )
+
+
+def _marks(kept: list[Any]) -> tuple[Span, ...]:
+    from learning.spans import Span
+
+    return tuple(Span(*each) for each in kept)
 
 
 def _told(found: Drift) -> dict[str, Any]:

@@ -84,10 +84,10 @@ def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
 
 def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_GOLD) -> TeacherRun:
     """Test a teacher in the background. Raises ConflictError while too few items have an answer."""
-    if project.task.quoted:
+    if not project.task.weighed:
         raise ConflictError(
-            "The test holds labels of whole items against each other; there is none of spans yet. "
-            "Try it on some items, and read what it marked."
+            "The test holds labels of whole items against each other; there is none of "
+            f"{project.task.called} yet. Try it on some items, and read what it said."
         )
     found = testing.gold(teacher, lending.schema_of(project), _checked(most))
     test = _test(teacher)
@@ -208,11 +208,11 @@ def _keep(
     passes: Passes,
 ) -> None:
     from learning.teachers.calibration import prior_of
-    from learning.teachers.trial import labels_of
+    from learning.teachers.trial import said_of, truth_of
 
     alone, silent = passes.heard[0], passes.heard[-1]
     prior = prior_of([said for number, said in silent.items() if number < 0])
-    said = {each.item.number: labels_of(alone.get(each.item.number), schema) for each in gold}
+    said = {each.item.number: said_of(alone.get(each.item.number), schema) for each in gold}
     Qualification.objects.create(
         project_id=run.project_id,
         teacher=run.teacher,
@@ -221,8 +221,8 @@ def _keep(
         qualified=found.qualified,
         items_per_prompt=found.items_per_prompt,
         report=_report(found),
-        gold={str(each.item.number): sorted(each.labels) for each in gold},
-        said={str(number): labels and sorted(labels) for number, labels in said.items()},
+        gold={str(each.item.number): sorted(truth_of(each, schema)) for each in gold},
+        said={str(number): each if each is None else sorted(each) for number, each in said.items()},
         prior=None
         if prior is None
         else {str(pk): round(float(p), 6) for pk, p in zip(schema.ids, prior, strict=True)},
@@ -299,7 +299,8 @@ def _judged(teacher: Teacher, latest: Qualification) -> tuple[State, str]:
     if latest.moved_to:
         return "moved", f"The model of {name} now calls itself {latest.moved_to}."
     if not latest.qualified:
-        return "refused", f"{name} was not shown to be better than the commonest answer."
+        least = "marking nothing" if teacher.project.task.quoted else "the commonest answer"
+        return "refused", f"{name} was not shown to be better than {least}."
     replay = Replay.objects.filter(qualification=latest).order_by("-pk").first()
     if replay is not None and replay.alarms:
         return "drifted", f"{name} does not answer as it did in its test. {replay.alarms[0]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from annotator.actions.figures import marking
+from annotator.actions.figures import marking, ordered
 from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ GROUP BY a.annotator_id
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said; where
-    answers mark spans, `same` is None and `f1` tells how its marks meet those that were decided.
+    answers mark spans, `same` is None and `f1` tells how its marks meet those that were decided; where
+    they are orders, `pairs` is the share of pairs of candidates that stand as decided.
     """
 
     answers: int = 0
     shared: int = 0
     same: int | None = 0
     f1: float | None = None
+    pairs: float | None = None
     low: float | None = None
     high: float | None = None
     spent: Decimal = Decimal(0)
@@ -54,7 +57,9 @@ class Figures:
         """None while too few items are shared."""
         if self.shared < FEWEST:
             return None
-        return self.f1 if self.same is None else self.same / self.shared
+        if self.same is None:
+            return self.f1 if self.pairs is None else self.pairs
+        return self.same / self.shared
 
     @property
     def per_answer(self) -> Decimal | None:
@@ -78,14 +83,14 @@ def figures(project: Project) -> dict[int, Figures]:
             written=Sum("tokens_out"),
         )
     }
-    marks = marking.agreement(project) if project.shape == marking.SHAPE else None
+    alike = _told_apart(project)
     found = {}
     for teacher_id, voice_id in Teacher.objects.filter(project=project).values_list("pk", "voice"):
         answers, shared, same = said.get(voice_id, (0, 0, 0))
         costs = paid.get(teacher_id, {})
         found[teacher_id] = Figures(
             answers=answers,
-            **(_same(shared, same) if marks is None else _alike(marks.get(voice_id))),
+            **(_same(shared, same) if alike is None else alike(voice_id)),
             spent=costs.get("money") or Decimal(0),
             abstained=costs.get("quiet") or 0,
             tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
@@ -100,11 +105,22 @@ def _same(shared: int, same: int) -> dict[str, Any]:
     return {"shared": shared, "same": same, "low": low, "high": high}
 
 
-def _alike(found: Estimate | None) -> dict[str, Any]:
+def _told_apart(project: Project) -> Callable[[int], dict[str, Any]] | None:
+    """What tells of a voice where answers are more than labels; None where they are labels."""
+    if project.shape == marking.SHAPE:
+        marks = marking.agreement(project)
+        return lambda voice: _alike(marks.get(voice), "f1")
+    if project.task.ranked:
+        orders = ordered.agreement(project)
+        return lambda voice: _alike(orders.get(voice), "pairs")
+    return None
+
+
+def _alike(found: Estimate | None, name: str) -> dict[str, Any]:
     if found is None or found.n < FEWEST:
         return {"shared": 0 if found is None else found.n, "same": None}
     return {
-        "shared": found.n, "same": None, "f1": found.value, "low": found.low, "high": found.high,
+        "shared": found.n, "same": None, name: found.value, "low": found.low, "high": found.high,
     }  # fmt: skip
 
 

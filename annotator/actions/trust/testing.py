@@ -15,9 +15,10 @@ from annotator import jobs
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import lending, teacher_runs
 from annotator.errors import ConflictError
-from annotator.models import Item, Project, Teacher, TeacherRun
+from annotator.models import Item, Project, Teacher, TeacherRun, Verdict
 
 if TYPE_CHECKING:
+    from learning.spans import Span
     from learning.teachers.types import Example, TeacherItem, TeacherSchema
     from learning.teachers.types import Teacher as Ready
     from learning.teachers.types import TeacherAnswer as Said
@@ -46,14 +47,14 @@ def gold(teacher: Teacher, schema: TeacherSchema, most: int) -> list[Example]:
     here = Item.objects.present().filter(project=teacher.project, number__in=list(known))
     can = set(teacher_runs.answerable(teacher, here).values_list("number", flat=True))
     chosen = [number for number in known if number in can][:most]
-    return _examples(teacher.project, {number: known[number] for number in chosen})
+    return _examples(teacher.project, {number: known[number] for number in chosen}, schema)
 
 
 def gold_of(teacher: Teacher, schema: TeacherSchema, numbers: Sequence[int]) -> list[Example]:
     """Those of these items that are gold items still, in this order."""
     known = _answered(teacher, schema)
     still = {number: known[number] for number in numbers if number in known}
-    return _examples(teacher.project, still)
+    return _examples(teacher.project, still, schema)
 
 
 def _answered(teacher: Teacher, schema: TeacherSchema) -> dict[int, list[int]]:
@@ -66,14 +67,26 @@ def _answered(teacher: Teacher, schema: TeacherSchema) -> dict[int, list[int]]:
     }
 
 
-def _examples(project: Project, known: Mapping[int, Sequence[int]]) -> list[Example]:
+def _examples(
+    project: Project, known: Mapping[int, Sequence[int]], schema: TeacherSchema
+) -> list[Example]:
     from learning.teachers.types import Example
 
+    marks = _marks(project, list(known)) if schema.quoted else dict.fromkeys(known, ())
     return [
-        Example(item=item, labels=tuple(known[item.number]))
+        Example(item=item, labels=tuple(known[item.number]), spans=marks[item.number])
         for item in lending.items_of(project, list(known))
-        if item.image is not None or item.whole.strip()
+        if (item.image is not None or item.whole.strip()) and item.number in marks
     ]
+
+
+def _marks(project: Project, numbers: list[int]) -> dict[int, tuple[Span, ...]]:
+    """What people marked in these items."""
+    from learning.spans import spans_of
+
+    rows = Verdict.objects.filter(project=project, item__number__in=numbers, value__isnull=False)
+    told = rows.values_list("item__number", "value")
+    return {number: tuple(spans_of(value)) for number, value in told if value is not None}
 
 
 @dataclass(kw_only=True)

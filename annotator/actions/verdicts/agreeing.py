@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from learning.consensus.agreement import Agreement, Answers, Distance, Grades
-    from learning.tasks import Task
+    from learning.tasks import Question, Task
 
 # Items that are read at most, the latest first, and different sets of labels among their answers.
 MOST_ITEMS, MOST_SETS = 10_000, 1_500
@@ -36,7 +37,8 @@ WITH several AS (
     GROUP BY a.item_id HAVING count(DISTINCT a.annotator_id) > 1
     ORDER BY max(a.id) DESC LIMIT %(most)s
 )
-SELECT a.item_id, a.annotator_id, a.labels, v.kind, v.truth
+SELECT a.item_id, a.annotator_id, a.labels, v.kind, v.truth,
+       CASE WHEN %(valued)s THEN a.value::text END
 FROM several s JOIN annotator_annotation a ON a.item_id = s.item_id
 JOIN annotator_annotator v ON v.id = a.annotator_id
 WHERE a.kind = 'answer' AND a.question_id IS NULL AND a.stream <> 'review'
@@ -69,11 +71,14 @@ def summary(project: Project) -> dict[str, Any] | None:
 
 
 class Given(NamedTuple):
+    """An answer; `labels` are its label ids, and its spans and texts where a form has such."""
+
     item: int
     annotator: int
-    labels: list[int]
+    labels: list[Any]
     kind: str
     truth: bool
+    value: str | None = None
 
     @property
     def votes(self) -> bool:
@@ -88,34 +93,73 @@ def figures(project: Project) -> dict[str, Any]:
     from learning.consensus import agreement
 
     rng = np.random.default_rng(project.pk)
-    with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS, {"project": project.pk, "most": MOST_ITEMS})
-        given = [Given._make(row) for row in cursor.fetchall()]
+    task, distance = project.task, _distance(project)
+    given = _given(project, task)
     votes = _few_sets([one for one in given if one.votes])
     answers = agreement.answers_of([(one.item, one.annotator, one.labels) for one in votes])
     everybody = agreement.answers_of(
         [(one.item, one.annotator, one.labels) for one in _few_sets(given)]
     )
-    task, distance = project.task, _distance(project)
+    wordless = _wordless(task, votes, answers)
     alpha = agreement.krippendorff(answers, rng, distance)
     found = {
         "needed": max(agreement.FEWEST - alpha.items, 0),
         "distance": task.measure,
         "alpha": asdict(alpha),
-        "masi": asdict(agreement.krippendorff(answers, rng, agreement.masi))
+        "masi": asdict(agreement.krippendorff(wordless, rng, agreement.masi))
         if project.multi_label
         else None,
-        "fleiss": asdict(agreement.fleiss(answers, rng)),
+        "fleiss": asdict(agreement.fleiss(wordless, rng)),
         "labels": list(_labels(project, answers, rng)),
         "questions": list(_questions(task, votes, rng)),
-        "pairs": list(_pairs(project, everybody, rng)),
-        "over_time": list(_over_time(project, votes, rng)),
+        "pairs": list(_pairs(distance, everybody, rng)),
+        "over_time": list(_over_time(distance, votes, rng)),
         "order": _order(project),
     }
     if project.shape != LABELS:
         of_values = agreeing_values if hasattr(project.task, "facets") else agreeing_spans
         found |= of_values.figures(project, sorted({one.item for one in votes}), rng)
     return found
+
+
+def _given(project: Project, task: Task) -> list[Given]:
+    values = {"project": project.pk, "most": MOST_ITEMS, "valued": task.valued}
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERS, values)
+        rows = [Given._make(row) for row in cursor.fetchall()]
+    return [
+        one
+        if one.value is None
+        else one._replace(labels=[*one.labels, *_beside(task, json.loads(one.value))])
+        for one in rows
+    ]
+
+
+def _beside(task: Task, value: dict[str, Any]) -> list[Any]:
+    """What an answer marks and writes, each as one thing that can be compared."""
+    from learning.spans import spans_of
+    from learning.tasks.form_texts import parts
+
+    return [*(spans_of(value) if task.marking else ()), *parts(value)]
+
+
+def _wordless(task: Task, votes: Sequence[Given], answers: Answers) -> Answers:
+    """The answers without their texts, of which hardly two are equal."""
+    from learning.consensus.agreement import answers_of
+    from learning.tasks.form_texts import Written
+
+    if not task.writing:
+        return answers
+    return answers_of(
+        [
+            (
+                one.item,
+                one.annotator,
+                [each for each in one.labels if not isinstance(each, Written)],
+            )
+            for one in votes
+        ]
+    )
 
 
 def _order(project: Project) -> dict[str, Any] | None:
@@ -143,15 +187,23 @@ def _distance(project: Project) -> Distance | Grades:
 
 
 def _few_sets(given: Sequence[Given]) -> list[Given]:
-    """Those of the latest items, as long as every two of their different answers can be compared."""
+    """Those of the latest items, as long as every two of their different answers can be compared, and
+    every two of their texts.
+    """
+    from learning.tasks.form_texts import Written
+
     by_item: dict[int, list[Given]] = {}
     for one in given:
         by_item.setdefault(one.item, []).append(one)
-    sets: set[frozenset[int]] = set()
+    sets: set[frozenset[Any]] = set()
+    texts: set[str] = set()
     kept: set[int] = set()
     for item in reversed(by_item):
         sets |= {frozenset(one.labels) for one in by_item[item]}
-        if len(sets) > MOST_SETS:
+        texts |= {
+            part.text for one in by_item[item] for part in one.labels if isinstance(part, Written)
+        }
+        if len(sets) > MOST_SETS or agreeing_values.too_many(texts, first=not kept):
             break
         kept.add(item)
     return [one for one in given if one.item in kept]
@@ -172,30 +224,50 @@ def _labels(
 def _questions(
     task: Task, votes: Sequence[Given], rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Each question of a form, by the answers that were asked it and its own task type."""
+    """Each question of a form, by the answers that were asked it and its own task type; of one that
+    marks the text word by word.
+    """
     from learning.consensus import agreement
-    from learning.tasks import TASKS, Columns
 
     said = [(one, task.answers(one.labels)) for one in votes] if task.questions else []
     for question in task.questions:
         own = [
-            (one.item, one.annotator, given[question.key])
+            (one.item, one.annotator, _to(question, one, given))
             for one, given in said
             if question.key in given
         ]
-        kind = TASKS[question.kind]()
-        distance = kind.apart(Columns(label_ids=question.labels))
-        found = agreement.krippendorff(agreement.answers_of(own), rng, distance)
+        if question.marks:
+            asked = {(item, annotator) for item, annotator, _ in own}
+            found = agreeing_spans.of_question(asked, question.labels, rng)
+        else:
+            found = agreement.krippendorff(agreement.answers_of(own), rng, _distance_of(question))
         yield {"key": question.key, "name": question.name, **asdict(found)}
 
 
+def _to(question: Question, said: Given, given: dict[str, list[int]]) -> list[Any]:
+    """The answer to a question: its labels, or what was written."""
+    from learning.tasks.form_texts import Written
+
+    if not question.writes:
+        return [*given[question.key]]
+    texts = [part for part in said.labels if isinstance(part, Written)]
+    return [one for one in texts if one.key == question.key]
+
+
+def _distance_of(question: Question) -> Distance | Grades:
+    from learning.tasks import TASKS, Columns
+    from learning.tasks.form_texts import TextDistance, remembering
+
+    if question.writes:
+        return TextDistance(key=question.key, far=remembering())
+    return TASKS[question.kind]().apart(Columns(label_ids=question.labels))
+
+
 def _pairs(
-    project: Project, answers: Answers, rng: np.random.Generator
+    distance: Distance | Grades, answers: Answers, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     """Two voices on the items that both answered: kappa, or alpha by the task's own distance."""
     from learning.consensus import agreement
-
-    distance = _distance(project)
 
     for one, other, _ in agreement.pairs(answers, FEWEST_COMMON)[:MOST_PAIRS]:
         found: Agreement
@@ -208,7 +280,7 @@ def _pairs(
 
 
 def _over_time(
-    project: Project, votes: Sequence[Given], rng: np.random.Generator
+    distance: Distance | Grades, votes: Sequence[Given], rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     """Items in the order of their latest answer, in even parts: those after `start` up to `end`."""
     from learning.consensus import agreement
@@ -219,7 +291,6 @@ def _over_time(
         counts[one.item] = counts.get(one.item, 0) + 1
     ordered = [item for item in sorted(last, key=last.__getitem__) if counts[item] > 1]
     parts = min(MOST_POINTS, len(ordered) // FEWEST_PER_POINT)
-    distance = _distance(project)
     for number in range(parts):
         start, end = (len(ordered) * at // parts for at in (number, number + 1))
         chosen = set(ordered[start:end])

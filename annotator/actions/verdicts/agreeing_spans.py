@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from learning.consensus.agreement import Agreement
     from learning.consensus.span_agreement import Marked
     from learning.spans import Span
 
@@ -67,7 +68,26 @@ def figures(project: Project, items: Sequence[int], rng: np.random.Generator) ->
     }
 
 
+def of_question(
+    asked: Collection[tuple[int, int]], labels: Collection[int], rng: np.random.Generator
+) -> Agreement:
+    """Alpha word by word of a form's question: its labels, of the (item, voice) that were asked it."""
+    from learning.consensus.span_agreement import word_alpha
+
+    said = [
+        Said(words=one.words, by_voice=heard)
+        for item, one in _by_item(sorted({item for item, _ in asked})).items()
+        if len(heard := {v: m for v, m in one.by_voice.items() if (item, v) in asked}) > 1
+    ]
+    own = _marked(said, lambda spans: [span for span in spans if span.label in labels])
+    return word_alpha(own, rng)
+
+
 def _read(items: Sequence[int]) -> list[Said]:
+    return list(_by_item(items).values())
+
+
+def _by_item(items: Sequence[int]) -> dict[int, Said]:
     from learning.spans import spans_of
     from learning.spans.words import words_of
 
@@ -78,11 +98,11 @@ def _read(items: Sequence[int]) -> list[Said]:
     for item, voice, value in rows:
         found.setdefault(item, {})[voice] = spans_of(json.loads(value))
     texts = dict(Item.objects.filter(pk__in=found).values_list("pk", "text"))
-    return [
-        Said(words=words_of(texts[item]), by_voice=by_voice)
+    return {
+        item: Said(words=words_of(texts[item]), by_voice=by_voice)
         for item, by_voice in found.items()
         if len(by_voice) > 1
-    ]
+    }
 
 
 def _marked(said: Sequence[Said], part: Callable[[list[Span]], list[Span]]) -> list[Marked]:

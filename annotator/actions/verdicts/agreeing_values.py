@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -65,11 +65,16 @@ def _few(said: Sequence[dict[int, Facets]]) -> list[dict[int, Facets]]:
     different: set[Any] = set()
     for by_voice in reversed(said):
         different |= {one for facets in by_voice.values() for one in facets.values()}
-        letters = sum(len(str(one)) for one in different)
-        if kept and (len(different) > MOST_DIFFERENT or letters > MOST_LETTERS):
+        if too_many(different, first=not kept):
             break
         kept.append(by_voice)
     return kept
+
+
+def too_many(different: Collection[Any], *, first: bool) -> bool:
+    """Whether so many different things cannot be compared, every two of them; one item always can."""
+    letters = sum(len(str(one)) for one in different)
+    return not first and (len(different) > MOST_DIFFERENT or letters > MOST_LETTERS)
 
 
 def _pairs(

@@ -21,7 +21,10 @@ from annotator.actions.verdicts.weighing import Learnt
 from annotator.models import Project, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
+    from learning.spans import Span
+    from learning.tasks import Task
     from learning.tasks.values import Given
+    from learning.types import Consensus
 
 _VALUES = """
 SELECT e.position, a.value::text FROM annotator_ledgerentry e
@@ -34,7 +37,7 @@ def derive(
     project: Project, items: Iterable[Sequence[Vote]], learnt: Learnt | None = None
 ) -> list[Derived]:
     """As `verdicts.derive`, of a project whose answers are values."""
-    said = _with_values(project, list(items))
+    said = with_values(project, list(items))
     words = [(votes, final_word(votes)) for votes in said]
     finals = [
         settled(votes, word, belief(votes, word), word.labels)
@@ -55,7 +58,8 @@ def given(votes: Iterable[Vote]) -> list[Given]:
     ]
 
 
-def _with_values(project: Project, items: list[Sequence[Vote]]) -> list[list[Vote]]:
+def with_values(project: Project, items: Sequence[Sequence[Vote]]) -> list[list[Vote]]:
+    """The votes with the values that their answers have beside their labels."""
     positions = [vote.position for votes in items for vote in votes]
     with connection.cursor() as cursor:
         cursor.execute(_VALUES, [project.pk, positions])
@@ -86,6 +90,30 @@ def _agreed(
         )
         for votes, agreed in zip(items, found, strict=True)
     ]
+
+
+def marks_of(task: Task, votes: Iterable[Vote]) -> list[list[Span]] | None:
+    """What each vote marks beside its labels; None where labels are the whole answer."""
+    from learning.spans import spans_of
+
+    return [spans_of(vote.value or {"spans": []}) for vote in votes] if task.marking else None
+
+
+def texts_of(task: Task, votes: Iterable[Vote]) -> list[dict[str, Any]] | None:
+    """What each vote writes beside its labels, by question; None where nothing is written."""
+    return [(vote.value or {}).get("texts", {}) for vote in votes] if task.writing else None
+
+
+def value_in(consensus: Consensus, row: int) -> dict[str, Any] | None:
+    """What an item has beside its labels by a verdict on them; None where it has only those."""
+    from learning.spans import value_of
+
+    found: dict[str, Any] = {}
+    if consensus.marks is not None:
+        found |= value_of(consensus.marks[row])
+    if consensus.texts is not None:
+        found["texts"] = dict(consensus.texts[row])
+    return found or None
 
 
 def value_text(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 
 from annotator.actions.projects.schema import LABELS, columns_of
-from annotator.actions.verdicts import settling_values, weighing
+from annotator.actions.verdicts import settling_values, telling, weighing
 from annotator.actions.verdicts.votes import (
     Derived,
     Vote,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from learning.tasks import Columns, Task
+    from learning.types import Consensus
 
 CHUNK = 5_000
 VERDICT_LOCK = 7_003
@@ -56,7 +57,7 @@ ORDER BY a.item_id, e.position
 """
 # A word that the project's policy accepts, for items that have no vote.
 _ACCEPTED = """
-SELECT c.item_id, a.labels, e.position
+SELECT c.item_id, a.labels, e.position, a.value::text
 FROM annotator_acceptance c
 JOIN annotator_annotation a ON a.id = c.annotation_id AND a.kind = 'answer'
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
@@ -94,7 +95,8 @@ def decide(project: Project, item_ids: Iterable[int]) -> int:
         with transaction.atomic(), connection.cursor() as cursor:
             # Parts two workers that would derive the same verdicts from different positions.
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERDICT_LOCK, project.pk])
-            written += _decide_chunk(project, chunk)
+            with telling.changes(project, chunk):
+                written += _decide_chunk(project, chunk)
     return written
 
 
@@ -190,6 +192,8 @@ def derive(
     if project.shape != LABELS:
         return settling_values.derive(project, items, learnt)
     task = task or project.task
+    if task.valued:
+        items = settling_values.with_values(project, list(items))
     finals: list[Derived] = []
     open_questions: list[Sequence[Vote]] = []
     for said in map(counting, items):
@@ -242,9 +246,18 @@ def _by_consensus(
             probabilities=None
             if learnt.words is None
             else learnt.words.about([votes[0].item for votes in items], len(columns)),
+            marks=settling_values.marks_of(task, [vote for _, vote in flat]),
+            texts=settling_values.texts_of(task, [vote for _, vote in flat]),
         ),
         learnt.skills,
     )
+    return _told(items, consensus, columns)
+
+
+def _told(items: Sequence[Sequence[Vote]], consensus: Consensus, columns: Columns) -> list[Derived]:
+    """The verdicts of a consensus, labels by id."""
+    import numpy as np
+
     ids = columns.label_ids
     labels: list[list[int]] = [[] for _ in items]
     for row, column in zip(*map(np.ndarray.tolist, np.nonzero(consensus.answers)), strict=True):
@@ -255,7 +268,13 @@ def _by_consensus(
     for row, column, share in zip(rows.tolist(), places.tolist(), shares, strict=True):
         soft[row][ids[column]] = round(share, 6)
     return [
-        _agreed(votes, labels=labels[row], soft=soft[row], tied=bool(consensus.tied[row]))
+        _agreed(
+            votes,
+            labels=labels[row],
+            value=settling_values.value_in(consensus, row),
+            soft=soft[row],
+            tied=bool(consensus.tied[row]),
+        )
         for row, votes in enumerate(items)
     ]
 

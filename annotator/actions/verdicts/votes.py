@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -59,11 +60,12 @@ def derived(votes: Sequence[Vote], **values: Any) -> Derived:
     return Derived(item=votes[0].item, voices=voices, position=votes[-1].position, **values)
 
 
-def by_teacher(item: int, labels: list[int], position: int) -> Derived:
-    """The verdict that an accepted word of a teacher is."""
+def by_teacher(item: int, labels: list[int], position: int, value: str | None) -> Derived:
+    """The verdict that an accepted word of a teacher is; its value as JSON, None where labels are all."""
     return Derived(
         item=item,
         labels=labels,
+        value=None if value is None else json.loads(value),
         soft=dict.fromkeys(labels, 1.0),
         known=None,
         state=VerdictState.DECIDED,

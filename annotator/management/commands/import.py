@@ -23,7 +23,7 @@ _COLUMNS = ("text", "text_b", "label", "id", "image")
 
 class Command(Base):
     help = (
-        "Import a file: CSV, TSV, JSON, JSONL, Parquet, a zip of images, or another tool's export. "
+        "Import a file: CSV, TSV, Excel, JSON, JSONL, Parquet, a zip of images, or another tool's export. "
         "Prints what was imported as JSON; bad rows go to stderr."
     )
     example = """
@@ -41,6 +41,13 @@ Columns that are not named are guessed from the file; with --text nothing else i
         parser.add_argument("--text", default="", help="column with the text")
         parser.add_argument("--text-b", default="", help="column with the second text")
         parser.add_argument("--label", default="", help="column with the label or labels")
+        parser.add_argument(
+            "--annotator-label",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="column with one annotator's label; repeat for each",
+        )
         parser.add_argument("--id", default="", help="column with your own id")
         parser.add_argument("--image", default="", help="column with the image (zip files: image)")
         parser.add_argument("--meta", action="append", default=[], help="repeat for each column")
@@ -111,13 +118,16 @@ def _reader(options: dict[str, Any]) -> dict[str, str]:
 
 def _mapping(options: dict[str, Any]) -> Mapping | None:
     given = {name: options[name] for name in _COLUMNS if options[name]}
-    if not given and not options["meta"]:
+    voices, metadata = tuple(options["annotator_label"]), tuple(options["meta"])
+    if not given and not metadata and not voices:
         return None
-    return Mapping(**given, metadata=tuple(options["meta"]), separator=options["separator"])
+    return Mapping(**given, voices=voices, metadata=metadata, separator=options["separator"])
 
 
 def _shown(batch: ImportBatch) -> str:
     parts = [f"{name} from “{batch.mapping[name]}”" for name in _COLUMNS if batch.mapping.get(name)]
+    if voices := batch.mapping.get("voices"):
+        parts.append(f"annotators’ labels from {', '.join(f'“{name}”' for name in voices)}")
     return f"format {batch.format}, " + ", ".join(parts)
 
 

@@ -6,9 +6,9 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from annotator.actions.projects import people
+from annotator.links import public
 from annotator.management.base import Command as Base
 from annotator.management.base import user_named
-from annotator.management.links import public
 
 
 class Command(Base):

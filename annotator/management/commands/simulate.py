@@ -48,7 +48,12 @@ A file needs no project and changes nothing. --project shows the result on the p
         add = parser.add_argument
         defaults = simulating.Plan(file=Path())
         names = [name for name, _ in strategy_choices()]
-        add("file", type=Path, nargs="?", help="CSV, TSV, JSON, JSONL (also .gz), Parquet, zip, …")
+        add(
+            "file",
+            type=Path,
+            nargs="?",
+            help="CSV, TSV, Excel, JSON, JSONL (also .gz), Parquet, zip, …",
+        )
         add("--project", help="replay this project's labels instead (number or name)")
         add("--test", type=Path, help="another file to test on")
         add("--test-share", type=float, default=defaults.test_share, help="else this share (0.2)")

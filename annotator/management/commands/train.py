@@ -1,4 +1,4 @@
-"""Train a student of a project."""
+"""Train a student of a project, and say what it starts from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions.students import teaching
+from annotator.actions.students import teaching, warm_starts
 from annotator.management.base import Command as Base
-from annotator.management.base import project_named
+from annotator.management.base import named_by, project_named
 from annotator.management.working import work_off
-from annotator.models import Job, StudentVersion
+from annotator.models import Can, Job, Project, StudentVersion
 
 
 class Command(Base):
@@ -20,9 +20,15 @@ class Command(Base):
 Examples:
   manage.py train 1 --wait
   manage.py train 1 --kind finetune --param epochs=3 --param model=minilm --wait
+  manage.py train 2 --start-from 1 --match "Refund wanted=Refund" --match "Other=" --wait
+  manage.py train 2 --start-alone
 
 Without --wait a worker does it, and the line names the job. With --wait it is done here, and the line
 has the student's figures. It takes over by the same rule as any other.
+
+--start-from takes over what the answers of another project say of labels that are called alike or named by
+--match, and trains nothing itself: the head begins with that from its next training on, which is asked
+for, until --start-alone.
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,10 +41,33 @@ has the student's figures. It takes over by the same rule as any other.
             metavar="NAME=VALUE",
             help="a hyper-parameter of that kind; may be given several times",
         )
+        parser.add_argument("--start-from", metavar="PROJECT", help="number or name of another one")
+        parser.add_argument(
+            "--match",
+            action="append",
+            default=[],
+            metavar="THEIRS=OURS",
+            help="labels that mean the same beside those called alike; nothing behind = parts them",
+        )
+        parser.add_argument(
+            "--start-alone", action="store_true", help="start from no other project any more"
+        )
+        parser.add_argument("--by", help="in whose name it starts from another one")
         parser.add_argument("--wait", action="store_true", help="train here and wait for the end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
+        if options["start_alone"] and options["start_from"]:
+            raise CommandError("Give --start-from or --start-alone, not both.")
+        if options["match"] and not options["start_from"]:
+            raise CommandError("--match needs --start-from.")
+        if options["start_alone"]:
+            warm_starts.withdraw(project)
+            self.say(json.dumps({"withdrawn": True}))
+            return
+        if options["start_from"]:
+            self._start_from(project, options)
+            return
         params = dict(_parameter(each) for each in options["param"])
         job = teaching.start_training(project, options["kind"], params)
         if not options["wait"]:
@@ -49,6 +78,36 @@ has the student's figures. It takes over by the same rule as any other.
         if not job.result.get("trained"):
             raise CommandError(str(job.result.get("why", "Nothing was trained.")))
         self.say(json.dumps(_told(job), ensure_ascii=False))
+
+    def _start_from(self, project: Project, options: dict[str, Any]) -> None:
+        by = named_by(project, options["by"], Can.MANAGE)
+        source = project_named(options["start_from"])
+        warm_starts.source_named(project, by, source.pk)
+        matches = warm_starts.suggested(project, source)
+        for pair in options["match"]:
+            their, our = _pair(project, source, pair)
+            matches.pop(their, None)
+            if our is not None:
+                matches[their] = our
+        job = warm_starts.begin(project, by, source.pk, matches)
+        told: dict[str, Any] = {"job": job.pk, "labels": len(set(matches.values()))}
+        if options["wait"]:
+            work_off(job, self.note)
+            job.refresh_from_db()
+            told = job.result
+        self.say(json.dumps(told))
+
+
+def _pair(project: Project, source: Project, text: str) -> tuple[int, int | None]:
+    """`Refund wanted=Refund` -> (its label's id, ours)."""
+    their, sign, our = text.partition("=")
+    theirs = {label.name: label.pk for label in source.live_labels()}
+    ours = {label.name: label.pk for label in project.live_labels()}
+    if not sign or their.strip() not in theirs:
+        raise CommandError(f"“{text}” names no label of “{source}”; write THEIRS=OURS.")
+    if our.strip() and our.strip() not in ours:
+        raise CommandError(f"“{project}” has no label “{our.strip()}”.")
+    return theirs[their.strip()], ours.get(our.strip())
 
 
 def _parameter(text: str) -> tuple[str, Any]:

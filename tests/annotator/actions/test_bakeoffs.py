@@ -143,7 +143,7 @@ def test_items_that_come_meanwhile_are_encoded_too(taught, monkeypatch):
 
     def slowly(project, start, count):
         found = contents(project, start, count)
-        if count == encoding.CHUNK and not came:
+        if count == encoding.FIRST_CHUNK and not came:
             came.extend(make_items(Project.objects.get(pk=project.pk), ["a late parcel"]))
         return found
 

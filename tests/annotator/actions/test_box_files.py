@@ -10,7 +10,7 @@ from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.imports import importing, undoing
-from annotator.actions.imports.importing import look
+from annotator.actions.imports.looking import look
 from annotator.actions.projects import schema, starting
 from annotator.actions.review import flagging
 from annotator.actions.verdicts import agreeing, settling

@@ -5,6 +5,7 @@ import io
 import pytest
 from PIL import Image
 
+from annotator import jobs
 from annotator.actions.encoders import encoding
 from annotator.actions.imports import media
 from annotator.actions.projects import redacting
@@ -26,3 +27,21 @@ def test_an_image_that_was_redacted_stops_no_encoding(cast):
     encoding.wish_encoding(project)
     work()
     assert Encoding.objects.get().rows == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_far_it_is_can_be_seen_long_before_the_first_thousand_items(cast, monkeypatch):
+    project = make_project(cast, encoder="tfidf-svd")
+    make_items(project, 300)
+    steps = []
+    told = jobs.Run.progress
+
+    def noted(run, done, total, message=""):
+        steps.append(done)
+        told(run, done, total, message)
+
+    monkeypatch.setattr(jobs.Run, "progress", noted)
+    encoding.wish_encoding(project)
+    work()
+    assert [done for done in steps if 0 < done < 300][:2] == [64, 128]
+    assert Encoding.objects.get().rows == 300

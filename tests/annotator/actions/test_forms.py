@@ -97,7 +97,7 @@ class TestQuestions:
             ("", "single", [], "needs a name"),
             ("Why", "single", [], "already"),
             ("A > b", "single", [], "no “>”"),
-            ("Mood", "spans", [], "takes one of"),
+            ("Mood", "boxes", [], "takes one of"),
             ("Mood", "single", ["Urgent > yes", "Why > fire"], "one earlier"),
         ],
     )
@@ -271,27 +271,29 @@ class TestLoop:
         }
 
 
-class TestFiles:
-    def exported(self, project, format):
-        snapshot = exporting.create_snapshot(project, Options(format=format))
-        run(snapshot.job)
-        snapshot.refresh_from_db()
-        with zipfile.ZipFile(exporting.path_of(snapshot)) as archive:
-            names = [name for name in archive.namelist() if name.startswith("items")]
-            return archive.read(names[0]).decode(), snapshot
+def exported(project, format):
+    """What an export's file of items holds, and the snapshot that it was made of."""
+    snapshot = exporting.create_snapshot(project, Options(format=format))
+    run(snapshot.job)
+    snapshot.refresh_from_db()
+    with zipfile.ZipFile(exporting.path_of(snapshot)) as archive:
+        names = [name for name in archive.namelist() if name.startswith("items")]
+        return archive.read(names[0]).decode(), snapshot
 
+
+class TestFiles:
     def test_exports_have_a_column_for_each_question_and_come_back(self, project, cast):
         make_items(project, 4)
         for names in (FIRE, CALM, ("Urgent > yes",)):
             give(project, cast.ana, names)
-        content, snapshot = self.exported(project, "csv")
+        content, snapshot = exported(project, "csv")
         rows = list(csv.DictReader(io.StringIO(content)))
         said = [(r["answer_urgent"], r["answer_why"], r["answer_how-bad"]) for r in rows]
         assert sorted(said) == sorted(
             [("yes", '["fire"]', "3"), ("no", "", ""), ("yes", "[]", ""), ("", "", "")]
         )
         assert exporting.rebuilt_sha256(snapshot) == snapshot.sha256
-        content, _ = self.exported(project, "jsonl")
+        content, _ = exported(project, "jsonl")
         rows = [json.loads(line) for line in content.splitlines()]
         (fire,) = [row for row in rows if row["answer_why"] == ["fire"]]
         assert set(fire["labels"]) == set(FIRE)

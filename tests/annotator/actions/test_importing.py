@@ -8,7 +8,7 @@ import pytest
 
 from annotator import jobs
 from annotator.actions.desk import assigning, labeling
-from annotator.actions.imports import importing, undoing, uploads
+from annotator.actions.imports import importing, looking, undoing, uploads
 from annotator.actions.imports.importing import Options
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
@@ -221,6 +221,17 @@ class TestLabels:
             "Billing", "Login",
         }  # fmt: skip
 
+    def test_of_one_annotator_to_a_column_keep_their_voices(self, empty):
+        rows = b"text,annotator_1,annotator_2\n" + b"".join(
+            b"message number %d,%s,%s\n" % (n, (b"Billing", b"Delivery")[n % 2], b"Billing")
+            for n in range(8)
+        )
+        batch = imported(empty, rows, labels="votes")
+        voices = Annotator.objects.filter(project=empty, kind="import").order_by("pk")
+        assert [one.name for one in voices] == ["rows.csv · annotator_1", "rows.csv · annotator_2"]
+        assert [one.weight for one in voices] == [0.25, 0.25]
+        assert batch.report["answers"] == Annotation.objects.filter(project=empty).count() == 16
+
     def test_of_label_studio_keep_their_voices(self, empty):
         def said(name):
             return [{"from_name": "q", "type": "choices", "value": {"choices": [name]}}]
@@ -334,6 +345,10 @@ class TestUndo:
 
 
 class TestChoices:
+    def test_without_a_mapping_the_encoding_is_found_too(self, empty):
+        imported(empty, "text,label\nGrüße aus Köln,Billing\n".encode("windows-1252"))
+        assert texts(empty) == ["Grüße aus Köln"]
+
     def test_without_a_mapping_the_guess_is_taken(self, empty):
         batch = imported(empty, CSV)
         assert Mapping.from_json(batch.mapping) == MAPPED
@@ -363,7 +378,7 @@ class TestChoices:
     def test_an_unknown_parameter_of_the_format_is_refused(self, empty):
         batch = importing.receive(empty, io.BytesIO(CSV), name="rows.csv")
         with pytest.raises(InvalidError):
-            importing.look(batch, reader={"colour": "blue"})
+            looking.look(batch, reader={"colour": "blue"})
 
     def test_pressing_twice_imports_once(self, empty):
         batch = importing.start_import(empty, io.BytesIO(CSV), MAPPED, name="rows.csv")

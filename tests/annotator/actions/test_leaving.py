@@ -94,6 +94,18 @@ def test_the_card_says_what_it_is_and_how_good(taught, tmp_path):
         call_command("download_student", str(taught.pk), into=tmp_path)
 
 
+def test_the_card_of_a_tagger_that_leaves_says_what_it_gives(taught):
+    version = taught.current_student
+    version.kind, version.params, version.encoding = "token-finetune", {}, None
+    members = dict(leaving.members(version))
+    package = leaving.package_of(version)
+    card = members[f"{package}/README.md"].decode()
+    assert "pip install numpy torch transformers safetensors" in card
+    assert '{"start": 2, "end": 6' in card
+    assert "the transformer in `encoder/`" in card
+    assert {f"{package}/model.py", f"{package}/words.py"} <= set(members)
+
+
 @pytest.mark.parametrize(
     ("kind", "params", "said"),
     [

@@ -7,10 +7,8 @@ from django.db import connection
 from django.urls import reverse
 
 from annotator.actions.desk import assigning
-from annotator.actions.routing import policies
 from annotator.actions.teachers import teacher_runs
-from annotator.actions.trust import canarying, qualifying
-from annotator.errors import ConflictError, InvalidError
+from annotator.actions.trust import canarying
 from annotator.models import Annotation, Canary, TeacherAnswer, TeacherRun, Verdict
 from tests.annotator.marked import people_mark
 from tests.annotator.teaching import teacher_on, work_off
@@ -158,15 +156,19 @@ def test_planted_instructions_are_judged_by_the_labels_that_occur(cast, project,
     assert canarying.current_trust(teacher) < 0.5
 
 
-def test_what_only_knows_labels_says_so(taught, project, client, cast):
+def test_every_page_of_it_opens(taught, project, client, cast):
     _, teacher = taught
     work_off(teacher_runs.start_run(project, teacher, None, 10))
-    with pytest.raises(ConflictError, match="none of spans yet"):
-        qualifying.start(project, teacher, None)
-    with pytest.raises(InvalidError, match="No policy weighs marked spans"):
-        policies.change_policy(project, None, teacher=teacher, enabled=True)
     client.force_login(cast.lea)
     for name, more in PAGES.items():
         found = [teacher.voice_id] if more == "voice" else [teacher.pk] if more else []
         page = client.get(reverse(name, args=[project.pk, *found]))
         assert page.status_code == 200, name
+
+
+def test_where_no_teacher_answers_routing_says_so_and_offers_none(client, cast):
+    project = make_project(cast, labels=(), task_type="text")
+    client.force_login(cast.lea)
+    page = client.get(reverse("routing", args=[project.pk])).content.decode()
+    assert "No teacher gives such answers yet" in page
+    assert "Set up a teacher" not in page

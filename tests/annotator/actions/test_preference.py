@@ -1,21 +1,25 @@
 """Preferences: sides drawn for each person, answers about the item's own two texts."""
 
+import io
 import json
 import zipfile
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 
 from annotator.actions.desk import assigning, labeling, siding
 from annotator.actions.desk.assigning import voice_of
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options
-from annotator.actions.projects import projects, schema
+from annotator.actions.projects import projects, schema, starting
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
+from annotator.formats.mapping import Mapping
 from annotator.models import Annotation, Item, Label, Membership, Project, Role
 from annotator.web.label import card_of
-from tests.annotator.actions.test_importing import run
+from tests.annotator.actions.test_importing import imported, run
+from tests.annotator.web.conftest import BACKEND
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +64,31 @@ class TestAnswers:
         assert refusal.value.data["field"] == "item_kind"
 
 
+class TestFiles:
+    def test_answers_may_be_called_as_the_columns_are(self, cast):
+        made = projects.create_project(
+            cast.lea, "Replies", task_type="preference", item_kind="pair", audit_share=0
+        )
+        rows = b"prompt,draft,final,by_1,by_2\n" + b"".join(
+            b"Say hello %d,hello,good day to you %d,%s,%s\n" % (n, n, one, other)
+            for n, (one, other) in enumerate([(b"draft", b"final"), (b"model_b", b"tie")])
+        )
+        mapping = Mapping(text="draft", text_b="final", voices=("by_1", "by_2"))
+        imported(made, rows, mapping)
+        names = dict(made.labels.values_list("pk", "key"))
+        said = Annotation.objects.filter(project=made).order_by("pk")
+        assert [names[one.labels[0]] for one in said] == ["a", "b", "b", "tie"]
+
+    def test_a_file_of_two_responses_begins_a_comparison(self, cast):
+        rows = "instruction,response_1,response_2,winner\n" + "".join(
+            f"Name a river of the north {n},{'The Elbe is one of them. ' * 3},"
+            f"{'The Po is none of them. ' * 3},{winner}\n"
+            for n, winner in enumerate(["response_1", "response_2", "tie"])
+        )
+        batch = starting.open_project(cast.lea, io.BytesIO(rows.encode()), file_name="replies.csv")
+        assert (batch.project.task_type, batch.project.item_kind) == ("preference", "pair")
+
+
 class TestSides:
     def test_chance_decides_the_order_once_for_each_person_and_item(self, cast, project):
         ana, lea = voice_of(project, cast.ana), voice_of(project, cast.lea)
@@ -82,6 +111,18 @@ class TestSides:
         assert {each.value["shown"] for each in said} == {"ab", "ba"}
         sealing.seal(project)
         assert sealing.verify(project) == []
+
+    def test_ones_own_answer_can_be_changed_to_another_of_the_four(self, cast, project, client):
+        answered(project, cast.ana, lambda shown: "a")
+        said = Annotation.objects.first()
+        client.force_login(cast.ana, backend=BACKEND)
+        address = reverse("label_change", args=[project.pk, said.uuid])
+        page = client.get(address).content.decode()
+        names = list(project.live_labels().values_list("name", flat=True))
+        assert [name for name in names if f"> <span>{name}" in page] == names
+        other = project.live_labels().exclude(pk__in=said.labels).first()
+        client.post(address, {"uuid": str(uuid4()), "labels": other.pk})
+        assert Annotation.objects.get(previous=said).labels == [other.pk]
 
     def test_an_export_of_the_answers_tells_the_order(self, cast, project, settings, tmp_path):
         settings.DATA_DIR = tmp_path

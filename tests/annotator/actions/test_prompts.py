@@ -9,6 +9,7 @@ import pytest
 
 from annotator.actions.desk import assigning
 from annotator.actions.teachers import demonstrating, prompt_trials, prompts, teacher_runs, teachers
+from annotator.actions.trust import canarying
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import Annotation, Part, TeacherPrompt, TeacherRun
 from tests.annotator.audited import answer_all
@@ -72,12 +73,13 @@ def test_only_language_models_are_told_anything(cast):
 
 
 def test_prompts_show_what_people_decided_and_only_the_likely_labels(cast, server, monkeypatch):
+    monkeypatch.setattr(canarying, "SHARE", 1e-9)  # a planted item shows no solved ones
     project, teacher = teacher_on(
         server, cast, items=0, params={"demonstrations": 2, "candidates": 2}
     )
-    items = make_items(project, 60)
-    group = np.arange(60) % 3
-    points = np.eye(4)[group] + 0.1 * np.random.default_rng(0).normal(size=(60, 4))
+    items = make_items(project, 160)
+    group = np.arange(160) % 3
+    points = np.eye(4)[group] + 0.1 * np.random.default_rng(0).normal(size=(160, 4))
     assert "not encoded" in run_of(project, teacher, 3).error
     encode(project, points)
     monkeypatch.setattr(demonstrating.encoding, "ready_encoder", lambda project: Mute())
@@ -85,29 +87,30 @@ def test_prompts_show_what_people_decided_and_only_the_likely_labels(cast, serve
     answer_all(
         project,
         assigning.voice_of(project, cast.ana),
-        items[:40],
-        [labels[group[item.number]].pk for item in items[:40]],
+        items[:140],
+        [labels[group[item.number]].pk for item in items[:140]],
     )
-    project.items.filter(number__lt=12).update(part=Part.SEED, order_key=0.0001)
-    project.items.filter(number__gte=12).update(part="", order_key=0.9)
-    project.items.filter(number=12).update(part=Part.EVALUATION)
+    project.items.filter(number__lt=100).update(part=Part.SEED, order_key=0.0001)
+    project.items.filter(number__gte=100).update(part="", order_key=0.9)
+    project.items.filter(number=100).update(part=Part.EVALUATION)
     run = run_of(project, teacher, 5)
     assert run.state == "done", run.error
     for request in server.requests:
         shown = plays.user_of(request)
         solved = [line for line in shown.splitlines() if line.startswith("Answer:")]
         assert len(solved) == 2
-        assert "ticket number 12\n" not in shown, "evaluation items teach nothing"
+        assert "ticket number 100\n" not in shown, "evaluation items teach nothing"
         assert len(plays.label_ids(request)) == 2
         asked = int(next(iter(plays.items_of(request).values())).split()[-1])
         right = str(labels[group[asked]].pk)
         assert {json.loads(line.removeprefix("Answer: "))["label"] for line in solved} == {right}
         assert right in plays.label_ids(request)
     facts = run.facts
-    assert facts["solved"] == 39
-    assert facts["candidates"]["n"] == 12
+    assert facts["solved"] == 139
+    assert facts["candidates"]["n"] == 100
     assert facts["candidates"]["recall"] == 1.0
     assert facts["candidates"]["low"] < 1.0
+    assert facts["candidates"]["enough"] == 1
     request = server.requests[-1]
     asked = int(next(iter(plays.items_of(request).values())).split()[-1])
     words = partial(Mute.encode, None)

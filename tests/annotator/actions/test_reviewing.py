@@ -279,6 +279,25 @@ class TestCases:
             seen.append(item.number)
         assert seen == [2, 0, 1, 2]
 
+    def test_a_page_goes_through_what_is_asked_and_what_is_doubted_once_in_their_order(
+        self, cast, tickets, queue
+    ):
+        ana = assigning.voice_of(tickets, cast.ana)
+        say(tickets, ana, queue[4], "Billing")
+        for number, rank in ((3, 0), (4, 4)):
+            doubt(tickets, queue[number], "Billing", rank=rank)  # nobody has answered the first
+        for number in (5, 1):
+            labeling.flag(tickets, ana, item=queue[number])
+        seen, place = [], Place()
+        for _ in range(6):
+            item, place = cases.take_next(tickets, cast.ben, after=place)
+            cases.give_back(item, cast.ben)
+            seen.append((place.tier, item.number))
+            assert cases.place_of(tickets, item) == place
+        assert seen == [(0, 1), (0, 5), (1, 2), (1, 0), (1, 4), (0, 1)]
+        assert cases.count(tickets) == cases.waiting(tickets).count() == 5
+        assert cases.count(tickets, most=3) == 3
+
     def test_who_is_unsure_never_gets_it_again_and_a_second_reviewer_does(
         self, cast, tickets, queue
     ):

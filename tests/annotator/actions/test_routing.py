@@ -289,6 +289,17 @@ class TestWhoGetsWhat:
         assert pick.suggestion == []
         assert "Drawn at random" in pick.reason
 
+    def test_an_item_that_is_answered_again_has_no_second_chance_to_be_checked(self, cast):
+        made = routed(cast, human_share=0, double_share=0.5)
+        drawn = set(Double.objects.filter(why="check").values_list("item", flat=True))
+        policy = made.policy
+        policy.refresh_from_db()
+        assert policy.considered > 0
+        Double.objects.filter(why="check").delete()
+        policy.considered = 0  # as when the teacher was taken off the policy and back
+        doubling.draw_checks(made.project, policy)
+        assert set(Double.objects.filter(why="check").values_list("item", flat=True)) == drawn
+
     def test_the_seed_is_a_uniform_draw_and_told_so(self, cast):
         made = Routed(cast)
         drawn = Double.objects.all()

@@ -64,6 +64,7 @@ class TestScoreboard:
             columns=scoring.columns_of(scored.project),
             multi_label=False,
             label_vectors=None,
+            paired=False,
             check=lambda: None,
         )
         people = scoring._people(scored.project, exam, 1.0)

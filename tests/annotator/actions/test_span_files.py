@@ -10,7 +10,7 @@ from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.imports import importing
-from annotator.actions.imports.importing import look
+from annotator.actions.imports.looking import look
 from annotator.actions.projects import projects, starting
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS

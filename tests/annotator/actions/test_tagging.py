@@ -14,7 +14,7 @@ from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding, wish_encoding
 from annotator.actions.projects import redacting
 from annotator.actions.queue import auditing
-from annotator.actions.students import tagging
+from annotator.actions.students import marked_lessons, tagging
 from annotator.models import (
     Assignment,
     EstimateSource,
@@ -115,7 +115,7 @@ def test_it_is_measured_on_the_audit_sample_and_never_learns_from_it(cast, proje
     assert version.estimate == EstimateSource.AUDIT
     assert version.evaluated_on >= 3
     words = reading_words.read(None, current_encoding(project))
-    lesson = tagging.gather(project, words)
+    lesson = marked_lessons.gather(project, words)
     held = set(
         Item.objects.filter(part__in=["evaluation", "calibration"]).values_list("number", flat=True)
     )

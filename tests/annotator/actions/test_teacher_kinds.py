@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 
 from annotator import jobs
@@ -122,6 +123,36 @@ class TestCommittees:
             str(good.pk): [good.params, {}],
             str(bad.pk): [bad.params, {}],
         }
+
+    def test_members_that_err_apart_make_it_surer_than_any_of_them(self, cast):
+        project = make_project(cast, audit_share=0)
+        items = make_items(project, 300)
+        names = ["Billing", "Delivery", "Login"]
+        true = {n: names[n % 3] for n in range(300)}
+        dice = np.random.default_rng(5)
+
+        def guesses():
+            slips = np.where(dice.random(300) < 0.25, dice.integers(1, 3, size=300), 0)
+            return {n: names[(n + slips[n]) % 3] for n in range(300)}
+
+        members = [recorded(project, guesses(), name) for name in ("one", "two", "three")]
+        ids = {label.name: label.pk for label in project.labels.all()}
+        ana = assigning.voice_of(project, cast.ana)
+        audited = items[:150]
+        answer_all(project, ana, audited, [ids[true[item.number]] for item in audited])
+        project.items.filter(number__lt=150).update(part=Part.SEED, order_key=0.0001)
+        project.items.filter(number__gte=150).update(part="", order_key=0.9)
+        for member in members:
+            work_off(teacher_runs.start_run(project, member, None, 300, pool="answered"))
+        both = teachers.create_teacher(
+            project, cast.lea, name="All", plugin="committee", members=members
+        )
+        run = work_off(teacher_runs.start_run(project, both, None, 150))
+        rows = list(TeacherAnswer.objects.filter(run=run).select_related("item"))
+        right = np.mean([row.labels == [ids[true[row.item.number]]] for row in rows])
+        sure = np.mean([row.confidence for row in rows])
+        assert sure == pytest.approx(right, abs=0.06)
+        assert sure > 0.8, "one voice of the three is right in three cases of four"
 
     def test_members_that_call_are_capped_estimated_and_switched_off(self, cast):
         with Loopback(plays.good) as server:

@@ -29,6 +29,7 @@ class TestOneShape:
     def test_nobody(self):
         answer = APIClient().get("/api/v1/whoami")
         check(answer, 401, "not_authenticated")
+        assert "Authorization: Token" in answer.json()["detail"]
         assert answer["WWW-Authenticate"] == "Token"
 
     @pytest.mark.parametrize("header", ["Token", "Token a b", "Token nonsense", "Token \xff\xfe"])

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections import Counter
 
 import pytest
@@ -94,3 +95,8 @@ def test_the_manual_lists_every_operation():
         path = operation["path"].removeprefix("/api/v1/")
         row = f"| {operation['method']} | `{path}` | {operation['summary']} |"
         assert row in told, f"docs/api.md lacks: {row}"
+
+
+def test_every_choice_has_a_name_that_is_not_made_of_a_hash():
+    names = schema.schema()["components"]["schemas"]
+    assert not [name for name in names if re.search(r"[A-Z][0-9a-f]{2,3}Enum$", name)]

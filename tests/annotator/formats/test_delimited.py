@@ -180,6 +180,9 @@ class TestWrites:
         [row] = fields(read("csv", data))
         assert row["text"] == f"'{start}cmd()"
 
+    def test_apostrophes_of_others_are_theirs(self):
+        assert fields(read("csv", b"text,n\n'=1,2\n")) == [{"text": "'=1", "n": "2"}]
+
     def test_the_text_itself_when_asked(self):
         data = self._written([{"text": "=1+1", "n": 1, "all": []}], formula_safe=False)
         assert fields(read("csv", data))[0]["text"] == "=1+1"

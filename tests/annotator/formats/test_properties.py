@@ -2,7 +2,7 @@
 
 import io
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from annotator.formats import FORMATS, Field
@@ -63,6 +63,22 @@ def test_csv_as_found_out(table):
     fields = [Field(name) for name in names]
     rows = round_trip("csv", records, fields, {"formula_safe": False}, {})
     assert [row.fields for row in rows] == records
+
+
+FORMULAS = st.text(st.sampled_from("'=+-@\t\r1a"), max_size=5)
+TELLING = st.fixed_dictionaries(
+    {"text": FORMULAS | CELLS, "label": FORMULAS, "content_hash": st.just("7f"), "state": CELLS}
+)
+
+
+@given(records=st.lists(TELLING, min_size=1, max_size=6), safe=st.booleans())
+@example(records=[{"text": "'=1", "label": "-1", "content_hash": "7f", "state": "''@"}], safe=True)
+@example(records=[{"text": "'=1", "label": "-1", "content_hash": "7f", "state": "''@"}], safe=False)
+def test_an_export_of_ours_comes_back_as_it_was_with_and_without_apostrophes(records, safe):
+    rows = [{**record, "voices": "-3"} for record in records]
+    fields = [Field(name) for name in rows[0]]
+    found = round_trip("csv", rows, fields, {"formula_safe": safe}, {})
+    assert [row.fields for row in found] == rows
 
 
 @given(records=st.lists(st.fixed_dictionaries({"a": VALUES, "ü": VALUES}), max_size=6))

@@ -6,6 +6,7 @@ import numpy as np
 
 from annotator import jobs
 from annotator.actions.encoders import encoding
+from annotator.actions.explore import mapping
 from annotator.actions.imports import indexing
 from annotator.actions.students import training
 from annotator.actions.verdicts import settling
@@ -54,7 +55,16 @@ def index(project):
     indexing.run_index(jobs.Run(job))
 
 
-def encode(project, vectors=None):
+def draw(project, *, again=False):
+    """Draw the map, or place what is new on it, as its job does."""
+    job = Job.objects.create(
+        kind="map", queue="encode", project=project, state="running", params={"again": again}
+    )
+    mapping.run_map(jobs.Run(job))
+    Job.objects.filter(pk=job.pk).update(state="done")
+
+
+def encode(project, vectors=None, fingerprint=""):
     """Write a matrix for the pool: random unit rows, or the given ones."""
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(project.item_count, 4)) if vectors is None else np.asarray(vectors)
@@ -63,7 +73,7 @@ def encode(project, vectors=None):
         project=project,
         encoder=project.encoder,
         params=project.encoder_params,
-        fingerprint=f"test{project.pk}",
+        fingerprint=fingerprint or f"test{project.pk}",
         dimensions=rows.shape[1],
         rows=len(rows),
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.desk import assigning, labeling, revising
 from annotator.actions.explore import bulk, searching
+from annotator.actions.projects import form_questions, projects
 from annotator.actions.verdicts import sealing, settling
 from annotator.errors import ForbiddenError, InvalidError
 from annotator.models import (
@@ -22,10 +23,12 @@ from annotator.models import (
     Job,
     Part,
     Pick,
+    Project,
+    Role,
     Verdict,
 )
 from tests.annotator.web.helpers import say
-from tests.factories import make_items, make_project
+from tests.factories import join, make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +265,65 @@ def test_an_answer_that_is_changed_while_all_are_taken_back_stays(tickets, cast)
                 undone.result(timeout=0.7)
         undone.result()
     assert list(standing(tickets)) == [changed]
+
+
+class TestForms:
+    @pytest.fixture
+    def form(self, cast):
+        """Is it a complaint? Only then: where, marked, and why, in words. A note may be left empty."""
+        made = projects.create_project(cast.lea, "Complaints", task_type="form", audit_share=0)
+        asked = form_questions.add_question(
+            made, "Complaint", labels=[("yes", ""), ("no", ""), ("unclear", "")]
+        )
+        yes = [asked.labels.get(name="Complaint > yes").pk]
+        form_questions.add_question(made, "Where", kind="spans", labels=[("part", "")], only_if=yes)
+        form_questions.add_question(made, "Note", kind="text", optional=True)
+        make_items(made, 4)
+        return Project.objects.get(pk=made.pk)
+
+    def test_many_items_are_asked_what_they_have_in_common_and_taken_back(self, lea, form):
+        base = f"/projects/{form.pk}/bulk"
+        wish = {"status": "none"}
+        asks = lea.post(f"{base}/preview", wish)
+        assert "What do 4 items have in common?" in asks.text
+        assert "are given item by item" in asks.text
+        wish |= {"answered": "1"}
+        refused = lea.post(f"{base}/preview", wish)
+        assert refused.status_code == 422
+        assert "Still to be answered: Complaint" in refused.text
+        yes = lea.post(
+            f"{base}/preview", wish | {"labels:complaint": label(form, "Complaint > yes")}
+        )
+        assert yes.status_code == 422
+        assert "Labels alone are no answer to “Where”" in yes.text
+        no = label(form, "Complaint > no")
+        seen = lea.post(f"{base}/preview", wish | {"labels:complaint": no})
+        assert seen.context["preview"].fresh == 4
+        assert lea.post(f"{base}/start", {"status": "none", "labels": no}).status_code == 302
+        job = Job.objects.get(kind="bulk")
+        assert work(job) == {"labelled": 4, "hits": 4}
+        verdicts = Verdict.objects.filter(project=form)
+        assert {(*one.labels, str(one.value)) for one in verdicts} == {
+            (no, str({"spans": [], "texts": {}}))
+        }
+        seen = bulk.preview(form, job.started_by, searching.Filter(status="decided"), [no])
+        assert (seen.mine, seen.fresh) == (4, 0)
+        assert work(bulk.undo_bulk(form, job.started_by, job)) == {"taken_back": 4}
+        assert not Verdict.objects.filter(project=form).exists()
+
+    def test_a_form_whose_every_answer_needs_a_text_says_so_at_once(self, lea, form):
+        form_questions.add_question(form, "Summary", kind="text")
+        asks = lea.post(f"/projects/{form.pk}/bulk/preview", {"status": "none"}).text
+        assert "has a text of its own here (“Summary”)" in asks
+        assert "Look first" not in asks
+
+    def test_what_others_decided_the_same_is_told_apart(self, cast, form):
+        no, unclear = (label(form, f"Complaint > {name}") for name in ("no", "unclear"))
+        join(form, cast.ben, Role.REVIEWER)
+        bulk_of = [searching.Filter(status="none"), [no]]
+        work(bulk.start_bulk(form, cast.lea, *bulk_of))
+        others = searching.Filter(status="decided")
+        same = bulk.preview(form, cast.ben, others, [no])
+        other = bulk.preview(form, cast.ben, others, [unclear])
+        assert (same.decided_same, same.decided_other) == (4, 0)
+        assert (other.decided_same, other.decided_other) == (0, 4)

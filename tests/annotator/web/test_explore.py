@@ -74,6 +74,17 @@ def test_filters_keep_what_fits(lea, cast, tickets):
     assert found(lea, tickets, "stream=active") == [0, 1]
 
 
+def test_ids_of_all_hits_are_a_file(lea, tickets):
+    index(tickets)
+    Item.objects.filter(project=tickets, number=3).update(external_id="=SUM(A1)")
+    response = lea.get(f"/projects/{tickets.pk}/explore/ids?query=refund&sort=doubt")
+    assert response["Content-Disposition"].startswith("attachment")
+    lines = b"".join(response.streaming_content).decode().splitlines()
+    assert lines == ["number,external_id", "0,", "3,'=SUM(A1)"]
+    page = lea.get(f"/projects/{tickets.pk}/explore?query=refund").content.decode()
+    assert f'href="/projects/{tickets.pk}/explore/ids?query=refund&amp;"' in page
+
+
 def test_the_audit_part_is_a_filter(lea, tickets):
     Item.objects.filter(project=tickets, number=5).update(part=Part.EVALUATION)
     assert found(lea, tickets, "part=evaluation") == [5]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from annotator import jobs
 from annotator.models import BatchState, Flag, ImportBatch, Project, User
 from tests.factories import join, make_items, make_project, make_user
 
@@ -32,6 +33,15 @@ def test_reviewers_are_told_of_flags_and_annotators_are_not(client, project, cas
     Flag.objects.create(project=project, item=project.items.first(), raised_by=voice)
     assert "1 open flag</strong>" in page(client, cast.ben)
     assert "open flag" not in page(client, cast.ana)
+
+
+def test_a_project_whose_first_file_is_being_read_says_so(client, cast):
+    fresh = make_project(cast)
+    batch = ImportBatch.objects.create(project=fresh, file_name="a.csv", format="csv")
+    assert "being read" not in page(client, cast.lea)  # it was uploaded, and not begun
+    batch.job = jobs.enqueue("import", project=fresh, params={"batch": batch.pk})
+    batch.save()
+    assert "Its file is being read" in page(client, cast.lea)
 
 
 def test_managers_are_told_of_imports_that_wait(client, project, cast):

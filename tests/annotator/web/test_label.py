@@ -50,6 +50,14 @@ def test_a_number_beside_the_item_stands_with_the_name_of_its_column(ana, projec
     assert "sent: </span>2026-02-13</span>" in page
 
 
+def test_a_text_beside_the_item_stands_whole_above_it(ana, project):
+    prompt = "Which of these replies tells the customer <what> to do next, and when?"
+    project.items.update(meta={"prompt": prompt, "history": "He wrote again. " * 60})
+    page = ana.get(reverse("label", args=[project.pk])).content.decode()
+    assert "replies tells the customer &lt;what&gt; to do next, and when?</div>" in page
+    assert '<details class="context"><summary><span class="side">history</span>' in page
+
+
 def test_an_answer_brings_one_more_item(send, project):
     first, *rest = leases(project)
     label = project.live_labels()[0]

@@ -52,6 +52,13 @@ def test_an_empty_page_teaches(ben, tickets):
     assert b"Nothing waits for review" in ben.get(url(tickets)).content
 
 
+def test_the_texts_an_item_is_read_with_stand_above_it(ben, tickets, tie):
+    tickets.items.update(meta={"prompt": "What should this customer do next?", "channel": "mail"})
+    shown = ben.get(url(tickets, "review/2")).content.decode()
+    assert '<div class="context-text" dir="auto">What should this customer do next?</div>' in shown
+    assert '<span title="channel">mail</span>' in shown
+
+
 def test_the_first_look_is_blind(ben, cast, tickets, tie):
     assert ben.get(url(tickets))["Location"] == url(tickets, "review/2")
     blind = ben.get(url(tickets, "review/2")).content.decode()

@@ -4,6 +4,7 @@ import pytest
 from knox.models import AuthToken
 
 from annotator.actions.desk import assigning
+from annotator.actions.students import training
 from annotator.models import Label, Membership, Project, Role
 from tests.annotator.web.helpers import say
 from tests.factories import make_project
@@ -41,6 +42,23 @@ def test_settings_are_saved_as_typed(lea, project):
     assert (project.answer_sets, project.set_coverage, project.set_method) == (True, 0.95, "raps")
     again = lea.get(url(project)).content.decode()
     assert 'value="12.5"' in again
+
+
+def test_a_project_of_several_labels_lets_its_head_draw_the_line_by_f1(lea, cast):
+    several = make_project(cast, task_type="multi")
+    assert training.head_of(several).plugin().cut == 0.5
+    form = {**FORM, "set_method": "inner-outer", "best_f1": "on"}
+    assert lea.post(url(several), form).status_code == 302
+    several.refresh_from_db()
+    assert training.head_of(several).plugin().cut is None
+    assert training.head_of(several).params == {}  # it stays of one recipe
+
+
+def test_a_project_of_one_label_has_no_line_to_draw(lea, project):
+    assert 'name="best_f1"' not in lea.get(url(project)).content.decode()
+    Project.objects.filter(pk=project.pk).update(best_f1=True)
+    project.refresh_from_db()
+    assert training.head_of(project).plugin().cut == 0.5
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,20 @@ def test_comparing_wants_two(lea, project):
     assert lea.get(url(project, "students/compare?number=1&number=9")).status_code == 404
 
 
+def test_a_refusal_leads_back_to_the_page_of_ours_that_it_came_from(lea, project):
+    def refused(came_from):
+        address = url(project, "students/compare?number=1")
+        return lea.get(address, headers={"referer": came_from}).content.decode()
+
+    ours = f"http://testserver{url(project, 'students')}"
+    assert f'href="{ours}">Back</a>' in refused(ours)
+    assert "Back</a>" not in refused("https://elsewhere.example/students")
+    assert "Back</a>" not in refused("javascript:alert(1)")
+    assert "Back</a>" not in refused(
+        f"http://testserver{url(project, 'students/compare?number=1')}"
+    )
+
+
 def test_rolling_back_pins_and_unpinning_lets_go(lea, project):
     with_files(project, 1)
     project.current_student = with_files(project, 2)
@@ -178,7 +192,7 @@ def test_another_projects_student_is_not_found(lea, cast, project):
 def test_the_number_of_queries_does_not_grow(lea, project, django_assert_max_num_queries):
     for number in range(1, 20):
         version(project, number)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         lea.get(url(project))
 
 

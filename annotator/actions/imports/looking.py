@@ -1,0 +1,59 @@
+"""The beginning of a received file, before anything of it is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from typing import Any
+
+from annotator.actions.imports import uploads
+from annotator.actions.imports.whole_forms import Questions
+from annotator.errors import InvalidError
+from annotator.formats import FormatError
+from annotator.formats.mapping import Mapping
+from annotator.formats.preview import Preview, preview
+from annotator.formats.spreadsheet import sheets as sheets_of
+from annotator.models import ImportBatch
+from learning.errors import LearningError
+
+
+def look(
+    batch: ImportBatch,
+    *,
+    format: str = "",
+    reader: AnyMapping[str, Any] | None = None,
+    mapping: Mapping | None = None,
+    n: int = 20,
+) -> Preview:
+    """What its first rows hold. Raises InvalidError when it can't be read so."""
+    try:
+        with uploads.path_of(batch.stored_name).open("rb") as stream:
+            return preview(
+                stream,
+                batch.file_name,
+                n=n,
+                format=format or batch.format,
+                options=reader,
+                mapping=mapping,
+                **_of_form(batch),
+            )
+    except (FormatError, LearningError) as error:
+        raise InvalidError(str(error), field="file") from error
+
+
+def _of_form(batch: ImportBatch) -> dict[str, frozenset[str]]:
+    """What a file may call the questions of its form, and those among them that take a text."""
+    if not batch.project.has_questions:
+        return {}
+    questions = Questions(batch.project)
+    return {"asked": questions.names, "written": questions.written}
+
+
+def sheets(batch: ImportBatch) -> tuple[str, ...]:
+    """The sheets of a spreadsheet that hold something; none of another file, or of one that is broken."""
+    if batch.format != "spreadsheet":
+        return ()
+    try:
+        with uploads.path_of(batch.stored_name).open("rb") as stream:
+            return tuple(sheets_of(stream))
+    except FormatError:  # `look` says so
+        return ()

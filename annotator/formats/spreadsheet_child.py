@@ -1,0 +1,106 @@
+"""The child that reads a table of a spreadsheet from its standard input and prints a JSON list for each row.
+
+Run by path and isolated, with python-calamine and the standard library only; how it ends is told in
+`child.py`. Arguments: the limits as JSON, and the name of a sheet; "" for the first that is seen and
+holds something. With a third argument it prints the names of all sheets that are seen and hold something, as one list.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import resource
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+MEMORY_BYTES = 1 << 30
+PROCESSOR_SECONDS = 600
+
+
+class RefusedError(Exception):
+    """The file as a whole is refused."""
+
+
+def main() -> None:
+    """Read, print, and say how it ended."""
+    limits, sheet = json.loads(sys.argv[1]), sys.argv[2]
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    from python_calamine import CalamineError
+
+    try:
+        rows = [names()] if len(sys.argv) > 3 else rows_of(sheet, limits)
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(".\n")
+    except RefusedError as error:
+        sys.stdout.write(f"!{error}\n")
+    except (CalamineError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        sys.stdout.write(f"!The spreadsheet is damaged or locked with a password: {reason}.\n")
+    sys.stdout.flush()
+
+
+def rows_of(sheet: str, limits: dict[str, int]) -> Iterator[list[Any]]:
+    """Yield the cells of every row, from the sheet's first row and its first used column on."""
+    table = opened(sheet)
+    if table.width > limits["columns"]:
+        raise RefusedError(
+            f"The sheet has {table.width:,} columns; at most {limits['columns']:,} are taken."
+        )
+    for cells in table.iter_rows():
+        yield [plain(cell) for cell in cells]
+
+
+def opened(sheet: str) -> Any:
+    """The sheet of that name, or the first that is seen and holds something."""
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_filelike(sys.stdin.buffer)
+    seen = visible(book)
+    if sheet and sheet not in seen:
+        raise RefusedError(f"The file has no sheet called “{sheet}”.")
+    for name in [sheet] if sheet else seen:
+        table = book.get_sheet_by_name(name)
+        if sheet or table.start is not None:
+            return table
+    raise RefusedError("No sheet of the file holds anything.")
+
+
+def names() -> list[str]:
+    """The names of the sheets that are seen and hold something."""
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_filelike(sys.stdin.buffer)
+    return [name for name in visible(book) if book.get_sheet_by_name(name).start is not None]
+
+
+def visible(book: Any) -> list[str]:
+    """Tables that their author did not hide; charts and macros are none."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    return [
+        sheet.name
+        for sheet in book.sheets_metadata
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A cell's value as JSON has it: whole numbers without a fraction, times as ISO 8601."""
+    if isinstance(value, float):
+        if math.isnan(value) or math.isinf(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    return value
+
+
+if __name__ == "__main__":
+    main()
