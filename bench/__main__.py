@@ -20,6 +20,7 @@ BENCHES = {
     "spans": "bench.spans.main",
     "students": "bench.students.main",
     "formats": "bench.formats.main",
+    "layouts": "bench.layouts.main",
 }
 
 

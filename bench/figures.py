@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,26 @@ class Figure:
         verdict = "ok" if self.ok else "short"
         target = f"{self.op}{self.target:g}" if self.op else "none"
         return f"FIGURE {self.name} {self.value:g} {self.unit} target {target} {verdict}"
+
+
+def gains(name: str, points: Sequence[float], least: float) -> list[Figure]:
+    """What something buys over several cells: in the mean not below 0, and at worst not below `least`."""
+    return [
+        Figure(
+            name=f"{name}.mean_gain",
+            value=round(sum(points) / len(points), 2),
+            unit="points",
+            op=">=",
+            target=0.0,
+        ),
+        Figure(
+            name=f"{name}.least_gain",
+            value=round(min(points), 2),
+            unit="points",
+            op=">=",
+            target=least,
+        ),
+    ]
 
 
 def conclude(bench: str, grid: str, figures: Iterable[Figure]) -> list[Figure]:

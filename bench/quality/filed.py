@@ -4,12 +4,10 @@ They are dear, and small: a clone prints the table at once, and a run goes on wh
 stopped. A line says which code, day and machine it is from.
 """
 
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.figures import machine
+from bench import lines
 from bench.quality.gathered import Case
 
 FOLDER = Path(__file__).with_name("measured")
@@ -28,13 +26,8 @@ def put(case: Case, code: str, **words: Any) -> Cell:
     """File a case, or more about it, in the place of what older code said."""
     cells = _cells(case)
     fresh = {**(get(case, code) or {}), "what": case.what, "grid": case.grid, "seed": case.seed}
-    on = f"{datetime.now(UTC):%Y-%m-%d}, {machine()['cpu']}"
-    cells[_key(case)] = fresh | {"code": code, "on": on} | _short(words)
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{case.name}.jsonl"
-    lines = [json.dumps(cells[key], separators=(",", ":")) for key in sorted(cells)]
-    path.with_suffix(".new").write_text("\n".join(lines) + "\n")
-    path.with_suffix(".new").replace(path)  # a run that is killed leaves whole files only
+    cells[_key(case)] = fresh | {"code": code, "on": lines.here()} | _short(words)
+    lines.write(_path(case), (cells[key] for key in sorted(cells)))
     return cells[_key(case)]
 
 
@@ -43,10 +36,12 @@ def _key(case: Case) -> tuple[str, str, int]:
 
 
 def _cells(case: Case) -> dict[tuple[str, str, int], Cell]:
-    path = FOLDER / f"{case.name}.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    cells = [json.loads(line) for line in lines]
-    return {(cell["what"], cell["grid"], cell["seed"]): cell for cell in cells}
+    found = lines.read(_path(case))
+    return {(cell["what"], cell["grid"], cell["seed"]): cell for cell in found}
+
+
+def _path(case: Case) -> Path:
+    return FOLDER / f"{case.name}.jsonl"
 
 
 def _short(value: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.figures import Figure, code_hash, conclude, kept
 from bench.learning.vectors import datasets_folder
-from bench.routing import foretold, loops, queues, replays, sets, taught
+from bench.routing import foretold, loops, marks, queues, replays, sets, taught
 from learning.comparison import mean_of
 from learning.routing.loop import LoopPolicy
 from learning.students.head import Head
@@ -44,6 +44,7 @@ def run(grid: str) -> list[Figure]:
         *_queues(range(QUEUE_SEEDS)),
         *_taught(range(TAUGHT_SEEDS)),
         *_replays(seeds),
+        *_marks(range(SEEDS["full"])),
     ]
     return conclude("routing", grid, figures)
 
@@ -55,6 +56,7 @@ def _set(name: str) -> sets.RoutingSet:
 
 def _filed(kind: str, name: str, seed: int, measure: Callable[[], Filed]) -> Filed:
     places = ("learning/routing", "learning/selection", "learning/students", "bench/routing")
+    places += ("learning/taggers",) if kind == "marks" else ()
     return kept(f"routing/{kind}/{name}-{seed}", code_hash(*places), measure)
 
 
@@ -230,6 +232,35 @@ def _replays(seeds: Iterable[int]) -> Iterable[Figure]:
 
 def _replay(name: str, seed: int) -> Filed:
     return replays.replayed(_set(name), seed)
+
+
+def _marks(seeds: Iterable[int]) -> Iterable[Figure]:
+    """The same where answers mark spans: texts with every mark right, and F1, by human share."""
+    for name in marks.NAMES:
+        runs = [_filed("marks", name, s, partial(_marked, name, s)) for s in seeds]
+        print(f"\n{name}, spans: texts that are right, and F1, by human share, {len(runs)} seeds")
+        for way in (*marks.WAYS, *(f"f1:{way}" for way in marks.WAYS)):
+            curve = np.mean([run[way] for run in runs], axis=0)
+            told = "".join(f"{value:7.3f}" for value in curve)
+            print(f"  {way:15}{told}  {curve.mean():.4f}")
+        for what in ("before", "after", "auc_before", "auc"):
+            print(f"  {what} {np.mean([run['read'][what] for run in runs]):.3f}")
+        for other in ("threshold", "random"):
+            gain = mean_of([np.mean(run["error_model"]) - np.mean(run[other]) for run in runs])
+            print(f"  error_model - {other}: {_interval(gain)}")
+            low = round(gain.low or 0.0, 4)
+            at = f"routing.marks.{name}.above_{other}"
+            yield Figure(name=at, value=low, unit="area", op=">=", target=0)
+
+
+@cache
+def _marked_set(name: str) -> marks.MarkedSet:
+    return marks.load(name)
+
+
+def _marked(name: str, seed: int) -> Filed:
+    data = _marked_set(name)
+    return {**marks.replayed(data, seed), "read": marks.read(data, seed)}
 
 
 def _against(way: str, areas: dict[str, dict[str, Any]]) -> Iterable[Figure]:

@@ -87,7 +87,7 @@ def _recorded(folder: Path, name: str) -> RoutingSet:
     sentences = [row.get("meta", {}).get("item", place) for place, row in enumerate(rows)]
     return RoutingSet(
         name=name,
-        items=_with_neighbours(items),
+        items=with_neighbours(items),
         truth=_hot([_labels(row) for row in rows], labels),
         groups=np.unique(np.array(sentences), return_inverse=True)[1].astype(np.int64),
     )
@@ -173,13 +173,14 @@ def _zero_shot(folder: Path, name: str) -> RoutingSet:
     )
     return RoutingSet(
         name=name,
-        items=_with_neighbours(items),
+        items=with_neighbours(items),
         truth=_hot([[str(row["label"])] for row in rows], labels),
         groups=np.arange(ROWS),
     )
 
 
-def _with_neighbours(items: Candidates) -> Candidates:
+def with_neighbours(items: Candidates) -> Candidates:
+    """The items with how similar ones were answered."""
     return replace(items, neighbours=neighbour_agreement(items, np.random.default_rng(0)))
 
 

@@ -4,14 +4,12 @@ They are dear, and small: a clone prints the tables at once, and a run goes on w
 stopped. The first line tells of the set; a cell says which code, day and machine it is from.
 """
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.figures import machine
+from bench import lines
 
 FOLDER = Path(__file__).with_name("measured")
 DIGITS = 4
@@ -32,16 +30,15 @@ class Task:
 @cache
 def about(name: str) -> Cell:
     """labels (r,), full, note, code of a set; empty where nothing is filed."""
-    lines = _lines(name)
-    return json.loads(lines[0]) if lines else {}
+    found = lines.read(_path(name))
+    return found[0] if found else {}
 
 
 @cache
 def cells(name: str) -> dict[Task, Cell]:
     """All curves of a set; what `put` adds is in it."""
     found = {}
-    for line in _lines(name)[1:]:
-        cell = json.loads(line)
+    for cell in lines.read(_path(name))[1:]:
         key = {word: cell.pop(word) for word in ("start", "strategy", "seed")}
         found[Task(name=name, **key)] = cell
     return found
@@ -56,25 +53,20 @@ def describe(name: str, **words: Any) -> None:
 
 def put(task: Task, cell: Cell, code: str) -> None:
     """File one curve in the place of an older one."""
-    cells(task.name)[task] = {"code": code, "on": _here(), **_short(cell)}
+    cells(task.name)[task] = {"code": code, "on": lines.here(), **_short(cell)}
     _write(task.name)
 
 
-def _lines(name: str) -> list[str]:
-    path = FOLDER / f"{name}.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
+def _path(name: str) -> Path:
+    return FOLDER / f"{name}.jsonl"
 
 
 def _write(name: str) -> None:
-    lines = [about(name)] + [
+    rows = [
         {"start": task.start, "strategy": task.strategy, "seed": task.seed, **cell}
         for task, cell in sorted(cells(name).items(), key=lambda item: item[0])
     ]
-    FOLDER.mkdir(exist_ok=True)
-    fresh = FOLDER / f"{name}.new"
-    text = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
-    fresh.write_text(text + "\n")
-    fresh.replace(FOLDER / f"{name}.jsonl")  # a run that is killed leaves whole files only
+    lines.write(_path(name), [about(name), *rows])
 
 
 def _short(cell: Cell) -> Cell:
@@ -82,8 +74,3 @@ def _short(cell: Cell) -> Cell:
         key: [round(x, DIGITS) for x in value] if isinstance(value, list) else value
         for key, value in cell.items()
     }
-
-
-@cache
-def _here() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d}, {machine()['cpu']}"

@@ -7,6 +7,7 @@ import numpy as np
 from bench.spans.sets import Texts, texts_of
 from learning.selection import STRATEGIES
 from learning.spans.scores import counts, micro_f1
+from learning.taggers import FittedTagger
 from learning.taggers.head import FittedTokenHead, TokenHead
 from learning.taggers.types import Tagged
 from learning.types import Pool, no_report
@@ -31,9 +32,9 @@ def curve(train: Texts, test: Texts, strategy: str, seed: int) -> dict[int, floa
         chosen = np.concatenate([chosen, picks])
 
 
-def f1_of(fitted: FittedTokenHead, test: Texts) -> float:
+def f1_of(fitted: FittedTagger, test: Texts) -> float:
     """F1 of the spans of all texts together."""
-    said = fitted.tag(test.marked.words)
+    said = fitted.tag(test.marked.words, test.marked.texts)
     told = [[span for span, _ in said.spans(at)] for at in range(test.marked.words.texts)]
     return micro_f1(counts(test.marked.spans, told))
 

@@ -1,12 +1,14 @@
 """Bench of spans: `make bench ONLY=spans GRID=quick|full`.
 
-F1 of the token head as texts are drawn at random or chosen, and how well planted errors are found.
+F1 of the token head as texts are drawn at random or chosen, how well planted errors are found, how many hits of a search by type are
+right, and the fine-tuned tagger beside transformers' Trainer.
 """
 
 import numpy as np
 
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder
+from bench.spans import alike, tuned
 from bench.spans.curves import LAST, curve, mean, needed, sets
 from bench.spans.flags import precision
 from bench.spans.sets import NAMES
@@ -20,7 +22,8 @@ def run(grid: str) -> list[Figure]:
     if datasets_folder() is None:
         print("SKIPPED spans: DATASETS names no folder with data sets.")
         return conclude("spans", grid, [])
-    return conclude("spans", grid, [one for name in NAMES for one in _figures(name, SEEDS[grid])])
+    made = [one for name in NAMES for one in _figures(name, SEEDS[grid])]
+    return conclude("spans", grid, [*made, *alike.figures(grid), *tuned.figures(grid)])
 
 
 def _figures(name: str, seeds: int) -> list[Figure]:

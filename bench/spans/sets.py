@@ -37,7 +37,7 @@ def texts_of(name: str, split: str, labels: tuple[str, ...] = ()) -> Texts:
     folder = datasets_folder()
     if folder is None:
         raise ValueError("DATASETS names no folder.")
-    rows = [_row(row) for row in read_rows(folder, name, split)]
+    rows = [row_of(row) for row in read_rows(folder, name, split)]
     if len(rows) > MOST[split]:
         chosen = np.random.default_rng(0).permutation(len(rows))[: MOST[split]]
         rows = [rows[at] for at in sorted(chosen)]
@@ -51,7 +51,7 @@ def texts_of(name: str, split: str, labels: tuple[str, ...] = ()) -> Texts:
     return Texts(marked=marked, encodings=encodings, labels=labels)
 
 
-def _row(row: dict[str, Any]) -> tuple[str, list[tuple[int, int, str]]]:
+def row_of(row: dict[str, Any]) -> tuple[str, list[tuple[int, int, str]]]:
     """A text and its spans in characters; tokens are joined by blanks."""
     if "text" in row:
         return row["text"], [(one["start"], one["end"], one["label"]) for one in row["spans"]]
@@ -62,6 +62,11 @@ def _row(row: dict[str, Any]) -> tuple[str, list[tuple[int, int, str]]]:
         for one in row["spans"]
     ]
     return " ".join(row["tokens"]), spans
+
+
+def read_texts(name: str, texts: list[str]) -> tuple[Words, NDArray[np.float16]]:
+    """The words and the encodings of other texts, computed once under this name."""
+    return _read(f"{name}-{len(texts)}", texts, chosen_from=True)
 
 
 def _read(name: str, texts: list[str], *, chosen_from: bool) -> tuple[Words, NDArray[np.float16]]:

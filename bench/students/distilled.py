@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures import Figure, code_hash, kept
+from bench.figures import Figure, code_hash, gains, kept
 from bench.routing.sets import RoutingSet, voices_of
 from bench.routing.sets import load as load_recorded
 from bench.students import forms
@@ -63,7 +63,7 @@ def figures(grid: str) -> list[Figure]:
     """Measure every cell, print the table, and tell what distillation buys in the mean and at worst."""
     print("\n| set | labels per class | voice | " + " | ".join(WAYS[1:]) + " |")
     print("| --- " * (len(WAYS) + 2) + "|")
-    gains = []
+    bought = []
     for cell in CELLS[grid]:
         scores = _cell(cell)
         if not scores:
@@ -72,23 +72,8 @@ def figures(grid: str) -> list[Figure]:
         mean = {way: float(np.mean([one[way] for one in scores])) for way in WAYS}
         told = " | ".join(f"{mean[way]:.3f}" for way in WAYS[1:])
         print(f"| {cell[0]} | {cell[1]} | {cell[2]}: {mean['voice']:.3f} | {told} |", flush=True)
-        gains.append(100 * (mean["distilled"] - mean["alone"]))
-    return [
-        Figure(
-            name="students.distilled.mean_gain",
-            value=round(float(np.mean(gains)), 2),
-            unit="points",
-            op=">=",
-            target=0.0,
-        ),
-        Figure(
-            name="students.distilled.least_gain",
-            value=round(min(gains), 2),
-            unit="points",
-            op=">=",
-            target=-1.0,
-        ),
-    ]
+        bought.append(100 * (mean["distilled"] - mean["alone"]))
+    return gains("students.distilled", bought, least=-1.0)
 
 
 def _cell(cell: Cell) -> list[dict[str, float]]:

@@ -28,7 +28,8 @@ PYTHON = Path(os.environ.get("BENCH_PYTHON", ROOT / ".venv-bench" / "bin" / "pyt
 WORKER = Path(__file__).with_name("few_worker.py")
 RIVALS = ("setfit", "trainer")
 NAMELESS = "contrastive, no names"
-WAYS = ("head", "finetune", NAMELESS, "contrastive", "setfit", "trainer")
+WAYS = ("head", "label-attention", "finetune", NAMELESS, "contrastive", "setfit", "trainer")
+BY_VECTORS = ("head", "label-attention")  # which take what labels are called as the project has it
 
 
 def figures(grid: str) -> list[Figure]:
@@ -73,7 +74,7 @@ def _cell(name: str, shots: int, seeds: range, way: str) -> tuple[list[float], l
 def _measure(data: Texts, shots: int, seed: int, way: str) -> dict[str, float]:
     from learning.students import STUDENTS
 
-    lesson = data.lesson(data.draw(shots, seed), vectors=way == "head")
+    lesson = data.lesson(data.draw(shots, seed), vectors=way in BY_VECTORS)
     if way in RIVALS:
         return _rival(data, lesson, seed, way)
     if way == NAMELESS:

@@ -79,10 +79,30 @@ class Texts:
         """(k, d) names moved towards the texts that look like them, as the product makes them."""
         return _label_vectors(self.names, tuple(self.texts[:POOL]))
 
-    def score(self, predicted: NDArray[np.float32]) -> float:
-        """Accuracy; micro-F1 for several labels."""
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The figures that tell how good predictions are; the first one decides."""
+        return ("mean_precision", "micro_f1", "macro_f1") if self.multi_label else ("accuracy",)
+
+    def scores(self, predicted: NDArray[np.float32]) -> dict[str, float]:
+        """Figure -> value. mean_precision: of each label that occurs the average precision of its ranking."""
         task = TASKS.create("multi" if self.multi_label else "single")
-        return float(task.metrics(self.test_targets, predicted)[task.headline])
+        found = task.metrics(self.test_targets, predicted)
+        if self.multi_label:
+            found["mean_precision"] = mean_precision(self.test_targets, predicted)
+        return {name: float(found[name]) for name in self.told}
+
+
+def mean_precision(truth: NDArray[np.float32], predicted: NDArray[np.float32]) -> float:
+    """(t, k) ones and zeros, and what was predicted: the precision at the place of each item with the label,
+    ranked by what was predicted, averaged over these and then over labels that occur."""
+    found = []
+    for holds, said in zip(truth.T >= 0.5, predicted.T, strict=True):
+        if holds.any():
+            right = holds[np.argsort(-said, kind="stable")]
+            places = np.flatnonzero(right) + 1
+            found.append(float((np.arange(1, len(places) + 1) / places).mean()))
+    return float(np.mean(found))
 
 
 @cache

@@ -1,0 +1,47 @@
+"""Measured cells as text files of the repository: one file a set, one line a cell.
+
+They are dear, and small: a clone prints the table at once, and a run goes on where the last one
+stopped. A line says which code, day and machine it is from.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import lines
+
+FOLDER = Path(__file__).with_name("measured")
+DIGITS = 4
+
+Cell = dict[str, Any]  # per_label, seed, code, on, and scores: way -> figure -> value
+
+
+def kept(name: str, per_label: int, seed: int, code: str, measure: Callable[[], Cell]) -> Cell:
+    """The scores filed for a set, so many labels of each class and a seed, if the same code measured them;
+    else measured and filed in the place of older ones."""
+    cells = _cells(name)
+    key = per_label, seed
+    if key not in cells or cells[key]["code"] != code:
+        scores = {
+            way: {figure: round(value, DIGITS) for figure, value in found.items()}
+            for way, found in measure().items()
+        }
+        cells = _cells(name)  # others may have filed meanwhile
+        cells[key] = {
+            "per_label": per_label,
+            "seed": seed,
+            "code": code,
+            "on": lines.here(),
+            "scores": scores,
+        }
+        lines.write(_path(name), (cells[key] for key in sorted(cells)))
+    found: Cell = cells[key]["scores"]
+    return found
+
+
+def _cells(name: str) -> dict[tuple[int, int], Cell]:
+    return {(cell["per_label"], cell["seed"]): cell for cell in lines.read(_path(name))}
+
+
+def _path(name: str) -> Path:
+    return FOLDER / f"{name}.jsonl"
