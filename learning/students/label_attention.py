@@ -98,5 +98,4 @@ def _drawn(data: TrainingData, most: int, rng: np.random.Generator) -> NDArray[n
 
 def _first_of_each(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(n,) bool: among the first `KEPT` of some column."""
-    first: NDArray[np.bool_] = (table & (np.cumsum(table, axis=0) <= KEPT)).any(axis=1)
-    return first
+    return np.asarray((table & (np.cumsum(table, axis=0) <= KEPT)).any(axis=1))
