@@ -104,7 +104,7 @@ FEATURES = {
         measure=_signal("agreement"),
     ),
     "student": Feature(
-        words="the student gives the teacher's answer {:.0%}",
+        words="the student agrees with the teacher by {:.0%}",
         teacher=True,
         usual=-0.5,
         measure=_signal("student"),

@@ -1,5 +1,6 @@
 """Out-of-fold probabilities: every item predicted by a student that has not seen it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -88,6 +89,16 @@ def near_duplicates(
         number = smallest[given]  # a group moves as a whole
         if np.array_equal(number, before):
             return number
+
+
+def some_to_fold(
+    numbers: Ints, first: Sequence[int], most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Ascending rows of `numbers`, at most `most`: those of `first` in its order, then others by chance."""
+    order = rng.permutation(len(numbers))
+    turn = {number: at for at, number in enumerate(first)}
+    rank = [turn.get(number, len(turn)) for number in numbers[order].tolist()]
+    return np.sort(order[np.argsort(rank, kind="stable")][:most])
 
 
 def assign_folds(groups: Ints, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -136,20 +136,13 @@ class Student:
 def _folded(
     run: jobs.Run, lesson: lessons.Lesson, first: list[int], rng: np.random.Generator
 ) -> dict[int, NDArray[np.float32]]:
-    """Item number -> out-of-fold probabilities, by the project's columns; {} for too few labels.
-
-    Of more than can be folded, `first` in its order.
-    """
-    import numpy as np
+    """Item number -> out-of-fold probabilities, by the project's columns; {} for too few labels."""
 
     from learning.errors import NotEnoughDataError
     from learning.students import STUDENTS
-    from learning.students.folds import out_of_fold
+    from learning.students.folds import out_of_fold, some_to_fold
 
-    order = rng.permutation(len(lesson.numbers))
-    turn = {number: at for at, number in enumerate(first)}
-    rank = [turn.get(number, len(turn)) for number in lesson.numbers[order].tolist()]
-    rows = np.sort(order[np.argsort(rank, kind="stable")][:MOST_FOLDED])
+    rows = some_to_fold(lesson.numbers, first, MOST_FOLDED, rng)
     try:
         found = out_of_fold(
             STUDENTS["head"](),

@@ -178,19 +178,12 @@ def _heard(tagged: Tagged, row: int, ids: Sequence[int]) -> Heard:
 def _folded(
     run: jobs.Run, lesson: MarkedLesson, first: list[int], rng: np.random.Generator
 ) -> dict[int, Heard]:
-    """Item number -> what taggers say that learned from the other folds; {} for too few texts.
+    """Item number -> what taggers say that learned from the other folds; {} for too few texts."""
 
-    Of more than can be folded, `first` in its order.
-    """
-    import numpy as np
-
-    from learning.students.folds import assign_folds
+    from learning.students.folds import assign_folds, some_to_fold
     from learning.taggers import TAGGERS
 
-    order = rng.permutation(len(lesson.numbers))
-    turn = {number: at for at, number in enumerate(first)}
-    rank = [turn.get(number, len(turn)) for number in lesson.numbers[order].tolist()]
-    rows = np.sort(order[np.argsort(rank, kind="stable")][:MOST_FOLDED])
+    rows = some_to_fold(lesson.numbers, first, MOST_FOLDED, rng)
     data = lesson.data.subset(rows)
     fold = assign_folds(lesson.groups[rows], marked_lessons.FOLDS, rng)
     if len(rows) < marked_lessons.FEWEST_FOR_FOLDS or fold.max() < 1:
