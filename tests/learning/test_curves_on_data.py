@@ -101,5 +101,7 @@ def test_advice_to_stop_was_right(outcomes_of: dict[str, list[Outcome]]) -> None
     assert np.mean(np.array(stopped) >= 2 * WORTH) < 0.05
     assert np.mean(stopped) < WORTH
     assert np.mean(went_on) > WORTH
-    # Four replays have few steps, each known to about 0.6 points: a little below nothing is nothing.
-    assert np.mean(np.array(went_on) > -2 * WORTH) >= 0.85
+    # Sixteen replays gave 0.9 and, after "stop", 0.45; a test of some 1,000 items knows a step to about
+    # half a point, and four replays have few steps, so that single ones may turn round by chance.
+    assert np.mean(np.array(went_on) > 0) >= 0.65
+    assert np.mean(went_on) > np.mean(stopped) + WORTH
