@@ -29,3 +29,11 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu ships no types
 
 class Transport(filesystem.Transport):  # type: ignore[misc]
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Wait for a message, but no longer than until the next look.
+
+        A worker asks for two seconds, and hears between two waits alone that it shall stop.
+        """
+        until_next = None if timeout is None else min(timeout, self.polling_interval)
+        super().drain_events(connection, until_next)

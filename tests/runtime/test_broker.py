@@ -1,17 +1,25 @@
-"""The filesystem broker: a reader never meets half a message."""
+"""The filesystem broker: a reader never meets half a message, and hears soon that it shall stop."""
 
 import json
+import socket
 import threading
+import time
 from pathlib import Path
 
+import pytest
 from kombu import Connection
+from kombu.transport.virtual import base
 
 from annotator.celery import app
 
 
+def connected(folder, **options):
+    options |= {name: str(folder) for name in ("data_folder_in", "data_folder_out")}
+    options["control_folder"] = str(folder / "control")
+    return Connection("filesystem://localhost/", transport_options=options)
+
+
 def test_a_message_has_its_name_only_when_it_is_whole(tmp_path):
-    options = {name: str(tmp_path) for name in ("data_folder_in", "data_folder_out")}
-    options["control_folder"] = str(tmp_path / "control")
     assert app.main == "annotator"
     halves, stop = [], threading.Event()
 
@@ -25,7 +33,7 @@ def test_a_message_has_its_name_only_when_it_is_whole(tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    with Connection("filesystem://localhost/", transport_options=options) as connection:
+    with connected(tmp_path) as connection:
         queue = connection.SimpleQueue("ring")
         for number in range(300):
             queue.put({"job_id": number})
@@ -33,4 +41,15 @@ def test_a_message_has_its_name_only_when_it_is_whole(tmp_path):
         reader.join()
         assert halves == []
         assert {queue.get(timeout=1).payload["job_id"] for _ in range(300)} == set(range(300))
+        queue.close()
+
+
+def test_who_waits_for_messages_is_free_between_two_looks(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(base, "sleep", lambda seconds: (looks.append(1), time.sleep(seconds)))
+    with connected(tmp_path, polling_interval=0.05) as connection:
+        queue = connection.SimpleQueue("ring")
+        with pytest.raises(socket.timeout):
+            connection.drain_events(timeout=2)
+        assert len(looks) == 1
         queue.close()
