@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from annotator.formats.guessing import Column, guess
-from annotator.formats.mapping import LABELS_PER_ROW, LONGEST_ID, LONGEST_LABEL
+from annotator.formats.guessing import Column, guess, separator_in
+from annotator.formats.mapping import LABELS_PER_ROW, LONGEST_ID, LONGEST_LABEL, listed
 from annotator.formats.plain import json_in, number_in, words_in
 from annotator.formats.records import Record, RowError
 from annotator.formats.spans import span_of
@@ -190,7 +190,8 @@ def guess_answers(
     taken = {name for name in found.values() if name}
     items = guess([column for column in columns if column.name not in taken], records)
     if "label" not in absent:
-        found |= {"label": found["label"] or items.label, "separator": items.separator}
+        label = found["label"] or items.label
+        found |= {"label": label, "separator": separator_in(label, records)}
     told = items.id or found["number"] or "text" in absent
     return AnswerMapping(
         **found,
@@ -293,8 +294,8 @@ class _Reading:
         return number
 
     def labels(self, *, multi_label: bool) -> tuple[str, ...] | None:
-        """The names in the cell; a list that is empty is an answer where several may hold."""
-        value = self.value("label")
+        """The names in the cell, also as JSON; a list that is empty is an answer where several may hold."""
+        value = listed(self.value("label"))
         mark = self.mapping.separator
         if isinstance(value, list):
             parts = value

@@ -28,6 +28,7 @@ LONGEST_NAME = 500
 # What a spreadsheet would run, and what would be taken for such a text with its apostrophe: each gets one
 # more, so that taking one away gives every text back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(f"'{_FORMULA.pattern}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Csv:
         exact = bool(dialect.quote) and head.startswith(dialect.quote)
         with text_of(stream, self.encoding) as text:
             rows = self._rows(BoundedLines(text, self.limits), dialect)
-            yield from rows if exact else map(_unguarded, rows)
+            yield from rows if exact else map(unguarded, rows)
 
     def _rows(self, lines: BoundedLines, dialect: Dialect) -> Rows:
         names: list[str] | None = None
@@ -135,13 +136,13 @@ class Tsv(Csv):
     delimiter: str = "\t"
 
 
-def _unguarded(row: Record | Problem) -> Record | Problem:
+def unguarded(row: Record | Problem) -> Record | Problem:
     """A row of an export of ours without the apostrophes that were put before its texts; any other as it is."""
     if isinstance(row, Problem) or not all(name in row.fields for name in OWN):
         return row
     found = {
-        name: text[1:] if text[:1] == "'" and _FORMULA.match(text) else text
-        for name, text in row.fields.items()
+        name: value[1:] if isinstance(value, str) and _GUARDED.match(value) else value
+        for name, value in row.fields.items()
     }
     return replace(row, fields=found)
 

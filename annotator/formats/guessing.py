@@ -10,7 +10,7 @@ from typing import Any
 
 from annotator.formats.families import LONGEST_NAME, texts_in, values_of, voices_in
 from annotator.formats.mapping import MOST_CANDIDATES, Mapping, listed
-from annotator.formats.records import LIMITS, Record, RowError
+from annotator.formats.records import LABEL_PATH, LIMITS, Record, RowError
 from annotator.formats.spans import look_like_spans, spans_of
 from annotator.formats.writing import OWN
 from annotator.formats.written import RESPONSES
@@ -132,7 +132,7 @@ def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
         voices=tuple(name for name in voices if name != label),
         id=identity,
         metadata=tuple(column.name for column in columns if column.name not in used),
-        separator=_separator(label or next(iter(voices), ""), records),
+        separator=separator_in(label or next(iter(voices), ""), records),
     )
 
 
@@ -247,10 +247,14 @@ def _repeating(columns: Sequence[Column], used: set[str], rows: int) -> str:
     return min(likely, key=lambda column: column.distinct).name if likely else ""
 
 
-def _separator(label: str, records: Sequence[Record]) -> str:
-    """Name the mark that splits cells into labels which also stand alone in other cells."""
+def separator_in(label: str, records: Sequence[Record]) -> str:
+    """Name the mark that splits cells into labels which also stand alone in other cells, or into labels
+    each of which is named after what it stands below.
+    """
     cells = Counter(
-        value for record in records if isinstance(value := record.fields.get(label), str) and value
+        value
+        for record in records
+        if isinstance(value := listed(record.fields.get(label)), str) and value
     )
     for mark in _SEPARATORS:
         joined = [cell for cell in cells if mark in cell]
@@ -258,6 +262,7 @@ def _separator(label: str, records: Sequence[Record]) -> str:
             continue
         parts = [part.strip() for cell in joined for part in cell.split(mark)]
         alone = sum(part in cells for part in parts)
-        if alone >= 0.5 * len(parts):
+        below = sum(part.count(LABEL_PATH) == 1 for part in parts)
+        if alone >= 0.5 * len(parts) or below == len(parts):
             return mark
     return ""

@@ -17,6 +17,8 @@ LONGEST_LABEL = 200
 LONGEST_ID = 500
 LABELS_PER_ROW = 1_000
 FEWEST_CANDIDATES, MOST_CANDIDATES = 2, 20
+# What an export of ours says of an item beside its answer.
+DECIDED = "decided"
 _LISTS = ("metadata", "candidates", "answers", "voices")
 
 
@@ -238,7 +240,7 @@ def _given(
     labels = tuple(dict.fromkeys(name for name in names if name))
     _check_names(labels, mapping.label, faults)
     # An empty list tells by itself not whether anybody looked; an export of ours says so beside it.
-    looked = isinstance(value, list) and fields.get("state") == "decided"
+    looked = isinstance(value, list) and fields.get("state") == DECIDED
     return (Given(labels=labels),) if labels or looked else ()
 
 
@@ -278,17 +280,19 @@ def _of_questions(
     """
     labels: list[str] = []
     places: list[tuple[int, int, str]] = []
+    looked = False
     for given in _given(fields, mapping, faults) if mapping.label else ():
-        labels, places = [*given.labels], [*(given.spans or ())]
+        labels, places, looked = [*given.labels], [*(given.spans or ())], True
     texts = _texts(fields, [one for one in mapping.answers if plain_name(one) in written], faults)
     for column in mapping.answers:
         if plain_name(column) in written:
             continue
         for given in _given(fields, replace(mapping, label=column), faults):
+            looked = True
             labels += [f"{column} > {name}" for name in given.labels]
             places += [(start, end, f"{column} > {name}") for start, end, name in given.spans or ()]
     _check_names(tuple(labels), mapping.answers[0], faults)
-    if not labels and not texts:
+    if not labels and not texts and not (looked and fields.get("state") == DECIDED):
         return ()
     return (Given(labels=tuple(labels), spans=tuple(places) or None, texts=texts),)
 

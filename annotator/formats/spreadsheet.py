@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from annotator.formats.child import lines_of
-from annotator.formats.delimited import column_names
+from annotator.formats.delimited import column_names, unguarded
 from annotator.formats.json_text import record_of
 from annotator.formats.records import LIMITS, Limits, RowError, Rows
 
@@ -22,7 +22,8 @@ class Spreadsheet:
     MS-XLS, OpenDocument 1.3, as python-calamine reads them.
 
     Row numbers are the sheet's. An empty `sheet` is the first that is not hidden and holds something.
-    Formulas are read as what they last came to, whole numbers without a fraction, times as ISO 8601.
+    Formulas are read as what they last came to, whole numbers without a fraction, times as ISO 8601. An
+    export of ours that was kept as a table loses the apostrophes that our CSV puts before such texts.
     """
 
     sheet: str = ""
@@ -42,7 +43,7 @@ class Spreadsheet:
                 yield from problems
                 continue
             try:
-                yield record_of(row, dict(zip(names, cells, strict=True)), self.limits)
+                yield unguarded(record_of(row, dict(zip(names, cells, strict=True)), self.limits))
             except RowError as error:
                 yield from error.problems(row)
 

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from annotator.actions.imports import recordings
 from annotator.errors import InvalidError
-from annotator.formats.answers import AnswerMapping, foreign
+from annotator.formats.answers import OWN_PARTS, AnswerMapping, foreign
 from annotator.formats.guessing import shown
 from annotator.models import Recording
 
@@ -68,6 +68,11 @@ class AnswerChoices:
     def reader(self) -> dict[str, str]:
         """Parameters of the file's format."""
         return {"encoding": self.encoding} if self.encoding else {}
+
+    @property
+    def takes_separator(self) -> bool:
+        """Whether a cell may hold several labels."""
+        return "separator" in OWN_PARTS[self.found.kind]
 
     @property
     def columns(self) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ Columns are guessed from the file unless one is named; then nothing else is.
             raise CommandError(f"{options['file']}: {error.strerror}.") from error
         mapping = recordings.look(recording).mapping
         if given:
-            mapping = AnswerMapping(**given, separator=options["separator"])
+            mapping = AnswerMapping(**given)
+        if options["separator"]:
+            mapping = replace(mapping, separator=options["separator"])
         recording = recordings.begin(
             recording,
             mapping,
