@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.figures import ROOT, Figure, code_hash, kept
 from bench.spans.curves import f1_of, sets
-from bench.spans.sets import NAMES, Texts
+from bench.spans.sets import MOST, NAMES, Texts
 from learning.spans import Span
 from learning.spans.scores import counts, micro_f1
 from learning.spans.tags import spans_of_tags, tags_of
@@ -23,7 +23,10 @@ from learning.taggers.finetune import TokenFinetune
 from learning.taggers.head import TokenHead
 from learning.types import no_report
 
-CELLS = {"quick": (("restaurant8k",), 500, range(1)), "full": (NAMES, 500, range(5))}
+CELLS = {
+    "quick": (("restaurant8k",), (500,), range(1)),
+    "full": (NAMES, (500, MOST["train"]), range(5)),
+}
 PYTHON = Path(os.environ.get("BENCH_PYTHON", ROOT / ".venv-bench" / "bin" / "python"))
 WORKER = Path(__file__).with_name("trainer_worker.py")
 WAYS = ("token-head", "token-finetune", "trainer")
@@ -32,7 +35,11 @@ OURS = ("learning/taggers", "learning/students/training.py", "bench/spans/tuned.
 
 def figures(grid: str) -> list[Figure]:
     """Measure every cell, print the table, compare with Trainer where it is installed."""
-    names, texts, seeds = CELLS[grid]
+    names, sizes, seeds = CELLS[grid]
+    return [figure for texts in sizes for figure in _of(names, texts, seeds)]
+
+
+def _of(names: tuple[str, ...], texts: int, seeds: range) -> list[Figure]:
     print(f"\n| {texts} texts | seeds | " + " | ".join(WAYS) + " |")
     print("| --- " * (len(WAYS) + 2) + "|")
     found: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in names}
@@ -44,7 +51,7 @@ def figures(grid: str) -> list[Figure]:
     made = []
     for name in names:
         print(f"| {name} | {len(seeds)} | " + " | ".join(map(_told, found[name].values())) + " |")
-        made += _against(name, found[name])
+        made += _against(name, texts, found[name])
     return made
 
 
@@ -55,7 +62,7 @@ def _told(cells: list[dict[str, float]]) -> str:
     return f"{100 * f1:.1f} ({seconds:.0f} s)"
 
 
-def _against(name: str, found: dict[str, list[dict[str, float]]]) -> list[Figure]:
+def _against(name: str, texts: int, found: dict[str, list[dict[str, float]]]) -> list[Figure]:
     if not found["trainer"]:
         return []
     gaps = [
@@ -63,7 +70,7 @@ def _against(name: str, found: dict[str, list[dict[str, float]]]) -> list[Figure
         for one, other in zip(found["token-finetune"], found["trainer"], strict=True)
     ]
     value = round(float(np.mean(gaps)), 2)
-    about = f"spans {name} token-finetune minus Trainer"
+    about = f"spans {name}, {texts} texts, token-finetune minus Trainer"
     return [Figure(name=about, value=value, unit="points", op=">=", target=-1.0)]
 
 
