@@ -53,7 +53,8 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
         else:
             return redirect("recording", project_id=project.pk, recording_id=made.pk)
     status = 422 if form.errors else 200
-    return page(request, "recordings/new.html", project, "annotators", {"form": form}, status)
+    context = {"form": form, "kind": recordings.kind_of(project)}
+    return page(request, "recordings/new.html", project, "annotators", context, status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -156,6 +157,9 @@ def _told(found: Recording) -> dict[str, Any]:
         "under_way": found.state in UNDER_WAY,
         "seconds_left": job.seconds_left if job is not None and not job.is_over else None,
         "report": report,
+        "kind": recordings.kind_of(found.project),
+        # Reports of before tell no place.
+        "unknown": [(*one, 0, "")[:4] for one in report.get("unknown", [])],
         "problems": report.get("problems", [])[:SHOWN_PROBLEMS],
         "unlisted": max(report.get("problem_count", 0) - SHOWN_PROBLEMS, 0),
         "teachers": Teacher.objects.filter(recording=found).select_related("voice").order_by("pk"),

@@ -5,7 +5,7 @@ lead to is dropped unread; one that they lead to has to be answered from its own
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,32 @@ def fill(
         spans=tuple((span, likely(p)) for span, p in spans) if schema.marks else None,
         dropped=sum(each.dropped for each in found),
     )
+
+
+def contradiction(schema: TeacherSchema, named: Collection[int], marked: Collection[int]) -> str:
+    """Why labels and marks cannot be of one form, "" where they can.
+
+    named: columns of the labels that were given; those of marks may be among them, and are then all
+    of them. marked: columns of the labels that marks carry.
+    """
+    marking = {column for one in schema.questions if one.marks for column in one.columns}
+    led: set[int] = set()
+    for one in schema.questions:
+        if not one.after or not led.isdisjoint(one.after):
+            led |= set(one.columns) & (set(marked) if one.marks else set(named))
+
+    def of(columns: Collection[int]) -> str:
+        return f"“{schema.labels[min(columns)].name}”"
+
+    if strange := set(marked) - marking:
+        return f"{of(strange)} is marked, and it answers no question that asks for marks."
+    if lost := set(named) & marking - set(marked):
+        return f"{of(lost)} is among the labels, and nothing is marked with it."
+    if left_out := set(named) & marking and set(marked) - set(named):
+        return f"{of(left_out)} is marked, and it is not among the labels, where other marks' labels are."
+    if unled := set(marked) - led:
+        return f"{of(unled)} is marked, and its question is not asked after these answers."
+    return ""
 
 
 def _check(question: TeacherQuestion, one: Given) -> None:

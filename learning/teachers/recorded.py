@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from learning.errors import ShapeError
 from learning.spans import Span
 from learning.teachers.asking import check_items
-from learning.teachers.filling import Given, fill, given_marks
+from learning.teachers.filling import Given, contradiction, fill, given_marks
 from learning.teachers.names import NameTable
 from learning.teachers.ordering import read_order
 from learning.teachers.quoting import Candidate, Located, locate
@@ -171,10 +171,19 @@ def _filled(
     names: NameTable,
     confidence: float | None,
 ) -> Said:
-    """The recorded form; raises ShapeError with the reason to abstain."""
-    columns = _columns(record, schema, names)
+    """The recorded form; raises ShapeError with the reason to abstain.
+
+    Where all questions are answered by marks it needs no labels.
+    """
+    marks_alone = all(one.marks for one in schema.questions)
+    nothing = not record.get("labels") and not record.get("label")
+    columns = [] if marks_alone and nothing else _columns(record, schema, names)
     given = record.get("spans")
     marks = None if given is None else _listed(given)
+    if marks is not None:
+        marked = [_column(one.get("label"), schema, names) for one in marks]
+        told = contradiction(schema, columns, marked)
+        require(not told, f"The recorded answer contradicts itself: {told}")
 
     def said_to(question: TeacherQuestion) -> Given:
         own = set(question.columns)

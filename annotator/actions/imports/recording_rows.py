@@ -108,20 +108,25 @@ class _Desk:
     report: Report = field(default_factory=Report)
     models: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    unknown_at: dict[str, tuple[int, str]] = field(default_factory=dict)
     silent: int = 0
     _seen: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.mapping = AnswerMapping.from_json(self.recording.mapping)
         self.names = recordings.names_of(self.project)
-        self.ids = lending.schema_of(self.project).ids
+        self.schema = lending.schema_of(self.project)
+        self.ids = self.schema.ids
 
     def told(self) -> dict[str, Any]:
-        """What the importer is told."""
+        """What the importer is told; of each unknown name how often, and its first row and column."""
         return self.report.to_json() | {
             "answers": sum(self.models.values()),
             "models": [list(pair) for pair in self.models.most_common()],
-            "unknown": [list(pair) for pair in self.unknown.most_common(TOLD_UNKNOWN)],
+            "unknown": [
+                [name, count, *self.unknown_at[name]]
+                for name, count in self.unknown.most_common(TOLD_UNKNOWN)
+            ],
             "unknown_count": sum(self.unknown.values()),
             "silent": self.silent,
         }
@@ -191,15 +196,32 @@ class _Desk:
         before = self._seen.get((answer.model, items[0]))
         if before is not None:
             return column, f"Row {before:,} answers this item already."
+        if told := self._contradiction(answer):
+            return self.mapping.spans, told
         self._seen |= {(answer.model, item): answer.row for item in items}
         return None
+
+    def _contradiction(self, answer: ReadAnswer) -> str:
+        """Why labels and marks of a form cannot be true together; a name that is no label is told apart."""
+        from learning.teachers.filling import contradiction
+
+        if not self.schema.questions or answer.spans is None:
+            return ""
+        named = [self.names.column(name) for name in answer.labels or ()]
+        marked = [self.names.column(span["label"]) for span in answer.spans]
+        known = [[column for column in each if column is not None] for each in (named, marked)]
+        whole = None not in named and None not in marked
+        return contradiction(self.schema, *known) if whole else ""
 
     def _row(self, answer: ReadAnswer, item: int) -> RecordedAnswer:
         labels, probabilities, unknown = self._said(answer)
         spans, strange = self._marked(answer)
-        unknown = unknown or strange
-        if unknown:
+        if unknown or strange:
+            column = self.mapping.label or self.mapping.probabilities
+            place = (answer.row, column if unknown else self.mapping.spans)
+            unknown = unknown or strange
             self.unknown[unknown] += 1
+            self.unknown_at.setdefault(unknown, place)
         elif labels is None and not probabilities and spans is None and answer.order is None:
             self.silent += 1
         return RecordedAnswer(

@@ -76,9 +76,10 @@ def kind_of(project: Project) -> Kind:
     """What the answers of a project are made of, as a file of them holds it."""
     if project.task.ranked:
         return "order"
-    if project.task.questions:
-        return "form"
-    return "spans" if project.task.quoted else "labels"
+    answered = [one for one in project.task.questions if one.live]
+    if project.task.quoted or (answered and all(one.marks for one in answered)):
+        return "spans"
+    return "form" if project.task.questions else "labels"
 
 
 def receive(

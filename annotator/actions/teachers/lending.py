@@ -318,6 +318,9 @@ def _record(
     def told(label: int) -> int | str:
         return label if label in live else names.get(label, str(label))
 
+    if row.unknown:  # whatever else it says, that is why it is no answer
+        record["label"] = row.unknown
+        return record
     if row.spans is not None:
         record["spans"] = [{**one, "label": told(one["label"])} for one in row.spans]
     if row.order is not None:
@@ -327,7 +330,7 @@ def _record(
         # One label holds: what was left out had nothing.
         record["probabilities"] = dict.fromkeys(live, 0.0) | said if single else said
     elif row.labels is None:
-        record["label"] = row.unknown or None
+        record["label"] = None
     else:
         record["labels"] = [told(label) for label in row.labels]
     return record

@@ -57,7 +57,7 @@ def test_places_and_quotes_of_a_file_become_marks(project):
         project, [(0, [ADA, quoted]), (1, []), (2, [ADA, far]), (3, [strange]), (4, None)]
     )
     assert recording.state == "done"
-    assert recording.report["unknown"] == [["Weather", 1]]
+    assert recording.report["unknown"] == [["Weather", 1, 4, "spans"]]
     assert recording.report["silent"] == 1
     run = work_off(teacher_runs.start_run(project, teacher, None, 50))
     assert (run.state, run.answered, run.abstained) == ("done", 3, 2)

@@ -85,7 +85,7 @@ def test_each_model_becomes_a_teacher_that_answers_from_the_file(project):
     assert recording.state == "done"
     assert {each.name for each in Teacher.objects.all()} == {"Elsewhere gpt", "Elsewhere llama"}
     assert (recording.report["answers"], recording.report["silent"]) == (5, 1)
-    assert recording.report["unknown"] == [["Weather", 1]]
+    assert recording.report["unknown"] == [["Weather", 1, 4, "prediction"]]
     assert not list(folder().iterdir()), "the file is not needed any more"
     gpt = teachers.named(project, "Elsewhere gpt")
     assert sorted(teacher_runs.drawn(project, gpt, 50)) == [0, 1, 2, 3], "nothing else is asked"
