@@ -47,10 +47,13 @@ def questions(request: HttpRequest, project_id: int) -> HttpResponse:
         else:
             messages.success(request, f"“{added.name}” is asked.")
             return redirect(f"{reverse('form_questions', args=[project.pk])}#question-{added.pk}")
+    answered = actions.is_answered(project)
+    run = None if answered else actions.run_under_way(project)
     context = {
         "rows": rows_of(project),
         "asks": project.has_questions,
-        "fixed": actions.is_fixed(project) or not project.has_questions,
+        "fixed": answered or run is not None or not project.has_questions,
+        "run": run,
         "kinds": list(KINDS.items()),
         "problem": problem,
         "typed": request.POST,
@@ -87,13 +90,14 @@ def change(request: HttpRequest, project_id: int, question_id: int) -> HttpRespo
     """Rename a question, ask it otherwise, or give it more answers."""
     project = project_for(request, project_id, Can.MANAGE)
     question = _question(request, project, question_id)
-    fixed = actions.is_fixed(project)
+    # A page of questions that stay as they are asks for the name and more answers alone.
+    whole = "kind" in request.POST
     question = actions.change_question(
         question,
         name=request.POST.get("name", ""),
-        kind=None if fixed else request.POST.get("kind", question.kind),
-        only_if=None if fixed else _numbers(request.POST.getlist("only_if")),
-        **({} if fixed else _writing(request.POST)),
+        kind=request.POST.get("kind"),
+        only_if=_numbers(request.POST.getlist("only_if")) if whole else None,
+        **(_writing(request.POST) if whole else {}),
     )
     actions.add_answers(question, _answers(request.POST))
     messages.success(request, f"“{question.name}” is saved.")

@@ -1,7 +1,8 @@
 """The questions of a form: add, rename, order, and say after which answers one is asked.
 
 Answers refer to labels, and which questions were asked follows from them. So once there is an answer the
-questions keep their order, their kinds and their conditions: another one would read it otherwise.
+questions keep their order, their kinds and their conditions: another one would read it otherwise. While a
+teacher is asked they stay too, since its answers are to the questions that it was told.
 """
 
 from __future__ import annotations
@@ -13,19 +14,34 @@ from django.db.models import Max
 
 from annotator.actions.projects import projects, schema
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Annotation, FormQuestion, ItemKind, Label, Project, Suggestion
+from annotator.models import (
+    Annotation,
+    FormQuestion,
+    ItemKind,
+    Label,
+    Project,
+    Suggestion,
+    TeacherRun,
+    TeacherRunKind,
+)
 
 WRITTEN = "text"
 KINDS = ("single", "rating", "multi", "spans", WRITTEN)
 MOST_QUESTIONS = 30
 
 
-def is_fixed(project: Project) -> bool:
-    """Whether somebody or some file has answered, so that no question may be asked otherwise."""
+def is_answered(project: Project) -> bool:
+    """Whether somebody or some file has answered, so that no question may be asked otherwise any more."""
     return (
         Annotation.objects.filter(project=project).exists()
         or Suggestion.objects.filter(project=project).exists()
     )
+
+
+def run_under_way(project: Project) -> TeacherRun | None:
+    """The run of a teacher that answers the form now, so that no question may be asked otherwise yet."""
+    live = TeacherRun.objects.live().listed().filter(project=project, kind=TeacherRunKind.LABEL)
+    return live.select_related("teacher__voice").order_by("pk").first()
 
 
 def add_question(
@@ -166,10 +182,15 @@ def _carry(question: FormQuestion) -> None:
 def _check_changeable(project: Project) -> None:
     if not project.has_questions:
         raise ConflictError("The answers of this project are not a form: they have one question.")
-    if is_fixed(project):
+    if is_answered(project):
         raise ConflictError(
             "Items are answered already, and their answers would be read otherwise. Questions and "
             "labels can be renamed and labels added; for other questions make a new project."
+        )
+    if run := run_under_way(project):
+        raise ConflictError(
+            f"{run.teacher.name} is answering the form in its run {run.pk}, and its answers are to the "
+            "questions as they are. Stop that run first, or wait for its end."
         )
 
 

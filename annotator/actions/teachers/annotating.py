@@ -38,6 +38,7 @@ from annotator.models import (
     Item,
     Job,
     JobState,
+    Project,
     Stream,
     TeacherAnswer,
     TeacherRun,
@@ -59,6 +60,9 @@ WRITE_SECONDS, WRITE_AT = 1.0, 100
 # So many faults in a row, all for one cause, end a run: the rest would go the same way.
 FAULTS = 20
 STOPPED_CAUSE = "The run was stopped."
+OTHER_FORM = (
+    "The questions were changed while the teacher was asked, and its answers are to the old ones."
+)
 
 # Kinds of run that ask about gold items and write no answers.
 TESTS = {TeacherRunKind.QUALIFY: qualifying.work, TeacherRunKind.REPLAY: drifting.work}
@@ -128,6 +132,9 @@ def _begin(job: jobs.Run, run: TeacherRun) -> None:
     teacher_runs.check_ready(run.teacher)
     with job.fence():
         _require_live(run)
+        if job.project.has_questions:
+            # Parts us from who changes the form: they see this run now, or we what they made of it.
+            Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
         TeacherRun.objects.filter(pk=run.pk).update(
             state=TeacherRunState.RUNNING, started_at=Coalesce("started_at", Now())
         )
@@ -246,12 +253,19 @@ class Desk:
         with self.job.fence():
             canarying.keep(self.run, planted, self.schema, self.fingerprint)
             rows = _fresh_rows(self.run, said, self.schema, self.fingerprint)
+            other = self.schema.questions and not lending.asks_the_same(
+                self.schema, self.run.project_id
+            )
+            for row in rows if other else ():
+                answer_rows.refuse(row, OTHER_FORM)
             if self.reader is not None:
                 self.reader.rate(rows)
             if self.run.kind == TeacherRunKind.LABEL:
                 _enter(self.run, rows, {answer.number: answer for answer in said})
             TeacherAnswer.objects.bulk_create(rows)
             _count(self.run, rows)
+        if other:
+            raise HopelessError(f"{OTHER_FORM} Nothing of them was entered; start the run again.")
         if self.run.kind == TeacherRunKind.LABEL:
             settling.wish(self.run.teacher.project)
 

@@ -42,6 +42,15 @@ def row_of(
     return row
 
 
+def refuse(row: TeacherAnswer, cause: str) -> None:
+    """Make an answer one that was not given; what it cost stays, and its item may be asked about again."""
+    from learning.teachers.types import FAULT
+
+    row.labels, row.probabilities, row.value, row.confidence = [], {}, None, None
+    row.abstained = row.abstained or cause
+    row.flags = [*row.flags, FAULT]
+
+
 def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) -> None:
     """The labels chosen, and no more confidence than both the teacher and its chances show."""
     from learning.teachers.types import confidence_of

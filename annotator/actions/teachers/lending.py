@@ -105,6 +105,24 @@ def _questions(task: Task, live: list[int]) -> Iterator[TeacherQuestion]:
             )
 
 
+def asks_the_same(schema: TeacherSchema, project_id: int) -> bool:
+    """Whether the form is still the one that a teacher was told; more answers to choose, and other names,
+    make no other form.
+    """
+    try:
+        now = schema_of(Project.objects.get(pk=project_id))
+    except ConflictError:  # nothing is left that a teacher could be asked
+        return False
+    return _form_of(now) == _form_of(schema)
+
+
+def _form_of(schema: TeacherSchema) -> list[tuple[Any, ...]]:
+    return [
+        (one.key, one.several, one.ordered, one.marks, {schema.ids[each] for each in one.after})
+        for one in schema.questions
+    ]
+
+
 def items_of(project: Project, numbers: list[int]) -> list[TeacherItem]:
     """These items in this order, as far as they are still here."""
     from learning.teachers.types import TeacherItem
