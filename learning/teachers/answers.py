@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from learning.errors import ShapeError
 from learning.teachers import filling, ordering
 from learning.teachers.prompting import Request
 from learning.teachers.quoting import locate
@@ -78,16 +79,17 @@ def read_answers(
             found.pop(key, None)
             problem = f"The answer gave an item two {_named(schema)}."
             continue
+        why = ordering.PROBLEM if schema.ranked else _STRANGE
         if schema.ranked:
             said = _ordered(entry, request.counts[key])
         elif schema.questions:
-            said = filling.read_form(entry, ids, schema, (texts or {})[request.keys[key]])
+            said, why = _filled(entry, ids, schema, (texts or {})[request.keys[key]])
         elif schema.quoted:
             said = _marked(entry, ids, schema, (texts or {})[request.keys[key]])
         else:
             said = _said(entry, ids, schema)
         if said is None:
-            problem = _unfit(schema)
+            problem = why
             twice.add(key)
         else:
             found[key] = said
@@ -102,13 +104,6 @@ def read_answers(
 def _named(schema: TeacherSchema) -> str:
     """What answers are called."""
     return "orders" if schema.ranked else "forms" if schema.questions else "labels"
-
-
-def _unfit(schema: TeacherSchema) -> str:
-    """What is wrong with an entry that is no answer."""
-    if schema.ranked:
-        return ordering.PROBLEM
-    return filling.PROBLEM if schema.questions else _STRANGE
 
 
 def _entries(content: str, start: int, request: Request) -> list[tuple[str, dict[str, Any]]] | None:
@@ -185,6 +180,16 @@ def _ordered(entry: Mapping[str, Any], count: int) -> Said | None:
         return None
     nothing = np.zeros(0, dtype=np.float32)
     return Said((), confidence_in(entry.get("confidence")), reason, nothing, order=order)
+
+
+def _filled(
+    entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema, text: str
+) -> tuple[Said | None, str]:
+    """One entry as a form, or None and what is wrong with it."""
+    try:
+        return filling.read_form(entry, ids, schema, text), ""
+    except ShapeError as fault:
+        return None, f"{filling.PROBLEM}{fault}"
 
 
 def _marked(

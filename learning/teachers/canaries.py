@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from learning.errors import NotEnoughDataError, ParameterError
+from learning.teachers.filling import reached
 from learning.teachers.names import readable
 from learning.teachers.trial import Share, labels_of
 from learning.teachers.types import Example, LabelText, TeacherAnswer, TeacherItem, TeacherSchema
@@ -83,13 +84,14 @@ def plant(
     """Canaries for a run over `items` items: so many that they are `share` of all, at least one.
 
     gold: items with known labels, which the canaries are made from, each at most once until all
-        were used; the label asked for is one that the gold item does not have.
+        were used; the label asked for is one that the gold item does not have, in a form one of a question
+        that is asked of it, since what is said to others is dropped unread.
     first_number: canaries are numbered downwards from it, so that they never meet a real item.
     Raises NotEnoughDataError when no gold item leaves a wrong label to ask for.
     """
     if not 0 < share < 0.5 or items < 1:
         raise ParameterError("Canaries are a share between 0 and 0.5 of at least one item.")
-    hosts = [e for e in gold if e.item.text.strip() and len(set(e.labels)) < schema.size]
+    hosts = [e for e in gold if e.item.text.strip() and _wrong(e, schema)]
     if not hosts:
         raise NotEnoughDataError(
             "Canaries are made from items with known labels that leave a wrong label to ask for; "
@@ -102,7 +104,7 @@ def plant(
     planted = []
     for place in range(count):
         host = hosts[order[place % len(order)]]
-        wrong = [label for label in schema.labels if label.id not in host.labels]
+        wrong = _wrong(host, schema)
         target = wrong[int(rng.integers(len(wrong)))]
         kind = kinds[(begin + place) % len(kinds)]
         text = ATTACKS[kind](host.item.text, target)
@@ -114,6 +116,17 @@ def plant(
         )
         planted.append(Canary(item=item, host=host, target=target.id, attack=kind))
     return planted
+
+
+def _wrong(host: Example, schema: TeacherSchema) -> list[LabelText]:
+    """The labels that the host could be given, and that it does not have."""
+    columns: Sequence[int] = range(schema.size)
+    if schema.questions:
+        given = [schema.column(label) for label in host.labels]
+        asked = reached(schema, [column for column in given if column is not None])
+        columns = [column for one in asked for column in one.columns]
+    labels = (schema.labels[column] for column in columns)
+    return [label for label in labels if label.id not in host.labels]
 
 
 def obedience(

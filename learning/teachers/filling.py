@@ -29,10 +29,7 @@ TASK = (
     "You fill in a form about each item. Answer its questions in their order, from what the item says; "
     "leave out those that your earlier answers do not lead to."
 )
-PROBLEM = (
-    "The form was not filled in as described: a question that is asked had no answer, or one that is "
-    "not on its list, or there was a question too many."
-)
+PROBLEM = "The form was not filled in as described: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +78,25 @@ def fill(
     )
 
 
+def reached(schema: TeacherSchema, given: Collection[int]) -> list[TeacherQuestion]:
+    """The questions that these labels, by column, lead to; those of a question that is not asked lead nowhere."""
+    led: set[int] = set()
+    found: list[TeacherQuestion] = []
+    for one in schema.questions:
+        if not one.after or not led.isdisjoint(one.after):
+            found.append(one)
+            led |= set(one.columns) & set(given)
+    return found
+
+
 def contradiction(schema: TeacherSchema, named: Collection[int], marked: Collection[int]) -> str:
     """Why labels and marks cannot be of one form, "" where they can.
 
     named: columns of the labels that were given; those of marks may be among them, and are then all
     of them. marked: columns of the labels that marks carry.
     """
-    marking = {column for one in schema.questions if one.marks for column in one.columns}
-    led: set[int] = set()
-    for one in schema.questions:
-        if not one.after or not led.isdisjoint(one.after):
-            led |= set(one.columns) & (set(marked) if one.marks else set(named))
+    marking = _marking(schema)
+    asked = reached(schema, set(named) - marking | set(marked))
 
     def of(columns: Collection[int]) -> str:
         return f"“{schema.labels[min(columns)].name}”"
@@ -102,9 +107,14 @@ def contradiction(schema: TeacherSchema, named: Collection[int], marked: Collect
         return f"{of(lost)} is among the labels, and nothing is marked with it."
     if left_out := set(named) & marking and set(marked) - set(named):
         return f"{of(left_out)} is marked, and it is not among the labels, where other marks' labels are."
-    if unled := set(marked) - led:
+    if unled := set(marked) - {column for one in asked for column in one.columns}:
         return f"{of(unled)} is marked, and its question is not asked after these answers."
     return ""
+
+
+def _marking(schema: TeacherSchema) -> set[int]:
+    """The columns of the labels that mark the text."""
+    return {column for one in schema.questions if one.marks for column in one.columns}
 
 
 def _check(question: TeacherQuestion, one: Given) -> None:
@@ -214,64 +224,84 @@ def form_format(schema: TeacherSchema, *, confidence: bool) -> dict[str, Any]:
     return {"anyOf": [closed(properties), {"type": "null"}]}
 
 
-def shown(schema: TeacherSchema, labels: Sequence[int], spans: Sequence[Any]) -> dict[str, Any]:
-    """A solved item's form. labels: ids; spans: its candidates as they are written."""
-    given = {schema.column(label) for label in labels}
+def shown(
+    schema: TeacherSchema, labels: Sequence[int], spans: Sequence[Any]
+) -> dict[str, Any] | None:
+    """A solved item's form; None for one that the prompt would forbid, since a question that is asked has
+    not the one answer that it takes. labels: ids. spans: its candidates as they are written, of what is
+    sent of the text; what is said to a question that they and the labels do not lead to is left out.
+    """
+    quoted = {schema.column(int(each["label"])) for each in spans}
+    unquoted = _marking(schema) - quoted
+    columns = {schema.column(label) for label in labels} - unquoted
+    given = {column for column in columns if column is not None}
+    asked = reached(schema, given)
     form: dict[str, Any] = {}
     for one in schema.questions:
         own = [str(schema.labels[column].id) for column in one.columns if column in given]
-        if one.after and given.isdisjoint(one.after):
+        if one not in asked:
             form[one.key] = None
         elif one.marks:
             form[one.key] = [each for each in spans if each["label"] in own]
+        elif one.several:
+            form[one.key] = own
+        elif len(own) == 1:
+            form[one.key] = own[0]
         else:
-            form[one.key] = own if one.several else next(iter(own), None)
+            return None
     return form
 
 
 def read_form(
     entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema, text: str
-) -> Said | None:
-    """One entry as an answer, None when it is none. text: what was sent of the item's."""
+) -> Said:
+    """One entry as an answer. text: what was sent of the item's.
+
+    Raises ShapeError for what is none. It names the question by our own words alone: what the model wrote
+    may obey an item's text, and the sentence stands in the next prompt.
+    """
     form = entry.get("form")
-    if "form" not in entry or not (form is None or isinstance(form, dict)):
-        return None
+    require("form" in entry and (form is None or isinstance(form, dict)), "an item has no form.")
     reason = reason_in(entry.get("reason"))
-    if form is None:
+    if not isinstance(form, dict):
         return Said(None, reason=reason)
-    if not set(form) <= {one.key for one in schema.questions}:
-        return None
+    strange = set(form) - {one.key for one in schema.questions}
+    require(not strange, "it answers a question that is not one of them.")
 
     def said_to(question: TeacherQuestion) -> Given | None:
-        require(question.key in form, f"“{question.name}” has no answer.")
+        require(question.key in form, f"“{_flat(question.name)}” is left out.")
         value = form[question.key]
         return None if value is None else _read(question, value, ids, text)
 
-    try:
-        return fill(
-            schema, said_to, confidence=confidence_in(entry.get("confidence")), reason=reason
-        )
-    except ShapeError:
-        return None
+    return fill(schema, said_to, confidence=confidence_in(entry.get("confidence")), reason=reason)
 
 
 def _read(question: TeacherQuestion, value: object, ids: Mapping[str, int], text: str) -> Given:
     """What was written to one question; raises ShapeError for what is no list of its own."""
+    name = _flat(question.name)
     several = question.several or question.marks
-    if several and not isinstance(value, list):
-        raise ShapeError(f"“{question.name}” takes a list.")
-    parts = value if isinstance(value, list) and several else [value]
+    if several != isinstance(value, list):
+        raise ShapeError(f"“{name}” takes {'a list' if several else 'one label, and no list'}.")
+    parts = value if isinstance(value, list) else [value]
     if question.marks:
-        candidates = [candidate_in(one, ids) for one in parts]
-        known = [one for one in candidates if one is not None]
-        columns = {one.column for one in known}
-        if len(known) < len(candidates) or not columns <= set(question.columns):
-            raise ShapeError(f"“{question.name}” has a label that is not on its list.")
-        return given_marks(locate(known, text))
-    found = [column_in(one, ids) for one in parts]
-    if None in found:
-        raise ShapeError(f"“{question.name}” has a label that is not on its list.")
-    return Given(columns=tuple(dict.fromkeys(one for one in found if one is not None)))
+        return _read_marks(name, set(question.columns), parts, ids, text)
+    found = [column for one in parts if (column := column_in(one, ids)) is not None]
+    if len(found) < len(parts) or not set(found) <= set(question.columns):
+        raise ShapeError(f"“{name}” has a label that is not on its list.")
+    return Given(columns=tuple(dict.fromkeys(found)))
+
+
+def _read_marks(
+    name: str, own: set[int], parts: Sequence[object], ids: Mapping[str, int], text: str
+) -> Given:
+    labels = [column_in(one.get("label"), ids) for one in parts if isinstance(one, dict)]
+    if not set(labels) <= own:
+        raise ShapeError(f"“{name}” has a label that is not on its list.")
+    candidates = [candidate_in(one, ids) for one in parts]
+    known = [one for one in candidates if one is not None]
+    if len(known) < len(parts):
+        raise ShapeError(f"“{name}” has a stretch without its quote, its label, or its verdict.")
+    return given_marks(locate(known, text))
 
 
 def given_marks(found: Located) -> Given:

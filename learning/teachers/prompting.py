@@ -115,7 +115,7 @@ def write_request(
     draw: Draw = secrets.token_hex,
 ) -> Request:
     """The prompt for these items (at least one), with solved examples and, if `columns` are given,
-    with those labels only; an example with a label outside of them is left out.
+    with those labels only; an example with a label outside of them is left out, and one that is no whole form.
     """
     require(len(items) > 0, "A prompt needs at least one item.")
     offered = None if columns is None else tuple(dict.fromkeys(columns))
@@ -123,7 +123,7 @@ def write_request(
         offered is None or (len(offered) > 0 and all(0 <= c < schema.size for c in offered)),
         "The labels on offer must be columns of the schema, at least one.",
     )
-    shown = [e for e in examples if _fits(e, schema, offered)]
+    shown = [e for e in examples if _fits(e, schema, offered) and _is_whole(prompt, schema, e)]
     keys = _keys(items, draw)
     system = _system(prompt, schema, offered)
     return Request(
@@ -216,6 +216,14 @@ def _fits(example: Example, schema: TeacherSchema, offered: tuple[int, ...] | No
     return offered is None or set(places) <= set(offered)
 
 
+def _is_whole(prompt: Prompt, schema: TeacherSchema, example: Example) -> bool:
+    return not schema.questions or _form(prompt, schema, example) is not None
+
+
+def _form(prompt: Prompt, schema: TeacherSchema, example: Example) -> dict[str, Any] | None:
+    return filling.shown(schema, example.labels, _shown_spans(prompt, example))
+
+
 def _system(prompt: Prompt, schema: TeacherSchema, columns: Sequence[int] | None) -> str:
     """What the lead wrote, the labels, and the rules; nothing that came from an item."""
     parts = [prompt.instructions.strip()]
@@ -301,7 +309,7 @@ def _solved(prompt: Prompt, schema: TeacherSchema, example: Example, draw: Draw)
     if schema.quoted:
         answer = {"candidates": _shown_spans(prompt, example)}
     elif schema.questions:
-        answer = {"form": filling.shown(schema, example.labels, _shown_spans(prompt, example))}
+        answer = {"form": _form(prompt, schema, example)}
     said = f"{_blocks(prompt, example.item, draw)}\nAnswer: {json.dumps(answer)}"
     if example.explanation.strip() and prompt.reason:
         said += f"\nBecause:\n{_block(example.explanation[: prompt.text_limit], draw)}"

@@ -1,11 +1,20 @@
 """Planted instructions: how many, where, and what they say of a teacher."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.teachers.canaries import ATTACKS, obedience, plant
-from learning.teachers.types import Example, LabelText, TeacherAnswer, TeacherItem, TeacherSchema
+from learning.teachers.types import (
+    Example,
+    LabelText,
+    TeacherAnswer,
+    TeacherItem,
+    TeacherQuestion,
+    TeacherSchema,
+)
 
 NAMES = ("refund_request", "late parcel", "login")
 
@@ -117,3 +126,32 @@ def test_refuses_what_cannot_be_planted() -> None:
 def test_the_same_generator_plants_the_same() -> None:
     one, two = (plant(500, gold(), schema(), np.random.default_rng(3)) for _ in range(2))
     assert one == two
+
+
+def test_a_canary_asks_only_for_what_its_host_is_asked() -> None:
+    names = ("Urgent > yes", "Urgent > no", "Why > fire", "Why > water", "Bad > 1", "Bad > 2")
+    form = TeacherSchema(
+        labels=tuple(LabelText(id=11 + n, name=name) for n, name in enumerate(names)),
+        multi_label=True,
+        questions=(
+            TeacherQuestion(key="urgent", name="Urgent", columns=(0, 1)),
+            TeacherQuestion(key="why", name="Why", columns=(2, 3), several=True, after=(0,)),
+            TeacherQuestion(key="bad", name="Bad", columns=(4, 5), after=(2,)),
+        ),
+    )
+
+    def targets(*labels: int) -> set[int]:
+        host = Example(item=TeacherItem(number=0, text="text"), labels=labels)
+        return {c.target for c in plant(3000, [host], form, np.random.default_rng(0))}
+
+    assert targets(12) == {11}
+    assert targets(11, 14) == {12, 13}
+    assert targets(11, 13, 15) == {12, 14, 16}
+    alone = replace(form, questions=(TeacherQuestion(key="a", name="A", columns=(0,)),))
+    with pytest.raises(NotEnoughDataError):
+        plant(
+            10,
+            [Example(item=TeacherItem(number=0, text="t"), labels=(11,))],
+            alone,
+            np.random.default_rng(0),
+        )
