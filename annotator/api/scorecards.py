@@ -57,10 +57,13 @@ class MarkScoreShape(serializers.Serializer[Any]):
 
 
 class QuestionScoreShape(serializers.Serializer[Any]):
-    """A question of a form: on the items that ask it, how often just the right labels are given."""
+    """A question of a form: on the `asked` items that ask it, how often just the right labels are given;
+    `right` is null while `missing` more are needed."""
 
     name = serializers.CharField()
-    right = IntervalShape()
+    asked = serializers.IntegerField()
+    missing = serializers.IntegerField()
+    right = IntervalShape(allow_null=True)
 
 
 class ScoreShape(serializers.Serializer[Any]):
@@ -202,6 +205,7 @@ def _score(voice: Annotator, score: scorecards.Score) -> dict[str, Any]:
         "missing": score.missing,
         "against": score.against,
         **asdict(score),
+        "questions": [{**asdict(one), "missing": one.missing} for one in score.questions],
     }
 
 

@@ -13,7 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.actions.teachers import budgets, endpoints, foretelling, teacher_runs, teachers
+from annotator.actions.teachers import (
+    budgets,
+    endpoints,
+    foretelling,
+    forms,
+    teacher_runs,
+    teachers,
+)
 from annotator.actions.trust import teacher_figures
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import Can, Project, Purse, Teacher, TeacherRun
@@ -65,6 +72,7 @@ def _list(request: HttpRequest, project: Project, form: CapsForm | None) -> Http
         "spent_today": budgets.spent_today(purse),
         "form": form
         or CapsForm(initial={name: plainly(getattr(purse, name)) for name in budgets.CAPS}),
+        "nothing_to_ask": forms.nothing_to_ask(project),
         "tab": "teachers",
         "may_manage": allowed(project, Can.MANAGE),
         "is_admin": endpoints.is_admin(request.user),

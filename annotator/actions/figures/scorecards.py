@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from learning.audit.estimates import Sample
     from learning.audit.intervals import Estimate
     from learning.spans import Span
-    from learning.tasks import Columns
+    from learning.tasks import Columns, Task
 
 # Shared items below which no figure of a voice is shown.
 FEWEST = 30
@@ -105,10 +105,17 @@ class LabelScore:
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionScore:
-    """One question of a form: on the items that ask it, how often just the right labels are given."""
+    """One question of a form: on the `asked` items that ask it, how often just the right labels are given;
+    `right` is None while `missing` more are needed.
+    """
 
     name: str
-    right: Estimate
+    asked: int
+    right: Estimate | None
+
+    @property
+    def missing(self) -> int:
+        return max(FEWEST - self.asked, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +166,11 @@ class Drawn:
                 )
                 for number, voice, kind, labels, stream, fingerprint, value in cursor.fetchall()
             ]
+
+    @cached_property
+    def task(self) -> Task:
+        """What is asked, its questions read once for all voices."""
+        return self.project.task
 
     @cached_property
     def marked(self) -> bool:
@@ -229,21 +241,22 @@ class Drawn:
         self, pairs: Sequence[tuple[frozenset[int], frozenset[int]]]
     ) -> list[QuestionScore]:
         """Of a form those that labels answer or are marked with, on the items where they are asked."""
-        task = self.project.task
+        task = self.task
         answers = [(task.answers(truth), task.answers(said)) for truth, said in pairs]
         found = []
         for one in task.questions:
             right = [
                 truth[one.key] == said.get(one.key) for truth, said in answers if one.key in truth
             ]
-            if one.labels and right:
-                found.append(QuestionScore(name=one.name, right=_accuracy(right)))
+            if one.live:
+                share = _accuracy(right) if len(right) >= FEWEST else None
+                found.append(QuestionScore(name=one.name, asked=len(right), right=share))
         return found
 
     def _pairs(self, voice: Annotator, words: Iterable[Word]) -> list[tuple[Meant, Meant]]:
         """(truth, said) of the items on which this voice can be compared."""
         found: list[tuple[Meant, Meant]] = []
-        if not self.project.task.has_labels:
+        if not self.task.has_labels:
             return found
         for word in words:
             if voice.kind == AnnotatorKind.TEACHER:

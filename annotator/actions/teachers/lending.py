@@ -17,6 +17,7 @@ from annotator.actions.teachers import (
     committees,
     demonstrating,
     endpoints,
+    forms,
     local_models,
     prompt_versions,
 )
@@ -37,10 +38,9 @@ from annotator.models import (
 )
 
 if TYPE_CHECKING:
-    from learning.tasks import Task
     from learning.teachers.limits import Stopped
     from learning.teachers.line import Line
-    from learning.teachers.types import Member, TeacherItem, TeacherQuestion, TeacherSchema
+    from learning.teachers.types import Member, TeacherItem, TeacherSchema
     from learning.teachers.types import Teacher as Ready
     from learning.teachers.types import TeacherAnswer as Said
 
@@ -62,7 +62,10 @@ def schema_of(project: Project) -> TeacherSchema:
         )
     labels = list(project.live_labels())
     if not labels:
-        raise ConflictError("The project has no labels yet; a teacher could answer nothing.")
+        told = forms.nothing_to_ask(project)
+        raise ConflictError(
+            told or "The project has no labels yet; a teacher could answer nothing."
+        )
     live = {label.pk for label in labels}
     return TeacherSchema(
         labels=tuple(
@@ -78,31 +81,8 @@ def schema_of(project: Project) -> TeacherSchema:
         guidelines=project.guidelines,
         multi_label=project.multi_label,
         quoted=project.task.quoted,
-        questions=tuple(_questions(project.task, [label.pk for label in labels])),
+        questions=tuple(forms.questions(project.task, [label.pk for label in labels])),
     )
-
-
-def _questions(task: Task, live: list[int]) -> Iterator[TeacherQuestion]:
-    """What a form asks of teachers: all that is answered by labels or marks, and can be asked.
-
-    A text of one's own is for people: nobody can take half of one over, and none would be shown it.
-    """
-    from learning.teachers.types import TeacherQuestion
-
-    column = {label: at for at, label in enumerate(live)}
-    for one, part in zip(task.questions, task.parts, strict=True):
-        own = tuple(column[label] for label in one.labels if label in column)
-        after = tuple(column[label] for label in one.after if label in column)
-        if own and bool(after) == bool(one.after):
-            yield TeacherQuestion(
-                key=one.key,
-                name=one.name,
-                columns=own,
-                several=part.several,
-                ordered=part.ordered,
-                marks=one.marks,
-                after=after,
-            )
 
 
 def asks_the_same(schema: TeacherSchema, project_id: int) -> bool:
@@ -113,14 +93,7 @@ def asks_the_same(schema: TeacherSchema, project_id: int) -> bool:
         now = schema_of(Project.objects.get(pk=project_id))
     except ConflictError:  # nothing is left that a teacher could be asked
         return False
-    return _form_of(now) == _form_of(schema)
-
-
-def _form_of(schema: TeacherSchema) -> list[tuple[Any, ...]]:
-    return [
-        (one.key, one.several, one.ordered, one.marks, {schema.ids[each] for each in one.after})
-        for one in schema.questions
-    ]
+    return forms.meaning_of(now) == forms.meaning_of(schema)
 
 
 def items_of(project: Project, numbers: list[int]) -> list[TeacherItem]:

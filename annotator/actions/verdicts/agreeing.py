@@ -97,9 +97,7 @@ def figures(project: Project) -> dict[str, Any]:
     given = _given(project, task)
     votes = _few_sets([one for one in given if one.votes])
     answers = agreement.answers_of([(one.item, one.annotator, one.labels) for one in votes])
-    everybody = agreement.answers_of(
-        [(one.item, one.annotator, one.labels) for one in _few_sets(given)]
-    )
+    everybody = _few_sets(given)
     wordless = _wordless(task, votes, answers)
     alpha = agreement.krippendorff(answers, rng, distance)
     found = {
@@ -112,7 +110,7 @@ def figures(project: Project) -> dict[str, Any]:
         "fleiss": asdict(agreement.fleiss(wordless, rng)),
         "labels": list(_labels(project, answers, rng)),
         "questions": list(_questions(task, votes, rng)),
-        "pairs": list(_pairs(distance, everybody, rng)),
+        "pairs": list(_pairs(task, distance, everybody, rng)),
         "over_time": list(_over_time(distance, votes, rng)),
         "order": _order(project),
     }
@@ -264,17 +262,24 @@ def _distance_of(question: Question) -> Distance | Grades:
 
 
 def _pairs(
-    distance: Distance | Grades, answers: Answers, rng: np.random.Generator
+    task: Task, distance: Distance | Grades, given: Sequence[Given], rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Two voices on the items that both answered: kappa, or alpha by the task's own distance."""
+    """Two voices on the items that both answered: kappa, or alpha by the task's own distance.
+
+    Teachers are asked for no texts, so that those of people do not count beside them.
+    """
     from learning.consensus import agreement
 
+    answers = agreement.answers_of([(one.item, one.annotator, one.labels) for one in given])
+    wordless = _wordless(task, given, answers)
+    teachers = {one.annotator for one in given if one.kind == AnnotatorKind.TEACHER}
     for one, other, _ in agreement.pairs(answers, FEWEST_COMMON)[:MOST_PAIRS]:
         found: Agreement
         if distance is agreement.nominal:
             found = agreement.cohen(answers, one, other, rng)
         else:
-            both = agreement.between(answers, one, other)
+            asked = answers if teachers.isdisjoint((one, other)) else wordless
+            both = agreement.between(asked, one, other)
             found = agreement.krippendorff(both, rng, distance)
         yield {"one": one, "other": other, **asdict(found)}
 
