@@ -153,9 +153,15 @@ def test_the_page_of_answers_asks_by_what_the_labels_of_a_form_are_parted(cast, 
         project, io.BytesIO(table(project, "csv")), cast.lea, name="x.csv"
     )
     client.force_login(cast.lea)
-    page = client.get(reverse("recording", args=[project.pk, recording.pk])).content.decode()
+    address = reverse("recording", args=[project.pk, recording.pk])
+    page = client.get(address).content.decode()
     assert 'name="separator"' in page
     assert "no label of this project" not in page
+    assert client.post(address, {"do": "start", "separator": ""}).status_code == 302
+    recording.refresh_from_db()
+    jobs.execute(recording.job_id)
+    recording.refresh_from_db()
+    assert (recording.state, recording.report["unknown_count"]) == ("done", 0)
 
 
 def test_the_command_takes_a_mark_beside_guessed_columns(cast, tmp_path):
