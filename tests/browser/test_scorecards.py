@@ -49,6 +49,7 @@ def test_the_scorecards_are_usable(trusted, cast, visit, window):
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     check(page, f"replay-{window}")
     work_off(TeacherRun.objects.get(kind="replay"))
+    expect(page.get_by_text("Waiting for a worker")).to_be_hidden()  # the page loads itself anew
     page.goto(f"{here}/{teacher.voice_id}")
     expect(page.get_by_role("alert").filter(has_text="It got worse")).to_be_visible()
     check(page, f"alarm-{window}")
