@@ -2,78 +2,96 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.audit.span_doubts import doubts, score_of
+from bench.figures import ROOT
+from learning.audit.planted_spans import planted, spoilt, weighed
+from learning.audit.span_doubts import Doubt, doubts, score_of
 from learning.spans import Span
-from learning.spans.tags import tags_of, touched
+from learning.spans.tags import tags_of
 from learning.students.folds import assign_folds
 from learning.taggers.head import TokenHead
 from learning.taggers.types import Marked
 from learning.types import no_report
 
 SHARE, FOLDS = 0.1, 5
+PYTHON = Path(os.environ.get("BENCH_PYTHON", ROOT / ".venv-bench" / "bin" / "python"))
+WORKER = Path(__file__).with_name("cleanlab_worker.py")
 
 
-def planted(data: Marked, rng: np.random.Generator) -> tuple[list[list[Span]], NDArray[np.bool_]]:
+def spoil(data: Marked, rng: np.random.Generator) -> tuple[list[list[Span]], NDArray[np.bool_]]:
     """Answers in which SHARE of the spans have another label, a moved edge, or are gone; and which."""
     answers, wrong = [], np.zeros(data.words.texts, dtype=np.bool_)
     for at, spans in enumerate(data.spans):
         kept: list[Span] = []
         for span in spans:
-            spoilt = _spoilt(span, data.words.of(at), data.labels, rng)
-            if rng.random() >= SHARE or spoilt == span:
+            made = spoilt(span, data.words.of(at), data.labels, rng)
+            if rng.random() >= SHARE or made == span:
                 kept.append(span)
                 continue
             wrong[at] = True
-            kept += [spoilt] if spoilt is not None else []
+            kept += [made] if made is not None else []
         answers.append(sorted(kept))
     return answers, wrong
 
 
-def _spoilt(
-    span: Span, words: NDArray[np.int64], labels: int, rng: np.random.Generator
-) -> Span | None:
-    kind = rng.integers(3)
-    if kind == 0:
-        return span._replace(label=int((span.label + rng.integers(1, labels)) % labels))
-    if kind == 1:
-        first, last = touched(span, words)
-        moves = [(first - 1, last), (first, last + 1), (first + 1, last), (first, last - 1)]
-        fitting = [(a, b) for a, b in moves if 0 <= a < b <= len(words)]
-        a, b = fitting[rng.integers(len(fitting))] if fitting else (first, last)
-        return Span(int(words[a, 0]), int(words[b - 1, 1]), span.label)
-    return None
-
-
 def precision(data: Marked, seed: int) -> dict[str, float]:
-    """Average precision of our scores, and of the least self-confidence of a text's tokens, which is
-    what cleanlab's token scores are by default (Wang, Mueller 2022); and the share of wrong texts.
-    """
+    """Average precision of our scores as "ours", and of each of cleanlab's (Wang, Mueller 2022) by its name where it is installed."""
     rng = np.random.default_rng(seed)
-    answers, wrong = planted(data, rng)
-    spoilt = Marked(words=data.words, spans=answers, labels=data.labels)
+    answers, wrong = spoil(data, rng)
+    marked = Marked(words=data.words, spans=answers, labels=data.labels)
     fold = assign_folds(np.arange(data.words.texts), FOLDS, rng)
-    ours, tokens = np.ones((2, data.words.texts))
+    places: list[list[Doubt]] = [[] for _ in answers]
+    errors: list[Doubt] = []
+    tokens = np.empty((len(data.words.edges), 1 + 2 * data.labels))
     for number in range(FOLDS):
         ask = np.flatnonzero(fold == number)
-        learn = spoilt.subset(np.flatnonzero(fold != number))
-        part = spoilt.subset(ask)
+        learn = marked.subset(np.flatnonzero(fold != number))
+        part = marked.subset(ask)
         found = TokenHead(reach=0.0).fit(learn, rng, no_report).read(part.words)
-        ours[ask] = [score_of(places) for places in doubts(found, part.words, part.spans)]
-        plain = np.exp(found.scores - found.scores.max(axis=1, keepdims=True))
-        plain /= plain.sum(axis=1, keepdims=True)
+        own = doubts(found, part.words, part.spans)
+        errors += planted(found, part.words, part.spans, data.labels, rng)
         for at, row in enumerate(ask.tolist()):
-            own = slice(int(part.words.starts[at]), int(part.words.starts[at + 1]))
-            tags = tags_of(part.spans[at], part.words.of(at))
-            told = plain[own][np.arange(len(tags)), tags]
-            tokens[row] = told.min(initial=1.0)
-    return {
-        "ours": average_precision(ours, wrong),
-        "tokens": average_precision(tokens, wrong),
-        "wrong": float(wrong.mean()),
+            places[row] = own[at]
+            tokens[_words(data, row)] = _shares(found.scores[_words(part, at)])
+    scores = {
+        "ours": np.array([score_of(own) for own in weighed(places, errors)]),
+        "the tagger alone": np.array([score_of(own) for own in places]),
+        **_cleanlab(marked, tokens),
     }
+    return {name: average_precision(one, wrong) for name, one in scores.items()}
+
+
+def _words(data: Marked, text: int) -> slice:
+    return slice(int(data.words.starts[text]), int(data.words.starts[text + 1]))
+
+
+def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    plain = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(plain / plain.sum(axis=1, keepdims=True))
+
+
+def _cleanlab(marked: Marked, probabilities: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    if not PYTHON.exists():
+        return {}
+    tags = [tags_of(spans, marked.words.of(at)) for at, spans in enumerate(marked.spans)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokens.npz"
+        np.savez(
+            path,
+            counts=np.diff(marked.words.starts),
+            tags=np.concatenate(tags),
+            probabilities=probabilities,
+        )
+        subprocess.run([str(PYTHON), str(WORKER), str(path)], check=True)  # noqa: S603 - ours
+        with np.load(f"{path}.scores.npz", allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
 
 
 def average_precision(scores: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:

@@ -39,8 +39,10 @@ def _figures(name: str, seeds: int) -> list[Figure]:
     rows = np.random.default_rng(0).choice(train.marked.words.texts, FLAGGED_TEXTS, replace=False)
     part = train.marked.subset(np.sort(rows))
     flags = [precision(part, seed) for seed in range(seeds)]
-    ours, tokens = (float(np.mean([one[key] for one in flags])) for key in ("ours", "tokens"))
-    print(f"{name} planted errors: ours {ours:.3f}, least self-confidence of tokens {tokens:.3f}")
+    found = {way: float(np.mean([one[way] for one in flags])) for way in flags[0]}
+    for way, one in found.items():
+        print(f"{name} planted errors, {way}: {one:.3f}")
+    ours, alone = found.pop("ours"), found.pop("the tagger alone")
     return [
         Figure(name=f"spans {name} F1 random {LAST}", value=round(100 * goal, 2), unit="%"),
         Figure(
@@ -51,8 +53,8 @@ def _figures(name: str, seeds: int) -> list[Figure]:
             target=600,
         ),
         Figure(
-            name=f"spans {name} flags above tokens",
-            value=round(ours - tokens, 4),
+            name=f"spans {name} flags above the best of cleanlab's",
+            value=round(ours - max(found.values(), default=alone), 4),
             unit="AP",
             op=">=",
             target=0.0,

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.audit.detectors.odds import log_odds
 from learning.spans import Span
 from learning.spans.tags import touched
 from learning.taggers.chain import Read
@@ -16,6 +17,11 @@ from learning.taggers.types import Words
 from learning.types import require
 
 _Marks = tuple[Span, int, int]  # a span with its first and last word
+# Log-odds that tell errors from others. Of a given span: a word of it is outside, or of another label, a bare word beside it is not
+# outside, its least likely word is of its label, words of its label are right on average. Of a place where nothing is marked: the
+# tagger's span is there, words of its label are right on average.
+GIVEN, BARE = 5, 2
+EDGE = 1e-9
 # While few words of a label are marked, they are taken to be believed in so far: as by so many more.
 ASSUMED, LENT = 0.8, 5
 
@@ -34,13 +40,16 @@ class Doubt:
     """A place of an answer that may be wrong.
 
     given: the span of the answer, None where one is missing; instead: what the tagger would mark, None
-    where nothing; score: 0 surely wrong … 1 surely right.
+    where nothing; score: 0 surely wrong … 1 surely right; said: what the tagger alone says of the place, likewise.
+    traits: `GIVEN` of a span that is given, else `BARE`.
     """
 
     fault: Fault
     given: Span | None
     instead: Span | None
     score: float
+    said: float
+    traits: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +62,12 @@ class _Run:
     probability: float
 
 
-def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list[list[Doubt]]:
+def doubts(
+    found: Read,
+    words: Words,
+    answers: Sequence[Sequence[Span]],
+    usual: dict[int, float] | None = None,
+) -> list[list[Doubt]]:
     """Every place of each answer with its score, the most doubtful first; labels are columns.
 
     A given span scores as its least likely word: how likely that word begins the span's label, or goes on
@@ -62,35 +76,47 @@ def doubts(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> list
     tagger would mark and that meets none of them scores how likely its words are outside of every span,
     and so does the most doubtful other word. Source: ours; least self-confidence of tokens, Wang, Mueller
     2022, with the averages by label of confident learning, Northcutt et al. 2021.
+
+    usual: those averages by column, see `usual_of`, where they are not to be of these answers.
     """
     require(len(answers) == words.texts, "There must be one answer per text.")
     given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
     tags = _likely(found.scores)
     by_label = np.concatenate([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], axis=1)
     sure = [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
-    usual = _usual(given, sure)
+    usual = _usual(given, sure) if usual is None else usual
     marked = found.runs()
     likely = found.probability(marked)
     home = np.searchsorted(words.starts, marked[:, 0], side="right") - 1
     cuts = np.searchsorted(home, np.arange(words.texts + 1))
     result = []
     for text, own in enumerate(given):
-        chances = by_label[words.starts[text] : words.starts[text + 1]]
         mine = [
-            _Run(span=span, first=first, last=last, probability=_least(told, usual[span.label]))
+            _Run(
+                span=span,
+                first=first,
+                last=last,
+                probability=_least(told, usual.get(span.label, ASSUMED)),
+            )
             for (span, first, last), told in zip(own, sure[text], strict=True)
         ]
         theirs = [
             _told(marked[row], float(likely[row]), words, text)
             for row in range(int(cuts[text]), int(cuts[text + 1]))
         ]
-        bare = np.ones(len(chances), dtype=np.bool_)
-        for run in mine:
-            bare[run.first : run.last + 1] = False
-        places = _marked(mine, theirs, chances, bare)
-        places += _missing(mine, theirs, chances, bare, words.of(text))
+        chances = by_label[words.starts[text] : words.starts[text + 1]]
+        sight = _Sight(mine=mine, theirs=theirs, chances=chances, usual=usual)
+        places = sight.marked() + sight.missing(words.of(text))
         result.append(sorted(places, key=lambda one: one.score))
     return result
+
+
+def usual_of(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> dict[int, float]:
+    """Column -> how likely the words of its given spans are held to be right, on average, 0 … 1."""
+    given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
+    tags = _likely(found.scores)
+    sure = [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
+    return _usual(given, sure)
 
 
 def _likely(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -121,7 +147,6 @@ def _columns(own: Sequence[_Marks], first: int, last: int) -> list[int]:
 def _usual(
     given: Sequence[Sequence[_Marks]], sure: Sequence[Sequence[NDArray[np.float64]]]
 ) -> dict[int, float]:
-    """Column -> how likely the words of its given spans are held to be right, on average."""
     told: dict[int, list[float]] = {}
     for own, each in zip(given, sure, strict=True):
         for (span, _, _), words in zip(own, each, strict=True):
@@ -140,53 +165,90 @@ def score_of(places: Sequence[Doubt]) -> float:
     return min((place.score for place in places), default=1.0)
 
 
-def _marked(
-    given: Sequence[_Run],
-    told: Sequence[_Run],
-    chances: NDArray[np.float64],
-    bare: NDArray[np.bool_],
-) -> list[Doubt]:
-    """Places of the given spans. Bare words that only the tagger has in a span are its edges' business."""
-    found = []
-    for run in given:
-        near = [other for other in told if _meet(run, other)]
-        other = max(near, key=lambda one: one.probability, default=None)
-        score = run.probability
-        if other is not None:
-            more = other.first + np.flatnonzero(bare[other.first : other.last + 1])
-            score = min(score, float(chances[more, 0].min(initial=1.0)))
-            bare[more] = False
-        found.append(
-            Doubt(
-                fault=_fault(run, other),
-                given=run.span,
-                instead=None if other is None else other.span,
-                score=score,
+class _Sight:
+    """A text with the given spans, those that the tagger would mark, and (w, 1 + k) how likely each word is outside or of a label."""
+
+    def __init__(
+        self,
+        *,
+        mine: Sequence[_Run],
+        theirs: Sequence[_Run],
+        chances: NDArray[np.float64],
+        usual: dict[int, float],
+    ) -> None:
+        self.mine, self.theirs, self.chances, self.usual = mine, theirs, chances, usual
+        self.bare = np.ones(len(chances), dtype=np.bool_)
+        for run in mine:
+            self.bare[run.first : run.last + 1] = False
+
+    def marked(self) -> list[Doubt]:
+        """Places of the given spans. Bare words that only the tagger has in a span are its edges' business."""
+        found = []
+        for run in self.mine:
+            near = [other for other in self.theirs if _meet(run, other)]
+            other = max(near, key=lambda one: one.probability, default=None)
+            more = np.zeros(0, dtype=np.int64)
+            if other is not None:
+                more = other.first + np.flatnonzero(self.bare[other.first : other.last + 1])
+            outside = self.chances[more, 0].min(initial=1.0)
+            score = min(run.probability, float(outside))
+            traits = self._traits(run, more)
+            self.bare[more] = False
+            found.append(
+                Doubt(
+                    fault=_fault(run, other),
+                    given=run.span,
+                    instead=None if other is None else other.span,
+                    score=score,
+                    said=score,
+                    traits=traits,
+                )
             )
+        return found
+
+    def _traits(self, run: _Run, more: NDArray[np.int64]) -> tuple[float, ...]:
+        own = self.chances[run.first : run.last + 1]
+        mine = sorted(
+            {1 + x.span.label for x in self.mine if (x.first, x.last) == (run.first, run.last)}
         )
-    return found
+        others = np.delete(own[:, 1:], np.array(mine) - 1, axis=1)
+        beside = [at for at in (run.first - 1, run.last + 1) if 0 <= at < len(self.bare)]
+        edges = [*[at for at in beside if self.bare[at]], *more]
+        chances = (
+            own[:, 0].max(),
+            others.max(initial=0.0),
+            1 - self.chances[edges, 0].min(initial=1.0),
+            own[:, mine].sum(axis=1).min(),
+            self.usual.get(run.span.label, ASSUMED),
+        )
+        return tuple(log_odds(np.array(chances), EDGE).tolist())
 
+    def missing(self, edges: NDArray[np.int64]) -> list[Doubt]:
+        """Places where nothing is marked: spans of the tagger that meet no other, and of the other words the most doubtful."""
+        found = []
+        for run in self.theirs:
+            if not any(_meet(run, other) for other in self.mine):
+                self.bare[run.first : run.last + 1] = False
+                outside = float(self.chances[run.first : run.last + 1, 0].min())
+                found.append(self._bare(run.span, outside, run.probability))
+        if self.bare.any():
+            at = int(np.where(self.bare, self.chances[:, 0], np.inf).argmin())
+            column = int(self.chances[at, 1:].argmax())
+            word = Span(int(edges[at, 0]), int(edges[at, 1]), column)
+            outside, likely = float(self.chances[at, 0]), float(self.chances[at, 1 + column])
+            found.append(self._bare(word, outside, likely))
+        return found
 
-def _missing(
-    given: Sequence[_Run],
-    told: Sequence[_Run],
-    chances: NDArray[np.float64],
-    bare: NDArray[np.bool_],
-    edges: NDArray[np.int64],
-) -> list[Doubt]:
-    """Places where nothing is marked, of a text whose words have these chances (w, 1 + k)."""
-    found = []
-    for run in told:
-        if not any(_meet(run, other) for other in given):
-            bare[run.first : run.last + 1] = False
-            outside = float(chances[run.first : run.last + 1, 0].min())
-            found.append(Doubt(fault=Fault.MISSING, given=None, instead=run.span, score=outside))
-    if bare.any():
-        at = int(np.where(bare, chances[:, 0], np.inf).argmin())
-        word = Span(int(edges[at, 0]), int(edges[at, 1]), int(chances[at, 1:].argmax()))
-        outside = float(chances[at, 0])
-        found.append(Doubt(fault=Fault.MISSING, given=None, instead=word, score=outside))
-    return found
+    def _bare(self, instead: Span, outside: float, likely: float) -> Doubt:
+        chances = np.array([likely, self.usual.get(instead.label, ASSUMED)])
+        return Doubt(
+            fault=Fault.MISSING,
+            given=None,
+            instead=instead,
+            score=outside,
+            said=outside,
+            traits=tuple(log_odds(chances, EDGE).tolist()),
+        )
 
 
 def _meet(one: _Run, other: _Run) -> bool:

@@ -149,11 +149,13 @@ def _out_of_fold(
     """Of each answer what may be wrong with it, by a tagger that learned from the other folds."""
     import numpy as np
 
+    from learning.audit.planted_spans import planted, weighed
     from learning.audit.span_doubts import doubts
     from learning.taggers.head import TokenHead
 
     folds = int(fold.max()) + 1
     found: list[list[Doubt]] = [[] for _ in data.spans]
+    errors: list[Doubt] = []
     for number in range(folds):
         run.progress(number, folds, "Comparing spans with the others")
         ask = np.flatnonzero(fold == number)
@@ -163,11 +165,12 @@ def _out_of_fold(
         read = fitted.read(part.words)
         for place, row in zip(doubts(read, part.words, part.spans), ask.tolist(), strict=True):
             found[row] = place
-    return found
+        errors += planted(read, part.words, part.spans, data.labels, rng)
+    return weighed(found, errors)
 
 
 def _worth_telling(places: Sequence[Doubt]) -> list[Doubt]:
-    return [one for one in places if one.given is not None or one.score < UNSURE][:TOLD]
+    return [one for one in places if one.given is not None or one.said < UNSURE][:TOLD]
 
 
 def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
@@ -182,7 +185,7 @@ def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
     given, instead = place.given, place.instead
     if given is None:
         told = "" if instead is None else said(instead)
-        there = f"{round(100 * (1 - place.score))} %"
+        there = f"{round(100 * (1 - place.said))} %"
         return f"nothing is marked; a student that has not seen this answer gives {told} {there}"
     if place.fault == Fault.SPURIOUS or instead is None:
         return (
