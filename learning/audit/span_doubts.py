@@ -80,10 +80,9 @@ def doubts(
     usual: those averages by column, see `usual_of`, where they are not to be of these answers.
     """
     require(len(answers) == words.texts, "There must be one answer per text.")
-    given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
     tags = _likely(found.scores)
     by_label = np.concatenate([tags[:, :1], tags[:, 1::2] + tags[:, 2::2]], axis=1)
-    sure = [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
+    given, sure = _believed(tags, words, answers)
     usual = _usual(given, sure) if usual is None else usual
     marked = found.runs()
     likely = found.probability(marked)
@@ -113,10 +112,15 @@ def doubts(
 
 def usual_of(found: Read, words: Words, answers: Sequence[Sequence[Span]]) -> dict[int, float]:
     """Column -> how likely the words of its given spans are held to be right, on average, 0 … 1."""
+    return _usual(*_believed(_likely(found.scores), words, answers))
+
+
+def _believed(
+    tags: NDArray[np.float64], words: Words, answers: Sequence[Sequence[Span]]
+) -> tuple[list[list[_Marks]], list[list[NDArray[np.float64]]]]:
+    """The spans of each answer, and of each how likely its words have their tags."""
     given = [_runs(answer, words.of(at)) for at, answer in enumerate(answers)]
-    tags = _likely(found.scores)
-    sure = [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
-    return _usual(given, sure)
+    return given, [_sure(tags[words.starts[at] :], own) for at, own in enumerate(given)]
 
 
 def _likely(scores: NDArray[np.float32]) -> NDArray[np.float64]:
