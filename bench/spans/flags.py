@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures import ROOT
+from bench.spans.tuned import PYTHON
 from learning.audit.planted_spans import planted, spoilt, weighed
 from learning.audit.span_doubts import Doubt, doubts, score_of
 from learning.spans import Span
@@ -21,7 +20,6 @@ from learning.taggers.types import Marked
 from learning.types import no_report
 
 SHARE, FOLDS = 0.1, 5
-PYTHON = Path(os.environ.get("BENCH_PYTHON", ROOT / ".venv-bench" / "bin" / "python"))
 WORKER = Path(__file__).with_name("cleanlab_worker.py")
 
 

@@ -42,7 +42,6 @@ def _figures(name: str, seeds: int) -> list[Figure]:
     found = {way: float(np.mean([one[way] for one in flags])) for way in flags[0]}
     for way, one in found.items():
         print(f"{name} planted errors, {way}: {one:.3f}")
-    ours, alone = found.pop("ours"), found.pop("the tagger alone")
     return [
         Figure(name=f"spans {name} F1 random {LAST}", value=round(100 * goal, 2), unit="%"),
         Figure(
@@ -52,13 +51,29 @@ def _figures(name: str, seeds: int) -> list[Figure]:
             op="<=",
             target=600,
         ),
+        *_flags_above(name, found),
+    ]
+
+
+def _flags_above(name: str, found: dict[str, float]) -> list[Figure]:
+    """Average precision of our flags less that of each rival's best score; none is made up where cleanlab is not installed."""
+    ours, alone = found["ours"], found["the tagger alone"]
+    theirs = [one for way, one in found.items() if way not in {"ours", "the tagger alone"}]
+    if not theirs:
+        print("SKIPPED cleanlab's scores of tokens: `make install-bench` installs it.")
+    rivals = {
+        "the tagger alone": alone,
+        **({"the best of cleanlab's": max(theirs)} if theirs else {}),
+    }
+    return [
         Figure(
-            name=f"spans {name} flags above the best of cleanlab's",
-            value=round(ours - max(found.values(), default=alone), 4),
+            name=f"spans {name} flags above {rival}",
+            value=round(ours - value, 4),
             unit="AP",
             op=">=",
             target=0.0,
-        ),
+        )
+        for rival, value in rivals.items()
     ]
 
 
