@@ -53,6 +53,11 @@ def verified(request, *keys, tolerance_seconds=300):
     return payload
 
 
+def told(server, *keys):
+    """The payloads of all its requests."""
+    return [verified(request, *keys) for request in server.requests]
+
+
 def deliver(until=None, *, patience_seconds=10):
     """Let a courier deliver what is due; with `until`, again and again until it holds."""
     ends = time.monotonic() + patience_seconds
