@@ -10,6 +10,7 @@ from typing import Any
 
 from annotator.formats.families import LONGEST_NAME, texts_in, values_of, voices_in
 from annotator.formats.mapping import MOST_CANDIDATES, Mapping, listed
+from annotator.formats.own_forms import answer_columns
 from annotator.formats.records import LABEL_PATH, LIMITS, Record, RowError
 from annotator.formats.spans import look_like_spans, spans_of
 from annotator.formats.writing import OWN
@@ -98,13 +99,23 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def guess(columns: Sequence[Column], records: Sequence[Record]) -> Mapping:
-    """Propose a mapping; what it leaves over becomes metadata."""
+def is_own(columns: Sequence[Column]) -> bool:
+    """Whether a file is an export of ours."""
+    return set(OWN) <= {column.name.strip().casefold() for column in columns}
+
+
+def guess(
+    columns: Sequence[Column], records: Sequence[Record], *, makes_form: bool = False
+) -> Mapping:
+    """Propose a mapping; what it leaves over becomes metadata.
+
+    makes_form: the columns of an export of ours that answer questions may make a form.
+    """
     if any(record.image is not None for record in records):
         return _image_mapping(records)
     names = {column.name.strip().casefold(): column.name for column in columns}
-    if set(OWN) <= names.keys():
-        return _own_mapping(names)
+    if is_own(columns):
+        return _own_mapping(names, answer_columns(list(names.values())) if makes_form else ())
     second = next((names[name] for name in _SECOND_NAMES if name in names), "")
     text = _first_text(names, second)
     if not text or text == second:
@@ -172,7 +183,7 @@ def _telling(
     return found
 
 
-def _own_mapping(names: dict[str, str]) -> Mapping:
+def _own_mapping(names: dict[str, str], answers: tuple[str, ...]) -> Mapping:
     """The columns of an export of ours; what it says of the verdicts is no metadata of the items."""
     id, text, text_b = (name if name in names else "" for name in ("id", "text", "text_b"))
     return Mapping(
@@ -180,7 +191,8 @@ def _own_mapping(names: dict[str, str]) -> Mapping:
         text=text,
         text_b=text_b,
         candidates=("candidates",) if "candidates" in names else (),
-        label=next((name for name in _OWN_ANSWERS if name in names), ""),
+        label="" if answers else next((name for name in _OWN_ANSWERS if name in names), ""),
+        answers=answers,
         metadata=("meta",) if "meta" in names else (),
     )
 

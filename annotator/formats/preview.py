@@ -9,13 +9,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES, Given
-from annotator.formats.guessing import Column, columns_of, guess
+from annotator.formats.guessing import Column, columns_of, guess, is_own
 from annotator.formats.mapping import LONGEST_LABEL, Mapping, mapped
 from annotator.formats.marks import IMAGE, SIZE
-from annotator.formats.records import FormatError, Problem, Record, RowError, weight
+from annotator.formats.own_forms import AskedQuestion, questions_in
+from annotator.formats.records import (
+    LABEL_PATH,
+    FormatError,
+    Problem,
+    Record,
+    RowError,
+    weight,
+)
 from annotator.formats.sniffing import format_of
 from annotator.formats.text import better_encoding
-from annotator.formats.writing import OWN
 from annotator.formats.written import plain_name
 
 SAMPLE_ROWS = 2_000
@@ -45,6 +52,8 @@ class Preview:
     notes: list[str] = field(default_factory=list)
     reader: dict[str, Any] = field(default_factory=dict)
     """The reader's parameters that these rows were read with, an encoding found out among them."""
+    asked: list[AskedQuestion] = field(default_factory=list)
+    """The questions that an export of ours answers, where a form may be made of it."""
 
 
 def preview(
@@ -57,11 +66,13 @@ def preview(
     mapping: Mapping | None = None,
     asked: Collection[str] = (),
     written: Collection[str] = (),
+    makes_form: bool = False,
 ) -> Preview:
     """Read the beginning of a seekable stream and say what is in it.
 
     asked: what the questions of a form may be called, as `plain_name` has it; columns that are called so are
-    guessed to answer them. written: those that take a text, see `mapped`.
+    guessed to answer them. written: those that take a text, see `mapped`. makes_form: there are none yet,
+    and an export of ours may bring them.
     `format`, `options` (of the reader) and `mapping` override what is found out. Raises FormatError
     with a sentence when the file as a whole is refused.
     """
@@ -82,7 +93,10 @@ def preview(
     columns = columns_of(records)
     if not records and not problems:
         raise FormatError("The file has no rows.")
-    chosen = mapping or (ON_ITEMS if found == ON_IMAGES else guess(columns, records))
+    chosen = mapping or (
+        ON_ITEMS if found == ON_IMAGES else guess(columns, records, makes_form=makes_form)
+    )
+    brought = _brought(columns, records) if makes_form else []
     if mapping is None and found != ON_IMAGES:
         chosen = _answering(chosen, columns, asked, written)
         notes += _left_out(columns, chosen)
@@ -91,12 +105,13 @@ def preview(
         columns=columns,
         rows=records[:n],
         mapping=chosen,
-        labels=labels_in(records, chosen, _written(chosen, records[:n], written)),
+        labels=_labels(records, chosen, brought, _written(chosen, records[:n], written, brought)),
         problems=problems[:SHOWN_PROBLEMS],
         sampled=len(records) + len({problem.row for problem in problems}),
         complete=complete,
         notes=notes,
         reader=given,
+        asked=brought,
     )
 
 
@@ -157,10 +172,37 @@ def _answering(
     return replace(mapping, label=label, answers=answers, metadata=metadata, voices=voices)
 
 
-def _written(mapping: Mapping, records: Sequence[Record], known: Collection[str]) -> frozenset[str]:
+def _brought(columns: Sequence[Column], records: Sequence[Record]) -> list[AskedQuestion]:
+    """The questions that an export of ours answers."""
+    return questions_in([one.name for one in columns], records) if is_own(columns) else []
+
+
+def _written(
+    mapping: Mapping,
+    records: Sequence[Record],
+    known: Collection[str],
+    brought: Sequence[AskedQuestion],
+) -> frozenset[str]:
     """The questions that take a text, those that the columns of answers make included."""
-    found = [plain_name(one) for one in mapping.answers if looks_written(records, one)]
+    kinds = {one.column: one.kind for one in brought}
+    found = [
+        plain_name(one)
+        for one in mapping.answers
+        if (kinds[one] == "text" if one in kinds else looks_written(records, one))
+    ]
     return frozenset([*known, *found])
+
+
+def _labels(
+    records: list[Record],
+    mapping: Mapping,
+    brought: Sequence[AskedQuestion],
+    written: Collection[str],
+) -> list[tuple[str, int]]:
+    """The labels of the sample as `labels_in` has them, called after the questions and not their columns."""
+    names = {one.column: one.name for one in brought}
+    found = [(*name.partition(LABEL_PATH), n) for name, n in labels_in(records, mapping, written)]
+    return [(f"{names.get(asked, asked)}{mark}{part}", n) for asked, mark, part, n in found]
 
 
 def labels_in(
@@ -188,7 +230,7 @@ def _left_out(columns: list[Column], chosen: Mapping) -> list[str]:
     parts = (chosen.text, chosen.text_b, chosen.label, chosen.id, chosen.image)
     used = {*parts, *chosen.metadata, *chosen.candidates, *chosen.answers, *chosen.voices}
     left = [column.name for column in columns if column.name not in used]
-    if not left or set(OWN) <= {column.name for column in columns}:
+    if not left or is_own(columns):
         return []
     named = ", ".join(f"“{name[:40]}”" for name in left[:5]) + (" …" if len(left) > 5 else "")
     return [f"Left out, because people would see the answer beside the item: {named}."]

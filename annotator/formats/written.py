@@ -9,6 +9,8 @@ from annotator.formats.records import Given, RowError
 
 # What our own exports call the column of a form's question, before its key.
 COLUMN = "answer_"
+# And what tells how many edits made a text of the one it begins with.
+EDITS = "edits_"
 # Beside "<question>.responses" Argilla has "<question>.responses.users" and "….status".
 RESPONSES, USERS, STATUS = ".responses", ".users", ".status"
 

@@ -10,11 +10,12 @@ from django.http import QueryDict
 from annotator.actions.imports import looking
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES
-from annotator.formats.guessing import shown
+from annotator.formats.guessing import is_own, shown
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview
 from annotator.models import ImportBatch
 from annotator.models.project import task_type_choices
+from annotator.web.form_questions import KINDS
 
 # What a scale is at first, and how many grades one may take over from the file.
 SCALE = ("1", "2", "3", "4", "5")
@@ -67,10 +68,10 @@ class Choices:
         """The roles that the form gives to the columns, and the file looked at again with them."""
         reader = {name: said for name in READER_NAMES if (said := form.get(name, "").strip())}
         task_type = form.get("task_type") or batch.project.task_type
-        first = looking.look(batch, reader=reader)
-        is_same = form.get("sheet_was", "") == form.get("sheet", "")
-        mapping = _mapping(first, form, task_type) if is_same else first.mapping
-        found = looking.look(batch, reader=reader, mapping=mapping)
+        first = looking.look(batch, reader=reader, task_type=task_type)
+        others = _is_other(first, form, task_type)
+        mapping = first.mapping if others else _mapping(first, form, task_type)
+        found = looking.look(batch, reader=reader, mapping=mapping, task_type=task_type)
         options: dict[str, Any] = {name: form[name] for name in OPTION_NAMES if form.get(name)}
         if reader:
             options["reader"] = reader
@@ -119,9 +120,18 @@ class Choices:
     @property
     def has_questions(self) -> bool:
         """True where an answer is a form of several questions."""
-        from learning.tasks import TASKS
+        return _asks(self.task_type)
 
-        return self.task_type in TASKS and TASKS[self.task_type].has_questions
+    @property
+    def questions(self) -> list[dict[str, Any]]:
+        """The questions that an export of ours brings: name, what it takes, and after which answers it is asked."""
+        names = {one.column: one.name for one in self.found.asked}
+        return [
+            {"asked": one, "kind": KINDS[one.kind]}
+            | ({"after": names[one.after[0]], "waits": one.after[1]} if one.after else {})
+            for one in self.found.asked
+            if one.column in self.mapping.answers or (self.mapping.label and one.kind != "text")
+        ]
 
     @property
     def task_types(self) -> list[tuple[str, str]]:
@@ -253,10 +263,7 @@ def _role_words(task_type: str) -> dict[str, str]:
 
 def _instead(task_type: str) -> dict[str, str]:
     """Role to the one that a column has where answers of this type have no such columns."""
-    from learning.tasks import TASKS
-
-    asks = task_type in TASKS and TASKS[task_type].has_questions
-    return {"voices": "answers"} if asks else {"answers": "metadata"}
+    return {"voices": "answers"} if _asks(task_type) else {"answers": "metadata"}
 
 
 def _roles(mapping: Mapping) -> dict[str, str]:
@@ -267,6 +274,23 @@ def _roles(mapping: Mapping) -> dict[str, str]:
     roles |= dict.fromkeys(mapping.answers, "answers")
     roles |= dict.fromkeys(mapping.voices, "voices")
     return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
+
+
+def _is_other(found: Preview, form: QueryDict, task_type: str) -> bool:
+    """Whether the roles on the form are of another sheet; or of another type of answer, and the file is an
+    export of ours, whose columns for a form are none for labels.
+    """
+    if form.get("sheet_was", "") != form.get("sheet", ""):
+        return True
+    was = form.get("task_was", task_type)
+    return is_own(found.columns) and _asks(was) != _asks(task_type)
+
+
+def _asks(task_type: str) -> bool:
+    """Whether an answer of this type is a form of several questions."""
+    from learning.tasks import TASKS
+
+    return task_type in TASKS and TASKS[task_type].has_questions
 
 
 def _mapping(found: Preview, form: QueryDict, task_type: str) -> Mapping:

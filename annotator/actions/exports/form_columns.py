@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.actions.projects.schema import LABELS
 from annotator.formats.spans import exported as exported_spans
-from annotator.formats.written import COLUMN
+from annotator.formats.written import COLUMN, EDITS
 from annotator.models import Label
 from learning.tasks import TASKS
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # How places are written, by the shape of the question's own task type.
 _WRITTEN = {"spans": exported_spans}
-# How many edits made a text of the one it begins with.
-EDITS = "edits_"
 
 
 def kinds(task: Task) -> dict[str, str]:

@@ -14,6 +14,7 @@ from annotator.formats.preview import Preview, preview
 from annotator.formats.spreadsheet import sheets as sheets_of
 from annotator.models import ImportBatch
 from learning.errors import LearningError
+from learning.tasks import TASKS
 
 
 def look(
@@ -23,8 +24,12 @@ def look(
     reader: AnyMapping[str, Any] | None = None,
     mapping: Mapping | None = None,
     n: int = 20,
+    task_type: str = "",
 ) -> Preview:
-    """What its first rows hold. Raises InvalidError when it can't be read so."""
+    """What its first rows hold. task_type: the one to be, where it isn't the project's yet.
+
+    Raises InvalidError when it can't be read so.
+    """
     try:
         with uploads.path_of(batch.stored_name).open("rb") as stream:
             return preview(
@@ -34,18 +39,22 @@ def look(
                 format=format or batch.format,
                 options=reader,
                 mapping=mapping,
-                **_of_form(batch),
+                **_of_form(batch, task_type or batch.project.task_type),
             )
     except (FormatError, LearningError) as error:
         raise InvalidError(str(error), field="file") from error
 
 
-def _of_form(batch: ImportBatch) -> dict[str, frozenset[str]]:
+def _of_form(batch: ImportBatch, task_type: str) -> dict[str, Any]:
     """What a file may call the questions of its form, and those among them that take a text."""
-    if not batch.project.has_questions:
+    if task_type not in TASKS or not TASKS[task_type].has_questions:
         return {}
     questions = Questions(batch.project)
-    return {"asked": questions.names, "written": questions.written}
+    return {
+        "asked": questions.names,
+        "written": questions.written,
+        "makes_form": not questions.names,
+    }
 
 
 def sheets(batch: ImportBatch) -> tuple[str, ...]:

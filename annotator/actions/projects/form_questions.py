@@ -48,6 +48,7 @@ def add_question(
     project: Project,
     name: str,
     *,
+    key: str = "",
     kind: str = "single",
     labels: Sequence[tuple[str, str]] = (),
     only_if: Sequence[int] = (),
@@ -56,7 +57,7 @@ def add_question(
 ) -> FormQuestion:
     """Add a question at the end, with labels as (name, description); optional, edits: see `Question`.
 
-    Raises InvalidError or ConflictError with what stands in the way.
+    key: what its columns in exports are called after; made of its name where none is given. Raises InvalidError or ConflictError with what stands in the way.
     """
     with transaction.atomic():
         # Parts two people who change one form at once.
@@ -75,7 +76,8 @@ def add_question(
             edits=edits,
         )
         _check_writing(question)
-        question.key = _free_key(question.name, set(others.values_list("key", flat=True)))
+        taken = set(others.values_list("key", flat=True))
+        question.key = schema.free_key(key or schema.slug(question.name), taken)
         question.only_if = _checked_condition(question, only_if)
         question.save()
         add_answers(question, labels)
@@ -272,7 +274,3 @@ def _checked_condition(question: FormQuestion, only_if: Sequence[int]) -> list[i
 def _owner(labels: Sequence[int]) -> int | None:
     owner = Label.objects.filter(pk__in=labels).values_list("form_question", flat=True)
     return owner.first()
-
-
-def _free_key(name: str, taken: set[str]) -> str:
-    return schema.free_key(schema.slug(name), taken)

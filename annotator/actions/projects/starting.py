@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -12,10 +13,11 @@ from annotator.actions.projects import copying, form_questions, projects, schema
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
-from annotator.formats.preview import Preview, given_in, looks_written, preview
+from annotator.formats.own_forms import AskedQuestion
+from annotator.formats.preview import SAMPLE_ROWS, Preview, given_in, looks_written, preview
 from annotator.formats.sides import speak_of_sides
 from annotator.formats.written import COLUMN
-from annotator.models import ImportBatch, ItemKind, Label, Project, User
+from annotator.models import FormQuestion, ImportBatch, ItemKind, Label, Project, User
 from learning.tasks import TASKS
 
 # Formats in which labels have a place of their own, whatever the columns.
@@ -52,6 +54,8 @@ def task_type_of(found: Preview) -> str:
     given = [each for record in found.rows for each in given_in(record, found.mapping)]
     if found.mapping.candidates:
         return "ranking"
+    if found.mapping.answers:
+        return "form"
     if any(each.spans for each in given):
         return "spans"
     if any(each.boxes for each in given):
@@ -82,7 +86,7 @@ def open_project(
     Raises InvalidError for a file that nothing can be made of; then there is no project either.
     """
     try:
-        found = preview(file, file_name)
+        found = preview(file, file_name, makes_form=True)
     except FormatError as error:
         raise InvalidError(str(error), field="file") from error
     if found.format == ON_IMAGES:
@@ -117,7 +121,7 @@ def begin(
         if not project.task.has_labels:
             return importing.begin(batch, mapping, options, user)
         if project.has_questions:
-            mapping = _ask_questions(batch, mapping, labels or [])
+            mapping = _ask_questions(batch, mapping, options, labels or [])
         known = {label.name.casefold() for label in project.live_labels()}
         fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
         if fresh:
@@ -137,12 +141,21 @@ def begin(
         return importing.begin(batch, mapping, options, user)
 
 
-def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str, str]]) -> Mapping:
+def _ask_questions(
+    batch: ImportBatch,
+    mapping: Mapping,
+    options: importing.Options,
+    labels: list[tuple[str, str]],
+) -> Mapping:
     """Add the questions that the typed answers and the chosen columns name and the form lacks.
 
     A column of labels that do not say which question they answer, answers one that is called like it.
     """
-    project, found = batch.project, looking.look(batch, mapping=mapping)
+    project = batch.project
+    found = looking.look(
+        batch, format=options.format, reader=options.reader, mapping=mapping, n=SAMPLE_ROWS
+    )
+    _ask_again(project, found.asked, mapping)
     below = Label.BELOW.strip()
     if mapping.label and found.labels and not any(below in name for name, _ in found.labels):
         mapping = replace(mapping, label="", answers=(mapping.label, *mapping.answers))
@@ -152,7 +165,7 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
         if known.named(name) is None:
             writes = name in mapping.answers and looks_written(found.rows, name)
             kind = "text" if writes else _kind_of(found, mapping, name)
-            # A column of our own exports begins with a word that is no part of the question.
+            # A column called as our own exports call theirs has a word that is no part of the question.
             called = name if name in typed else name.removeprefix(COLUMN)
             form_questions.add_question(project, called, kind=kind, optional=writes)
     if not project.form_questions.exists():
@@ -162,6 +175,28 @@ def _ask_questions(batch: ImportBatch, mapping: Mapping, labels: list[tuple[str,
             field="labels",
         )
     return mapping
+
+
+def _ask_again(project: Project, asked: Sequence[AskedQuestion], mapping: Mapping) -> None:
+    """Add the questions of our own export, each with its answers and after which it is asked; of those whose
+    columns are chosen, or of all that the chosen labels answer.
+    """
+    made: dict[str, FormQuestion] = {}
+    for one in asked:
+        if one.column not in mapping.answers and (not mapping.label or one.kind == "text"):
+            continue
+        waits_for, after = one.after or ("", ())
+        labels = made[waits_for].labels.all() if waits_for in made else ()
+        made[one.column] = form_questions.add_question(
+            project,
+            one.name,
+            key=one.key,
+            kind=one.kind,
+            labels=[(name, "") for name in one.answers],
+            only_if=[label.pk for label in labels if label.part in after],
+            optional=one.optional,
+            edits=one.edits,
+        )
 
 
 def _kind_of(found: Preview, mapping: Mapping, question: str) -> str:
