@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -97,7 +97,7 @@ def change(request: HttpRequest, project_id: int, question_id: int) -> HttpRespo
         name=request.POST.get("name", ""),
         kind=request.POST.get("kind"),
         only_if=_numbers(request.POST.getlist("only_if")) if whole else None,
-        **(_writing(request.POST) if whole else {}),
+        **(_writing(request.POST) if whole else _Writing()),
     )
     actions.add_answers(question, _answers(request.POST))
     messages.success(request, f"“{question.name}” is saved.")
@@ -137,10 +137,18 @@ def _question(request: HttpRequest, project: Project, question_id: int) -> FormQ
     return question
 
 
-def _writing(form: QueryDict) -> dict[str, bool]:
+class _Writing(TypedDict, total=False):
+    optional: bool
+    edits: bool
+
+
+def _writing(form: QueryDict) -> _Writing:
     """What is chosen for a text; of another kind of question it says nothing."""
     writes = form.get("kind") == actions.WRITTEN
-    return {name: writes and form.get(name) == "1" for name in ("optional", "edits")}
+    return {
+        "optional": writes and form.get("optional") == "1",
+        "edits": writes and form.get("edits") == "1",
+    }
 
 
 def _answers(form: QueryDict) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ from annotator.models import (
 )
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.actions.test_loop import WORDS, work
+from tests.annotator.formats.test_spreadsheet import book_of
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db
@@ -377,6 +378,19 @@ class TestFiles:
         run(batch.job)
         batch.refresh_from_db()
         assert (batch.report["bad_rows"], batch.report["answers"]) == (0, 2)
+
+    def test_a_first_file_makes_questions_as_its_chosen_sheet_and_later_rows_have_them(self, cast):
+        rows = [["text", "Topic"], *([f"call {n}", "x|y" if n == 99 else "x"] for n in range(120))]
+        book = io.BytesIO(book_of(Notes=[["what"], ["made by hand"]], Calls=rows))
+        batch = starting.open_project(cast.lea, book, file_name="calls.xlsx")
+        starting.begin(
+            batch,
+            Mapping(text="text", separator="|", answers=("Topic",)),
+            importing.Options(reader={"sheet": "Calls"}),
+            cast.lea,
+            task_type="form",
+        )
+        assert FormQuestion.objects.get(project=batch.project).kind == "multi"
 
     def test_a_row_that_is_no_whole_answer_is_refused_with_the_question(self, project):
         data = "text,Urgent,Why\na,yes,fire\nb,no,\nc,perhaps,\nd,no,fire\n,no,\n"
