@@ -17,11 +17,13 @@ from annotator.formats.records import (
     LABEL_PATH,
     FormatError,
     Problem,
+    Reader,
     Record,
     RowError,
     weight,
 )
 from annotator.formats.sniffing import format_of
+from annotator.formats.spreadsheet import Beginning, Spreadsheet
 from annotator.formats.text import better_encoding
 from annotator.formats.written import plain_name
 
@@ -67,12 +69,13 @@ def preview(
     asked: Collection[str] = (),
     written: Collection[str] = (),
     makes_form: bool = False,
+    beginning: Beginning | None = None,
 ) -> Preview:
     """Read the beginning of a seekable stream and say what is in it.
 
     asked: what the questions of a form may be called, as `plain_name` has it; columns that are called so are
     guessed to answer them. written: those that take a text, see `mapped`. makes_form: there are none yet,
-    and an export of ours may bring them.
+    and an export of ours may bring them. beginning: of the sheet to read, where that is known.
     `format`, `options` (of the reader) and `mapping` override what is found out. Raises FormatError
     with a sentence when the file as a whole is refused.
     """
@@ -88,7 +91,7 @@ def preview(
         )
     reader = FORMATS.create(found, given)
     sample = SAMPLE_IMAGES if found in OF_IMAGES else max(n, SAMPLE_ROWS)
-    records, problems, complete = _sampled(reader.read(stream), sample)
+    records, problems, complete = _seen(reader, stream, beginning, sample)
     stream.seek(0)
     columns = columns_of(records)
     if not records and not problems:
@@ -113,6 +116,16 @@ def preview(
         reader=given,
         asked=brought,
     )
+
+
+def _seen(
+    reader: Reader, stream: BinaryIO, beginning: Beginning | None, most: int
+) -> tuple[list[Record], list[Problem], bool]:
+    """The sample, and whether it is the whole file; of a sheet that is known without reading it."""
+    if beginning is None or not isinstance(reader, Spreadsheet):
+        return _sampled(reader.read(stream), most)
+    records, problems, complete = _sampled(reader.records(beginning.rows), most)
+    return records, problems, complete and beginning.whole
 
 
 def _sampled(rows: Any, most: int) -> tuple[list[Record], list[Problem], bool]:

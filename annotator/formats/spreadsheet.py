@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO
 from annotator.formats.child import lines_of
 from annotator.formats.delimited import column_names, unguarded
 from annotator.formats.json_text import record_of
-from annotator.formats.records import LIMITS, Limits, RowError, Rows
+from annotator.formats.records import LIMITS, FormatError, Limits, RowError, Rows
 
 _CHILD = Path(__file__).with_name("spreadsheet_child.py")
 _KIND = "spreadsheet"
@@ -31,10 +32,13 @@ class Spreadsheet:
 
     def read(self, stream: BinaryIO) -> Rows:
         """Yield a record for every row that isn't blank, and the problems of the bad ones."""
-        names: list[str] | None = None
         lines = lines_of(_CHILD, _KIND, stream, self.limits, self.sheet)
-        for row, line in enumerate(lines, start=1):
-            cells: list[Any] = json.loads(line)
+        return self.records(json.loads(line) for line in lines)
+
+    def records(self, rows: Iterable[list[Any]]) -> Rows:
+        """Yield what `read` does, of the sheet's rows of cells; a blank one may be empty."""
+        names: list[str] | None = None
+        for row, cells in enumerate(rows, start=1):
             if all(cell in ("", None) for cell in cells):
                 continue
             if names is None:
@@ -48,8 +52,33 @@ class Spreadsheet:
                 yield from error.problems(row)
 
 
-def sheets(stream: BinaryIO, limits: Limits = LIMITS) -> list[str]:
-    """Give the names of the sheets that are not hidden and hold something."""
-    (line,) = lines_of(_CHILD, _KIND, stream, limits, "", "names")
-    found: list[str] = json.loads(line)
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """The first rows of cells of a sheet; whole where these are all."""
+
+    rows: list[list[Any]]
+    whole: bool
+
+
+def beginnings(stream: BinaryIO, most: int, limits: Limits = LIMITS) -> dict[str, Beginning | None]:
+    """How each sheet begins that is not hidden and holds something, up to `most` rows that are not blank.
+
+    None for one that is too wide or too large; those behind one that is too large are not told. Raises
+    FormatError where no sheet can be read.
+    """
+    found: dict[str, Beginning | None] = {}
+    name, rows = "", []
+    try:
+        for line in lines_of(_CHILD, _KIND, stream, limits, "", str(most)):
+            told: Any = json.loads(line)
+            if isinstance(told, list):
+                rows.append(told)
+            elif "sheet" in told:
+                name, rows = told["sheet"], []
+                found[name] = None
+            else:
+                found[name] = Beginning(rows=rows, whole=told["whole"])
+    except FormatError:
+        if not any(found.values()):
+            raise
     return found

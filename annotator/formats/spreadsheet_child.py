@@ -2,7 +2,9 @@
 
 Run by path and isolated, with python-calamine and the standard library only; how it ends is told in
 `child.py`. Arguments: the limits as JSON, and the name of a sheet; "" for the first that is seen and
-holds something. With a third argument it prints the names of all sheets that are seen and hold something, as one list.
+holds something. With a third argument, a number, it prints of each sheet that is seen and holds something an object with
+its name, its first rows up to that many that are not blank, and an object that says whether these are all. Of one that is
+too wide it prints the name alone.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 MEMORY_BYTES = 1 << 30
 PROCESSOR_SECONDS = 600
+MOST_CHARACTERS = 8_000_000
 
 
 class RefusedError(Exception):
@@ -32,7 +35,7 @@ def main() -> None:
     from python_calamine import CalamineError
 
     try:
-        rows = [names()] if len(sys.argv) > 3 else rows_of(sheet, limits)
+        rows = beginnings(int(sys.argv[3]), limits) if len(sys.argv) > 3 else rows_of(sheet, limits)
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         sys.stdout.write(".\n")
@@ -70,12 +73,31 @@ def opened(sheet: str) -> Any:
     raise RefusedError("No sheet of the file holds anything.")
 
 
-def names() -> list[str]:
-    """The names of the sheets that are seen and hold something."""
+def beginnings(most: int, limits: dict[str, int]) -> Iterator[Any]:
+    """Yield how each sheet begins that is seen and holds something; blank rows are empty lists."""
     from python_calamine import CalamineWorkbook
 
     book = CalamineWorkbook.from_filelike(sys.stdin.buffer)
-    return [name for name in visible(book) if book.get_sheet_by_name(name).start is not None]
+    for name in visible(book):
+        sys.stdout.flush()  # the next sheet may be the one that ends this process
+        table = book.get_sheet_by_name(name)
+        if table.start is None:
+            continue
+        yield {"sheet": name}
+        if table.width > limits["columns"]:
+            continue
+        filled = characters = 0
+        whole = True
+        for cells in table.iter_rows():
+            if filled >= most or characters > MOST_CHARACTERS:
+                whole = False
+                break
+            row = [plain(cell) for cell in cells]
+            is_blank = all(cell in ("", None) for cell in row)
+            filled += not is_blank
+            characters += sum(len(cell) for cell in row if isinstance(cell, str))
+            yield [] if is_blank else row
+        yield {"whole": whole}
 
 
 def visible(book: Any) -> list[str]:

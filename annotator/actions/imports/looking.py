@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping as AnyMapping
 from typing import Any
 
-from annotator.actions.imports import uploads
+from annotator.actions.imports import uploads, workbooks
 from annotator.actions.imports.whole_forms import Questions
 from annotator.errors import InvalidError
 from annotator.formats import FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.preview import Preview, preview
-from annotator.formats.spreadsheet import sheets as sheets_of
 from annotator.models import ImportBatch
 from learning.errors import LearningError
 from learning.tasks import TASKS
@@ -30,15 +29,17 @@ def look(
 
     Raises InvalidError when it can't be read so.
     """
+    chosen = format or batch.format
     try:
         with uploads.path_of(batch.stored_name).open("rb") as stream:
             return preview(
                 stream,
                 batch.file_name,
                 n=n,
-                format=format or batch.format,
+                format=chosen,
                 options=reader,
                 mapping=mapping,
+                beginning=workbooks.beginning(batch.stored_name, chosen, reader),
                 **_of_form(batch, task_type or batch.project.task_type),
             )
     except (FormatError, LearningError) as error:
@@ -59,10 +60,4 @@ def _of_form(batch: ImportBatch, task_type: str) -> dict[str, Any]:
 
 def sheets(batch: ImportBatch) -> tuple[str, ...]:
     """The sheets of a spreadsheet that hold something; none of another file, or of one that is broken."""
-    if batch.format != "spreadsheet":
-        return ()
-    try:
-        with uploads.path_of(batch.stored_name).open("rb") as stream:
-            return tuple(sheets_of(stream))
-    except FormatError:  # `look` says so
-        return ()
+    return workbooks.sheets(batch.stored_name, batch.format)

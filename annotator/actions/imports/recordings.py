@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions.imports import uploads
+from annotator.actions.imports import uploads, workbooks
 from annotator.actions.teachers import lending
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import OF_IMAGES, ON_IMAGES, FormatError
@@ -125,6 +125,7 @@ def look(
                 n=SAMPLE_ROWS,
                 format=recording.format,
                 options=reader,
+                beginning=workbooks.beginning(recording.stored_name, recording.format, reader),
             )
     except (FormatError, LearningError) as error:
         raise InvalidError(str(error), field="file") from error

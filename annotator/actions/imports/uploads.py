@@ -43,6 +43,11 @@ def path_of(stored_name: str) -> Path:
     return path
 
 
+def beside(stored_name: str) -> Path:
+    """Where what was learnt of an upload may be kept; it goes with it."""
+    return folder() / f"{stored_name}.learnt"
+
+
 def store(file: BinaryIO) -> Stored:
     """Keep a file, all of it or nothing. Raises InvalidError when it is too large."""
     folder().mkdir(parents=True, exist_ok=True)
@@ -69,6 +74,7 @@ def remove(stored_name: str) -> None:
     """Let an upload go; safe when it is gone already."""
     if stored_name:
         (folder() / stored_name).unlink(missing_ok=True)
+        beside(stored_name).unlink(missing_ok=True)
 
 
 @contextmanager

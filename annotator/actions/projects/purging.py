@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
+from annotator.actions.imports import uploads
 from annotator.errors import ConflictError
 from annotator.models import Job, JobState, Project, Snapshot
 
@@ -44,7 +45,7 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
         return {"purged": False}
     stored = list(Snapshot.objects.filter(project=project).values_list("stored_name", flat=True))
     files = [project.batches, project.recordings, project.predicted_files]
-    uploads = [name for rows in files for name in rows.values_list("stored_name", flat=True)]
+    uploaded = [name for rows in files for name in rows.values_list("stored_name", flat=True)]
     with run.fence(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         # Parts the purge from an owner who restores the project at this moment.
@@ -57,7 +58,7 @@ def run_purge(run: jobs.Run) -> dict[str, Any]:
             cursor.execute(f"DELETE FROM {table} WHERE project_id = %s", [project.pk])  # noqa: S608
         Project.objects.filter(pk=project.pk).update(current_student=None)
         project.delete()
-    _remove_files(run.params["project"], stored, uploads)
+    _remove_files(run.params["project"], stored, uploaded)
     return {"purged": True, "annotations": annotations}
 
 
@@ -81,10 +82,11 @@ def purge_now(project: Project) -> int:
     return int(job.result.get("annotations", 0))
 
 
-def _remove_files(project_id: int, snapshots: list[str], uploads: list[str]) -> None:
+def _remove_files(project_id: int, snapshots: list[str], uploaded: list[str]) -> None:
     data = Path(settings.DATA_DIR)
     for kind in ("matrices", "media", "students", "simulations", "predictions"):
         shutil.rmtree(data / kind / str(project_id), ignore_errors=True)
-    for folder, names in (("snapshots", snapshots), ("uploads", uploads)):
-        for name in filter(None, names):
-            (data / folder / name).unlink(missing_ok=True)
+    for name in filter(None, snapshots):
+        (data / "snapshots" / name).unlink(missing_ok=True)
+    for name in uploaded:
+        uploads.remove(name)

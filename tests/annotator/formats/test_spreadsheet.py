@@ -12,7 +12,7 @@ import xlsxwriter
 from annotator.formats import FormatError, Limits
 from annotator.formats.preview import preview
 from annotator.formats.sniffing import format_of
-from annotator.formats.spreadsheet import sheets
+from annotator.formats.spreadsheet import Spreadsheet, beginnings
 from tests.annotator.formats.helpers import bad_rows, fields, problems, read
 
 ODS = """<?xml version="1.0" encoding="UTF-8"?><office:document-content office:version="1.3"
@@ -71,7 +71,7 @@ def test_reads_the_first_sheet_that_holds_something_unless_another_is_named():
     content = book_of(Empty=[], First=[["text"], ["a"]], Other=[["text"], ["b"]])
     assert fields(read("spreadsheet", content)) == [{"text": "a"}]
     assert fields(read("spreadsheet", content, sheet="Other")) == [{"text": "b"}]
-    assert sheets(io.BytesIO(content)) == ["First", "Other"]
+    assert list(beginnings(io.BytesIO(content), 5)) == ["First", "Other"]
     with pytest.raises(FormatError, match="no sheet called “None”"):
         read("spreadsheet", content, sheet="None")
     with pytest.raises(FormatError, match="No sheet of the file holds anything"):
@@ -129,6 +129,39 @@ def test_a_cell_in_the_last_corner_of_the_sheet_ends_the_child_and_not_the_reade
         sheet.write(1_048_575, 900, "far away")
     with pytest.raises(FormatError, match="within the memory and time"):
         read("spreadsheet", out.getvalue())
+
+
+def test_one_reading_tells_how_every_sheet_begins():
+    rows = [["text"], ["a"], [], ["b"], ["c"]]
+    content = book_of(Long=rows, Empty=[], Wide=[[f"c{n}" for n in range(1_200)]], Short=rows[:2])
+    found = beginnings(io.BytesIO(content), 3)
+    assert list(found) == ["Long", "Wide", "Short"]
+    assert (found["Long"].rows, found["Long"].whole) == ([["text"], ["a"], [], ["b"]], False)
+    assert (found["Short"].rows, found["Short"].whole) == (rows[:2], True)
+    assert found["Wide"] is None
+    whole = Spreadsheet().read(io.BytesIO(content))
+    known = Spreadsheet().records(found["Long"].rows)
+    assert list(known) == list(whole)[:2]
+
+
+def test_sheets_before_one_that_is_too_large_are_known():
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        book.add_worksheet("Fine").write(0, 0, "text")
+        sheet = book.add_worksheet("Far")
+        sheet.write(0, 0, "text")
+        sheet.write(1_048_575, 900, "far away")
+    found = beginnings(io.BytesIO(out.getvalue()), 10)
+    assert found["Fine"].rows == [["text"]]
+    assert found.get("Far") is None
+
+
+def test_a_sheet_of_very_long_cells_is_cut_and_said_to_go_on():
+    content = book_of(A=[["text"], *[["x" * 32_000] for _ in range(400)]])
+    found = beginnings(io.BytesIO(content), 2_001)["A"]
+    assert (len(found.rows) < 300, found.whole) == (True, False)
+    looked = preview(io.BytesIO(content), "a.xlsx", beginning=found)
+    assert not looked.complete
 
 
 def test_the_child_is_gone_when_reading_stops(monkeypatch):

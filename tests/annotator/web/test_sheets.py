@@ -1,16 +1,26 @@
 """A spreadsheet of several sheets on its way into a project."""
 
 import io
+import os
+import subprocess
 
 import pytest
 from django.urls import reverse
 
 from annotator import jobs
-from annotator.models import ImportBatch, Item, Label
+from annotator.actions.imports import importing, recordings, uploads
+from annotator.actions.projects import projects, purging
+from annotator.models import ImportBatch, Item, Label, Project
 from tests.annotator.formats.test_spreadsheet import book_of
 from tests.annotator.web.conftest import BACKEND
+from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
 
 
 @pytest.fixture
@@ -57,3 +67,61 @@ def test_a_sheet_that_is_not_there_is_refused_with_its_name(client, batch):
     refused = client.post(url, {"sheet": "Ghost", "sheet_was": "", "do": "look"})
     assert refused.status_code == 422
     assert "no sheet called “Ghost”" in refused.content.decode()
+
+
+class TestReadOnce:
+    @pytest.fixture
+    def readings(self, monkeypatch):
+        """Every child that reads a workbook."""
+        made = []
+        real = subprocess.Popen
+
+        def noted(*arguments, **named):
+            made.append(arguments[0])
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(subprocess, "Popen", noted)
+        return made
+
+    def test_however_often_a_workbook_is_looked_at_it_is_read_once(self, client, batch, readings):
+        url = reverse("import", args=[batch.project_id, batch.pk])
+        for _ in range(2):
+            assert "made by hand" in client.get(url).content.decode()
+        form = {"sheet": "Tickets", "sheet_was": "", "do": "look"}
+        assert "Ticket number 3" in client.post(url, form).content.decode()
+        assert len(readings) == 1
+
+    def test_another_file_in_its_place_is_read_anew(self, client, batch, readings):
+        url = reverse("import", args=[batch.project_id, batch.pk])
+        assert "made by hand" in client.get(url).content.decode()
+        other = book_of(Other=[["what"], ["made by machine"]])
+        path = uploads.path_of(batch.stored_name)
+        was = path.stat()
+        path.write_bytes(other)
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns + 1))
+        page = client.get(url).content.decode()
+        assert "made by machine" in page
+        assert 'value="Tickets"' not in page
+        assert len(readings) == 2
+
+    def test_a_file_of_answers_is_read_once_too(self, client, cast, batch, readings):
+        project = make_project(cast, labels=("Cost", "Login"))
+        file = io.BytesIO(book_of(A=[["id", "label"], ["1", "Cost"]], B=[["x"], ["y"]]))
+        recording = recordings.receive(project, file, cast.lea, name="gpt.xlsx")
+        for _ in range(2):
+            assert recordings.look(recording).labels == [("Cost", 1, True)]
+        assert len(readings) == 1
+
+    def test_what_was_learnt_goes_with_the_file(self, client, batch):
+        client.get(reverse("import", args=[batch.project_id, batch.pk]))
+        assert len(list(uploads.folder().iterdir())) == 2
+        importing.discard(batch)
+        assert list(uploads.folder().iterdir()) == []
+
+    def test_it_goes_with_a_purged_project_too(self, client, cast, batch):
+        client.get(reverse("import", args=[batch.project_id, batch.pk]))
+        project = Project.objects.get(pk=batch.project_id)
+        projects.delete_project(project)
+        project.refresh_from_db()
+        purging.purge_now(project)
+        assert list(uploads.folder().iterdir()) == []
