@@ -23,20 +23,21 @@ COPIES = 4  # of each answer, each with one error at most
 FEWEST = 50  # errors of which anything is learnt
 SHARE = 0.1  # of the given spans that are taken to be wrong
 SPURIOUS = 0.05  # of the copies in which the error is a span that does not belong there
-ROUNDS, SURE = (
-    3,
-    0.5,
-)  # what looks so surely wrong in one round is no example of what is right in the next
-STRENGTH, TRUST = (
-    0.3,
-    3.0,
-)  # C of the regression; the tagger's own score is shrunk so much less than traits
+# What looks so surely wrong in one round is no example of what is right in the next.
+ROUNDS, SURE = 3, 0.5
+# C of the regression; the tagger's own score is shrunk so much less than traits.
+STRENGTH, TRUST = 0.3, 3.0
+# Log-odds that are spread less than this are the same, but for rounding: such a trait tells nothing.
+LEAST_SPREAD = 1e-6
 
 Table = NDArray[np.float64]
 
 
 def spoilt(span: Span, words: Ints, labels: int, rng: np.random.Generator) -> Span | None:
-    """The span of a text of these words (w, 2) with another label or one edge a word further, or None where it is left out."""
+    """The span of a text of these words (w, 2) with another label or one edge a word further, or None where it is left out.
+
+    Where neither edge can move the span stays as it is.
+    """
     kind = rng.integers(3) if labels > 1 else rng.integers(1, 3)
     if kind == 0:
         return span._replace(label=int((span.label + rng.integers(1, labels)) % labels))
@@ -44,7 +45,9 @@ def spoilt(span: Span, words: Ints, labels: int, rng: np.random.Generator) -> Sp
         first, last = touched(span, words)
         moves = [(first - 1, last), (first, last + 1), (first + 1, last), (first, last - 1)]
         fitting = [(a, b) for a, b in moves if 0 <= a < b <= len(words)]
-        a, b = fitting[rng.integers(len(fitting))] if fitting else (first, last)
+        if not fitting:
+            return span
+        a, b = fitting[rng.integers(len(fitting))]
         return Span(int(words[a, 0]), int(words[b - 1, 1]), span.label)
     return None
 
@@ -65,7 +68,7 @@ def planted(
         ]
         places = doubts(found, words, [answer for answer, _ in copies], usual)
         for own, (answer, error) in zip(places, copies, strict=True):
-            errors += [one for one in own if error is not None and _is_at(one, error, answer)][:1]
+            errors += [] if error is None else _at(error, own, answer)
     return errors
 
 
@@ -103,16 +106,15 @@ def _with_error(
     return sorted([*rest, made]), None if made in answer else made
 
 
-def _is_at(place: Doubt, error: Span, answer: Sequence[Span]) -> bool:
+def _at(error: Span, places: Sequence[Doubt], answer: Sequence[Span]) -> list[Doubt]:
+    """The most doubtful of an answer's places that shows its error, if one does."""
     if error in answer:
-        return place.given == error
-    lacking = place.instead
-    return (
-        place.given is None
-        and lacking is not None
-        and lacking.start < error.end
-        and error.start < lacking.end
-    )
+        return [one for one in places if one.given == error][:1]
+    return [one for one in places if one.given is None and _overlap(one.instead, error)][:1]
+
+
+def _overlap(one: Span | None, other: Span) -> bool:
+    return one is not None and one.start < other.end and other.start < one.end
 
 
 def _table(places: Sequence[Doubt]) -> Table:
@@ -177,4 +179,4 @@ def _scaled(rows: Table, every: Table) -> Table:
 
 def _standard(values: Table, usual: Table) -> Table:
     spread = float(usual.std()) if len(usual) else 0.0
-    return (values - usual.mean()) / spread if spread > 0 else np.zeros_like(values)
+    return (values - usual.mean()) / spread if spread > LEAST_SPREAD else np.zeros_like(values)

@@ -2,7 +2,8 @@
 says that has not learnt from the text.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,12 +40,13 @@ class Fault(StrEnum):
 class Doubt:
     """A place of an answer that may be wrong.
 
+    fault: what is wrong if the tagger is right, None where it marks the same.
     given: the span of the answer, None where one is missing; instead: what the tagger would mark, None
     where nothing; score: 0 surely wrong … 1 surely right; said: what the tagger alone says of the place, likewise.
     traits: `GIVEN` of a span that is given, else `BARE`.
     """
 
-    fault: Fault
+    fault: Fault | None
     given: Span | None
     instead: Span | None
     score: float
@@ -136,16 +138,21 @@ def _sure(tags: NDArray[np.float64], own: Sequence[_Marks]) -> list[NDArray[np.f
     will do.
     """
     found = []
+    labels = _labels(own)
     for _, first, last in own:
-        columns = np.array(_columns(own, first, last)) - 1
+        columns = np.array(labels[first, last])
         sure = tags[first : last + 1, 2 + 2 * columns].sum(axis=1)
         sure[0] = tags[first, 1 + 2 * columns].sum()
         found.append(sure)
     return found
 
 
-def _columns(own: Sequence[_Marks], first: int, last: int) -> list[int]:
-    return sorted({1 + span.label for span, a, b in own if (a, b) == (first, last)})
+def _labels(own: Iterable[_Marks]) -> dict[tuple[int, int], list[int]]:
+    """First and last word -> the columns that are given to just this stretch."""
+    found: dict[tuple[int, int], set[int]] = {}
+    for span, first, last in own:
+        found.setdefault((first, last), set()).add(span.label)
+    return {stretch: sorted(columns) for stretch, columns in found.items()}
 
 
 def _usual(
@@ -170,7 +177,9 @@ def score_of(places: Sequence[Doubt]) -> float:
 
 
 class _Sight:
-    """A text with the given spans, those that the tagger would mark, and (w, 1 + k) how likely each word is outside or of a label."""
+    """A text with the given spans, those that the tagger would mark (in order; none share a word), and (w, 1 + k) how likely each
+    word is outside or of a label.
+    """
 
     def __init__(
         self,
@@ -181,16 +190,17 @@ class _Sight:
         usual: dict[int, float],
     ) -> None:
         self.mine, self.theirs, self.chances, self.usual = mine, theirs, chances, usual
-        self.bare = np.ones(len(chances), dtype=np.bool_)
+        self.labels = _labels((run.span, run.first, run.last) for run in mine)
+        self.given = np.zeros(len(chances), dtype=np.bool_)
         for run in mine:
-            self.bare[run.first : run.last + 1] = False
+            self.given[run.first : run.last + 1] = True
+        self.bare = ~self.given
 
     def marked(self) -> list[Doubt]:
         """Places of the given spans. Bare words that only the tagger has in a span are its edges' business."""
         found = []
         for run in self.mine:
-            near = [other for other in self.theirs if _meet(run, other)]
-            other = max(near, key=lambda one: one.probability, default=None)
+            other = max(self._met(run), key=lambda one: one.probability, default=None)
             more = np.zeros(0, dtype=np.int64)
             if other is not None:
                 more = other.first + np.flatnonzero(self.bare[other.first : other.last + 1])
@@ -198,11 +208,12 @@ class _Sight:
             score = min(run.probability, float(outside))
             traits = self._traits(run, more)
             self.bare[more] = False
+            instead = None if other is None else other.span
             found.append(
                 Doubt(
-                    fault=_fault(run, other),
+                    fault=_fault(run.span, instead),
                     given=run.span,
-                    instead=None if other is None else other.span,
+                    instead=instead,
                     score=score,
                     said=score,
                     traits=traits,
@@ -210,19 +221,23 @@ class _Sight:
             )
         return found
 
+    def _met(self, run: _Run) -> Sequence[_Run]:
+        """The tagger's spans that share a word with a given one."""
+        first = bisect_left(self.theirs, run.first, key=lambda one: one.last)
+        last = bisect_right(self.theirs, run.last, key=lambda one: one.first)
+        return self.theirs[first:last]
+
     def _traits(self, run: _Run, more: NDArray[np.int64]) -> tuple[float, ...]:
-        own = self.chances[run.first : run.last + 1]
-        mine = sorted(
-            {1 + x.span.label for x in self.mine if (x.first, x.last) == (run.first, run.last)}
-        )
-        others = np.delete(own[:, 1:], np.array(mine) - 1, axis=1)
+        outside, labels = np.split(self.chances[run.first : run.last + 1], [1], axis=1)
+        mine = self.labels[run.first, run.last]
+        others = np.delete(labels, mine, axis=1)
         beside = [at for at in (run.first - 1, run.last + 1) if 0 <= at < len(self.bare)]
         edges = [*[at for at in beside if self.bare[at]], *more]
         chances = (
-            own[:, 0].max(),
+            outside.max(),
             others.max(initial=0.0),
             1 - self.chances[edges, 0].min(initial=1.0),
-            own[:, mine].sum(axis=1).min(),
+            labels[:, mine].sum(axis=1).min(),
             self.usual.get(run.span.label, ASSUMED),
         )
         return tuple(log_odds(np.array(chances), EDGE).tolist())
@@ -231,7 +246,7 @@ class _Sight:
         """Places where nothing is marked: spans of the tagger that meet no other, and of the other words the most doubtful."""
         found = []
         for run in self.theirs:
-            if not any(_meet(run, other) for other in self.mine):
+            if not self.given[run.first : run.last + 1].any():
                 self.bare[run.first : run.last + 1] = False
                 outside = float(self.chances[run.first : run.last + 1, 0].min())
                 found.append(self._bare(run.span, outside, run.probability))
@@ -255,16 +270,13 @@ class _Sight:
         )
 
 
-def _meet(one: _Run, other: _Run) -> bool:
-    return one.first <= other.last and other.first <= one.last
-
-
-def _fault(given: _Run, told: _Run | None) -> Fault:
+def _fault(given: Span, told: Span | None) -> Fault | None:
     """What would be wrong with a given span if the tagger were right."""
     if told is None:
         return Fault.SPURIOUS
-    same = (given.first, given.last) == (told.first, told.last)
-    return Fault.LABEL if same or given.span.label != told.span.label else Fault.EDGE
+    if given.label != told.label:
+        return Fault.LABEL
+    return None if given == told else Fault.EDGE
 
 
 def _runs(spans: Sequence[Span], edges: NDArray[np.int64]) -> list[_Marks]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from learning.audit.planted_spans import FEWEST, planted, spoilt, weighed
-from learning.audit.span_doubts import Doubt, Fault, doubts, score_of
+from learning.audit.span_doubts import GIVEN, Doubt, Fault, doubts, score_of
 from learning.spans import Span
 from learning.taggers.chain import Read, read
 from learning.taggers.types import Words
@@ -98,3 +98,28 @@ def test_a_spoilt_span_lies_in_the_text_and_differs_where_it_can() -> None:
 def test_with_one_label_there_is_no_other_to_give() -> None:
     rng = np.random.default_rng(1)
     assert {spoilt(ANSWER[0], WORDS, 1, rng) for _ in range(50)} == {None, Span(0, 7, KNOWN)}
+
+
+def test_a_span_whose_edges_have_nowhere_to_go_is_not_spoilt_by_moving_them() -> None:
+    without_words, one_word = np.zeros((0, 2), dtype=int), np.array([[0, 4]])
+    within = Span(0, 2, KNOWN)  # a part of the only word
+    for words in (without_words, one_word):
+        made = {spoilt(within, words, 1, np.random.default_rng(seed)) for seed in range(9)}
+        assert made == {None, within}
+
+
+def test_a_trait_that_all_answers_share_tells_nothing_of_errors() -> None:
+    def place(score: float, trait: float) -> Doubt:
+        return Doubt(
+            fault=Fault.LABEL,
+            given=ANSWER[0],
+            instead=None,
+            score=score,
+            said=score,
+            traits=(trait,) * GIVEN,
+        )
+
+    places = [[place(0.9 - 0.001 * at, 0.1)] for at in range(60)]  # whose spread is 1e-17, not 0
+    same, other = ([place(0.2, trait)] * 60 for trait in (0.1, 0.3))
+    assert weighed(places, other) == weighed(places, same)
+    assert score_of(weighed(places, other)[0]) > 0.9

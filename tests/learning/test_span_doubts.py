@@ -1,7 +1,12 @@
 """Which spans of an answer look wrong, and how."""
 
+import sys
+from collections import Counter
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from learning.audit.span_doubts import Fault, doubts, score_of
 from learning.spans import Span
@@ -27,6 +32,7 @@ def asked(words: Words, answer: list[Span]):
 def test_an_answer_like_the_tagger_is_likely_right(words: Words) -> None:
     found = asked(words, [ANA, BO, ROME])
     assert [one.instead for one in found if one.given is None and one.score < 0.5] == []
+    assert [one.fault for one in found if one.given is not None] == [None] * 3
     assert score_of(found) > 0.8
 
 
@@ -71,3 +77,64 @@ def test_a_text_without_spans_on_either_side_is_right() -> None:
     found = doubts(read(np.zeros((0, 5), dtype=np.float32), empty.starts), empty, [[]])
     assert found == [[]]
     assert score_of(found[0]) == 1
+
+
+def test_an_edge_within_a_word_is_a_wrong_edge_and_no_other_label(words: Words) -> None:
+    part = Span(0, 2, 0)
+    (place,) = [one for one in asked(words, [part, BO, ROME]) if one.given == part]
+    assert (place.fault, place.instead) == (Fault.EDGE, ANA)
+
+
+AT = st.integers(0, 11)
+STRETCHES = st.lists(
+    st.tuples(AT, AT, st.integers(0, 2)).map(lambda one: (*sorted(one[:2]), one[2]))
+)
+
+
+@given(STRETCHES, st.integers(0, 10**6))
+def test_every_place_is_told_as_by_looking_at_every_two_spans(stretches, seed: int) -> None:
+    edges = np.stack([4 * np.arange(12), 4 * np.arange(12) + 3], axis=1)
+    words = Words(starts=np.array([0, 12]), edges=edges, vectors=np.zeros((12, 1)))
+    scores = np.random.default_rng(seed).normal(0, 2, (12, 7)).astype(np.float32)
+    found = read(scores, words.starts)
+    runs = found.runs()
+    theirs = {
+        Span(4 * first, 4 * last + 3, column): probability
+        for (first, last, column), probability in zip(
+            runs.tolist(), found.probability(runs).tolist(), strict=True
+        )
+    }
+    answer = [Span(4 * first, 4 * last + 3, column) for first, last, column in stretches]
+    told = doubts(found, words, [answer])[0]
+    assert sorted(one.given for one in told if one.given is not None) == sorted(answer)
+    for one in told:
+        if one.given is not None:
+            met = [own for own in theirs if meet(own, one.given)]
+            assert one.instead == max(met, key=lambda own: theirs[own], default=None)
+    missing = [one.instead for one in told if one.given is None]
+    unmet = [own for own in theirs if not any(meet(own, other) for other in answer)]
+    assert set(unmet) <= set(missing)
+    assert len(missing) <= len(unmet) + 1
+
+
+def meet(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def test_work_grows_with_the_spans_of_a_text_and_not_with_their_pairs() -> None:
+    def calls(spans: int) -> int:
+        edges = np.stack([4 * np.arange(2 * spans), 4 * np.arange(2 * spans) + 3], axis=1)
+        words = Words(starts=np.array([0, 2 * spans]), edges=edges, vectors=edges)
+        scores = np.zeros((2 * spans, 3), dtype=np.float32)
+        scores[::2, 1], scores[1::2, 0] = 4, 4
+        found = read(scores, words.starts)
+        answer = [Span(8 * at, 8 * at + 3, 0) for at in range(0, spans, 2)]  # half are missing
+        seen = Counter[str]()
+        sys.setprofile(lambda frame, event, arg: seen.update([event]))
+        try:
+            doubts(found, words, [answer])
+        finally:
+            sys.setprofile(None)
+        return seen["call"]
+
+    assert calls(400) < 2.5 * calls(200)
