@@ -98,9 +98,9 @@ class FormSuspicion:
             place = {item: at for at, item in enumerate(one.population.items.tolist())}
             item_of = {row: int(self.population.items[row]) for row in rows}
             asked = [row for row in rows if item_of[row] in place]
-            told = one.told([place[item_of[row]] for row in asked])
+            told = one.objections([place[item_of[row]] for row in asked])
             for row, said in zip(asked, told, strict=True):
-                found[row] += [each for each in said if each["score"] < 1]
+                found[row] += said
         return found
 
     def suggested(self, rows: Sequence[int]) -> list[list[int]]:

@@ -62,9 +62,22 @@ class SpanSuspicion:
         return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
-        """For each row its most doubtful places, in sentences with their scores; a place where nothing is
-        marked only if it is in doubt.
+        """For each row its most doubtful places, in sentences with their scores: those where the tagger says
+        otherwise, then those where it agrees.
         """
+        agreed = [[one for one in self.places[row] if one.fault is None] for row in rows]
+        return [
+            [*others, *said][:TOLD] or [{"detector": DETECTOR, "score": 1.0, "words": NOTHING}]
+            for others, said in zip(self.objections(rows), self._said(rows, agreed), strict=True)
+        ]
+
+    def objections(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
+        """For each row the most doubtful places where the tagger says otherwise, likewise."""
+        return self._said(rows, [_otherwise(self.places[row]) for row in rows])
+
+    def _said(
+        self, rows: Sequence[int], places: Sequence[Sequence[Doubt]]
+    ) -> list[list[dict[str, Any]]]:
         items = [int(self.population.items[row]) for row in rows]
         texts = dict(Item.objects.filter(pk__in=items).values_list("pk", "text"))
         return [
@@ -74,23 +87,26 @@ class SpanSuspicion:
                     "score": round(place.score, 4),
                     "words": sentence(place, texts[item], self.names),
                 }
-                for place in _worth_telling(self.places[row])
+                for place in own[:TOLD]
             ]
-            or [{"detector": DETECTOR, "score": 1.0, "words": NOTHING}]
-            for row, item in zip(rows, items, strict=True)
+            for item, own in zip(items, places, strict=True)
         ]
 
     def suggested(self, rows: Sequence[int]) -> list[list[int]]:
-        """The labels that would occur if the most doubtful place were as the tagger has it."""
-        ids = self.population.columns.label_ids
-        found = []
-        for row in rows:
-            labels = set(self.population.labels[row])
-            worst = self.places[row][0] if self.places[row] else None
-            if worst is not None and worst.instead is not None:
+        """For each row the labels that would occur if the most doubtful place where the tagger says
+        otherwise were as it has it.
+        """
+        return [self._mended(row) for row in rows]
+
+    def _mended(self, row: int) -> list[int]:
+        ids, labels = self.population.columns.label_ids, set(self.population.labels[row])
+        given = [one.given.label for one in self.places[row] if one.given is not None]
+        for worst in _otherwise(self.places[row])[:1]:
+            if worst.given is not None and given.count(worst.given.label) == 1:
+                labels.discard(ids[worst.given.label])
+            if worst.instead is not None:
                 labels.add(ids[worst.instead.label])
-            found.append(sorted(labels))
-        return found
+        return sorted(labels)
 
 
 def look(
@@ -169,13 +185,19 @@ def _out_of_fold(
     return weighed(found, errors)
 
 
-def _worth_telling(places: Sequence[Doubt]) -> list[Doubt]:
-    return [one for one in places if one.given is not None or one.said < UNSURE][:TOLD]
+def _otherwise(places: Sequence[Doubt]) -> list[Doubt]:
+    """Where the tagger says otherwise, in the same order; a place where nothing is marked only if the
+    tagger doubts that.
+    """
+    return [
+        one
+        for one in places
+        if one.fault is not None and (one.given is not None or one.said < UNSURE)
+    ]
 
 
 def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
     """What is in doubt about a place, for a reviewer."""
-    from learning.audit.span_doubts import Fault
 
     def said(span: Span) -> str:
         words = " ".join(text[span.start : span.end].split())
@@ -187,10 +209,10 @@ def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
         told = "" if instead is None else said(instead)
         there = f"{round(100 * (1 - place.said))} %"
         return f"nothing is marked; a student that has not seen this answer gives {told} {there}"
-    if place.fault == Fault.SPURIOUS or instead is None:
+    if instead is None:
         return (
             f"{said(given)} is marked; a student that has not seen this answer marks nothing there"
         )
-    if instead == given:
+    if place.fault is None:
         return f"{said(given)} is marked, and a student that has not seen this answer agrees"
     return f"{said(given)} is marked; a student that has not seen this answer marks {said(instead)}"

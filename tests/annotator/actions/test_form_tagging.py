@@ -195,4 +195,6 @@ def test_a_span_that_stands_elsewhere_is_flagged_with_its_words(cast):
     flag = Flag.objects.get(project=project, kind="detector", item__number=4)
     assert flag.score == Flag.objects.filter(project=project).earliest("score").score
     told = [one["words"] for one in flag.evidence if one["detector"] == "spans"]
+    evidence = Flag.objects.filter(project=project).values_list("evidence", flat=True)
+    assert not [one for each in evidence for one in each if "agrees" in one["words"]]
     assert any("“since yesterday” as Where > product is marked" in words for words in told), told
