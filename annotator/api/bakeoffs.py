@@ -132,7 +132,7 @@ class BakeOffs(OfBakeOffs):
         chosen = bakeoffs.installed(project)
         if wanted is not None:
             pairs = [(each["encoder"], each["encoder_params"]) for each in wanted]
-            chosen = [bakeoffs.candidate(project, *pair) for pair in pairs]
+            chosen = [bakeoffs.candidate(*pair) for pair in pairs]
         made = bakeoffs.create(project, chosen, self.person)
         return Response(BakeOffShape(self.bakeoff(project, made.pk)).data, status=202)
 

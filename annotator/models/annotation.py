@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from annotator.models.item import Item
-from annotator.models.people import ROLES, Can, User, id_of
+from annotator.models.people import Can, User, id_of
 from annotator.models.project import Label, Project
 
 if TYPE_CHECKING:
@@ -26,15 +26,6 @@ class AnnotatorKind(models.TextChoices):
 class AnnotatorQuerySet(models.QuerySet["Annotator"]):
     def for_user(self, user: Viewer, can: Can = Can.SEE) -> Self:
         return self.filter(project__in=Project.objects.for_user(user, can))
-
-    def for_member(self, user: Viewer, can: Can) -> Self:
-        """This person's own voice where their role allows `can`."""
-        return self.filter(
-            user_id=id_of(user),
-            project__archived_at=None,
-            project__memberships__user_id=id_of(user),
-            project__memberships__role__in=ROLES[can],
-        )
 
 
 class Annotator(models.Model):

@@ -63,9 +63,9 @@ def predict(
     return _matrix(_ask({"do": "predict", "student": student, **wish}, timeout_seconds))
 
 
-def ping(timeout_seconds: float = 5.0) -> None:
+def ping() -> None:
     """Return when the model process answers; raises ModelAwayError when it does not."""
-    _ask({"do": "ping"}, timeout_seconds)
+    _ask({"do": "ping"}, timeout_seconds=5)
 
 
 def _ask(request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:

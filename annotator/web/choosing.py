@@ -99,11 +99,11 @@ def named_ids(assignment: Assignment) -> list[int]:
     return [*found, *held.get("sure", ()), *held.get("maybe", ())]
 
 
-def recent_ids(project: Project, user: User, count: int = SLOTS) -> list[int]:
+def recent_ids(project: Project, user: User) -> list[int]:
     """The labels that this person gave last, the latest first."""
     said = Annotation.objects.filter(project=project).by_user(user).order_by("-pk")
     latest = said.values_list("labels", flat=True)[:_LATEST]
-    return list(dict.fromkeys(pk for labels in latest for pk in labels))[:count]
+    return list(dict.fromkeys(pk for labels in latest for pk in labels))[:SLOTS]
 
 
 def with_digits(views: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class CandidatesForm(forms.Form):
         """Offer what is installed, but for the one in use, which is always compared."""
         super().__init__(*args, **kwargs)
         self.project = project
-        own = bakeoffs.candidate(project, project.encoder, project.encoder_params)
+        own = bakeoffs.candidate(project.encoder, project.encoder_params)
         self.offered = [each for each in bakeoffs.installed(project) if each != own]
         fields: Any = self.fields
         fields["encoders"].choices = [(str(i), each.label) for i, each in enumerate(self.offered)]
@@ -57,7 +57,7 @@ class CandidatesForm(forms.Form):
             image = self.project.item_kind == ItemKind.IMAGE
             params = {"name": name, "revision": self.cleaned_data["revision"].strip()}
             kind = "vision" if image else "sentence-transformers"
-            chosen.append(bakeoffs.candidate(self.project, kind, params))
+            chosen.append(bakeoffs.candidate(kind, params))
         return chosen
 
 
@@ -117,7 +117,7 @@ def _ranking(project: Project) -> dict[str, Any]:
     found = bakeoffs.standings(last) if last is not None else []
     changing = switching.under_way(project)
     return {
-        "own": bakeoffs.candidate(project, project.encoder, project.encoder_params),
+        "own": bakeoffs.candidate(project.encoder, project.encoder_params),
         "encoding": current_encoding(project),
         "bakeoff": last,
         "standings": found,

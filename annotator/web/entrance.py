@@ -18,20 +18,9 @@ from annotator.models import User
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
-class AccountForm(forms.Form):
-    """A new account: a name, a password twice."""
+class PasswordForm(forms.Form):
+    """A new password, twice."""
 
-    username = forms.CharField(
-        label="User name",
-        max_length=150,
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
-    )
-    email = forms.EmailField(
-        label="E-mail",
-        required=False,
-        help_text="Only another name to sign in with; nothing is sent.",
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-    )
     password = forms.CharField(
         label="Password",
         help_text="At least 8 characters, not a common one.",
@@ -47,6 +36,24 @@ class AccountForm(forms.Form):
         if again != self.cleaned_data.get("password"):
             raise forms.ValidationError("The two passwords differ.")
         return again
+
+
+class AccountForm(PasswordForm):
+    """A new account: a name, a password twice."""
+
+    field_order = ("username", "email", "password", "again")
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    email = forms.EmailField(
+        label="E-mail",
+        required=False,
+        help_text="Only another name to sign in with; nothing is sent.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
 
 
 @sensitive_post_parameters()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
 from django.db import transaction
@@ -15,27 +14,7 @@ from django.views.decorators.http import require_http_methods
 from annotator.actions.projects import people
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.models import ResetLink, User, hash_secret
-from annotator.web.entrance import BACKEND, AccountForm, refuse
-
-
-class PasswordForm(forms.Form):
-    """A new password, twice."""
-
-    password = forms.CharField(
-        label="New password",
-        help_text="At least 8 characters, not a common one.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    again = forms.CharField(
-        label="Password again", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
-
-    def clean_again(self) -> str:
-        """Refuse two different passwords."""
-        again: str = self.cleaned_data["again"]
-        if again != self.cleaned_data.get("password"):
-            raise forms.ValidationError("The two passwords differ.")
-        return again
+from annotator.web.entrance import BACKEND, AccountForm, PasswordForm, refuse
 
 
 @sensitive_post_parameters()

@@ -138,9 +138,6 @@ class Grades:
         return np.asarray(np.square(up_to[:, None] - up_to[None, :]))
 
 
-DISTANCES: dict[str, Distance] = {"nominal": nominal, "jaccard": jaccard, "masi": masi}
-
-
 def krippendorff(
     answers: Answers, rng: np.random.Generator | None = None, distance: Distance | Grades = nominal
 ) -> Agreement:

@@ -26,13 +26,12 @@ class TokenTrie:
     """k labels by their tokens. One trie is shared by all items and never changed.
 
     children: for each node, token -> node; node 0 is the beginning. ends: for each node the label
-    that is complete there, -1 for none. below: for each node how many labels lie at it or under it.
+    that is complete there, -1 for none.
     paths: (k,) the tokens of each label.
     """
 
     children: tuple[dict[int, int], ...]
     ends: tuple[int, ...]
-    below: tuple[int, ...]
     paths: tuple[Tokens, ...]
     end: int
     _beginnings: tuple[Tokens, ...] = field(repr=False, compare=False, default=())
@@ -43,22 +42,19 @@ class TokenTrie:
         says that an answer is complete; it lets one label be the beginning of another.
         """
         children: list[dict[int, int]] = [{}]
-        ends, below = [-1], [0]
+        ends = [-1]
         beginnings: list[Tokens] = [()]
         for label, path in enumerate(paths):
             if not path or end in path:
                 raise ParameterError("A label needs tokens, and none that ends an answer.")
             node = 0
-            below[0] += 1
             for place, token in enumerate(path):
                 if token not in children[node]:
                     children[node][token] = len(children)
                     children.append({})
                     ends.append(-1)
-                    below.append(0)
                     beginnings.append(tuple(path[: place + 1]))
                 node = children[node][token]
-                below[node] += 1
             if ends[node] >= 0:
                 raise ParameterError(f"Labels {ends[node]} and {label} have the same tokens.")
             ends[node] = label
@@ -66,7 +62,6 @@ class TokenTrie:
         return cls(
             children=tuple(children),
             ends=tuple(ends),
-            below=tuple(below),
             paths=tuple(tuple(path) for path in paths),
             end=end,
             _beginnings=tuple(beginnings),
@@ -129,80 +124,3 @@ def label_distribution(log_likelihoods: Floats) -> tuple[NDArray[np.float32], fl
     powers = np.exp(given - top)
     share = min(1.0, float(powers.sum() * np.exp(top)))
     return (powers / powers.sum()).astype(np.float32), share
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelList:
-    """What may be written next where an answer is a list of different labels.
-
-    separator: the token between two labels; pad: what follows the end; none: whether an answer
-    without any label is one. The trie is shared; what is used up is read from the tokens.
-    """
-
-    trie: TokenTrie
-    separator: int
-    pad: int
-    none: bool = True
-
-    def __post_init__(self) -> None:
-        if self.separator == self.trie.end or any(self.separator in p for p in self.trie.paths):
-            raise ParameterError("The separator must not be a token of a label nor the end.")
-
-    def allowed(self, written: Sequence[int]) -> tuple[int, ...]:
-        """The tokens that may follow; raises ShapeError when `written` was not allowed itself."""
-        end = self.trie.end
-        if end in written:
-            return (self.pad,)
-        *done, now = _split(written, self.separator)
-        used = [self._label(part) for part in done]
-        require(len(set(used)) == len(used), "A label was written twice.")
-        free = self._free(used)
-        node = self._node(now)
-        require(free[node] > 0, "No label begins like this, or all that do were written.")
-        tokens = [t for t, child in self.trie.children[node].items() if free[child] > 0]
-        label = self.trie.ends[node]
-        if label >= 0 and label not in used:
-            tokens += [end] + ([self.separator] if len(used) + 1 < self.trie.size else [])
-        elif not written and self.none:
-            tokens.append(end)
-        return tuple(tokens)
-
-    def labels(self, written: Sequence[int]) -> tuple[int, ...]:
-        """The labels of a complete answer, in the order in which they were written."""
-        end = self.trie.end
-        require(end in written, "The answer has no end.")
-        said = list(written)[: list(written).index(end)]
-        return tuple(self._label(part) for part in _split(said, self.separator)) if said else ()
-
-    def _node(self, path: Sequence[int]) -> int:
-        node = 0
-        for token in path:
-            require(token in self.trie.children[node], "This is the beginning of no label.")
-            node = self.trie.children[node][token]
-        return node
-
-    def _label(self, path: Sequence[int]) -> int:
-        label = self.trie.ends[self._node(path)]
-        require(label >= 0, "A label was left unfinished.")
-        return label
-
-    def _free(self, used: Sequence[int]) -> list[int]:
-        """For each node how many labels below it are not written yet."""
-        free = list(self.trie.below)
-        for label in used:
-            node = 0
-            free[0] -= 1
-            for token in self.trie.paths[label]:
-                node = self.trie.children[node][token]
-                free[node] -= 1
-        return free
-
-
-def _split(written: Sequence[int], separator: int) -> list[list[int]]:
-    parts: list[list[int]] = [[]]
-    for token in written:
-        if token == separator:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts

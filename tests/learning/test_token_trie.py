@@ -1,6 +1,5 @@
-"""Exact label likelihoods over a shared trie, and lists of labels that cannot be anything else."""
+"""Exact label likelihoods over a shared trie."""
 
-import copy
 import itertools
 
 import numpy as np
@@ -8,13 +7,12 @@ import pytest
 
 from learning.errors import ParameterError, ShapeError
 from learning.teachers.token_trie import (
-    LabelList,
     TokenTrie,
     label_distribution,
     label_log_likelihoods,
 )
 
-VOCABULARY, END, COMMA, PAD = 12, 0, 1, 2
+VOCABULARY, END = 12, 0
 LABELS = [(3,), (3, 4), (3, 4, 5), (6, 7), (6, 8), (9, 3)]
 """Some begin others; two share a beginning; one ends as another begins."""
 
@@ -109,65 +107,3 @@ def test_refuses_labels_that_cannot_be_told_apart() -> None:
         TokenTrie.of([], END)
     with pytest.raises(ShapeError, match="one row"):
         label_log_likelihoods(TokenTrie.of(LABELS, END), lambda b: np.zeros((1, VOCABULARY)))
-
-
-def write(allowed: LabelList, rng: np.random.Generator) -> list[int]:
-    written: list[int] = []
-    while END not in written:
-        written.append(int(rng.choice(allowed.allowed(written))))
-    return written
-
-
-def test_a_thousand_random_lists_hold_known_and_different_labels_only() -> None:
-    lists = LabelList(trie=TokenTrie.of(LABELS, END), separator=COMMA, pad=PAD)
-    rng = np.random.default_rng(0)
-    seen = set()
-    for _ in range(1000):
-        written = write(lists, rng)
-        labels = lists.labels(written)
-        assert len(set(labels)) == len(labels) <= len(LABELS)
-        spelled = [
-            token
-            for n, label in enumerate(labels)
-            for token in ([COMMA] * (n > 0) + list(LABELS[label]))
-        ]
-        assert written == [*spelled, END]
-        assert lists.allowed([*written, PAD]) == (PAD,)
-        seen |= set(labels)
-    assert seen == set(range(len(LABELS)))
-
-
-def test_a_label_that_is_written_is_not_offered_again_but_longer_ones_are() -> None:
-    lists = LabelList(trie=TokenTrie.of([(3,), (3, 4)], END), separator=COMMA, pad=PAD)
-    assert set(lists.allowed([])) == {3, END}
-    assert set(lists.allowed([3])) == {4, END, COMMA}
-    assert lists.allowed([3, COMMA]) == (3,)
-    assert lists.allowed([3, COMMA, 3]) == (4,), "the short one is used up"
-    assert lists.allowed([3, COMMA, 3, 4]) == (END,), "nothing is left to separate"
-    assert lists.allowed([3, 4, COMMA, 3]) == (END,)
-
-
-def test_an_empty_list_is_an_answer_only_where_none_may_fit() -> None:
-    trie = TokenTrie.of(LABELS, END)
-    assert END in LabelList(trie=trie, separator=COMMA, pad=PAD).allowed([])
-    assert END not in LabelList(trie=trie, separator=COMMA, pad=PAD, none=False).allowed([])
-    assert LabelList(trie=trie, separator=COMMA, pad=PAD).labels([END]) == ()
-
-
-@pytest.mark.parametrize("written", [[11], [3, 11], [4], [6, COMMA], [3, COMMA, 3, COMMA], [COMMA]])
-def test_what_was_not_allowed_is_refused(written: list[int]) -> None:
-    lists = LabelList(trie=TokenTrie.of(LABELS, END), separator=COMMA, pad=PAD)
-    with pytest.raises(ShapeError):
-        lists.allowed(written)
-
-
-def test_the_trie_is_shared_and_unchanged_by_writing() -> None:
-    trie = TokenTrie.of(LABELS, END)
-    before = copy.deepcopy((trie.children, trie.ends, trie.below))
-    lists = LabelList(trie=trie, separator=COMMA, pad=PAD)
-    write(lists, np.random.default_rng(1))
-    assert (trie.children, trie.ends, trie.below) == before
-    with pytest.raises(ParameterError, match="separator"):
-        LabelList(trie=trie, separator=3, pad=PAD)
-    with pytest.raises(ShapeError, match="no end"):
-        lists.labels([3])

@@ -55,7 +55,7 @@ def retract(
                 kind=AnnotationKind.RETRACTION,
                 stream=last.stream,
             )
-            _reopen(project, assignment)
+            _reopen(assignment)
     settling.wish(project)
     return assignment
 
@@ -136,7 +136,7 @@ def _standing(
     return mine
 
 
-def _reopen(project: Project, assignment: Assignment) -> None:
+def _reopen(assignment: Assignment) -> None:
     """Make the taken-back item the annotator's again, if its place is still free."""
     answered = assignment.state == AssignmentState.ANSWERED and assignment.question_id is None
     counted = answered and assignment.stream != Stream.GOLD

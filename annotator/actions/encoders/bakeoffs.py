@@ -50,11 +50,11 @@ def installed(project: Project) -> list[Candidate]:
     """The encoders that read this project's items and are here: built in, in the models' folder, or
     in use."""
     image = project.item_kind == ItemKind.IMAGE
-    found = [candidate(project, name, {}) for name in _built_in(project)]
+    found = [candidate(name, {}) for name in _built_in(project)]
     for folder in switching.folders():
         kind = "vision" if image else _kind_of(folder)
-        found.append(candidate(project, kind, {"name": str(folder)}))
-    own = candidate(project, project.encoder, project.encoder_params)
+        found.append(candidate(kind, {"name": str(folder)}))
+    own = candidate(project.encoder, project.encoder_params)
     return found if own in found else [*found, own]
 
 
@@ -70,7 +70,7 @@ def _kind_of(folder: Path) -> str:
     return "sentence-transformers" if modules else "transformers"
 
 
-def candidate(project: Project, encoder: str, params: dict[str, Any]) -> Candidate:
+def candidate(encoder: str, params: dict[str, Any]) -> Candidate:
     """An encoder by its name and parameters, as people read it."""
     from learning.encoders import ENCODERS
 
@@ -89,13 +89,13 @@ def create(project: Project, chosen: Sequence[Candidate], user: User | None = No
     """
     if project.shape != "labels":
         raise InvalidError("Encoders are compared where an answer is a label; here it is more.")
-    own = candidate(project, project.encoder, project.encoder_params)
+    own = candidate(project.encoder, project.encoder_params)
     wanted = [own]
     for each in chosen:
         params = each.params
         if each != own:  # a folder of models may be called by its name alone
             params = switching.checked(project, each.encoder, each.params)
-        meant = candidate(project, each.encoder, params)
+        meant = candidate(each.encoder, params)
         if meant not in wanted:
             wanted.append(meant)
     if len(wanted) < 2:

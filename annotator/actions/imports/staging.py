@@ -117,9 +117,6 @@ class LabelBook:
         for number in numbers:
             self.counts[number] += 1
 
-    def new_names(self) -> list[str]:
-        return [name for name, pk in zip(self.names, self.ids, strict=True) if pk is None]
-
     def _path(self, name: str) -> str:
         """The path in its one form, unless it is the key of a label."""
         if name in self._known:

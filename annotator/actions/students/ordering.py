@@ -109,7 +109,7 @@ def evaluate(
     if len(audited) >= auditing.FEWEST_TO_SHOW:
         truth = [value for _, value in audited]
         told = [{"order": said.order(number)} for number, _ in audited]
-        return _figures(run.project, EstimateSource.AUDIT, truth, told, rng)
+        return _figures(EstimateSource.AUDIT, truth, told, rng)
     if len(lesson.numbers) < FEWEST_FOR_FOLDS:
         return evaluating.Figures()
     return _out_of_fold(run, lesson, ranker, rng)
@@ -128,7 +128,7 @@ def _out_of_fold(
         return evaluating.Figures()
     truth = [lesson.orders[row] for row in rows]
     told = [{"order": one.order(0)} for one in said]
-    return _figures(run.project, EstimateSource.FOLDS, truth, told, rng)
+    return _figures(EstimateSource.FOLDS, truth, told, rng)
 
 
 def out_of_fold(
@@ -166,7 +166,6 @@ def out_of_fold(
 
 
 def _figures(
-    project: Project,
     source: EstimateSource,
     truth: Sequence[Any],
     told: Sequence[Any],

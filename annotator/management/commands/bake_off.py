@@ -61,7 +61,7 @@ encoder serves until then.
 def _of_hub(project: Project, text: str) -> bakeoffs.Candidate:
     name, _, revision = text.partition("@")
     params = {"name": name, "revision": revision}
-    return bakeoffs.candidate(project, "sentence-transformers", params)
+    return bakeoffs.candidate("sentence-transformers", params)
 
 
 def _told(each: bakeoffs.Standing) -> dict[str, Any]:

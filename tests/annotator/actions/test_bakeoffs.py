@@ -37,7 +37,7 @@ def taught(cast):
 
 
 def compare(project, *params):
-    chosen = [bakeoffs.candidate(project, "tfidf-svd", each) for each in params]
+    chosen = [bakeoffs.candidate("tfidf-svd", each) for each in params]
     return bakeoffs.create(project, chosen)
 
 
@@ -102,7 +102,7 @@ def test_one_that_cannot_be_loaded_says_why_and_the_others_go_on(taught, request
     offered = bakeoffs.installed(taught)
     assert {"MiniLM (built in)", "broken"} < {each.label for each in offered}
     bad = next(each for each in offered if each.label == "broken")
-    made = finish(bakeoffs.create(taught, [bad, bakeoffs.candidate(taught, "tfidf-svd", {})]))
+    made = finish(bakeoffs.create(taught, [bad, bakeoffs.candidate("tfidf-svd", {})]))
     errors = [each.error for each in bakeoffs.standings(made)]
     assert errors[:2] == ["", ""]
     assert "broken" in errors[2]
@@ -114,8 +114,8 @@ def test_a_folder_of_models_may_be_called_by_its_name(taught):
     own = encoding.Path(encoding.settings.DATA_DIR) / "models" / "own"
     own.mkdir(parents=True, exist_ok=True)
     (own / "config.json").write_text("{}")
-    by_name = bakeoffs.candidate(taught, "transformers", {"name": "own"})
-    by_path = bakeoffs.candidate(taught, "transformers", {"name": str(own)})
+    by_name = bakeoffs.candidate("transformers", {"name": "own"})
+    by_path = bakeoffs.candidate("transformers", {"name": str(own)})
     made = bakeoffs.create(taught, [by_name, by_path])
     assert [each["params"] for each in made.candidates] == [FEW, {"name": str(own)}]
 
