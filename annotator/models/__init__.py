@@ -31,7 +31,7 @@ from annotator.models.people import (
     new_secret,
 )
 from annotator.models.prediction import PredictedFile, PredictionState
-from annotator.models.project import FormQuestion, ItemKind, Label, Project
+from annotator.models.project import FormQuestion, ItemKind, Label, Project, Shape
 from annotator.models.queue import Assignment, AssignmentState, GoldItem, Pick, Seeding
 from annotator.models.recording import RecordedAnswer, Recording, RecordingState
 from annotator.models.review import Flag, FlagKind, FlagState, ReviewCase
@@ -137,6 +137,7 @@ __all__ = [
     "RunState",
     "Seeding",
     "SetCalibration",
+    "Shape",
     "Simulation",
     "SimulationRun",
     "SimulationState",

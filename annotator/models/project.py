@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -49,6 +50,15 @@ class ItemKind(models.TextChoices):
     PAIR = "pair", "Two texts"
     LIST = "list", "Candidates to be ranked"
     IMAGE = "image", "Image"
+
+
+class Shape(StrEnum):
+    """What answers can be made of, as far as more than their widgets and formats differ by it."""
+
+    LABELS = "labels"
+    SPANS = "spans"
+    RANKING = "ranking"
+    BOXES = "boxes"
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -184,7 +194,7 @@ class Project(models.Model):
     @property
     def asks_labels(self) -> bool:
         """Whether an answer may be given label by label: "is it a refund?"."""
-        return self.multi_label and self.shape == "labels" and not self.has_questions
+        return self.multi_label and self.shape == Shape.LABELS and not self.has_questions
 
     @property
     def shape(self) -> str:

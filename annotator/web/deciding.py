@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotator.actions.projects import schema
-from annotator.models import Item, Project, VerdictState
+from annotator.models import Item, Project, Shape, VerdictState
 from annotator.web import asked, marks, texts, words
 
 
@@ -14,7 +13,7 @@ def offered(project: Project, item: Item, context: dict[str, Any]) -> dict[str, 
     if project.task.spelled:
         return _written(project, context)
     found: dict[str, Any] = {}
-    if project.shape != schema.LABELS or context["marks"]:
+    if project.shape != Shape.LABELS or context["marks"]:
         found = _places(project, item, context)
     return found | (_texts({**context, **found}) if context["writes"] else {})
 

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET
 from annotator.actions.explore import bulk, mapped, searching, seeding
 from annotator.actions.explore.neighbours import nearest
 from annotator.actions.imports import indexing
-from annotator.actions.projects import schema
 from annotator.errors import InvalidError, NotFoundError
 from annotator.formats.delimited import Csv
 from annotator.formats.writing import Field
@@ -27,6 +26,7 @@ from annotator.models import (
     Item,
     Part,
     Project,
+    Shape,
     Stream,
 )
 from annotator.web import jobs, marks, texts, words
@@ -227,7 +227,7 @@ def undoing(request: HttpRequest, project_id: int) -> HttpResponse:
 
 def _picking(project: Project) -> dict[str, bool]:
     """What can be done with chosen items: give a label, where one is an answer, or ask people."""
-    may_label = project.shape == schema.LABELS and allowed(project, Can.REVIEW)
+    may_label = project.shape == Shape.LABELS and allowed(project, Can.REVIEW)
     may_lead = allowed(project, Can.MANAGE)
     return {"may_label": may_label, "may_lead": may_lead, "may_pick": may_label or may_lead}
 

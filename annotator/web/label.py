@@ -18,9 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import assigning, entering, labeling, revising, siding
 from annotator.actions.imports import importing, media
-from annotator.actions.projects import finding, schema
+from annotator.actions.projects import finding
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Stream
+from annotator.models import Annotator, Assignment, Can, Item, ItemKind, Project, Shape, Stream
 from annotator.web import asked, choosing, facts, figures
 from annotator.web.choosing import label_views
 from annotator.web.facts import Beside
@@ -91,7 +91,7 @@ def label(request: HttpRequest, project_id: int) -> HttpResponse:
         "questions": questions,
         "form_data": asked.told(questions),
         "digit_choice": bool(questions)
-        or (not project.multi_label and project.shape == schema.LABELS),
+        or (not project.multi_label and project.shape == Shape.LABELS),
         "glossary": labels[:LONGEST_GLOSSARY],
         "has_search": (
             any(len(one["labels"]) > choosing.SLOTS for one in questions)

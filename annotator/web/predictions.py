@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from annotator.actions.students import predictions
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
-from annotator.models import Can, ItemKind, PredictedFile, Project, StudentVersion
+from annotator.models import Can, ItemKind, PredictedFile, Project, Shape, StudentVersion
 from annotator.web import jobs
 from annotator.web.entrance import refuse
 from annotator.web.imports import ACCEPTED
@@ -85,7 +85,7 @@ def _mark(project: Project, version: StudentVersion) -> str:
 def files(request: HttpRequest, project_id: int) -> HttpResponse:
     """The labelled files, latest first, polled while there is work; a POST begins one."""
     project = project_for(request, project_id, Can.MANAGE)
-    if project.item_kind == ItemKind.IMAGE or project.shape != "labels":
+    if project.item_kind == ItemKind.IMAGE or project.shape != Shape.LABELS:
         raise NotFoundError("Files are labelled where items are texts and answers are labels.")
     form = FileForm(request.POST or None, request.FILES or None, project=project)
     if request.method == "POST" and form.is_valid():

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.desk import labeling
 from annotator.actions.explore.neighbours import nearest
-from annotator.actions.projects import codebook, finding, paths, schema
+from annotator.actions.projects import codebook, finding, paths
 from annotator.actions.review import alike, cases, corrections, flagging, reviewed, reviewing
 from annotator.actions.review.cases import Place
 from annotator.errors import InvalidError
@@ -29,6 +29,7 @@ from annotator.models import (
     Label,
     Outcome,
     Project,
+    Shape,
     Stream,
     VerdictState,
 )
@@ -324,7 +325,7 @@ def _around(request: HttpRequest, project: Project) -> dict[str, Any]:
     last = mine.filter(reason="").select_related("item").order_by("-pk").first()
     return {
         "last": last,
-        "has_values": project.shape != schema.LABELS,
+        "has_values": project.shape != Shape.LABELS,
         "spelled": project.task.spelled,
         "undo_uuid": uuid4(),
         "only": request.GET.get("only", ""),

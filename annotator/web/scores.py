@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, LiteralString
 from django.db import connection
 
 from annotator.actions.figures import marking, ordered
-from annotator.models import Project
+from annotator.models import Project, Shape
 
 if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
@@ -54,7 +54,7 @@ def agreement(project: Project) -> dict[int, Agreement]:
     """Per voice; one statement. The interval is Wilson's at 95 %, of F1 and pairs by drawing items again."""
     from learning.metrics import wilson
 
-    if project.shape == marking.SHAPE:
+    if project.shape == Shape.SPANS:
         return {voice: _of_parts(found) for voice, found in marking.agreement(project).items()}
     if project.task.ranked:
         return {voice: _of_parts(found) for voice, found in ordered.agreement(project).items()}

@@ -13,9 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.actions.encoders import switching
 from annotator.actions.projects import asking, projects
-from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
-from annotator.models import ROLES, Can, Membership, Project
+from annotator.models import ROLES, Can, Membership, Project, Shape
 from annotator.models.project import (
     conformal_choices,
     consensus_choices,
@@ -226,7 +225,7 @@ class SettingsForm(forms.Form):
             del self.fields["label_questions"], self.fields["best_f1"]
         fitting = project.task.conformal
         for name in (*OF_LABELS, *(() if fitting else OF_SETS)):
-            if project.shape != LABELS:
+            if project.shape != Shape.LABELS:
                 self.fields.pop(name, None)
         sets: Any = self.fields.get("set_method", forms.ChoiceField())
         sets.choices = [("", "Usual"), *(x for x in conformal_choices() if x[0] in fitting)]

@@ -11,11 +11,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions.projects import schema
 from annotator.actions.students import leaving, promoting, teaching, warm_starts, warming
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
-from annotator.models import Can, ItemKind, Label, Project, StudentVersion
+from annotator.models import Can, ItemKind, Label, Project, Shape, StudentVersion
 from annotator.web import besides, jobs, measures, promotions, sets
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import allowed, page, person, project_for
@@ -39,7 +38,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
         "tunes": teaching.tuned_kind(project),
-        "texts": project.item_kind != ItemKind.IMAGE and project.shape == schema.LABELS,
+        "texts": project.item_kind != ItemKind.IMAGE and project.shape == Shape.LABELS,
         "besides": besides.others(project, head),
         "start": start,
         "start_told": besides.warm(head, start),

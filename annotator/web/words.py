@@ -12,8 +12,16 @@ from django.urls import reverse
 from annotator.actions.desk import saying
 from annotator.actions.explore.searching import predictions_of
 from annotator.actions.projects import finding
-from annotator.actions.projects.schema import LABELS
-from annotator.models import Annotation, AnnotationKind, Flag, Item, Label, Project, VerdictState
+from annotator.models import (
+    Annotation,
+    AnnotationKind,
+    Flag,
+    Item,
+    Label,
+    Project,
+    Shape,
+    VerdictState,
+)
 from annotator.web import marks, texts
 from annotator.web.marks import Part
 from learning.tasks.values import spelled_task
@@ -262,7 +270,7 @@ def told(project: Project, value: Any) -> str:
 
 def value_in(project: Project, form: QueryDict) -> Any:
     """The value that a plain form gives; None where labels are the answer."""
-    if project.shape == LABELS:
+    if project.shape == Shape.LABELS:
         return _of_form(project, form) if project.has_questions else None
     if project.task.spelled:
         return saying.spelled(project, form.get("written", ""))

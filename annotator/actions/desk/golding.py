@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from annotator.actions.projects.schema import LABELS, check_labels
+from annotator.actions.projects.schema import check_labels
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Annotator,
     GoldItem,
     Item,
     Project,
+    Shape,
     User,
     Verdict,
     VerdictSource,
@@ -79,7 +80,7 @@ def add(
     """
     if not 0 < len(items) <= MOST_AT_ONCE:
         raise InvalidError(f"Choose 1 to {MOST_AT_ONCE:,} items.", field="items")
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         raise InvalidError("Gold items are for answers that are labels; here answers are more.")
     task = project.task
     if task.writing and len(task.writing) == len(task.questions):

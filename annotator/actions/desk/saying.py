@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from annotator.actions.projects.schema import LABELS, check_answer
+from annotator.actions.projects.schema import check_answer
 from annotator.errors import InvalidError, NotFoundError
-from annotator.models import Annotator, Item, Project
+from annotator.models import Annotator, Item, Project, Shape
 from learning.errors import LearningError
 from learning.tasks.content import Content
 
@@ -38,7 +38,7 @@ def read(
     """
     if project.has_questions:
         return _of_form(project, labels, value, question, content)
-    if project.shape == LABELS:
+    if project.shape == Shape.LABELS:
         if value is not None:
             raise InvalidError(
                 "Answers of this project are labels, without a value.", field="value"

@@ -12,7 +12,7 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions.encoders import switching
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import BakeOff, ItemKind, Job, Project, User
+from annotator.models import BakeOff, ItemKind, Job, Project, Shape, User
 
 if TYPE_CHECKING:
     from learning.encoders.probing import Place
@@ -87,7 +87,7 @@ def create(project: Project, chosen: Sequence[Candidate], user: User | None = No
 
     Raises InvalidError for candidates that cannot be, ConflictError while one is under way.
     """
-    if project.shape != "labels":
+    if project.shape != Shape.LABELS:
         raise InvalidError("Encoders are compared where an answer is a label; here it is more.")
     own = candidate(project.encoder, project.encoder_params)
     wanted = [own]

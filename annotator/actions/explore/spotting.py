@@ -23,7 +23,7 @@ from annotator.actions.explore import seeding
 from annotator.actions.explore.spot_examples import Known, Place, known_of
 from annotator.actions.students import span_scores
 from annotator.errors import ConflictError, InvalidError, NotFoundError
-from annotator.models import Item, Label, Project, Seeding, User
+from annotator.models import Item, Label, Project, Seeding, Shape, User
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +134,7 @@ def _words(project: Project) -> Words:
 
 
 def _check_spans(project: Project) -> None:
-    if project.shape != "spans":
+    if project.shape != Shape.SPANS:
         raise InvalidError("Stretches are searched in projects of spans.")
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from annotator.actions.projects.schema import LABELS
 from annotator.formats.spans import exported as exported_spans
 from annotator.formats.written import COLUMN, EDITS
-from annotator.models import Label
+from annotator.models import Label, Shape
 from learning.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def _kind(question: Question) -> str:
     of = TASKS[question.kind]
     if question.writes:
         return "text"
-    if of.shape != LABELS:
+    if of.shape != Shape.LABELS:
         return "json"
     return "texts" if of.multi_label else "text"
 
@@ -59,7 +58,7 @@ def values(
             continue
         parts = {pk: names[pk].partition(Label.BELOW)[2] for pk in one.labels}
         shape = TASKS[one.kind].shape
-        if shape != LABELS:
+        if shape != Shape.LABELS:
             places = () if value is None else value[shape]
             own = {shape: [place for place in places if place["label"] in parts]}
             found[f"{COLUMN}{one.key}"] = _WRITTEN[shape](own, parts, text)

@@ -18,7 +18,6 @@ from django.db import connection
 
 from annotator.actions.exports import form_columns
 from annotator.actions.imports import media
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.verdicts.verdicts import derive
 from annotator.actions.verdicts.votes import Derived, Vote, by_teacher
 from annotator.actions.verdicts.weighing import thawed
@@ -26,7 +25,7 @@ from annotator.formats import Field
 from annotator.formats.boxes import exported as exported_boxes
 from annotator.formats.spans import exported as exported_spans
 from annotator.formats.writing import ANSWER, labels_in
-from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Snapshot, Stream
+from annotator.models import AnnotatorKind, ItemKind, Outcome, Project, Shape, Snapshot, Stream
 from learning.tasks import Question
 from learning.tasks.values import spelled_task
 
@@ -194,7 +193,7 @@ class Rows:
             return {ANSWER: "text", **dict.fromkeys(self._project.task.tracked, "integer")}
         kinds = {"labels": "texts"} if self._project.multi_label else {"label": "text"}
         kinds |= form_columns.kinds(self._task)
-        return kinds if self._shape == LABELS else kinds | {self._shape: "json"}
+        return kinds if self._shape == Shape.LABELS else kinds | {self._shape: "json"}
 
     def _label_values(
         self, label_ids: list[int] | None, value: Any, text: str = ""
@@ -214,7 +213,7 @@ class Rows:
             found["marks"] = exported_spans(value, self._names, text)
         if self._task.writing:  # and for those that hold its texts beside its labels
             found["texts"] = form_columns.texts(self._task, value)
-        if self._shape != LABELS:
+        if self._shape != Shape.LABELS:
             found[self._shape] = _EXPORTED[self._shape](value, self._names, text)
         return found
 

@@ -14,11 +14,11 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.explore.searching import predictions_of
 from annotator.actions.figures import advising
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
 from annotator.actions.students import conforming, sheets
 from annotator.actions.verdicts.sealing import position as sealed_position
-from annotator.models import AuditSheet, Part, Project, StudentVersion, Verdict
+from annotator.models import AuditSheet, Part, Project, Shape, StudentVersion, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ def compute(project: Project, version: StudentVersion) -> dict[str, Any]:
     row = judged.row_of(version)
     asked = 0 if row is None else int(judged.asked[row].sum())
     measured = judged.measured(auditing.FEWEST_TO_SHOW)
-    alone = project.shape == LABELS  # a value is not right because its labels are
+    alone = project.shape == Shape.LABELS  # a value is not right because its labels are
     curve = _fit(measured, judged, rng) if alone else None
     found: dict[str, Any] = {
         "student": version.number,

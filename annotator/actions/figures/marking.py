@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
     from learning.spans import Span
 
-SHAPE = "spans"
 SEED = 0
 
 # Of an answer `a`: whether another voice answered the item otherwise than to settle a doubt of it.

@@ -20,7 +20,16 @@ from annotator.actions.figures import marking
 from annotator.actions.projects import finding
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import identity, lending
-from annotator.models import Annotator, AnnotatorKind, Part, Project, Stream, Teacher, Verdict
+from annotator.models import (
+    Annotator,
+    AnnotatorKind,
+    Part,
+    Project,
+    Shape,
+    Stream,
+    Teacher,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from learning.audit.estimates import Sample
@@ -175,7 +184,7 @@ class Drawn:
     @cached_property
     def marked(self) -> bool:
         """Whether answers mark spans: an item is then no more right than its marks are."""
-        return self.project.shape == marking.SHAPE
+        return self.project.shape == Shape.SPANS
 
     def _take_marks(self) -> None:
         """What was decided, mark by mark; an item without is none to compare with."""

@@ -20,14 +20,13 @@ from annotator.actions.imports.landing import land
 from annotator.actions.imports.marking import MarkStage
 from annotator.actions.imports.media import sweep_images
 from annotator.actions.imports.staging import LabelBook, Report, Stage, UnknownLabelsError, staging
-from annotator.actions.projects.schema import LABELS
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.formats import FORMATS, MAY_NAME, ON_IMAGES, FormatError, Problem, Record
 from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapped, Mapping, mapped
 from annotator.formats.records import RowError
 from annotator.formats.sniffing import format_of
-from annotator.models import BatchState, ImportBatch, ItemKind, Job, JobState, Project, User
+from annotator.models import BatchState, ImportBatch, ItemKind, Job, JobState, Project, Shape, User
 from learning.errors import LearningError
 
 LabelMode = Literal["votes", "suggestions", "truth"]
@@ -285,7 +284,7 @@ def _check_given(item: Mapped, column: str, stage: Stage) -> None:
     if texts or any(given.words is not None for given in item.given):
         told = "A written text stands here; the project's answers are others."
         raise RowError([(column, told)])
-    if stage.project.shape != LABELS:
+    if stage.project.shape != Shape.LABELS:
         if any(not given.is_marked and given.labels for given in item.given):
             told = "Labels of the whole item stand here; the project marks places in it."
             raise RowError([(column, told)])

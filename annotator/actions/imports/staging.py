@@ -20,13 +20,12 @@ from annotator.actions.imports.media import store_image
 from annotator.actions.imports.whole_forms import Questions, check
 from annotator.actions.projects import paths
 from annotator.actions.projects.form_questions import WRITTEN
-from annotator.actions.projects.schema import LABELS
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped, Mapping
 from annotator.formats.sides import side_of
 from annotator.formats.spans import names_of
-from annotator.models import Label, Project
+from annotator.models import Label, Project, Shape
 from learning.tasks import TASKS, Task, form_marks, form_texts
 from learning.tasks.content import Content
 from learning.tasks.values import spelled_task
@@ -311,7 +310,7 @@ class Stage:
         if given.words is not None:
             spelled = spelled_task(self.project.task_type)
             return _JSON.encode(spelled.read(spelled.unspell(given.words), content, ()))
-        if not given.is_marked or self.task.shape == LABELS:
+        if not given.is_marked or self.task.shape == Shape.LABELS:
             return None  # a list of no places says "no label" where labels are the answer
         names = ("x", "y", "w", "h") if given.spans is None else ("start", "end")
         places: list[dict[str, Any]] = [

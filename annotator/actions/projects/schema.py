@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from annotator.actions.projects import codebook, paths
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import FormQuestion, ItemKind, Label, Project, User
+from annotator.models import FormQuestion, ItemKind, Label, Project, Shape, User
 from annotator.models.statements import run_prepared
 from learning.errors import LearningError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 COLOURS = 12
 # The shape of answers that are labels and nothing more.
-LABELS = "labels"
 LONGEST_NAME = Label.LONGEST_NAME
 HOTKEYS = "1234567890abdegilmnopqrstuvxyz"
 # Letters that the desk itself uses where answers are boxes, or items two texts.
@@ -59,7 +58,7 @@ def check_labels(project: Project, labels: Sequence[int], task: Task | None = No
     task: the project's, where the caller has read what the answer has beside its labels.
     """
     wanted = set(labels)
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         raise InvalidError("Labels alone answer nothing in this project.", field="labels")
     if task is None and project.has_questions and project.task.valued:
         does = "mark the text" if project.task.marking else "are answered with a text"
@@ -248,7 +247,7 @@ def _free_hotkey(taken: set[str]) -> str:
 
 def _desk_keys(project: Project) -> frozenset[str]:
     """Keys that no label can have, since they do something else on the label page."""
-    of_boxes = BOX_KEYS if project.shape == "boxes" else frozenset()
+    of_boxes = BOX_KEYS if project.shape == Shape.BOXES else frozenset()
     return of_boxes | (PAIR_KEYS if project.item_kind == ItemKind.PAIR else frozenset())
 
 

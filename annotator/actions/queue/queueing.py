@@ -13,7 +13,7 @@ from annotator.actions.desk import reasking
 from annotator.actions.explore import seeding
 from annotator.actions.routing import doubling
 from annotator.actions.students import conforming
-from annotator.models import Pick, Project
+from annotator.models import Pick, Project, Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +107,7 @@ def replace_queue(
 
     Picks that somebody is just taking are skipped, not waited for; they stay.
     """
-    kept = seeding.suggested(project) if project.shape == "spans" else {}
+    kept = seeding.suggested(project) if project.shape == Shape.SPANS else {}
     columns = _columns(selection, knowledge, doubling.waiting(project), kept)
     with run.fence(), connection.cursor() as cursor:
         # Parts a training and a refill of one project: their picks would mix, or deadlock.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from uuid import uuid5
 
 from annotator.actions.explore.neighbours import nearest
-from annotator.actions.projects import schema
 from annotator.models import (
     Annotation,
     AnnotationKind,
@@ -16,6 +15,7 @@ from annotator.models import (
     Item,
     Part,
     Project,
+    Shape,
     Stream,
 )
 
@@ -30,7 +30,7 @@ def near_identical(project: Project, item: Item, among: Sequence[int] | None = N
     Never one that chance drew, nor one of the audit sample: those are read one by one. `among`
     narrows them to items that somebody chose.
     """
-    if (among is not None and not among) or project.shape != schema.LABELS or project.task.valued:
+    if (among is not None and not among) or project.shape != Shape.LABELS or project.task.valued:
         return []  # a value is of its own text: it fits no other, however alike
     found = nearest(project, item, MOST, labelled=True)
     numbers = [number for number, cosine in found.pairs if cosine >= NEARLY_SAME] if found else []

@@ -19,7 +19,6 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, students_folder
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.review import (
     flag_events,
     suspecting,
@@ -41,6 +40,7 @@ from annotator.models import (
     JobState,
     Project,
     ReviewCase,
+    Shape,
     Stream,
     User,
 )
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
     AnySuspicion = Suspicion | FormSuspicion | SpanSuspicion | OrderSuspicion | BoxSuspicion
 
-BOXES, RANKING = "boxes", "ranking"
 # A burst of trainings is followed by one look.
 WAIT_SECONDS = 20.0
 # New words in the ledger that make another look worth it: so many, or this share of the labels.
@@ -133,7 +132,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
             "why": "No student learns from such answers, to compare them with.",
         }
     encoding = current_encoding(project)
-    if project.shape != BOXES and (encoding is None or encoding.rows == 0):
+    if project.shape != Shape.BOXES and (encoding is None or encoding.rows == 0):
         return {"looked": False, "why": "The items are not encoded yet."}
     position = sealing.position(project)
     rng = np.random.default_rng(secrets.randbits(64))
@@ -161,20 +160,20 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
 
 def has_detector(project: Project) -> bool:
     """Whether anything tells which answers of such a project look wrong."""
-    return bool(project.task.students) or project.shape == BOXES
+    return bool(project.task.students) or project.shape == Shape.BOXES
 
 
 def _looked(
     run: jobs.Run, encoding: Encoding | None, rng: np.random.Generator
 ) -> AnySuspicion | None:
     """What looks wrong, by whatever compares answers of this shape; None when there are too few."""
-    if encoding is None or run.project.shape == BOXES:
+    if encoding is None or run.project.shape == Shape.BOXES:
         return suspecting_boxes.look(run.project)
-    if run.project.shape == LABELS:
+    if run.project.shape == Shape.LABELS:
         found = _suspicion(run, encoding, suspecting.believed(run.project), rng)
         marks = found is not None and found.population.task.marking
         return suspecting_forms.checked(run, encoding, found, rng) if found and marks else found
-    if run.project.shape == RANKING:
+    if run.project.shape == Shape.RANKING:
         return suspecting_orders.look(run, encoding, rng)
     return suspecting_spans.look(run, encoding, rng)
 

@@ -12,11 +12,9 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, open_matrix
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import queueing
 from annotator.actions.routing import doubling
 from annotator.actions.routing.doubling import Both
-from annotator.actions.students import tagger_words
 from annotator.actions.students.student_words import Student
 from annotator.actions.students.tagger_words import Tagger
 from annotator.actions.teachers import teacher_runs
@@ -27,6 +25,7 @@ from annotator.models import (
     Label,
     Policy,
     Project,
+    Shape,
     Teacher,
 )
 
@@ -104,6 +103,11 @@ class Sight:
         """Where what waits for an answer of a person ends."""
         return len(self.numbers) - len(self.heard)
 
+    @property
+    def of_marks(self) -> bool:
+        """Whether the teacher marks places, so that an answer is more than its labels."""
+        return self.items.marks is not None
+
     def seed(self) -> Seed:
         """What both a person and the teacher answered."""
         import numpy as np
@@ -118,9 +122,9 @@ class Sight:
             items=self.items.subset(np.arange(len(self.drawn))),
             truth=truth,
             draw_probabilities=np.array([one.probability for one in self.drawn]),
-            right=None
-            if self.items.marks is None
-            else np.array([one.right for one in self.drawn], dtype=np.bool_),
+            right=np.array([one.right for one in self.drawn], dtype=np.bool_)
+            if self.of_marks
+            else None,
         )
 
     def word_rows(self) -> NDArray[np.int64]:
@@ -172,7 +176,7 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
     told, all_words = _words(project, teacher, most)
     words = [one for one in told if one.number < encoding.rows and one.number not in twice]
     said: list[Said | Both] = [*drawn, *words]
-    word = Student if project.shape == LABELS else Tagger
+    word: type[Word] = Student if project.shape == Shape.LABELS else Tagger
     student = word.of(run, project, encoding, [one.number for one in said], rng)
     unasked = _unasked(policy, teacher, encoding.rows, student, rng)[:most]
     others, heard = _heard(student, [one.number for one in said], ids)
@@ -184,7 +188,9 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
         drawn=drawn,
         words=words,
         items=replace(
-            _items(project, said, numbers, ids, student, vectors, rng), paired=encoding.apart
+            _items(project, said, numbers, ids, student, vectors, rng),
+            paired=encoding.apart,
+            marks=word.marks([one.value for one in said], len(numbers)),
         ),
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),
         heard=heard,
@@ -216,7 +222,6 @@ def _items(
         **({} if student is None else student.beside(project, numbers, ids, values)),
         encodings=vectors,
         lengths=_lengths(project, numbers),
-        marks=None if project.shape == LABELS else tagger_words.counted(values, len(numbers)),
         label_names=_names(project, ids),
         multi_label=project.multi_label,
     )

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.teachers import budgets, teacher_runs
 from annotator.actions.trust import qualifying
 from annotator.errors import ConflictError
-from annotator.models import Policy, TeacherRun, TeacherRunKind, TeacherRunState, VerdictSource
+from annotator.models import (
+    Policy,
+    TeacherRun,
+    TeacherRunKind,
+    TeacherRunState,
+    VerdictSource,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +97,7 @@ def send_to_people(
     left = max(round(policy.human_share * project.present_count) - done, 0)
     rows = sight.open_rows()
     rows = rows[~_decided(policy, sight, rows)]
-    named = policy.router or project.shape != LABELS  # the loop's opinion is one of labels
+    named = policy.router or sight.of_marks  # the loop's opinion is one of labels
     choose = _by_benefit if named else _by_doubt
     chosen, reasons = choose(sight, fitted, rows, left, rng)
     plan.numbers = [int(number) for number in sight.numbers[chosen[: len(reasons)]]]

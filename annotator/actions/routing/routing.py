@@ -15,7 +15,6 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.routing import accepting, budgeting, candidates, doubling, planning
 from annotator.actions.routing.accepting import Word
 from annotator.actions.routing.planning import Plan
@@ -145,7 +144,7 @@ def _fit(
     plan.router = _router(policy, seed, plan, rng, report)
     router = ROUTERS[plan.router]()
     plan.curve = budgeting.curve(policy, router, seed, rng, report)
-    if plan.curve and policy.project.shape == LABELS:
+    if plan.curve and not sight.of_marks:  # the loop's opinion is one of labels
         kept = _kept_curve(policy).get("loop") or {}
         plan.curve["loop"] = budgeting.loop(policy, sight.voices(), kept, rng, report)
     try:

@@ -13,12 +13,12 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import current_encoding, open_matrix
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
 from annotator.actions.routing import budgeting, policies
 from annotator.actions.students import lessons
 from annotator.actions.verdicts.sealing import position as sealed_position
-from annotator.models import Encoding, Part, Policy, Project, Routing
+from annotator.models import Encoding, Part, Policy, Project, Routing, Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ def run_scoreboard(run: jobs.Run) -> dict[str, Any]:
     """Train and measure, unless nothing was answered since the last time."""
     project = run.project
     policy = policies.policy_of(project)
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         return {"scored": False, "why": "Students of labels alone are compared."}
     encoding = current_encoding(project)
     if policy.teacher is None or encoding is None or not encoding.rows:

@@ -12,7 +12,6 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.imports import uploads
 from annotator.actions.projects import projects
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.simulations import replaying
 from annotator.actions.simulations.parting import FEWEST_ITEMS, test_share
 from annotator.errors import ConflictError, InvalidError
@@ -22,6 +21,7 @@ from annotator.models import (
     ItemKind,
     JobState,
     Project,
+    Shape,
     Simulation,
     SimulationRun,
     SimulationState,
@@ -253,7 +253,7 @@ def _kept(file: BinaryIO, name: str, wish: Wish) -> str:
 
 
 def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         raise InvalidError(
             "Simulations replay labels; answers that are more than labels cannot be replayed yet."
         )

@@ -21,7 +21,6 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.students import (
     distilling,
     fitting,
@@ -32,7 +31,7 @@ from annotator.actions.students import (
     tagging,
 )
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import ItemKind, Job, JobState, Project, Recipe, StudentVersion, When
+from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
 from learning.errors import LearningError
 
 QUEUE = "train"
@@ -189,7 +188,7 @@ def run_asked(run: jobs.Run) -> dict[str, Any]:
 
 def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     project = run.project
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         return _train_tagger(run, plan)
     encoding, texts = current_encoding(project), project.item_kind != ItemKind.IMAGE
     lesson = lessons.gather(project, encoding, texts=texts) if encoding else None

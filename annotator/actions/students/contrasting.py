@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
 from annotator.actions.students import promoting, sheets
-from annotator.models import Item, Part, Project, StudentVersion
+from annotator.models import Item, Part, Project, Shape, StudentVersion
 
 if TYPE_CHECKING:
     from learning.audit.promotion import Paired
@@ -61,7 +60,7 @@ def _judged(
 ) -> tuple[list[Differing], int]:
     import numpy as np
 
-    alone = project.shape == LABELS
+    alone = project.shape == Shape.LABELS
     answers = auditing.answered(project, Part.EVALUATION) if alone else []
     found = sheets.between(project, [one, other], answers)
     if len(found.versions) < 2:
@@ -92,7 +91,7 @@ def _of_pool(
 
     from learning.students.predictions import DENSE_LABELS
 
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         return [], 0, 0
     words = [_predictions(project, each) for each in (one, other)]
     first, second = words

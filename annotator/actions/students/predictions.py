@@ -17,7 +17,6 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.imports import uploads
-from annotator.actions.projects.schema import LABELS
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.formats import FormatError
 from annotator.formats.preview import Preview, preview
@@ -27,6 +26,7 @@ from annotator.models import (
     PredictedFile,
     PredictionState,
     Project,
+    Shape,
     StudentVersion,
     User,
 )
@@ -163,10 +163,8 @@ def _forget(predicted: PredictedFile) -> None:
 def _student(project: Project, version: StudentVersion | None) -> StudentVersion:
     if project.item_kind == ItemKind.IMAGE:
         raise InvalidError("Files of texts are labelled; this project's items are images.")
-    if project.shape != "labels":
+    if project.shape != Shape.LABELS:
         raise InvalidError("Files are labelled where an answer is a label; here it is more.")
-    if project.shape != LABELS:
-        raise InvalidError("Files are labelled in projects of labels. Import the texts instead.")
     student = version or project.current_student
     if student is None:
         raise ConflictError("There is no student yet; it trains from two different labels on.")

@@ -16,7 +16,6 @@ from django.db.models.functions import Now
 from annotator import jobs, outbox
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import estimating
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
 from annotator.actions.students import sheets, span_scores
 from annotator.errors import ConflictError, NotFoundError
@@ -25,6 +24,7 @@ from annotator.models import (
     Project,
     Promotion,
     PromotionRule,
+    Shape,
     StudentState,
     StudentVersion,
     User,
@@ -106,9 +106,9 @@ def paired(project: Project, one: StudentVersion, other: StudentVersion) -> Pair
 
     from learning.audit.promotion import compare, scores
 
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         nothing = (np.zeros(0), np.zeros(0))
-        spans = project.shape == "spans"
+        spans = project.shape == Shape.SPANS
         ours, theirs = span_scores.paired(project, one, other) if spans else nothing
         rng = np.random.default_rng([project.pk, one.pk, other.pk, len(ours)])
         return compare(ours, theirs, rng)

@@ -96,6 +96,10 @@ class Student:
         """What `Candidates` hold of it: its word, and how many labels its answer sets leave."""
         return {"student": self.said(numbers, ids), "set_sizes": self.set_sizes(project, numbers)}
 
+    @staticmethod
+    def marks(values: Sequence[Any], n: int) -> None:
+        """None: such answers are labels."""
+
     def set_sizes(self, project: Project, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """(n,) labels that its answer sets leave, None while nothing is promised."""
         current = project.current_student

@@ -142,6 +142,15 @@ class Tagger:
                 met[row] = exact_f1(spans_of(values[row]), sorted(heard.spans))
         return Met(met, sure, present)
 
+    @staticmethod
+    def marks(values: Sequence[Any], n: int) -> NDArray[np.float64]:
+        """(n,) how many places were marked in each of the first items; not a number for the others."""
+        import numpy as np
+
+        found = np.full(n, np.nan)
+        found[: len(values)] = [len(value["spans"]) for value in values]
+        return found
+
     def word(self, number: int) -> Heard | None:
         """What it says of an item; None where it has not read it."""
         if number in self.folded:
@@ -156,15 +165,6 @@ class Tagger:
 
         folded = np.fromiter(self.folded, dtype=np.int64, count=len(self.folded))
         return ~np.isin(numbers, self.learned) | np.isin(numbers, folded)
-
-
-def counted(values: Sequence[Any], n: int) -> NDArray[np.float64]:
-    """(n,) how many places were marked in each of the first items; not a number for the others."""
-    import numpy as np
-
-    found = np.full(n, np.nan)
-    found[: len(values)] = [len(value["spans"]) for value in values]
-    return found
 
 
 def _heard(tagged: Tagged, row: int, ids: Sequence[int]) -> Heard:

@@ -10,10 +10,9 @@ from django.db import transaction
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.students import background, fitting
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Job, JobState, Label, Project, StudentVersion, User
+from annotator.models import Job, JobState, Label, Project, Shape, StudentVersion, User
 from annotator.runtime import modelclient
 
 TEXTS_AT_MOST = 512
@@ -90,8 +89,8 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
     if not project.task.students:
         raise ConflictError("No student learns from answers of this type.")
-    if project.shape != LABELS:
-        does = "order" if project.shape == "ranking" else "mark"
+    if project.shape != Shape.LABELS:
+        does = "order" if project.shape == Shape.RANKING else "mark"
         raise ConflictError(
             f"Students of {project.shape} {does} the items of their project, no other text yet. "
             "Import the text."

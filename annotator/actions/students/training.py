@@ -17,7 +17,7 @@ from annotator.actions.encoders.encoding import (
     wish_encoding,
 )
 from annotator.actions.imports import differing
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import choosing, queueing
 from annotator.actions.review import flagging
 from annotator.actions.students import (
@@ -34,6 +34,7 @@ from annotator.actions.students import (
 from annotator.models import (
     Encoding,
     Project,
+    Shape,
     StudentVersion,
 )
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from learning.students.predictions import Predictions
 
 HEAD = fitting.Plan(kind="head")
-RANKING, SPANS = "ranking", "spans"
 
 
 def run_train(run: jobs.Run) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     if not project.task.students:
         chosen = _refill(run, project, encoding, None)
         return {"trained": False, "why": "No student learns from such answers.", "picks": chosen}
-    if project.shape != LABELS:
-        return (_train_ranker if project.shape == RANKING else _train_tagger)(run, encoding)
+    if project.shape != Shape.LABELS:
+        return (_train_ranker if project.shape == Shape.RANKING else _train_tagger)(run, encoding)
     if naming.behind(project, encoding) or behind(project, encoding):
         wish_encoding(
             project
@@ -134,7 +134,7 @@ def _followed(
         _refill(run, project, encoding, known)
     else:
         serving = Project.objects.select_related("current_student").get(pk=project.pk)
-        if project.shape == SPANS and tagging.catch_up(run, serving, encoding):
+        if project.shape == Shape.SPANS and tagging.catch_up(run, serving, encoding):
             _refill(run, project, encoding, knowledge_of(serving, encoding))
     promoting.reconsider(run)
     fitting.forget_old_files(project)
@@ -166,9 +166,9 @@ def knowledge_of(project: Project, encoding: Encoding) -> choosing.Knowledge | N
     pool = students_folder(project.pk) / current.folder / "pool"
     predictions = read_predictions(pool)
     known = _knowledge(project, encoding, predictions, current)
-    if project.shape == LABELS:
+    if project.shape == Shape.LABELS:
         return known
-    if project.shape == RANKING:
+    if project.shape == Shape.RANKING:
         from learning.rankers.pool import read_ordered
 
         return replace(known, ordered=read_ordered(pool, predictions))

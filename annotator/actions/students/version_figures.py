@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import scorecards
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.queue import auditing
 from annotator.actions.students import sheets
-from annotator.models import AnnotatorKind, Part, Project, StudentVersion
+from annotator.models import AnnotatorKind, Part, Project, Shape, StudentVersion
 
 if TYPE_CHECKING:
     from annotator.actions.students.sheets import Judged
@@ -49,7 +48,7 @@ def figures_of(project: Project, version: StudentVersion) -> VersionFigures:
     labels, as if nobody had answered."""
     from learning.audit.estimates import Sample
 
-    alone = project.shape == LABELS
+    alone = project.shape == Shape.LABELS
     answers = auditing.answered(project, Part.EVALUATION) if alone else []
     found = sheets.between(project, [version], answers)
     kept = found.asked[0] if found.versions else []

@@ -10,11 +10,10 @@ from django.db.models import QuerySet
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encodings
-from annotator.actions.projects.schema import LABELS
 from annotator.actions.students import warming
 from annotator.actions.students.distilling import MOST_LABELS
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Can, Encoding, Job, JobState, Label, Project, User, WarmStart
+from annotator.models import Can, Encoding, Job, JobState, Label, Project, Shape, User, WarmStart
 
 # Encoders without weights of their own: what each is depends on the items of one project.
 OWN_ENCODERS = {"tfidf-svd", "pixels-pca"}
@@ -30,7 +29,7 @@ class Source:
 
 def suits(project: Project) -> bool:
     """Whether answers are labels of which each means the same without the others."""
-    return project.shape == LABELS and not project.has_questions and not project.task.ordered
+    return project.shape == Shape.LABELS and not project.has_questions and not project.task.ordered
 
 
 def check(project: Project) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models.functions import Length
 
 from annotator.actions.figures import scorecards
-from annotator.actions.students.tagger_words import Tagger, counted
+from annotator.actions.students.tagger_words import Tagger
 from annotator.models import Calibration, Item, Teacher, TeacherAnswer
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def seen(teacher: Teacher, rows: Sequence[TeacherAnswer], tagger: Tagger | None)
         confidence=_stated(rows),
         disagreement=_disagreement(teacher, rows),
         lengths=np.array([facts[pk][1] for pk in ids], dtype=np.int64),
-        marks=counted([row.value for row in rows], len(rows)),
+        marks=Tagger.marks([row.value for row in rows], len(rows)),
         met=met,
         sure=sure,
         multi_label=True,

@@ -12,7 +12,7 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from annotator.actions.figures import marking, ordered
-from annotator.models import Project, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
+from annotator.models import Project, Shape, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
 
 if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
@@ -107,7 +107,7 @@ def _same(shared: int, same: int) -> dict[str, Any]:
 
 def _told_apart(project: Project) -> Callable[[int], dict[str, Any]] | None:
     """What tells of a voice where answers are more than labels; None where they are labels."""
-    if project.shape == marking.SHAPE:
+    if project.shape == Shape.SPANS:
         marks = marking.agreement(project)
         return lambda voice: _alike(marks.get(voice), "f1")
     if project.task.ranked:

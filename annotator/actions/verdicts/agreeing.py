@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.verdicts import agreeing_spans, agreeing_values
-from annotator.models import AnnotatorKind, ConsensusFit, Project
+from annotator.models import AnnotatorKind, ConsensusFit, Project, Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ def figures(project: Project) -> dict[str, Any]:
         "over_time": list(_over_time(distance, votes, rng)),
         "order": _order(project),
     }
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         of_values = agreeing_values if hasattr(project.task, "facets") else agreeing_spans
         found |= of_values.figures(project, sorted({one.item for one in votes}), rng)
     return found

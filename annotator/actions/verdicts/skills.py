@@ -16,12 +16,21 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.projects import adapting
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.verdicts import agreeing, hearing, listening
 from annotator.actions.verdicts.hearing import Words
 from annotator.actions.verdicts.sealing import position as sealed_position
 from annotator.actions.verdicts.verdicts import known_of
-from annotator.models import ConsensusFit, Job, Project, Skill, Verdict, VerdictSource, VerdictState
+from annotator.models import (
+    ConsensusFit,
+    Job,
+    Project,
+    Shape,
+    Skill,
+    Verdict,
+    VerdictSource,
+    VerdictState,
+)
 
 if TYPE_CHECKING:
     from learning.consensus.skills import Skills, Voice
@@ -168,7 +177,7 @@ def _words(run: jobs.Run, project: Project) -> Words | None:
     """What students say, for a method that hears one; they speak of labels, not of values."""
     from learning.consensus import WITH_STUDENT
 
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         return None
     return listening.listen(run, project) if project.consensus in WITH_STUDENT else None
 
@@ -179,7 +188,9 @@ def fit(project: Project, said: Sequence[Said], words: Words | None = None) -> S
 
     if not _method(project):
         return None
-    votes = _votes(project, said, words) if project.shape == LABELS else _on_values(project, said)
+    votes = (
+        _votes(project, said, words) if project.shape == Shape.LABELS else _on_values(project, said)
+    )
     return CONSENSUS[project.consensus]().fit(votes) if len(votes.item) else None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from annotator.actions.projects.schema import LABELS, columns_of
+from annotator.actions.projects.schema import columns_of
 from annotator.actions.verdicts import settling_values, telling, weighing
 from annotator.actions.verdicts.votes import (
     Derived,
@@ -23,7 +23,7 @@ from annotator.actions.verdicts.votes import (
     settled,
 )
 from annotator.actions.verdicts.weighing import Learnt
-from annotator.models import Outcome, Project, Verdict, VerdictSource, VerdictState
+from annotator.models import Outcome, Project, Shape, Verdict, VerdictSource, VerdictState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,7 +189,7 @@ def derive(
     questions are known of is partial. `learnt` is what the project has learnt by now unless given, and
     `task` what it asks by now.
     """
-    if project.shape != LABELS:
+    if project.shape != Shape.LABELS:
         return settling_values.derive(project, items, learnt)
     task = task or project.task
     if task.valued:
