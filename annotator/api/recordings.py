@@ -43,7 +43,8 @@ class RecordingShape(serializers.ModelSerializer[Recording]):
 class AnswerMappingFields(serializers.Serializer[Any]):
     """The column that holds each part of an answer; empty for none. The item is told by one of
     `id`, `number` and `text`. `spans` in projects that mark them, `order` where candidates are put in
-    order, else `label` or `probabilities`."""
+    order, `answers` (the columns that answer a question each) or `label` and `spans` in forms, else `label` or
+    `probabilities`."""
 
     id = column()
     number = column()
@@ -52,6 +53,7 @@ class AnswerMappingFields(serializers.Serializer[Any]):
     label = column()  # type: ignore[assignment]  # a name of ours
     probabilities = column()
     spans = column()
+    answers = serializers.ListField(child=column(), default=list)
     order = column()
     confidence = column()
     model = column()
@@ -80,12 +82,14 @@ class AnswerStart(AnswerLook):
 
 
 class AnswerPreviewShape(serializers.Serializer[Any]):
-    """`labels` lists [name, count, whether the project has it], `models` [name, count]."""
+    """`labels` lists [name, count, whether the project has it], `models` [name, count]; `unknown`
+    [name, row, column] where each name first stands that is no label of the project."""
 
     columns = ColumnShape(many=True)
     rows = serializers.ListField(child=serializers.DictField())
     mapping = AnswerMappingFields()
     labels = serializers.ListField(child=serializers.ListField())
+    unknown = serializers.ListField(child=serializers.ListField())
     models = serializers.ListField(child=serializers.ListField())
     problems = serializers.ListField(child=serializers.DictField())
     sampled = serializers.IntegerField()
@@ -99,6 +103,7 @@ def shown(found: recordings.Look) -> dict[str, Any]:
         "rows": [{"row": record.row, "fields": record.fields} for record in found.rows[:20]],
         "mapping": found.mapping.to_json(),
         "labels": [list(each) for each in found.labels],
+        "unknown": [list(each) for each in found.unknown],
         "models": [list(each) for each in found.models],
         "problems": [asdict(problem) for problem in found.problems],
         "sampled": found.sampled,

@@ -24,6 +24,7 @@ ROLES = {
     "label": "Label",
     "probabilities": "Probabilities",
     "spans": "Marked spans",
+    "answers": "Answer to a question",
     "order": "Order of candidates",
     "confidence": "Confidence",
     "model": "Model",
@@ -110,9 +111,9 @@ class AnswerChoices:
         return self.found.labels[:SHOWN_LABELS]
 
     @property
-    def strange(self) -> int:
-        """How many of the names found are no label of the project."""
-        return sum(not known for _, _, known in self.found.labels)
+    def strange(self) -> list[tuple[str, int, str]]:
+        """The names found that are no label of the project, each with where it first stands."""
+        return self.found.unknown
 
     @property
     def problems(self) -> list[list[Any]]:
@@ -127,23 +128,28 @@ def _cell(value: object) -> str:
 
 def _roles(mapping: AnswerMapping) -> dict[str, str]:
     """Column name to its role."""
-    return {getattr(mapping, role): role for role in ROLES if role and getattr(mapping, role)}
+    roles = dict.fromkeys(mapping.answers, "answers")
+    single = [role for role in ROLES if role not in ("", "answers")]
+    return roles | {getattr(mapping, role): role for role in single if getattr(mapping, role)}
 
 
 def _mapping(found: recordings.Look, form: QueryDict) -> AnswerMapping:
     """The mapping that the form's selects give. Raises InvalidError for a role given twice."""
     chosen: dict[str, str] = {}
+    answers: list[str] = []
     guessed = _roles(found.mapping)
     for place, column in enumerate(found.columns):
         role = form.get(f"role-{place}", guessed.get(column.name, ""))
         if role not in ROLES:
             raise InvalidError(f"“{role}” is no role of a column.", field=f"role-{place}")
-        if role in chosen:
+        if role == "answers":
+            answers.append(column.name)
+        elif role in chosen:
             raise InvalidError(
                 f"Two columns are “{ROLES[role]}”: {chosen[role]} and {column.name}. Choose one.",
                 field=f"role-{place}",
             )
-        if role:
+        elif role:
             chosen[role] = column.name
     separator = form.get("separator", found.mapping.separator).strip()
-    return AnswerMapping.from_json({**chosen, "separator": separator[:5]})
+    return AnswerMapping.from_json({**chosen, "answers": answers, "separator": separator[:5]})

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotator.actions.imports import recordings
+from annotator.actions.imports import hearing, recordings
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, Project, Recording, RecordingState, Teacher
 from annotator.web.answer_columns import AnswerChoices
@@ -53,7 +53,7 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
         else:
             return redirect("recording", project_id=project.pk, recording_id=made.pk)
     status = 422 if form.errors else 200
-    context = {"form": form, "kind": recordings.kind_of(project)}
+    context = {"form": form, "kind": hearing.kind_of(project)}
     return page(request, "recordings/new.html", project, "annotators", context, status)
 
 
@@ -157,7 +157,7 @@ def _told(found: Recording) -> dict[str, Any]:
         "under_way": found.state in UNDER_WAY,
         "seconds_left": job.seconds_left if job is not None and not job.is_over else None,
         "report": report,
-        "kind": recordings.kind_of(found.project),
+        "kind": hearing.kind_of(found.project),
         # Reports of before tell no place.
         "unknown": [(*one, 0, "")[:4] for one in report.get("unknown", [])],
         "problems": report.get("problems", [])[:SHOWN_PROBLEMS],

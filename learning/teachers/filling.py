@@ -89,8 +89,10 @@ def reached(schema: TeacherSchema, given: Collection[int]) -> list[TeacherQuesti
     return found
 
 
-def contradiction(schema: TeacherSchema, named: Collection[int], marked: Collection[int]) -> str:
-    """Why labels and marks cannot be of one form, "" where they can.
+def contradiction(
+    schema: TeacherSchema, named: Collection[int], marked: Collection[int]
+) -> tuple[int, str] | None:
+    """A label by column, and why labels and marks cannot be of one form; None where they can.
 
     named: columns of the labels that were given; those of marks may be among them, and are then all
     of them. marked: columns of the labels that marks carry.
@@ -98,18 +100,20 @@ def contradiction(schema: TeacherSchema, named: Collection[int], marked: Collect
     marking = _marking(schema)
     asked = reached(schema, set(named) - marking | set(marked))
 
-    def of(columns: Collection[int]) -> str:
-        return f"“{schema.labels[min(columns)].name}”"
+    def of(columns: Collection[int], told: str) -> tuple[int, str]:
+        return min(columns), f"“{schema.labels[min(columns)].name}” is {told}"
 
     if strange := set(marked) - marking:
-        return f"{of(strange)} is marked, and it answers no question that asks for marks."
+        return of(strange, "marked, and it answers no question that asks for marks.")
     if lost := set(named) & marking - set(marked):
-        return f"{of(lost)} is among the labels, and nothing is marked with it."
+        return of(lost, "among the labels, and nothing is marked with it.")
     if left_out := set(named) & marking and set(marked) - set(named):
-        return f"{of(left_out)} is marked, and it is not among the labels, where other marks' labels are."
+        return of(
+            left_out, "marked, and it is not among the labels, where other marks' labels are."
+        )
     if unled := set(marked) - {column for one in asked for column in one.columns}:
-        return f"{of(unled)} is marked, and its question is not asked after these answers."
-    return ""
+        return of(unled, "marked, and its question is not asked after these answers.")
+    return None
 
 
 def _marking(schema: TeacherSchema) -> set[int]:

@@ -182,8 +182,8 @@ def _filled(
     marks = None if given is None else _listed(given)
     if marks is not None:
         marked = [_column(one.get("label"), schema, names) for one in marks]
-        told = contradiction(schema, columns, marked)
-        require(not told, f"The recorded answer contradicts itself: {told}")
+        if found := contradiction(schema, columns, marked):
+            raise ShapeError(f"The recorded answer contradicts itself: {found[1]}")
 
     def said_to(question: TeacherQuestion) -> Given:
         own = set(question.columns)

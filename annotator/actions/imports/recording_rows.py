@@ -15,13 +15,15 @@ from django.db.models.functions import Now
 
 from annotator import jobs
 from annotator.actions.desk.labeling import clean
-from annotator.actions.imports import recordings, uploads
+from annotator.actions.imports import uploads
+from annotator.actions.imports.hearing import Hearing
 from annotator.actions.imports.staging import Report, content_hash
-from annotator.actions.teachers import lending, teachers
+from annotator.actions.teachers import teachers
 from annotator.errors import AnnotatorError, InvalidError
 from annotator.formats import FORMATS, FormatError, Problem
-from annotator.formats.answers import AnswerMapping, ReadAnswer, read_answer
+from annotator.formats.answers import AnswerMapping
 from annotator.formats.guard import guarded
+from annotator.formats.reading_answers import ReadAnswer
 from annotator.formats.records import RowError
 from annotator.models import (
     Item,
@@ -114,9 +116,7 @@ class _Desk:
 
     def __post_init__(self) -> None:
         self.mapping = AnswerMapping.from_json(self.recording.mapping)
-        self.names = recordings.names_of(self.project)
-        self.schema = lending.schema_of(self.project)
-        self.ids = self.schema.ids
+        self.hearing = Hearing(self.project, self.mapping)
 
     def told(self) -> dict[str, Any]:
         """What the importer is told; of each unknown name how often, and its first row and column."""
@@ -152,7 +152,7 @@ class _Desk:
                     self.report.add(row)
                     continue
                 try:
-                    lot.append(read_answer(row, self.mapping, multi_label=self.project.multi_label))
+                    lot.append(self.hearing.read(row))
                 except RowError as bad:
                     self._refuse(row.row, bad.faults)
                 if len(lot) >= LOT:
@@ -196,42 +196,24 @@ class _Desk:
         before = self._seen.get((answer.model, items[0]))
         if before is not None:
             return column, f"Row {before:,} answers this item already."
-        if told := self._contradiction(answer):
-            return self.mapping.spans, told
         self._seen |= {(answer.model, item): answer.row for item in items}
         return None
 
-    def _contradiction(self, answer: ReadAnswer) -> str:
-        """Why labels and marks of a form cannot be true together; a name that is no label is told apart."""
-        from learning.teachers.filling import contradiction
-
-        if not self.schema.questions or answer.spans is None:
-            return ""
-        named = [self.names.column(name) for name in answer.labels or ()]
-        marked = [self.names.column(span["label"]) for span in answer.spans]
-        known = [[column for column in each if column is not None] for each in (named, marked)]
-        whole = None not in named and None not in marked
-        return contradiction(self.schema, *known) if whole else ""
-
     def _row(self, answer: ReadAnswer, item: int) -> RecordedAnswer:
-        labels, probabilities, unknown = self._said(answer)
-        spans, strange = self._marked(answer)
-        if unknown or strange:
-            column = self.mapping.label or self.mapping.probabilities
-            place = (answer.row, column if unknown else self.mapping.spans)
-            unknown = unknown or strange
+        unknown, column = self.hearing.unknown(answer) or ("", "")
+        if unknown:
             self.unknown[unknown] += 1
-            self.unknown_at.setdefault(unknown, place)
-        elif labels is None and not probabilities and spans is None and answer.order is None:
+            self.unknown_at.setdefault(unknown, (answer.row, column))
+        elif answer.is_silent:
             self.silent += 1
         return RecordedAnswer(
             project=self.project,
             recording=self.recording,
             item_id=item,
             model=clean(answer.model, 200),
-            labels=labels,
-            probabilities=probabilities,
-            spans=spans,
+            labels=self.hearing.labels(answer),
+            probabilities=self.hearing.probabilities(answer),
+            spans=self.hearing.spans(answer),
             order=answer.order,
             unknown=clean(unknown, 200),
             confidence=answer.confidence,
@@ -241,37 +223,6 @@ class _Desk:
             money=answer.money,
             seconds=answer.seconds,
         )
-
-    def _said(self, answer: ReadAnswer) -> tuple[list[int] | None, dict[str, float], str]:
-        """Label ids, probabilities by label id, and a name that no label here has."""
-        if answer.probabilities is not None:
-            found = {name: self.names.column(name) for name in answer.probabilities}
-            strange = next((name for name, column in found.items() if column is None), "")
-            if strange:
-                return None, {}, strange
-            by_id = {
-                str(self.ids[column]): answer.probabilities[name]
-                for name, column in found.items()
-                if column is not None
-            }
-            return None, by_id, ""
-        if answer.labels is None:
-            return None, {}, ""
-        columns = [self.names.column(name) for name in answer.labels]
-        if None in columns:
-            return None, {}, answer.labels[columns.index(None)]
-        return [self.ids[column] for column in columns if column is not None], {}, ""
-
-    def _marked(self, answer: ReadAnswer) -> tuple[list[dict[str, Any]] | None, str]:
-        """Spans with label ids, and a name that no label here has."""
-        if answer.spans is None:
-            return None, ""
-        columns = {span["label"]: self.names.column(span["label"]) for span in answer.spans}
-        strange = next((name for name, column in columns.items() if column is None), "")
-        if strange:
-            return None, strange
-        ids = {name: self.ids[column] for name, column in columns.items() if column is not None}
-        return [{**span, "label": ids[span["label"]]} for span in answer.spans], ""
 
 
 def _items(project: Project, lot: list[ReadAnswer]) -> Callable[[ReadAnswer], list[int]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -17,12 +17,14 @@ from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.imports import uploads, workbooks
+from annotator.actions.imports.hearing import Hearing, asked_of, kind_of
 from annotator.actions.teachers import lending
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import OF_IMAGES, ON_IMAGES, FormatError
-from annotator.formats.answers import AnswerMapping, Kind, ReadAnswer, guess_answers, read_answer
+from annotator.formats.answers import AnswerMapping, Kind, guess_answers
 from annotator.formats.guessing import Column, columns_of
 from annotator.formats.preview import SAMPLE_ROWS, preview
+from annotator.formats.reading_answers import ReadAnswer
 from annotator.formats.records import Problem, Record, RowError
 from annotator.formats.sniffing import format_of
 from annotator.models import (
@@ -38,9 +40,6 @@ from annotator.models import (
 )
 from learning.errors import LearningError
 
-if TYPE_CHECKING:
-    from learning.teachers.names import NameTable
-
 LONGEST_NAME = 60  # the model's name follows where a file holds several
 KEPT_DAYS = 14
 SHOWN_PROBLEMS = 20
@@ -52,8 +51,9 @@ BadRows = Literal["ask", "skip"]
 class Look:
     """The beginning of a file under a mapping.
 
-    labels: (name, how often, whether the project has it), commonest first. problems: rows of the
-    sample that cannot be read so; problem: why none can. kind: what answers are made of.
+    labels: (name, how often, whether the project has it), commonest first. unknown: (name, row, column) where
+    each first stands that it has not. problems: rows of the sample that cannot be read so; problem: why none
+    can. kind: what answers are made of.
     """
 
     columns: list[Column]
@@ -61,25 +61,13 @@ class Look:
     mapping: AnswerMapping
     models: list[tuple[str, int]]
     labels: list[tuple[str, int, bool]]
+    unknown: list[tuple[str, int, str]]
+    problem: str
     problems: list[Problem]
     sampled: int
     complete: bool
     notes: list[str]
     kind: Kind
-
-    @property
-    def problem(self) -> str:
-        return self.mapping.problem(self.kind)
-
-
-def kind_of(project: Project) -> Kind:
-    """What the answers of a project are made of, as a file of them holds it."""
-    if project.task.ranked:
-        return "order"
-    answered = [one for one in project.task.questions if one.live]
-    if project.task.quoted or (answered and all(one.marks for one in answered)):
-        return "spans"
-    return "form" if project.task.questions else "labels"
 
 
 def receive(
@@ -131,15 +119,18 @@ def look(
         raise InvalidError(str(error), field="file") from error
     columns = columns_of(seen.rows)
     project = recording.project
-    chosen = mapping or guess_answers(columns, seen.rows, kind_of(project))
-    said, problems = _sampled(seen.rows, chosen, project)
+    chosen = mapping or _guessed(project, columns, seen.rows)
+    hearing = Hearing(project, chosen)
+    said, problems = _sampled(seen.rows, hearing)
     models = Counter(answer.model for answer in said)
     return Look(
         columns=columns,
         rows=seen.rows,
         mapping=chosen,
         models=models.most_common(),
-        labels=_labels(project, said),
+        labels=_labels(hearing, said),
+        unknown=_unknown(hearing, said),
+        problem=hearing.problem,
         problems=[*seen.problems, *problems][:SHOWN_PROBLEMS],
         sampled=seen.sampled,
         complete=seen.complete,
@@ -148,33 +139,38 @@ def look(
     )
 
 
-def _sampled(
-    rows: list[Record], mapping: AnswerMapping, project: Project
-) -> tuple[list[ReadAnswer], list[Problem]]:
+def _guessed(project: Project, columns: Sequence[Column], rows: Sequence[Record]) -> AnswerMapping:
+    asked = {name: one.name for name, one in asked_of(project).items()}
+    return guess_answers(columns, rows, kind_of(project), asked)
+
+
+def _sampled(rows: Sequence[Record], hearing: Hearing) -> tuple[list[ReadAnswer], list[Problem]]:
     said: list[ReadAnswer] = []
     problems: list[Problem] = []
-    if mapping.problem(kind_of(project)):
+    if hearing.problem:
         return said, problems
     for record in rows:
         try:
-            said.append(read_answer(record, mapping, multi_label=project.multi_label))
+            said.append(hearing.read(record))
         except RowError as bad:
             problems += bad.problems(record.row)
     return said, problems
 
 
-def _labels(project: Project, said: list[ReadAnswer]) -> list[tuple[str, int, bool]]:
-    names = names_of(project)
+def _labels(hearing: Hearing, said: list[ReadAnswer]) -> list[tuple[str, int, bool]]:
     counts = Counter(name for answer in said for name in answer.names)
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return [(name, count, names.column(name) is not None) for name, count in ordered]
+    return [(name, count, hearing.names.column(name) is not None) for name, count in ordered]
 
 
-def names_of(project: Project) -> NameTable:
-    """Finds the label that a name from elsewhere means."""
-    from learning.teachers.names import NameTable
-
-    return NameTable(lending.schema_of(project))
+def _unknown(hearing: Hearing, said: list[ReadAnswer]) -> list[tuple[str, int, str]]:
+    """Where each name first stands that is no label of the project."""
+    found: dict[str, tuple[str, int, str]] = {}
+    for answer in said:
+        for name in answer.names:
+            if hearing.names.column(name) is None:
+                found.setdefault(name, (name, answer.row, answer.stood[name]))
+    return list(found.values())
 
 
 def begin(
@@ -187,10 +183,8 @@ def begin(
     bad_rows: BadRows = "ask",
 ) -> Recording:
     """Enqueue the reading of a received file, once. Raises InvalidError for an unfit mapping."""
-    problem = mapping.problem(kind_of(recording.project))
-    if problem:
+    if problem := Hearing(recording.project, mapping).problem:
         raise InvalidError(problem, field="mapping")
-    lending.schema_of(recording.project)
     with transaction.atomic():
         # Parts two presses of the button: one of them finds the file under way.
         recording = Recording.objects.select_for_update().get(pk=recording.pk)

@@ -31,6 +31,10 @@ class Questions:
         """The question that is called so, or None."""
         return self._named.get(plain_name(name))
 
+    def named_all(self) -> dict[str, FormQuestion]:
+        """What a file may call them, as `plain_name` has it -> the question."""
+        return dict(self._named)
+
     @property
     def names(self) -> frozenset[str]:
         """What a file may call the questions, as `plain_name` has it."""

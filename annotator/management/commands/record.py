@@ -17,7 +17,7 @@ from annotator.management.working import work_off
 from annotator.models import Recording, RecordingState, Teacher
 
 SHOWN_PROBLEMS = 20
-PARTS = tuple(part for part in AnswerMapping().to_json() if part != "separator")
+PARTS = tuple(part for part in AnswerMapping().to_json() if part not in ("separator", "answers"))
 
 
 class Command(Base):
@@ -40,6 +40,14 @@ Columns are guessed from the file unless one is named; then nothing else is.
         parser.add_argument("file", type=Path)
         for part in PARTS:
             parser.add_argument(f"--{part.replace('_', '-')}", default="", help=f"column: {part}")
+        parser.add_argument(
+            "--answer",
+            action="append",
+            default=[],
+            dest="answers",
+            metavar="COLUMN",
+            help="column that answers the question of a form that it is called after; may be repeated",
+        )
         parser.add_argument("--separator", default="", help="splits a cell into several labels")
         parser.add_argument("--name", default="", help="of the teacher; the file's name otherwise")
         parser.add_argument(
@@ -48,7 +56,7 @@ Columns are guessed from the file unless one is named; then nothing else is.
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
-        given = {part: options[part] for part in PARTS if options[part]}
+        given = {part: options[part] for part in (*PARTS, "answers") if options[part]}
         try:
             with options["file"].open("rb") as file:
                 recording = recordings.receive(project, file, name=options["file"].name)
@@ -56,7 +64,7 @@ Columns are guessed from the file unless one is named; then nothing else is.
             raise CommandError(f"{options['file']}: {error.strerror}.") from error
         mapping = recordings.look(recording).mapping
         if given:
-            mapping = AnswerMapping(**given)
+            mapping = AnswerMapping.from_json(given)
         if options["separator"]:
             mapping = replace(mapping, separator=options["separator"])
         recording = recordings.begin(
@@ -67,8 +75,13 @@ Columns are guessed from the file unless one is named; then nothing else is.
         )
         if recording.job is None:
             raise CommandError("The reading has no job.")
-        chosen = {part: name for part, name in mapping.to_json().items() if name}
-        self.note("Reading with " + ", ".join(f"{p} from “{n}”" for p, n in chosen.items()))
+        chosen = [(part, name) for part, name in mapping.to_json().items() if name]
+        told = [
+            (part, one)
+            for part, name in chosen
+            for one in (name if isinstance(name, list) else [name])
+        ]
+        self.note("Reading with " + ", ".join(f"{part} from “{name}”" for part, name in told))
         work_off(recording.job, self.note)
         recording.refresh_from_db()
         self._tell(recording)

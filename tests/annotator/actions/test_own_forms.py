@@ -7,17 +7,20 @@ import zipfile
 
 import pytest
 
+from annotator import jobs
 from annotator.actions.exports import exporting, form_columns
-from annotator.actions.imports import importing, looking
+from annotator.actions.imports import importing, looking, recordings
 from annotator.actions.projects import form_questions, projects, starting
+from annotator.actions.teachers import teacher_runs
 from annotator.actions.verdicts import settling
 from annotator.formats.mapping import Mapping
 from annotator.formats.own_forms import questions_in
 from annotator.formats.records import Record
-from annotator.models import FormQuestion, Project, Verdict
+from annotator.models import FormQuestion, Project, Teacher, TeacherAnswer, Verdict
 from tests.annotator.actions.test_forms import add, ids
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.formats.test_spreadsheet import book_of
+from tests.annotator.teaching import work_off
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
@@ -212,3 +215,27 @@ def test_three_whole_numbers_or_more_are_grades_from_one_on():
 def test_two_questions_that_are_always_answered_alike_keep_their_own_names():
     names, records = export({"how-bad": "x", "b": "x"}, b="How bad", **{"how-bad": "B"})
     assert [one.name for one in questions_in(names, records)] == ["How bad", "B"]
+
+
+@pytest.mark.parametrize("format", [*TABLES, "jsonl"])
+def test_a_teacher_of_such_an_export_gives_just_these_labels_and_marks(told, cast, format):
+    content = io.BytesIO(written(told, format))
+    recording = recordings.receive(told, content, cast.lea, name=f"items.{format}")
+    found = recordings.look(recording)
+    columns = ("answer_complaint", "answer_where", "answer_topics", "answer_how-bad")
+    assert (found.mapping.answers, found.unknown) == (columns, []), "people write texts"
+    jobs.execute(recordings.begin(recording, found.mapping, cast.lea).job_id)
+    recording.refresh_from_db()
+    assert (recording.state, recording.report["silent"]) == ("done", 1), recording.report
+    teacher = Teacher.objects.get(recording=recording)
+    run = teacher_runs.ask_about(told, teacher, list(range(len(ANSWERS))))
+    work_off(run)
+    names = dict(told.labels.values_list("pk", "name"))
+    given = {
+        row.item.text: (
+            {names[pk] for pk in row.labels},
+            [(one["start"], names[one["label"]]) for one in row.value["spans"]],
+        )
+        for row in TeacherAnswer.objects.filter(run=run).select_related("item")
+    }
+    assert given == {text: (labels, places) for text, (labels, places, _) in said(told).items()}

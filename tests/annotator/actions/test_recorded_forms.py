@@ -10,6 +10,8 @@ from annotator import jobs
 from annotator.actions.imports import recordings
 from annotator.actions.projects import projects
 from annotator.actions.teachers import teacher_runs
+from annotator.errors import InvalidError
+from annotator.formats.answers import AnswerMapping
 from annotator.models import Project, Teacher, TeacherAnswer
 from tests.annotator.actions.test_forms import add, ids
 from tests.annotator.teaching import work_off
@@ -113,6 +115,84 @@ def test_a_span_whose_label_is_unknown_is_told_by_its_name_row_and_column(projec
     page = client.get(reverse("recording", args=[project.pk, recording.pk])).content.decode()
     assert "Where &gt; &lt;b&gt;roof&lt;/b&gt;" in page
     assert '<td class="num">2</td><td>spans</td>' in page
+
+
+def test_the_preview_tells_what_is_wrong_before_anything_is_read(project, client, cast):
+    roof = {**KETTLE, "label": "Where > <b>roof"}
+    rows = [
+        {"number": 0, "labels": ["Complaint > yes"], "spans": [KETTLE]},
+        {"number": 1, "labels": ["Complaint > no"], "spans": [KETTLE]},
+        {"number": 2, "labels": ["Complaint > yes"], "spans": [roof]},
+        {"number": 3, "labels": ["Complaint > perhaps"], "spans": [roof]},
+    ]
+    file = io.BytesIO("\n".join(map(json.dumps, rows)).encode())
+    recording = recordings.receive(project, file, None, name="gpt.jsonl")
+    found = recordings.look(recording)
+    told = "“Where > product” is marked, and its question is not asked after these answers."
+    assert [(one.row, one.column, one.message) for one in found.problems] == [(2, "spans", told)]
+    assert found.unknown == [("Where > <b>roof", 3, "spans"), ("Complaint > perhaps", 4, "labels")]
+    client.force_login(cast.lea)
+    page = client.get(reverse("recording", args=[project.pk, recording.pk])).content.decode()
+    assert "the first is “Where &gt; &lt;b&gt;roof”, in row 3, column “spans”" in page
+    assert told.replace(">", "&gt;") in page
+
+
+class TestColumnsOfQuestions:
+    ROWS = "number,Complaint,where,note\n0,yes,{marks},a\n1,no,,b\n2,no,{marks},c\n3,perhaps,,d\n"
+
+    @pytest.fixture
+    def recording(self, project):
+        marks = [{"start": 4, "end": 10, "label": "product"}]
+        cell = '"' + json.dumps(marks).replace('"', '""') + '"'
+        file = io.BytesIO(self.ROWS.format(marks=cell).encode())
+        return recordings.receive(project, file, None, name="gpt.csv")
+
+    def test_they_are_guessed_and_faults_are_told_by_their_names(self, recording):
+        found = recordings.look(recording)
+        assert (found.mapping.answers, found.mapping.label) == (("Complaint", "where"), "")
+        assert [(one.row, one.column) for one in found.problems] == [(4, "where")]
+        assert found.unknown == [("Complaint > perhaps", 5, "Complaint")]
+
+    def test_they_are_chosen_on_the_page(self, project, recording, client, cast):
+        client.force_login(cast.lea)
+        url = reverse("recording", args=[project.pk, recording.pk])
+        page = client.get(url).content.decode()
+        assert page.count('<option value="answers" selected>Answer to a question</option>') == 2
+        left_out = client.post(url, {"role-2": "", "bad_rows": "skip", "do": "start"})
+        assert left_out.status_code == 302
+        recording.refresh_from_db()
+        assert recording.mapping["answers"] == ["Complaint"]
+        jobs.execute(recording.job_id)
+        recording.refresh_from_db()
+        assert asked(project, recording) == {
+            0: "The recorded answer has no spans, and “Where” asks for them.",
+            1: "",
+            2: "",
+            3: "The recorded answer “Complaint > perhaps” is no label of this project.",
+        }
+
+    def test_a_column_that_is_called_like_no_question_is_refused(self, recording):
+        mapping = AnswerMapping(number="number", answers=("Complaint", "note"))
+        told = "“note” is called like no question that a teacher answers."
+        assert recordings.look(recording, mapping=mapping).problem == told
+        with pytest.raises(InvalidError, match="called like no question"):
+            recordings.begin(recording, mapping)
+
+    def test_beside_a_column_of_all_labels_they_are_refused(self, recording):
+        mapping = AnswerMapping(number="number", label="note", answers=("Complaint",))
+        assert (
+            "or those that hold all labels" in recordings.look(recording, mapping=mapping).problem
+        )
+
+    def test_a_column_that_says_what_a_model_predicted_goes_before_them(self, project):
+        file = io.BytesIO(b"number,Complaint,where,prediction\n0,no,,Complaint > yes\n")
+        found = recordings.look(recordings.receive(project, file, None, name="gpt.csv"))
+        assert (found.mapping.label, found.mapping.answers) == ("prediction", ())
+
+    def test_some_of_them_do_not_stand_for_a_column_of_all_labels(self, project):
+        file = io.BytesIO(b"number,Complaint,labels\n0,no,Complaint > yes\n")
+        found = recordings.look(recordings.receive(project, file, None, name="gpt.csv"))
+        assert (found.mapping.label, found.mapping.answers) == ("labels", ())
 
 
 def test_a_report_of_before_has_no_places_and_is_shown(project, client, cast):

@@ -121,12 +121,13 @@ class TestTeachers:
 class TestOtherKinds:
     def test_answers_made_elsewhere_and_a_committee(self, lea, project):
         here = f"{API}/projects/{project.pk}"
-        file = SimpleUploadedFile("a.csv", b"number,label,model\n0,Login,x\n1,Billing,y\n2,,y\n")
+        file = SimpleUploadedFile("a.csv", b"number,label,model\n0,Login,x\n1,Bills,y\n2,,y\n")
         made = lea.post(f"{here}/recordings", {"file": file}, format="multipart").json()
         one = f"{here}/recordings/{made['id']}"
         look = lea.post(f"{one}/preview", {}).json()
         assert look["mapping"]["number"] == "number"
         assert look["models"] == [["y", 2], ["x", 1]]
+        assert (look["unknown"], look["mapping"]["answers"]) == ([["Bills", 3, "label"]], [])
         bad = {"mapping": {"label": "label"}}
         assert lea.post(f"{one}/start", bad).status_code == 422
         begun = lea.post(f"{one}/start", {"name": "Old"}).json()

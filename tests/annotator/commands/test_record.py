@@ -6,7 +6,9 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotator.actions.projects import projects
 from annotator.models import Recording, Teacher
+from tests.annotator.actions.test_forms import add
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,3 +36,16 @@ def test_a_file_becomes_a_teacher_or_nothing(cast, tmp_path):
     assert "row 4, column item: The project has no such item." in notes
     with pytest.raises(CommandError, match="No such file"):
         record(project, tmp_path / "none.csv")
+
+
+def test_columns_that_answer_the_questions_of_a_form_are_named_one_by_one(cast, tmp_path):
+    project = projects.create_project(cast.lea, "Calls", task_type="form", audit_share=0)
+    add(project, "Urgent", "yes", "no")
+    add(project, "Loud", "yes", "no")
+    make_items(project, 1)
+    path = tmp_path / "answers.csv"
+    path.write_text("item,urgent,loud\n0,yes,no\n")
+    columns = ("--number", "item", "--answer", "urgent", "--answer", "loud")
+    told, notes = record(project, path, *columns)
+    assert (told["answers"], told["unknown_count"], told["silent"]) == (1, 0, 0)
+    assert "number from “item”, answers from “urgent”, answers from “loud”" in notes

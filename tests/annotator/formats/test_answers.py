@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotator.formats import Record
-from annotator.formats.answers import AnswerMapping, guess_answers, read_answer
+from annotator.formats.answers import AnswerMapping, guess_answers
 from annotator.formats.guessing import columns_of
+from annotator.formats.reading_answers import read_answer
 from annotator.formats.records import RowError
 
 WHOLE = AnswerMapping(
