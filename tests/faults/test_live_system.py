@@ -16,21 +16,29 @@ from tests.runtime.running import System, wait_until
 
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 ANSWERS = 40
+ITEMS = 250
+PASSWORD = "correct horse battery staple"
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def system(passable_folder):
-    running = System(passable_folder, DEMO="1")
+    running = System(passable_folder / "data")
     yield running
     running.stop()
     assert wait_until(lambda: not running.alive())
 
 
 @pytest.fixture(scope="module")
-def logins(system):
-    words = system.line.partition("log-ins:")[2].split(",")
-    return dict(tuple(part.strip() for part in word.split("/")) for word in words)
+def tickets(system, passable_folder):
+    """The id of Ana's project with items enough for every fault."""
+    system.command("create_user", "ana", said=PASSWORD)
+    labels = [word for name in ("Billing", "Delivery") for word in ("--label", name)]
+    project = system.command("create_project", "Tickets", "--owner", "ana", *labels)
+    file = passable_folder / "tickets.csv"
+    file.write_text("text\n" + "".join(f"parcel {n} was charged twice\n" for n in range(ITEMS)))
+    system.command("import", project, str(file))
+    return int(project)
 
 
 def rows(system, sql, *values):
@@ -46,13 +54,6 @@ def answers(system):
     except psycopg.OperationalError:
         return False
     return True
-
-
-@pytest.fixture(scope="module")
-def tickets(system):
-    sql = "SELECT id FROM annotator_project WHERE name = 'Support tickets' AND item_count > 0"
-    assert wait_until(lambda: rows(system, sql)), system.logs()
-    return rows(system, sql)[0][0]
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,8 @@ def label(person, project, labels, count):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_acknowledged_answer_is_lost_when_this_is_killed(system, logins, tickets, labels, fault):
-    person = Person(system.url, "ana", logins["ana"])
+def test_no_acknowledged_answer_is_lost_when_this_is_killed(system, tickets, labels, fault):
+    person = Person(system.url, "ana", PASSWORD)
     draw = random.Random(f"{SEED} {fault}")
     work = threading.Thread(target=label, args=(person, tickets, labels, ANSWERS))
     work.start()

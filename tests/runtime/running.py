@@ -48,6 +48,25 @@ class System:
     def url(self) -> str:
         return self.line.split()[3].rstrip("/")
 
+    def log_ins(self) -> dict[str, str]:
+        """Return the password of each person of the demo, as printed."""
+        words = self.line.partition("log-ins:")[2].split(",")
+        return dict((part.strip() for part in word.split("/")) for word in words)  # type: ignore[misc]
+
+    def command(self, *words: str, said: str = "") -> str:
+        """Do a management command beside it, and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=services.CODE,
+            env=environment(self.data_dir),
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     def get(self, path: str) -> int:
         """Return the status with which the path is answered, 0 for no answer."""
         try:
