@@ -1,6 +1,7 @@
 """What keeps the code readable and safe, checked by reading it."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,27 @@ def test_functions_are_short():
                 if lines > LONGEST_FUNCTION:
                     long[f"{name}:{node.name}"] = lines
     assert set(long) == set(LONG_FUNCTIONS), long
+
+
+def test_no_modules_import_each_other():
+    """Which of them comes first would decide whether the program starts."""
+    known = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources()}
+    graph = {module: set(imported_first(module, known)) for module in known}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as found:
+        pytest.fail(" imports ".join(reversed(found.args[1])))
+
+
+def imported_first(module: str, known: set[str]) -> Iterator[str]:
+    """The modules that one imports while it is imported itself, packages' own code aside."""
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [f"{node.module}.{each.name}" for each in node.names]
+            yield from {name if name in known else node.module for name in names} & known
+        elif isinstance(node, ast.Import):
+            yield from {each.name for each in node.names} & known
 
 
 def test_nothing_dangerous_is_called_or_imported():

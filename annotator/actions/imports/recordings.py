@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,14 +27,11 @@ from annotator.formats.reading_answers import ReadAnswer
 from annotator.formats.records import Problem, Record, RowError
 from annotator.formats.sniffing import format_of
 from annotator.models import (
-    Item,
     Job,
     JobState,
     Project,
-    RecordedAnswer,
     Recording,
     RecordingState,
-    Teacher,
     User,
 )
 from learning.errors import LearningError
@@ -254,11 +250,3 @@ def let_old_uploads_go() -> int:
 
 def _is_under_way(recording: Recording) -> bool:
     return Job.objects.live().filter(kind="record", params__recording=recording.pk).exists()
-
-
-def covered(spoken: Sequence[Teacher], rows: QuerySet[Item]) -> QuerySet[Item]:
-    """Of these items those that the file of one of these teachers speaks of."""
-    theirs = Q(pk__in=[])
-    for teacher in spoken:
-        theirs |= Q(recording=teacher.recording_id, model=teacher.params.get("model", ""))
-    return rows.filter(Exists(RecordedAnswer.objects.filter(theirs, item=OuterRef("pk"))))

@@ -11,7 +11,6 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from annotator import jobs, outbox
-from annotator.actions.imports import recordings
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import (
     answer_cache,
@@ -31,6 +30,7 @@ from annotator.models import (
     Pick,
     Policy,
     Project,
+    RecordedAnswer,
     Teacher,
     TeacherAnswer,
     TeacherRun,
@@ -162,7 +162,10 @@ def answerable(teacher: Teacher, rows: QuerySet[Item]) -> QuerySet[Item]:
     asked = teachers.asked_of(teacher)
     if any(each.plugin not in teachers.FROM_FILES for each in asked):
         return rows
-    return recordings.covered(asked, rows)
+    theirs = Q(pk__in=[])
+    for each in asked:
+        theirs |= Q(recording=each.recording_id, model=each.params.get("model", ""))
+    return rows.filter(Exists(RecordedAnswer.objects.filter(theirs, item=OuterRef("pk"))))
 
 
 def _open(project: Project) -> QuerySet[Item]:
