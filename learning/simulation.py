@@ -212,9 +212,13 @@ class _Desk:
 
     def __init__(self, replay: Replay, task: Task) -> None:
         self.replay = replay
-        self.multi_label, self.ordered = task.multi_label, task.ordered
+        self.multi_label, self.ordered, self.parts = task.multi_label, task.ordered, task.parts
         self.labelled = np.zeros(len(replay.targets), dtype=np.bool_)
-        self.known: Bools | None = None  # (n, k) once a pick has asked about one label only
+        # (n, k) where answers are forms, or once a pick has asked about one label only
+        self.known: Bools | None = None
+        if self.parts:
+            columns = Columns(label_ids=tuple(range(len(replay.label_names))))
+            self.known = task.known(replay.targets, columns)
 
     @property
     def labels(self) -> int:
@@ -242,6 +246,7 @@ class _Desk:
             label_names=self.replay.label_names,
             multi_label=self.multi_label,
             answers=self._answers(np.flatnonzero(self.labelled)).astype(np.float32, copy=False),
+            parts=self.parts,
         )
 
     def lesson(self) -> TrainingData:
@@ -255,6 +260,7 @@ class _Desk:
             multi_label=self.multi_label,
             label_vectors=replay.label_vectors,
             ordered=self.ordered,
+            parts=self.parts,
             paired=replay.paired,
         )
 

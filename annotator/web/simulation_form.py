@@ -82,7 +82,8 @@ class SimulationForm(forms.Form):
     )
 
     NUMBERS = ("seeds", "budget", "start", "batch")
-    MORE = ("cold_start", "student", "file", "text", "label")
+    OF_FILE = ("file", "text", "label")
+    MORE = ("cold_start", "student", *OF_FILE)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         """Offer what fits the project."""
@@ -94,8 +95,13 @@ class SimulationForm(forms.Form):
         fields["strategies"].choices = simulations.replayable(project)
         texts = project.item_kind != ItemKind.IMAGE
         fields["student"].choices = [
-            (name, label) for name, label in STUDENTS.choices() if texts or name == "head"
+            (name, label)
+            for name, label in STUDENTS.choices()
+            if name == "head" or (texts and name in project.task.students)
         ]
+        if project.has_questions:  # a file's answers to several questions are not read here
+            for name in self.OF_FILE:
+                del fields[name]
 
     def choices(self) -> list[Choice]:
         """The strategies, each with its idea in a sentence."""
@@ -115,11 +121,11 @@ class SimulationForm(forms.Form):
         return [self[name] for name in self.NUMBERS]
 
     def more(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.MORE]
+        return [self[name] for name in self.MORE if name in self.fields]
 
     def more_is_wrong(self) -> bool:
         """Whether a refusal stands among the fields that are folded away."""
-        return any(self[name].errors for name in self.MORE)
+        return any(field.errors for field in self.more())
 
     def wish(self) -> simulations.Wish:
         """The choices as the action knows them."""

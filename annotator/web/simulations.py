@@ -46,7 +46,7 @@ def strategy(request: HttpRequest, project_id: int) -> HttpResponse:
         request.POST or None, request.FILES or None, project=project, initial=initial
     )
     if request.method == "POST" and form.is_valid():
-        file = form.cleaned_data["file"]
+        file = form.cleaned_data.get("file")
         try:
             made = simulations.create_simulation(
                 project,

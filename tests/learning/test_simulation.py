@@ -13,10 +13,11 @@ from learning.selection.random import Random
 from learning.selection.representatives import Representatives
 from learning.simulation import Loop, Replay, Schedule, full_figures, simulate
 from learning.students.head import Head
-from learning.tasks import TASKS
+from learning.tasks import TASKS, Question
+from learning.tasks.form import Form
 from learning.tasks.multi import Multi
 from learning.tasks.single import Single
-from learning.types import Pool, Selection
+from learning.types import Pool, Selection, TrainingData
 from tests.contracts.plugins import three_groups
 
 SCHEDULE = Schedule(start=4, batch=6, budget=28)
@@ -235,3 +236,47 @@ class TestStopping:
 
         with pytest.raises(NotEnoughDataError, match="chose nothing, although 196 items are left"):
             curve(Nothing())
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Learns like a head, and keeps what it was taught."""
+
+    lessons: list[TrainingData] = field(default_factory=list)
+    needs: str = "encodings"
+
+    def fit(self, data: TrainingData, *rest: Any) -> Any:
+        self.lessons.append(data)
+        return Head().fit(data, *rest)
+
+
+def test_of_a_form_only_the_questions_that_were_asked_are_known_and_chosen_by() -> None:
+    def question(key: str, *labels: int, after: tuple[int, ...] = ()) -> Question:
+        live = frozenset(labels)
+        return Question(
+            key=key, name=key, kind="single", labels=labels, columns=labels, live=live, after=after
+        )
+
+    points, group = three_groups(260, 10)
+    targets = np.zeros((260, 5), dtype=np.float32)
+    targets[np.arange(260), group] = 1
+    first = np.flatnonzero(group == 0)
+    targets[first, 3 + (points[first, 0] > 0)] = 1  # asked only where the first label is given
+    replay = Replay(
+        encodings=points[:200],
+        targets=targets[:200],
+        test_encodings=points[200:],
+        test_targets=targets[200:],
+        label_names=("a", "b", "c", "d", "e"),
+    )
+    task = Form().asking([question("one", 0, 1, 2), question("two", 3, 4, after=(0,))])
+    student, watching = Taught(), Watching(STRATEGIES.create("neediest"))
+    loop = replace(loop_with(watching), task=task, student=student)
+    points_of = list(simulate(replay, loop, SCHEDULE, np.random.default_rng(0)))
+    assert points_of[-1].score == points_of[-1].metrics["questions_right"]
+    assert all(pool.parts == task.parts for pool in watching.shown)
+    for lesson in student.lessons:
+        assert lesson.parts == task.parts
+        assert lesson.known is not None
+        assert lesson.known[:, :3].all()
+        assert np.array_equal(lesson.known[:, 3], lesson.targets[:, 0] == 1)

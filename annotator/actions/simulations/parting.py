@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from annotator.actions.simulations import labelled
@@ -27,11 +27,12 @@ def test_share(items: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """Items with the columns of their labels; hashes name contents."""
+    """Items with the columns of their labels; hashes name contents, questions are those of a form."""
 
     columns: list[list[int]]
     hashes: list[bytes]
     names: tuple[str, ...]
+    questions: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

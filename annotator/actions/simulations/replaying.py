@@ -21,7 +21,7 @@ from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import current_encoding, open_matrix, wish_encoding
 from annotator.actions.imports import uploads
 from annotator.actions.queue import auditing
-from annotator.actions.simulations import labelled
+from annotator.actions.simulations import form_replays, labelled
 from annotator.actions.simulations.parting import Answered, Parted, part
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
@@ -55,9 +55,11 @@ class Frozen:
     numbers: (n,) int64 rows of the project's matrix, or None for a file, whose vectors are in
         `encodings`: (n, d) float16; targets: (n, k) uint8; held_out: (n,) bool, the test part.
     label_vectors: (k, d) what the labels are called, None where the encoder reads no words.
+    questions: of a form, as `form_replays.noted`.
     """
 
     names: tuple[str, ...]
+    questions: list[dict[str, Any]]
     targets: NDArray[np.uint8]
     held_out: NDArray[np.bool_]
     numbers: NDArray[np.int64] | None = None
@@ -132,7 +134,6 @@ def load(simulation: Simulation) -> tuple[Replay, Task]:
     from learning.simulation import Replay
     from learning.storage import load_folder
     from learning.students import STUDENTS
-    from learning.tasks import TASKS
 
     arrays, manifest = load_folder(folder_of(simulation.project_id) / simulation.folder)
     if "encodings" in arrays:
@@ -160,7 +161,7 @@ def load(simulation: Simulation) -> tuple[Replay, Task]:
         and simulation.encoding is not None
         and simulation.encoding.apart,
     )
-    return replay, TASKS[manifest["task_type"]]()
+    return replay, form_replays.task_of(manifest["task_type"], manifest.get("questions", []))
 
 
 def forget(simulation: Simulation) -> None:
@@ -202,10 +203,14 @@ def _decided(project: Project, encoding: Encoding) -> tuple[Answered, list[int],
         rows = cursor.fetchall()
     seen = {pk for _, labels, *_ in rows for pk in labels}
     live = Label.objects.filter(project=project, archived_at=None, pk__in=seen).order_by("column")
+    asked = form_replays.occurring(project.task.questions, [label.pk for label in live])
+    if project.has_questions:
+        live = live.filter(pk__in=[pk for one in asked for pk in one.labels])
     column = {label.pk: place for place, label in enumerate(live)}
     kept = [
         (number, [column[pk] for pk in labels if pk in column], bytes(content))
         for number, labels, content, _ in rows
+        if not project.has_questions or (labels and set(labels) <= set(column))
     ]
     if not project.multi_label:
         kept = [row for row in kept if len(row[1]) == 1]
@@ -213,6 +218,7 @@ def _decided(project: Project, encoding: Encoding) -> tuple[Answered, list[int],
         columns=[columns for _, columns, _ in kept],
         hashes=[content for *_, content in kept],
         names=tuple(label.name for label in live),
+        questions=form_replays.noted(asked, column),
     )
     more = {
         "by_people": {number for number, _, _, answers in rows if answers},
@@ -322,6 +328,7 @@ def _sealed(
         targets[row, answered.columns[place]] = 1
     held_out = np.array(parted.held_out, dtype=np.bool_)
     digest = hashlib.sha256(repr((facts["task_type"], fingerprint, answered.names)).encode())
+    digest.update(repr(answered.questions).encode() if answered.questions else b"")
     for place in parted.places:
         digest.update(answered.hashes[place])
     digest.update(targets.tobytes())
@@ -329,6 +336,7 @@ def _sealed(
     digest.update(b"" if label_vectors is None else label_vectors.tobytes())
     return Frozen(
         names=answered.names,
+        questions=answered.questions,
         targets=targets,
         held_out=held_out,
         numbers=None if numbers is None else np.array(numbers, dtype=np.int64),
@@ -356,7 +364,11 @@ def _write(folder: Path, found: Frozen) -> None:
         arrays["encodings"] = found.encodings
     if found.label_vectors is not None:
         arrays["label_vectors"] = found.label_vectors
-    manifest = {"names": list(found.names), "task_type": found.facts["task_type"]}
+    manifest = {
+        "names": list(found.names),
+        "task_type": found.facts["task_type"],
+        "questions": found.questions,
+    }
     with uploads.sentences_for_full_disks():
         save_folder(folder, arrays, manifest)
 

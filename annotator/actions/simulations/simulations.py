@@ -257,8 +257,11 @@ def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
         raise InvalidError(
             "Simulations replay labels; answers that are more than labels cannot be replayed yet."
         )
-    if project.has_questions:
-        raise InvalidError("Simulations replay one question; forms cannot be replayed yet.")
+    if project.has_questions and from_file:
+        raise InvalidError(
+            "The answers to a form are replayed from the project alone; import the file first.",
+            field="file",
+        )
     _check_strategies(project, wish)
     _check_student(project, wish, from_file=from_file)
     if not 1 <= wish.seeds <= MOST_SEEDS:
@@ -306,8 +309,9 @@ def _check_student(project: Project, wish: Wish, *, from_file: bool) -> None:
     if wish.cold_start not in COLD_STARTS:
         told = f"A cold start is one of {', '.join(COLD_STARTS)}."
         raise InvalidError(told, field="cold_start")
-    if wish.student not in STUDENTS:
-        raise InvalidError(f"A student is one of {', '.join(STUDENTS)}.", field="student")
+    if wish.student not in project.task.students:
+        told = f"A student is one of {', '.join(project.task.students)}."
+        raise InvalidError(told, field="student")
     if STUDENTS[wish.student].needs == "texts":
         if from_file:
             told = "A file is replayed with a student that learns from vectors."
