@@ -232,6 +232,7 @@ class FormQuestion(models.Model):
     """One question of a project whose answers are forms. Its labels are answers to it alone."""
 
     LONGEST_NAME = 80
+    WRITTEN = "text"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="form_questions")
     # What it is called in files; it never changes.
@@ -257,6 +258,11 @@ class FormQuestion(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def writes(self) -> bool:
+        """Whether its answer is a text."""
+        return self.kind == self.WRITTEN
 
     @classmethod
     def of(cls, project: Project) -> list[Question]:

@@ -144,7 +144,7 @@ class _Writing(TypedDict, total=False):
 
 def _writing(form: QueryDict) -> _Writing:
     """What is chosen for a text; of another kind of question it says nothing."""
-    writes = form.get("kind") == actions.WRITTEN
+    writes = form.get("kind") == FormQuestion.WRITTEN
     return {
         "optional": writes and form.get("optional") == "1",
         "edits": writes and form.get("edits") == "1",

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import QueryDict
 
-from annotator.actions.projects.form_questions import WRITTEN
 from annotator.models import Annotation, FormQuestion, Project
 
 # A plain form's field for the text that answers a question, before its key; and for the one it showed.
@@ -18,7 +17,7 @@ def names_of(project: Project) -> dict[str, str]:
     """Key -> name of the questions that take a text, in their order; none where answers are no forms."""
     if not project.has_questions:
         return {}
-    rows = FormQuestion.objects.filter(project=project, kind=WRITTEN)
+    rows = FormQuestion.objects.filter(project=project, kind=FormQuestion.WRITTEN)
     return dict(rows.values_list("key", "name"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotator.actions.imports.whole_forms import Questions
-from annotator.actions.projects.form_questions import WRITTEN
 from annotator.actions.teachers import lending
 from annotator.formats.answers import AnswerMapping, Kind
 from annotator.formats.reading_answers import AskedOf, ReadAnswer, read_answer
@@ -38,7 +37,7 @@ def asked_of(project: Project) -> dict[str, AskedOf]:
     return {
         name: AskedOf(one.name, TASKS[one.kind].multi_label, TASKS[one.kind].quoted)
         for name, one in named.items()
-        if one.kind != WRITTEN
+        if not one.writes
     }
 
 

@@ -19,7 +19,6 @@ from django.db import connection
 from annotator.actions.imports.media import store_image
 from annotator.actions.imports.whole_forms import Questions, check
 from annotator.actions.projects import paths
-from annotator.actions.projects.form_questions import WRITTEN
 from annotator.errors import InvalidError
 from annotator.formats import Given, Problem
 from annotator.formats.mapping import Mapped, Mapping
@@ -135,7 +134,7 @@ class LabelBook:
                 f"“{name[:60]}” answers no question of the form: it is written Question > answer."
             )
         path, question = found
-        if question.kind == WRITTEN:
+        if question.writes:
             raise UnknownLabelsError(
                 f"“{question.name}” is answered with a text, in a column of its own."
             )

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from annotator.actions.projects.form_questions import WRITTEN
 from annotator.errors import InvalidError
 from annotator.formats.mapping import Mapping as FileMapping
 from annotator.formats.written import COLUMN, plain_name
@@ -43,14 +42,14 @@ class Questions:
     @property
     def written(self) -> frozenset[str]:
         """What a file may call the questions that take a text, as `plain_name` has it."""
-        return frozenset(name for name, one in self._named.items() if one.kind == WRITTEN)
+        return frozenset(name for name, one in self._named.items() if one.writes)
 
     def texts(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Key of the question -> the text of a file; raises ShapeError for what answers none in writing."""
         found: dict[str, str] = {}
         for name, text in given:
             question = self.named(name)
-            if question is None or question.kind != WRITTEN:
+            if question is None or not question.writes:
                 raise ShapeError(
                     f"A text stands at “{name[:60]}”, and no question takes one there."
                 )

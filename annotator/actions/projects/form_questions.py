@@ -25,8 +25,7 @@ from annotator.models import (
     TeacherRunKind,
 )
 
-WRITTEN = "text"
-KINDS = ("single", "rating", "multi", "spans", WRITTEN)
+KINDS = ("single", "rating", "multi", "spans", FormQuestion.WRITTEN)
 MOST_QUESTIONS = 30
 
 
@@ -87,7 +86,7 @@ def add_question(
 def add_answers(question: FormQuestion, labels: Sequence[tuple[str, str]]) -> list[Label]:
     """Give a question more labels, at any time: a grade above the highest, others at the end."""
     question.refresh_from_db(fields=["name", "kind"])
-    if labels and question.kind == WRITTEN:
+    if labels and question.writes:
         raise InvalidError(
             f"“{question.name}” is answered with a text: it has no answers to choose.",
             field="answers",
@@ -217,7 +216,7 @@ def _asked(question: FormQuestion) -> tuple[object, ...]:
 
 
 def _check_labels_fit(question: FormQuestion) -> None:
-    if question.kind == WRITTEN and question.labels.exists():
+    if question.writes and question.labels.exists():
         raise ConflictError(
             f"“{question.name}” has answers to choose, so it cannot take a text. Add another question.",
             field="kind",
@@ -226,7 +225,7 @@ def _check_labels_fit(question: FormQuestion) -> None:
 
 def _check_writing(question: FormQuestion) -> None:
     """Raise InvalidError for what only a text can be, and of items with two texts alone."""
-    if question.kind != WRITTEN and (question.optional or question.edits):
+    if not question.writes and (question.optional or question.edits):
         raise InvalidError(
             "Only a question that takes a text may be left empty, or edit the second text.",
             field="optional" if question.optional else "edits",
