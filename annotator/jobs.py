@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -280,10 +280,12 @@ def heartbeat(run: Run) -> Iterator[None]:
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
-            # The flags are set inside; the work sees them at its next report or fence. A database
-            # that is away for a moment is met again at the next beat.
-            with contextlib.suppress(CancelledError, FencedError, DatabaseError):
+            try:
                 run._beat()
+            except (CancelledError, FencedError):
+                pass  # told inside; the work sees it at its next report or fence
+            except (DatabaseError, InterfaceError):
+                connection.close()  # away for a moment: the next beat connects anew
         connection.close()
 
     thread = threading.Thread(target=beat, name=f"heartbeat-{run.job.pk}", daemon=True)

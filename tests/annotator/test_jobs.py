@@ -12,6 +12,7 @@ from annotator import jobs
 from annotator.actions.projects import projects
 from annotator.models import Job, JobState
 from learning.errors import DivergedError
+from tests.runtime.running import wait_until
 
 
 def probe(steps=0, **fields):
@@ -23,6 +24,16 @@ def age(job, **fields):
     past = timezone.now() - timedelta(minutes=5)
     Job.objects.filter(pk=job.pk).update(**dict.fromkeys(fields.pop("columns"), past), **fields)
     job.refresh_from_db()
+
+
+def hang_up_on_others():
+    """End every other connection to this database; whether there was one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return cursor.rowcount
 
 
 @pytest.fixture
@@ -245,3 +256,17 @@ class TestEnd:
                     break
                 time.sleep(0.05)
         assert job.lease_until > timezone.now()
+
+    def test_the_heartbeat_survives_a_database_that_was_away(self, bells, monkeypatch):
+        monkeypatch.setattr(jobs, "HEARTBEAT_SECONDS", 0.05)
+        job = probe()
+        run = jobs.Run(jobs.claim(job.pk))
+        with jobs.heartbeat(run):
+            wait_until(hang_up_on_others)
+            age(job, columns=["lease_until"])
+
+            def is_kept():
+                job.refresh_from_db()
+                return job.lease_until > timezone.now()
+
+            assert wait_until(is_kept, 10)
