@@ -202,11 +202,21 @@ def column_names(
                 f"The name of column {position} has {len(name):,} characters; at most "
                 f"{LONGEST_NAME} are taken. Does the file begin with a line of names?"
             )
+        spare = free_name(position, names)
         if name in names:
-            problems.append(Problem(row, name, f"The column name {name!r} comes twice."))
+            told = f"The column name “{name}” comes twice; column {position} is read as “{spare}”."
+            problems.append(Problem(row, name, told))
             name = ""
-        names.append(name or f"column {position}")
+        names.append(name or spare)
     return names, problems
+
+
+def free_name(position: int, taken: list[str]) -> str:
+    """What a column without a name of its own is called."""
+    name = f"column {position}"
+    while name in taken:
+        name += "*"
+    return name
 
 
 def _record(
@@ -216,7 +226,8 @@ def _record(
         extra = cells[len(names) :]
         if len(cells) < len(names) or any(extra):
             column = names[len(cells)] if len(cells) < len(names) else ""
-            told = f"The row has {len(cells):,} cells where {len(names):,} are expected."
+            found = f"{len(cells):,} cell{'s' * (len(cells) != 1)}"
+            told = f"The row has {found} where {len(names):,} are expected."
             yield Problem(row, column, told)
             return
         cells = cells[: len(names)]

@@ -22,7 +22,8 @@ class Spreadsheet:
     """Rows of one sheet below a row of column names: .xlsx, .xlsb, .xls and .ods. Source: ECMA-376,
     MS-XLS, OpenDocument 1.3, as python-calamine reads them.
 
-    Row numbers are the sheet's. An empty `sheet` is the first that is not hidden and holds something.
+    Row numbers are the sheet's. What stands in a cell that is merged over several rows stands in each of
+    them. An empty `sheet` is the first that is not hidden and holds something.
     Formulas are read as what they last came to, whole numbers without a fraction, times as ISO 8601. An
     export of ours that was kept as a table loses the apostrophes that our CSV puts before such texts.
     """

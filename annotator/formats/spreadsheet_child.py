@@ -54,8 +54,31 @@ def rows_of(sheet: str, limits: dict[str, int]) -> Iterator[list[Any]]:
         raise RefusedError(
             f"The sheet has {table.width:,} columns; at most {limits['columns']:,} are taken."
         )
-    for cells in table.iter_rows():
-        yield [plain(cell) for cell in cells]
+    yield from cells_of(table)
+
+
+def cells_of(table: Any) -> Iterator[list[Any]]:
+    """Yield the cells of every row. What stands in a merged cell stands in each row beside it that holds
+    something, as its author saw it.
+    """
+    first = table.start[1] if table.start else 0
+    begun: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in table.merged_cell_ranges or ():
+        if bottom > top:
+            begun.setdefault(top, []).append((left - first, bottom))
+    merged: dict[int, tuple[int, Any]] = {}
+    for place, cells in enumerate(table.iter_rows()):
+        row = [plain(cell) for cell in cells]
+        merged = {at: one for at, one in merged.items() if one[0] >= place}
+        if not is_blank(row):
+            for at, (_, value) in merged.items():
+                row[at] = value
+        merged |= {at: (last, row[at]) for at, last in begun.get(place, ()) if 0 <= at < len(row)}
+        yield row
+
+
+def is_blank(row: list[Any]) -> bool:
+    return all(cell in ("", None) for cell in row)
 
 
 def opened(sheet: str) -> Any:
@@ -88,15 +111,14 @@ def beginnings(most: int, limits: dict[str, int]) -> Iterator[Any]:
             continue
         filled = characters = 0
         whole = True
-        for cells in table.iter_rows():
+        for row in cells_of(table):
             if filled >= most or characters > MOST_CHARACTERS:
                 whole = False
                 break
-            row = [plain(cell) for cell in cells]
-            is_blank = all(cell in ("", None) for cell in row)
-            filled += not is_blank
+            blank = is_blank(row)
+            filled += not blank
             characters += sum(len(cell) for cell in row if isinstance(cell, str))
-            yield [] if is_blank else row
+            yield [] if blank else row
         yield {"whole": whole}
 
 

@@ -94,7 +94,27 @@ def test_a_name_that_comes_twice_and_a_cell_too_long_are_told_with_their_row():
     content = book_of(A=[["text", "text"], ["ok", ""], ["x" * 200, ""]])
     rows = read("spreadsheet", content, limits=Limits(field_characters=100))
     assert bad_rows(rows) == [(1, "text"), (3, "text")]
-    assert "comes twice" in problems(rows)[0].message
+    told = "The column name “text” comes twice; column 2 is read as “column 2”."
+    assert problems(rows)[0].message == told
+
+
+def test_what_stands_in_a_cell_merged_over_rows_stands_in_each_of_them():
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet()
+        for row, cells in enumerate([["text", "topic"], ["a"], ["b"], [], ["c"], ["d", "Login"]]):
+            sheet.write_row(row + 1, 2, cells)
+        sheet.merge_range(2, 3, 5, 3, "Cost")
+    found = [{"text": text, "topic": "Cost"} for text in "abc"] + [{"text": "d", "topic": "Login"}]
+    assert fields(read("spreadsheet", out.getvalue())) == found
+    begun = beginnings(io.BytesIO(out.getvalue()), 9)["Sheet1"]
+    assert fields(Spreadsheet().records(begun.rows)) == found
+
+
+def test_a_column_without_a_name_takes_nobody_elses():
+    content = book_of(A=[["column 2", "", "text"], ["one", "two", "x"]])
+    (row,) = fields(read("spreadsheet", content))
+    assert row == {"column 2": "one", "column 2*": "two", "text": "x"}
 
 
 def test_is_known_by_its_content_and_looked_at_before_it_is_read():
