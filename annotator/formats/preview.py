@@ -100,6 +100,7 @@ def preview(
         ON_ITEMS if found == ON_IMAGES else guess(columns, records, makes_form=makes_form)
     )
     brought = _brought(columns, records) if makes_form else []
+    notes += _titled(columns)
     if mapping is None and found != ON_IMAGES:
         chosen = _answering(chosen, columns, asked, written)
         notes += _left_out(columns, chosen)
@@ -236,6 +237,17 @@ def _better_encoding(stream: BinaryIO, format: str, options: AnyMapping[str, Any
     head = stream.read(SAMPLE_CHARACTERS)
     stream.seek(0)
     return "" if head.startswith(b"\x1f\x8b") else better_encoding(head)
+
+
+def _titled(columns: Sequence[Column]) -> list[str]:
+    """Say that a table's title may stand where the names of its columns are looked for."""
+    named = [each.name for place, each in enumerate(columns, 1) if each.name != f"column {place}"]
+    if len(columns) == 1 or named != [each.name for each in columns[:1]]:
+        return []
+    return [
+        f"Only the first column has a name, “{named[0][:60]}”. If that is a title, take the rows above the names "
+        "of the columns out of the file and upload it again."
+    ]
 
 
 def _left_out(columns: list[Column], chosen: Mapping) -> list[str]:

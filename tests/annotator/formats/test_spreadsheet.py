@@ -111,6 +111,14 @@ def test_what_stands_in_a_cell_merged_over_rows_stands_in_each_of_them():
     assert fields(Spreadsheet().records(begun.rows)) == found
 
 
+def test_a_title_above_the_names_of_the_columns_is_told():
+    rows = [["text", "topic"], ["a", "x"]]
+    titled = preview(io.BytesIO(book_of(A=[["Report of May"], *rows])), "a.xlsx")
+    assert "“Report of May”. If that is a title" in titled.notes[0]
+    assert preview(io.BytesIO(book_of(A=rows)), "a.xlsx").notes == []
+    assert preview(io.BytesIO(b"text\na\nb\n"), "a.csv").notes == []
+
+
 def test_a_column_without_a_name_takes_nobody_elses():
     content = book_of(A=[["column 2", "", "text"], ["one", "two", "x"]])
     (row,) = fields(read("spreadsheet", content))
