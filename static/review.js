@@ -11,7 +11,12 @@
     document.getElementById("main").setAttribute("aria-busy", String(state));
   };
   document.addEventListener("htmx:beforeRequest", () => become(true));
-  document.addEventListener("htmx:afterSettle", () => become(false));
+  document.addEventListener("htmx:afterSettle", () => {
+    become(false);
+    // The control that had the focus is gone: reading and Tab go on at the question, not at the page's top.
+    const lost = !document.activeElement || document.activeElement === document.body;
+    if (lost) document.querySelector("[data-question]")?.focus({ preventScroll: true });
+  });
   // A refusal is a page of ours: shown in place of the case.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!event.detail.isError) return;

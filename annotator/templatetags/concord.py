@@ -113,6 +113,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 @register.filter
+def unbroken(sentence: str) -> str:
+    """A sentence in which no figure parts from its percent sign at the end of a line."""
+    return re.sub(r"(?<=\d) %", "\u202f%", sentence)
+
+
+@register.filter
 def points(share: float) -> str:
     """0.8734 as "87.3": a share in percent, its unit in the head of the table."""
     return f"{share * 100:.1f}"

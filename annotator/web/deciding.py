@@ -7,6 +7,9 @@ from typing import Any
 from annotator.models import Item, Project, Shape, VerdictState
 from annotator.web import asked, marks, texts, words
 
+# A longer text stands on the page once; beside it each voice's marks are told by their words.
+LONGEST_BESIDE = 400
+
 
 def offered(project: Project, item: Item, context: dict[str, Any]) -> dict[str, Any]:
     """The places and texts of all voices; `context` holds what was said, the verdict and the questions."""
@@ -50,6 +53,7 @@ def _places(project: Project, item: Item, context: dict[str, Any]) -> dict[str, 
         "questions": asked.with_places(context["questions"], places),
         "had": had,
         "texts": [(each, marks.marked(item.text, each.parts)) for each in said],
+        "folded": len(item.text) > LONGEST_BESIDE,
         "marked": marks.marked(item.text, had),
     }
 

@@ -70,6 +70,7 @@ class Desk:
         number = self.number()
         self.key(str(self.project.truth[number] + 1))
         expect(self.page.get_by_role("heading", name="Your word is final")).to_be_visible()
+        expect(self.page.locator("[data-question]").first).to_be_focused()  # Tab goes on from here
         return number
 
     def press(self, key):

@@ -1,5 +1,6 @@
 """Answers that mark places of a text, wherever an answer is shown."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -106,6 +107,16 @@ class TestScreens:
         word = Annotation.objects.get(stream="review")
         assert word.value == value((0, 3, ids["Person"]), (22, 26, ids["Place"]))
         assert word.outcome == Outcome.DECIDE
+
+    def test_a_long_text_stands_open_once_beside_its_voices(self, cast, project, ids, ben):
+        project.items.update(text=TEXT + " And much more happened." * 20)
+        answered(project, cast.ana, value((0, 3, ids["Person"])))
+        page = ben.get(reverse("review_item", args=[project.pk, 0]), {"none": "1"}).content.decode()
+        voices = page.partition("The voices")[2].partition("Your word is final")[0]
+        opened = re.sub(r"<details>.*?</details>", "", voices, flags=re.DOTALL)
+        assert '<q class="quote" dir="auto">Ada</q> Person' in opened
+        assert "And much more happened." in voices
+        assert "And much more happened." not in opened
 
     def test_keeping_a_verdict_keeps_its_value(self, cast, project, ids, ben):
         answered(project, cast.ana, value((0, 3, ids["Person"])))

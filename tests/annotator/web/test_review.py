@@ -59,6 +59,11 @@ def test_the_texts_an_item_is_read_with_stand_above_it(ben, tickets, tie):
     assert '<span title="channel">mail</span>' in shown
 
 
+def test_why_a_case_came_is_said_of_that_case_alone(ben, tickets, tie):
+    shown = ben.get(url(tickets, "review/2")).content.decode()
+    assert "1 item waits. This one: voices disagree evenly" in shown
+
+
 def test_the_first_look_is_blind(ben, cast, tickets, tie):
     assert ben.get(url(tickets))["Location"] == url(tickets, "review/2")
     blind = ben.get(url(tickets, "review/2")).content.decode()

@@ -11,6 +11,7 @@ from annotator.templatetags.concord import (
     percent,
     points,
     signed_points,
+    unbroken,
     visible,
 )
 from annotator.web.markdown import to_html
@@ -90,6 +91,7 @@ class TestMarkdown:
         (brief_seconds(0.0042), "0.004"),
         (brief_seconds(0.351), "0.35"),
         (brief_seconds(12.3), "12"),
+        (unbroken("Login 58 %, Billing 3 %"), "Login 58\u202f%, Billing 3\u202f%"),
         (amount(1, "item,items"), "1 item"),
         (amount(1_200, "reply,replies"), "1,200 replies"),
     ],
