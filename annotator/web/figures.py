@@ -21,24 +21,25 @@ from annotator.models import (
 SHORTEST_MINUTES = 5.0
 
 
-def of_student(project: Project) -> dict[str, Any]:
-    """The current student's accuracy with its interval, in words."""
+def of_student(project: Project) -> dict[str, str]:
+    """The current student's accuracy with its interval, in words, and whether it is early."""
     if project.current_student_id is None:
-        return {"student": "no student yet" if project.task.students else ""}
-    return {"student": _student_words(project.current_student_id)}
+        return {"student": "no student yet" if project.task.students else "", "early": ""}
+    student, early = _student_words(project.current_student_id)
+    return {"student": student, "early": early}
 
 
 @lru_cache(maxsize=256)
-def _student_words(student_id: int) -> str:
+def _student_words(student_id: int) -> tuple[str, str]:
     """Kept in memory, since a version's figures never change and every answer shows them."""
     student = StudentVersion.objects.get(pk=student_id)
     if student.accuracy is None:
-        return "student: too early to say"
+        return "student: too early to say", ""
     share = f"{student.accuracy * 100:.0f}\u202f%"
     if student.accuracy_low is not None and student.accuracy_high is not None:
         share += f" ({student.accuracy_low * 100:.0f}–{student.accuracy_high * 100:.0f})"
-    out_of_fold = student.estimate != EstimateSource.AUDIT
-    return f"student {share}{', out of fold' if out_of_fold else ''}"
+    is_early = student.estimate != EstimateSource.AUDIT
+    return f"student {share}", ", early estimate" if is_early else ""
 
 
 def of_voice(project: Project, voice: Annotator) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _card(project: Project, counts: dict[str, dict[int, int]]) -> dict[str, Any]
     return {
         "project": project,
         "sees": sees,
-        "student": figures.of_student(project)["student"] if sees else "",
+        "student": "".join(figures.of_student(project).values()) if sees else "",
         "doors": _doors(project),
         "needs": _needs(project, of),
         **of,

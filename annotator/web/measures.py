@@ -177,7 +177,7 @@ def learning_series(project: Project) -> list[Series]:
     folds = sorted(found[EstimateSource.FOLDS], key=lambda point: point.x)
     return [
         Series(name="random sample (audit)", points=audit),
-        Series(name="out of fold, an early estimate", points=folds, other=True),
+        Series(name="cross-validated, an early estimate", points=folds, other=True),
     ]
 
 
@@ -224,7 +224,7 @@ def summary(
             f"{advice if wide else ''}"
         )
     return (
-        f"{project.name}: {done}. The student {figure}, out of fold on "
+        f"{project.name}: {done}. The student {figure}, cross-validated on "
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
         f"{_when_honest(project, fill)}"
     )

@@ -247,7 +247,7 @@ def _by_figures(one: StudentVersion, other: StudentVersion) -> str:
         return "At least one of them was never measured, so they cannot be compared."
     if one.estimate != other.estimate:
         return (
-            "One was measured on the random sample, the other out of fold: the two figures are "
+            "One was measured on the random sample, the other cross-validated: the two figures are "
             "not comparable."
         )
     better = one if one.accuracy > other.accuracy else other

@@ -154,7 +154,7 @@ def _folded(
             rng,
             FOLDS,
             lesson.groups[rows],
-            lambda done, total: run.progress(done, total, "Asking the student out of fold"),
+            lambda done, total: run.progress(done, total, "Asking the student"),
         )
     except NotEnoughDataError:
         return {}

@@ -170,7 +170,7 @@ def test_every_page_of_a_project_with_a_ranker_opens(cast, client, project):
     pages = {name: client.get(reverse(name, args=[project.pk])) for name in PAGES}
     assert {name: page.status_code for name, page in pages.items()} == dict.fromkeys(PAGES, 200)
     told = {name: page.content.decode() for name, page in pages.items()}
-    assert "pairs in the right order, out of fold" in told["progress"]
+    assert "pairs in the right order, cross-validated" in told["progress"]
     assert "of the pairs of candidates in the right order" in told["progress"]
     assert "pairs in the right order" in told["students"]
     assert "Try it" not in told["students"]

@@ -166,7 +166,7 @@ def test_every_page_of_a_project_with_a_tagger_opens(cast, client, project):
     client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
     pages = {name: client.get(reverse(name, args=[project.pk])) for name in PAGES}
     assert {name: page.status_code for name, page in pages.items()} == dict.fromkeys(PAGES, 200)
-    assert "F1 of spans, out of fold" in pages["progress"].content.decode()
+    assert "F1 of spans, cross-validated" in pages["progress"].content.decode()
     assert "reaches an F1 of spans of" in pages["progress"].content.decode()
     assert "is not foretold for spans" in pages["progress"].content.decode()
     assert "F1 of spans" in pages["students"].content.decode()

@@ -4,6 +4,7 @@ import pytest
 
 from annotator import jobs
 from annotator.models import BatchState, Flag, ImportBatch, Project, User
+from tests.annotator.web.helpers import teach
 from tests.factories import join, make_items, make_project, make_user
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +103,10 @@ def test_a_viewer_is_led_to_what_they_may_open(client, project):
     response = client.get(f"/projects/{project.pk}/", follow=True)
     assert response.status_code == 200
     assert "/label" not in response.redirect_chain[-1][0]
+
+
+@pytest.mark.parametrize(("estimate", "wanted"), [("out-of-fold", True), ("audit", False)])
+def test_a_figure_from_items_of_its_own_is_called_early(lea, project, estimate, wanted):
+    version = teach(project, [[0.5, 0.3, 0.2]])
+    type(version).objects.filter(pk=version.pk).update(accuracy=0.8, estimate=estimate)
+    assert ("student 80\u202f%, early estimate" in lea.get("/").content.decode()) is wanted

@@ -41,7 +41,7 @@ def test_versions_show_where_they_were_measured(lea, project):
     version(project, 1, accuracy=0.8, accuracy_low=0.7, accuracy_high=0.9, estimate="out-of-fold")
     version(project, 2, accuracy=0.8, accuracy_low=0.7, accuracy_high=0.9, estimate="audit")
     text = lea.get(url(project)).content.decode()
-    assert "out of fold" in text
+    assert "cross-validated" in text
     assert "random sample" in text
 
 
