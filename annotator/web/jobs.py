@@ -78,6 +78,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "routing": ("teach", "teach-local", "route", "scoreboard"),
     "review": ("flag", "corrections"),
 }
+# What a list says where nothing is at work; others, which stand beside what was made, say nothing.
+NOTHING = {
+    "all": "No work in the background. Imports, encoding, training and snapshots appear here with "
+    "their progress.",
+    "routing": "No teacher is being asked.",
+    "review": "No look at the labels is under way.",
+}
 
 
 def listed(project: Project, kinds: Sequence[str]) -> list[Job]:
@@ -102,6 +109,7 @@ def context_for(project: Project, group: str) -> dict[str, Any]:
         "project": project,
         "job_rows": rows,
         "job_group": group,
+        "nothing_at_work": NOTHING.get(group, ""),
         "may_cancel": allowed(project, Can.MANAGE),
         "poll_seconds": 2 if live else 15,
     }

@@ -303,7 +303,6 @@ def report(request: HttpRequest, project_id: int) -> HttpResponse:
         "divided_count": len(divided),
         "bought": corrections.last(project),
         "may_manage": allowed(project, Can.MANAGE),
-        "no_jobs": "No look at the labels is under way.",
         **jobs.context_for(project, "review"),
     }
     return page(request, "review/report.html", project, "review", context)

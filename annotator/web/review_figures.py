@@ -11,6 +11,8 @@ from annotator.web.charts import Curve, Point, Series, curve
 
 # Fewer flagged cases than this draw no line worth looking at.
 FEWEST_POINTS = 5
+# A wider interval than this says nothing about the cases to come.
+WIDEST_TOLD = 0.8
 # Beside a case it does not matter how many thousands wait, and counting them takes longer than the case.
 MOST_COUNTED = 1_000
 
@@ -50,9 +52,9 @@ def _left(figures: Figures) -> str:
 
 
 def next_sentence(figures: Figures) -> str:
-    """How many of the next cases are expected to be errors."""
+    """How many of the next cases are expected to be errors; nothing while that might be any share."""
     told = figures.precision
-    if not told:
+    if not told or told["high"] - told["low"] > WIDEST_TOLD:
         return ""
     return (
         f"Of the next {thousands(told['cases'])} flagged cases {percent(told['rate'])} are expected to be "

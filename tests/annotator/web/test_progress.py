@@ -98,7 +98,7 @@ def test_an_out_of_fold_figure_is_named_as_such(lea, project):
     project.current_student = student(project, 1, estimate="out-of-fold")
     project.save()
     summary = lea.get(url(project)).context["summary"]
-    assert "out of fold" in summary
+    assert "cross-validated" in summary
     assert "50 more evaluation answers" in summary
 
 
@@ -145,6 +145,29 @@ def test_work_is_told_in_items_where_its_steps_are_items_and_in_percent_elsewher
         Job.objects.filter(pk=job.pk).update(state="running", done=1_100, total=2_000)
         assert told in lea.get(url(project, "jobs/all")).content.decode()
         Job.objects.filter(pk=job.pk).update(state="done")
+
+
+@pytest.mark.parametrize(
+    ("page", "group", "told"),
+    [
+        ("exports", "exports", ""),
+        ("review/report", "review", "No look at the labels is under way."),
+        ("progress", "all", "No work in the background. Imports, encoding"),
+    ],
+)
+def test_where_nothing_is_at_work_a_poll_says_what_the_page_said(lea, project, page, group, told):
+    polled = lea.get(url(project, f"jobs/{group}")).content.decode()
+    assert told in lea.get(url(project, page)).content.decode()
+    assert told in polled
+    assert ("<p" in polled) is bool(told)
+
+
+def test_a_step_that_is_the_whole_work_is_named_once(lea, project):
+    job = jobs.enqueue("map", project=project)
+    Job.objects.filter(pk=job.pk).update(state="running", message="Drawing the map")
+    text = lea.get(url(project, "jobs/map")).content.decode()
+    assert text.count("Drawing the map") == 3  # the name, its progress bar's and its button's
+    assert "at work" in text
 
 
 def test_work_whose_worker_died_is_said_to_wait(lea, project):

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from annotator.actions.desk import assigning, labeling
 from annotator.actions.verdicts import settling
 from annotator.models import Annotation, Flag, Item, Verdict
 from annotator.web import words
+from annotator.web.review_figures import next_sentence
 from tests.annotator.web.helpers import encode, say
 from tests.factories import make_items, make_project
 
@@ -185,6 +187,16 @@ def test_an_old_page_is_refused(ben, tickets, tie):
     form = {"labels": label(tickets, "Login"), "uuid": ""}
     assert ben.post(url(tickets, "review/2/settle"), form).status_code == 422
     assert ben.get(url(tickets, "review/2?guess=x")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.4, 0.7, "Of the next 15 flagged cases 52\u202f% are expected to be wrong"), (0, 1, "")],
+)
+def test_what_might_be_any_share_is_not_told(low, high, told):
+    figures = SimpleNamespace(precision={"cases": 15, "rate": 0.52, "low": low, "high": high})
+    assert next_sentence(figures).startswith(told)
+    assert bool(next_sentence(figures)) is bool(told)
 
 
 @pytest.mark.parametrize("who", ["ana", "cleo"])
