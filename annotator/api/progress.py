@@ -99,7 +99,7 @@ class Progress(Endpoint):
 
 def counts(project: Project) -> dict[str, int]:
     """How many of everything there are now."""
-    said = Annotation.objects.filter(project=project, successor=None)
+    said = Annotation.objects.filter(project=project).last_words()
     verdicts = Verdict.objects.filter(project=project).aggregate(
         decided=Count("pk", filter=Q(state="decided")), ties=Count("pk", filter=Q(state="tie"))
     )

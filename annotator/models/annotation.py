@@ -94,9 +94,18 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def by_user(self, user: Viewer) -> Self:
         return self.filter(annotator__user_id=id_of(user))
 
+    def last_words(self) -> Self:
+        """What no later row of the same voice takes back or changes.
+
+        Not `successor=None`: the planner then expects one row, reads all of them and sorts them.
+        """
+        return self.filter(
+            ~models.Exists(Annotation.objects.filter(previous=models.OuterRef("pk")))
+        )
+
     def standing(self) -> Self:
-        """Each voice's last word on an item: answers that no later row of theirs takes back."""
-        return self.filter(kind=AnnotationKind.ANSWER, successor=None)
+        """Each voice's last word on an item, where that is an answer."""
+        return self.last_words().filter(kind=AnnotationKind.ANSWER)
 
     def sealed(self, position: int) -> Self:
         return self.filter(ledger__position__lte=position)

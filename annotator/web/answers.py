@@ -30,8 +30,9 @@ def mine(request: HttpRequest, project_id: int) -> HttpResponse:
     """The person's standing answers and skips, latest first."""
     project = project_for(request, project_id, Can.LABEL)
     said = (
-        Annotation.objects.filter(project=project, successor=None)
+        Annotation.objects.filter(project=project)
         .by_user(person(request))
+        .last_words()
         .exclude(kind=AnnotationKind.RETRACTION)
         .select_related("item")
         .order_by("-id")

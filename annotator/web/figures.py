@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from annotator.models import (
     Annotation,
-    AnnotationKind,
     Annotator,
     EstimateSource,
     Project,
@@ -44,7 +43,7 @@ def _student_words(student_id: int) -> tuple[str, str]:
 
 def of_voice(project: Project, voice: Annotator) -> dict[str, Any]:
     """How many answers this person gave, and how many an hour in the last hour."""
-    mine = Annotation.objects.filter(annotator=voice, kind=AnnotationKind.ANSWER, successor=None)
+    mine = Annotation.objects.filter(annotator=voice).standing()
     now = timezone.now()
     recent = mine.filter(created_at__gte=now - timedelta(hours=1)).aggregate(
         count=Count("pk"), first=Min("created_at")

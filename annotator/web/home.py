@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET
 from annotator.actions.teachers import endpoints
 from annotator.models import (
     Annotation,
-    AnnotationKind,
     BatchState,
     Can,
     Endpoint,
@@ -69,7 +68,7 @@ def project(request: HttpRequest, project_id: int) -> HttpResponse:
 
 def _counts(projects: list[Project], me: User) -> dict[str, dict[int, int]]:
     """Counts per project, each in one query for all of them."""
-    answers = Annotation.objects.filter(kind=AnnotationKind.ANSWER, successor=None)
+    answers = Annotation.objects.standing()
     reviewed = [each for each in projects if allowed(each, Can.REVIEW)]
     managed = [each for each in projects if allowed(each, Can.MANAGE)]
     seen = [each for each in projects if allowed(each, Can.SEE)]

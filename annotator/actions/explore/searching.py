@@ -16,7 +16,6 @@ from annotator.actions.imports.indexing import CONFIGURATION
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,
-    AnnotationKind,
     Flag,
     FlagState,
     Item,
@@ -172,7 +171,7 @@ def _numbered(items: QuerySet[Item], numbers: list[int]) -> QuerySet[Item]:
 
 
 def _said(project: Project, wanted: Filter) -> QuerySet[Annotation]:
-    said = Annotation.objects.filter(project=project, kind=AnnotationKind.ANSWER, successor=None)
+    said = Annotation.objects.filter(project=project).standing()
     if wanted.annotator is not None:
         said = said.filter(annotator_id=wanted.annotator)
     if wanted.stream:
