@@ -134,3 +134,30 @@ def test_continuous_integration_skips_nothing_and_calls_make_test():
     script = (ROOT / ".ci" / "run").read_text()
     assert "REQUIRE_SERVICES=1" in script
     assert "make test" in script
+
+
+def anchors(text):
+    """What a link can lead to in a page: its headings as GitHub spells them, and named places."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.strip().lower()) for heading in headings]
+    return {each.replace(" ", "-") for each in plain} | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+def test_links_of_the_docs_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    lost = []
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            name, _, anchor = link.partition("#")
+            to = page.parent / name if name else page
+            if not link.startswith("http") and (
+                not to.exists() or (anchor and anchor not in anchors(to.read_text()))
+            ):
+                lost.append(f"{page.relative_to(ROOT)}: {link}")
+    assert not lost
+
+
+def test_every_command_is_in_the_docs():
+    commands = {path.stem for path in (ROOT / "annotator/management/commands").glob("*.py")}
+    named = set(re.findall(r"`([a-z_]+)", (ROOT / "docs/cli.md").read_text()))
+    assert commands - {"__init__"} <= named
