@@ -161,3 +161,8 @@ def test_every_command_is_in_the_docs():
     commands = {path.stem for path in (ROOT / "annotator/management/commands").glob("*.py")}
     named = set(re.findall(r"`([a-z_]+)", (ROOT / "docs/cli.md").read_text()))
     assert commands - {"__init__"} <= named
+
+
+def test_no_change_is_told_twice():
+    told = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line[:2] == "- "]
+    assert sorted(told) == sorted(set(told))
