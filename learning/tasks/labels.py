@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
+from learning.students import STUDENTS
 from learning.tasks.content import Content
 from learning.tasks.question import Question
 from learning.teachers import TEACHERS
@@ -16,6 +17,7 @@ class LabelsAlone:
     """What `Task` asks about values, where an answer has none."""
 
     shape: ClassVar[str] = "labels"
+    students: ClassVar[tuple[str, ...]] = tuple(STUDENTS)
     teachers: ClassVar[tuple[str, ...]] = tuple(TEACHERS)
     quoted: ClassVar[bool] = False
     ranked: ClassVar[bool] = False

@@ -24,15 +24,6 @@ class Multi(LabelsAlone):
     multi_label: ClassVar[bool] = True
     measure: ClassVar[str] = "jaccard"
     headline: ClassVar[str] = "micro_f1"
-    students: ClassVar[tuple[str, ...]] = (
-        "head",
-        "finetune",
-        "contrastive",
-        "dual-encoder",
-        "label-attention",
-        "decoder-lora",
-        "prompt",
-    )
     strategies: ClassVar[tuple[str, ...]] = tuple(name for name in STRATEGIES if name not in ASKED)
     consensus: ClassVar[tuple[str, ...]] = tuple(
         name for name in CONSENSUS if name not in OF_GRADES

@@ -24,15 +24,6 @@ class Single(LabelsAlone):
     multi_label: ClassVar[bool] = False
     measure: ClassVar[str] = "nominal"
     headline: ClassVar[str] = "accuracy"
-    students: ClassVar[tuple[str, ...]] = (
-        "head",
-        "finetune",
-        "contrastive",
-        "dual-encoder",
-        "label-attention",
-        "decoder-lora",
-        "prompt",
-    )
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in LABELWISE | ASKED
     )
