@@ -201,7 +201,7 @@ function skip(reason = "") {
 function undo() {
   if (current() && widget?.undo()) return;
   const last = history.pop();
-  if (!last) return say("There is nothing to take back here.");
+  if (!last) return nothingToUndo();
   const uuid = newUuid();
   const { card, op } = last;
   if (current()) current().hidden = true;
@@ -218,6 +218,12 @@ function undo() {
   hintUndo("");
   post({ kind: "retract", uuid, annotation: op.uuid, item: card.dataset.item });
   say(`Taken back: ${wordsOf(op)}.`);
+}
+
+/** What was answered before this page opened is changed under My answers. */
+function nothingToUndo() {
+  byId("state").querySelector("[data-state]").textContent = "nothing to undo here";
+  say("There is nothing to take back here. Earlier answers are in the menu, under My answers.");
 }
 
 function flag() {

@@ -21,11 +21,11 @@ SHORTEST_MINUTES = 5.0
 
 
 def of_student(project: Project) -> dict[str, str]:
-    """The current student's accuracy with its interval, in words, and whether it is early."""
+    """The current student's accuracy in words, and how well it is known."""
     if project.current_student_id is None:
-        return {"student": "no student yet" if project.task.students else "", "early": ""}
-    student, early = _student_words(project.current_student_id)
-    return {"student": student, "early": early}
+        return {"student": "no student yet" if project.task.students else "", "known": ""}
+    student, known = _student_words(project.current_student_id)
+    return {"student": student, "known": known}
 
 
 @lru_cache(maxsize=256)
@@ -34,11 +34,12 @@ def _student_words(student_id: int) -> tuple[str, str]:
     student = StudentVersion.objects.get(pk=student_id)
     if student.accuracy is None:
         return "student: too early to say", ""
-    share = f"{student.accuracy * 100:.0f}\u202f%"
+    known = ""
     if student.accuracy_low is not None and student.accuracy_high is not None:
-        share += f" ({student.accuracy_low * 100:.0f}–{student.accuracy_high * 100:.0f})"
-    is_early = student.estimate != EstimateSource.AUDIT
-    return f"student {share}", ", early estimate" if is_early else ""
+        known = f" ({student.accuracy_low * 100:.0f}–{student.accuracy_high * 100:.0f})"
+    if student.estimate != EstimateSource.AUDIT:
+        known += ", early estimate"
+    return f"student {student.accuracy * 100:.0f}\u202f%", known
 
 
 def of_voice(project: Project, voice: Annotator) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class TestLabelsByKeyboard:
 
     def test_an_answer_taken_back_can_be_given_again_after_a_reload(self, desk, tickets):
         item = desk.item
+        desk.press("Backspace")
+        desk.expect_state("nothing to undo here")
         desk.press("1")
         desk.settled()
         desk.press("Backspace")

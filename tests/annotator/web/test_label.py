@@ -42,6 +42,12 @@ def test_the_page_holds_an_item_and_two_ahead(ana, project):
     assert again.content.decode().count('class="item"') == 3
 
 
+def test_a_menu_leads_to_what_was_answered_before(ana, project):
+    page = ana.get(reverse("label", args=[project.pk])).content.decode()
+    menu = page.partition('aria-label="Screens of this project"')[2].partition("</nav>")[0]
+    assert f'href="{reverse("label_mine", args=[project.pk])}"' in menu
+
+
 def test_a_number_beside_the_item_stands_with_the_name_of_its_column(ana, project):
     project.items.update(meta={"stars": 2, "split": "dev", "sent": "2026-02-13"})
     page = ana.get(reverse("label", args=[project.pk])).content.decode()
