@@ -31,6 +31,11 @@ _LABEL_NAMES = (
 )  # fmt: skip
 _LIST_NAMES = ("candidates", "completions", "passages", "items")
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "external_id", "item_id", "key", "index", "ref")
+# What comes again and again beside an item without being an answer.
+_FACT_NAMES = frozenset(
+    ("source", "channel", "split", "subset", "partition", "lang", "locale", "date", "time", "timestamp",
+     "year", "month", "author", "user", "username", "url", "file", "filename")
+)  # fmt: skip
 _FIRST_OF_PAIRS = {
     "text_b": ("text_a", "text"), "textb": ("texta", "text"), "text2": ("text1", "text"),
     "sentence2": ("sentence1",), "sentence_b": ("sentence_a",), "hypothesis": ("premise",),
@@ -132,7 +137,9 @@ def guess(
     voices = voices_in(columns, records)
     if not label and not voices and not any(record.given for record in records):
         label = _repeating(columns, {text, second}, len(records))
-    identity = next((names[name] for name in _ID_NAMES if name in names), "")
+    identity = next((names[name] for name in _ID_NAMES if name in names), "") or _numbering(
+        columns, {text, second, label, *candidates, *voices}, len(records)
+    )
     used = {text, second, label, identity, *candidates, *voices}
     used |= _telling(columns, records, {label, *voices} - {""}, used)
     return Mapping(
@@ -252,11 +259,25 @@ def _repeating(columns: Sequence[Column], used: set[str], rows: int) -> str:
         column
         for column in columns
         if column.name not in used
+        and column.name.strip().casefold() not in _FACT_NAMES
         and 1 < column.distinct <= min(MOST_GUESSED_LABELS, rows / 4)
         and column.mean_characters <= 40
         and not all(example.replace(".", "").isdigit() for example in column.examples)
     ]
     return min(likely, key=lambda column: column.distinct).name if likely else ""
+
+
+def _numbering(columns: Sequence[Column], used: set[str], rows: int) -> str:
+    """Name the column that is called some id and holds another one in each row, if one does."""
+    own = (
+        column.name
+        for column in columns
+        if column.name not in used
+        and column.name.strip().casefold().endswith("id")
+        and column.distinct == column.filled == rows > 1
+        and column.mean_characters <= 64
+    )
+    return next(own, "")
 
 
 def separator_in(label: str, records: Sequence[Record]) -> str:

@@ -123,6 +123,12 @@ class Choices:
         return _asks(self.task_type)
 
     @property
+    def has_answers(self) -> bool:
+        """True where a column, or the format by itself, holds answers."""
+        chosen = self.mapping.label or self.mapping.voices or self.mapping.answers
+        return bool(chosen or self.found.labels or any(row.given for row in self.found.rows))
+
+    @property
     def questions(self) -> list[dict[str, Any]]:
         """The questions that an export of ours brings: name, what it takes, and after which answers it is asked."""
         names = {one.column: one.name for one in self.found.asked}

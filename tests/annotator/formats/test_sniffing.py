@@ -83,6 +83,11 @@ class TestPreview:
         found = preview(io.BytesIO(b"one;two;three\n" + rows.encode()))
         assert (found.mapping.text, found.mapping.label) == ("three", "two")
 
+    def test_an_id_by_another_name_and_what_only_repeats_are_no_labels(self):
+        rows = "".join(f"q{n},is this question {n}?,{'abc'[n % 3]},ok\n" for n in range(40))
+        found = preview(io.BytesIO(b"qid,question,source,valid\n" + rows.encode()))
+        assert found.mapping == Mapping(text="question", id="qid", metadata=("source", "valid"))
+
     def test_guesses_two_texts(self):
         found = preview(io.BytesIO(b"premise,hypothesis,label\na,b,yes\nc,d,no\n"))
         assert (found.mapping.text, found.mapping.text_b) == ("premise", "hypothesis")

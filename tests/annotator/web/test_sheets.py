@@ -40,6 +40,20 @@ def batch(cast, client):
     return ImportBatch.objects.get()
 
 
+def test_what_answers_of_the_file_are_is_asked_only_where_it_holds_some(client, batch):
+    url = reverse("import", args=[batch.project_id, batch.pk])
+    form = {
+        "sheet": "Tickets",
+        "sheet_was": "Tickets",
+        "role-0": "id",
+        "role-2": "text",
+        "do": "look",
+    }
+    for role, asked in (("label", True), ("metadata", False)):
+        page = client.post(url, {**form, "role-1": role}).content.decode()
+        assert ("Answers in the file are" in page) is asked
+
+
 def test_another_sheet_than_the_first_is_looked_at_and_imported(client, batch):
     url = reverse("import", args=[batch.project_id, batch.pk])
     first = client.get(url).content.decode()
