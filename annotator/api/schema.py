@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
@@ -47,8 +48,9 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "cookie", "name": "concord_session"}
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The schema of every operation."""
+    """The schema of every operation: it takes most of a second to make and never changes."""
     generator: Any = SchemaGenerator  # ships no types
     made: dict[str, Any] = generator().get_schema(request=None, public=True)
     return made

@@ -20,7 +20,6 @@ from annotator.actions.students import (
     version_figures,
 )
 from annotator.actions.students.contrasting import Differing
-from annotator.errors import InvalidError
 from annotator.models import Can, Label, Promotion, Shape, StudentVersion
 from annotator.web import besides, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
@@ -189,16 +188,22 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.SEE)
     chosen = sorted({number_of(each) for each in request.GET.getlist("number")})
     if len(chosen) != 2:
-        raise InvalidError("Choose two students to compare.", field="number")
+        messages.warning(request, "Tick two students to compare them.")
+        return redirect("students", project_id=project.pk)
     one, other = (student_for(request, project, number, Can.SEE) for number in chosen)
-    names = sorted((set(one.metrics) | set(other.metrics)) - {"n"})
+    # The accuracy is the figure above them.
+    names = sorted((set(one.metrics) | set(other.metrics)) - {"n", "accuracy"})
     found = contrasting.contrast(project, one, other)
     labels = Label.objects.filter(project=project).in_bulk()
     context = {
         "one": one,
         "other": other,
         "metrics": [
-            (name.replace("_", " "), one.metrics.get(name), other.metrics.get(name))
+            (
+                name.replace("_", " ").replace("f1", "F1"),
+                one.metrics.get(name),
+                other.metrics.get(name),
+            )
             for name in names
         ],
         "said": difference(one, other, found.paired),

@@ -62,6 +62,17 @@ def test_the_flagged_ones(lea, cast, tickets):
     assert Seeding.objects.get().numbers == [1]
 
 
+@pytest.mark.parametrize(
+    ("searches", "folded"), [(("refund", "parcel"), False), (("refund", "parcel", "log"), True)]
+)
+def test_many_wishes_take_one_line(lea, tickets, searches, folded):
+    for search in searches:
+        ask(lea, tickets, query=search)
+    page = lea.get(here(tickets)).content.decode()
+    assert page.count(" come first") + page.count(" comes first") == len(searches) + folded
+    assert ('<details class="wishes">' in page) is folded
+
+
 def test_it_is_taken_back(lea, tickets):
     ask(lea, tickets, query="refund")
     made = Seeding.objects.get()

@@ -70,13 +70,15 @@ def test_comparing_says_no_more_than_is_known(lea, project, one, other, said):
 
 def test_comparing_wants_two(lea, project):
     version(project, 1)
-    assert lea.get(url(project, "students/compare?number=1")).status_code == 422
+    response = lea.get(url(project, "students/compare?number=1"), follow=True)
+    assert response.redirect_chain[-1][0] == url(project, "students")
+    assert "Tick two students to compare them." in response.content.decode()
     assert lea.get(url(project, "students/compare?number=1&number=9")).status_code == 404
 
 
 def test_a_refusal_leads_back_to_the_page_of_ours_that_it_came_from(lea, project):
     def refused(came_from):
-        address = url(project, "students/compare?number=1")
+        address = url(project, "students/compare?number=1&number=x")
         return lea.get(address, headers={"referer": came_from}).content.decode()
 
     ours = f"http://testserver{url(project, 'students')}"
@@ -84,7 +86,7 @@ def test_a_refusal_leads_back_to_the_page_of_ours_that_it_came_from(lea, project
     assert "Back</a>" not in refused("https://elsewhere.example/students")
     assert "Back</a>" not in refused("javascript:alert(1)")
     assert "Back</a>" not in refused(
-        f"http://testserver{url(project, 'students/compare?number=1')}"
+        f"http://testserver{url(project, 'students/compare?number=1&number=x')}"
     )
 
 
