@@ -9,13 +9,10 @@
   const tell = () => {
     const said = document.querySelector("[data-picked]");
     if (!said) return;
+    said.dataset.none ??= said.textContent;
     const chosen = picks().filter((box) => box.checked).length;
     const filters = [...document.querySelectorAll("#bulk [data-filter]")];
-    said.textContent = chosen
-      ? `${chosen} chosen`
-      : filters.length
-        ? "Nothing chosen: all hits"
-        : "Nothing chosen";
+    said.textContent = chosen ? `${chosen} chosen` : said.dataset.none;
     // Chosen items alone, or all hits of the filter: never both.
     filters.forEach((field) => (field.disabled = chosen > 0));
     const all = document.querySelector("[data-pick-all]");

@@ -20,6 +20,7 @@ from annotator.web import asked, words
 from annotator.web.choosing import label_views
 from annotator.web.explore import filter_of
 from annotator.web.pages import page, person, project_for
+from annotator.web.students import number_of
 
 
 @require_POST
@@ -28,6 +29,12 @@ def preview(request: HttpRequest, project_id: int) -> HttpResponse:
     """Say what would happen, and ask."""
     project = project_for(request, project_id, Can.REVIEW)
     wanted = filter_of(request.POST)
+    example = request.POST.get("example", "")
+    if example and not wanted.items:  # beside an item are those like it, never all
+        messages.warning(request, "Choose the items to label first.")
+        return redirect(
+            "similar", project_id=project.pk, number=number_of(example, "a number", "example")
+        )
     if project.has_questions and request.POST.get("answered") != "1":
         return _ask(request, project, wanted)
     chosen = chosen_labels(request, project)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from annotator.actions.exports import export_options, exporting
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
-from annotator.models import Can, ItemKind, Project, Snapshot
+from annotator.models import Can, ItemKind, Project, Snapshot, SnapshotState
 from annotator.web import jobs
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -141,6 +141,7 @@ def exports(request: HttpRequest, project_id: int) -> HttpResponse:
     context = {
         "form": form,
         "snapshots": snapshots,
+        "is_writing": any(each.state == SnapshotState.WRITING for each in snapshots),
         "listed": [(each, WRITERS.entry(each.options["format"]).label) for each in snapshots],
         **jobs.context_for(project, "exports"),
     }

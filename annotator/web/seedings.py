@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from annotator.actions.explore import seeding
-from annotator.errors import InvalidError
 from annotator.models import Can, Seeding
 from annotator.templatetags.concord import amount
 from annotator.web.explore import filter_of, item_of
 from annotator.web.pages import person, project_for
+from annotator.web.students import number_of
 
 
 @require_POST
@@ -28,9 +28,7 @@ def ask(request: HttpRequest, project_id: int) -> HttpResponse:
     example = request.POST.get("example", "")
     back = reverse("explore", args=[project.pk])
     if example and not wanted.items:
-        if not example.isascii() or not example.isdigit() or len(example) > 9:
-            raise InvalidError(f"“{example[:40]}” is not a number.", field="example")
-        found = item_of(project, int(example))
+        found = item_of(project, number_of(example, "a number", "example"))
         made = seeding.ask_similar(project, person(request), found)
     else:
         made = seeding.ask_hits(project, person(request), wanted)

@@ -189,7 +189,11 @@ class TeacherForm(forms.Form):
         teacher: Teacher | None = None,
     ) -> None:
         """Offer what this kind of teacher has, and what this project and this server have."""
-        initial = self.initial_of(teacher) if teacher else {"name": "", "plugin": kind}
+        initial = (
+            self.initial_of(teacher)
+            if teacher
+            else {"name": teachers.first_name(project, kind), "plugin": kind}
+        )
         super().__init__(data, initial=initial)
         self.project, self.teacher, self.kind, self.sources = project, teacher, kind, sources
         kept = {"name", "plugin", *PARAMS.get(kind, ()), *PLAIN.get(kind, ())}
@@ -272,7 +276,7 @@ class RunForm(forms.Form):
         label="Items", min_value=1, max_value=teacher_runs.MOST_ITEMS, initial=50
     )
     pool = forms.ChoiceField(
-        label="Of",
+        label="Which",
         choices=[
             (teacher_runs.OPEN, "open items, in the queue's order"),
             (teacher_runs.ANSWERED, "items that people answered, to compare"),

@@ -120,7 +120,6 @@ def test_an_export_is_asked_for_and_downloaded(page, tickets, tmp_path):
     page.get_by_role("button", name="Make the snapshot").click()
     expect(page.get_by_text("being written", exact=True)).to_be_visible()
     work("export")
-    page.reload()
     with page.expect_download() as download:
         page.get_by_role("link", name="download snapshot").click()
     path = tmp_path / "export.zip"

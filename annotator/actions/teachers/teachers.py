@@ -64,6 +64,13 @@ def offered(project: Project) -> list[tuple[str, str]]:
     ]
 
 
+def first_name(project: Project, plugin: str) -> str:
+    """What a teacher of this kind may be called at first: as its kind, unless one is already."""
+    name = dict(offered(project)).get(plugin, "")
+    taken = Annotator.objects.filter(project=project, kind=AnnotatorKind.TEACHER, name=name)
+    return "" if taken.exists() else name
+
+
 def kind_of(teacher: Teacher) -> str:
     """What its kind is called."""
     from learning.teachers import TEACHERS

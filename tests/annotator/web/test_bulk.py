@@ -204,6 +204,22 @@ def test_the_page_previews_starts_and_takes_back(lea, tickets):
     assert b"Nothing to take back" in lea.get(base).content
 
 
+def test_beside_an_item_only_what_is_chosen_is_labelled(lea, tickets):
+    form = {"example": "2", "labels": label(tickets)}
+    asked = lea.post(f"/projects/{tickets.pk}/bulk/preview", form, follow=True)
+    assert asked.redirect_chain[-1][0] == f"/projects/{tickets.pk}/items/2/similar"
+    assert "Choose the items to label first." in asked.content.decode()
+    chosen = {**form, "items": [tickets.items.get(number=3).pk]}
+    seen = lea.post(f"/projects/{tickets.pk}/bulk/preview", chosen)
+    assert seen.context["preview"].hits == 1
+
+
+def test_without_a_choice_the_bar_says_that_all_are_meant(lea, tickets):
+    url = f"/projects/{tickets.pk}/explore"
+    assert "Nothing chosen: all items" in lea.get(url).content.decode()
+    assert "Nothing chosen: all hits" in lea.get(url, {"status": "none"}).content.decode()
+
+
 def test_a_label_must_be_chosen(lea, tickets):
     response = lea.post(f"/projects/{tickets.pk}/bulk/preview", {"status": "none"})
     assert response.status_code == 422

@@ -53,10 +53,14 @@ def test_a_snapshot_is_made_followed_and_taken_away(lea, labelled):
     snapshot = Snapshot.objects.get()
     assert snapshot.options["only_decided"] is True
     assert snapshot.options["soft"] is False
-    assert b"being written" in lea.get(url(labelled)).content
+    shown = lea.get(url(labelled)).content
+    assert b"being written" in shown
+    assert b'hx-select="#snapshots"' in shown
     assert lea.get(url(labelled, f"exports/{snapshot.pk}/download")).status_code == 404
     work(snapshot)
-    assert snapshot.sha256.encode() in lea.get(url(labelled)).content
+    shown = lea.get(url(labelled)).content
+    assert snapshot.sha256.encode() in shown
+    assert b'hx-select="#snapshots"' not in shown
     response = lea.get(url(labelled, f"exports/{snapshot.pk}/download"))
     content = b"".join(response.streaming_content)
     assert hashlib.sha256(content).hexdigest() == snapshot.sha256

@@ -160,6 +160,14 @@ def test_kinds_are_chosen_before_their_settings(cast, lea):
     assert 'name="model"' in lea.get(f"{url}?plugin=openai").content.decode()
 
 
+def test_a_teacher_may_be_called_as_its_kind_until_one_is(cast, lea):
+    project = make_project(cast)
+    address = f"{reverse('teacher_new', args=[project.pk])}?plugin=zero-shot"
+    assert lea.get(address).context["form"]["name"].value() == "Label names alone"
+    teachers.create_teacher(project, cast.lea, name="Label names alone", plugin="zero-shot")
+    assert lea.get(address).context["form"]["name"].value() == ""
+
+
 def test_a_student_and_a_committee_are_set_up(cast, lea):
     project, strange = make_project(cast), make_project(cast, name="Not mine")
     strange.memberships.all().delete()
