@@ -152,6 +152,14 @@ class TestKeyboardAlone:
 
 
 class TestSuggestions:
+    def test_how_likely_one_is_can_be_read_beside_a_long_name(self, visit, cast, project):
+        project.labels.filter(name="Person").update(name="A person of historical interest")
+        suggest(project, ("Ada", "A person of historical interest", 0.95))
+        desk = LabelPage(visit(cast.ana).new_page(), project).open()
+        told = desk.page.locator("#span-list .muted")
+        expect(told).to_have_text("A person of historical interest, suggested, 95 %")
+        assert told.evaluate("(each) => each.scrollWidth <= each.clientWidth")
+
     def test_they_are_taken_rejected_and_answered_with_when_sure_enough(self, visit, cast, project):
         suggest(
             project, ("Ada", "Person", 0.95), ("Charles", "Place", 0.8), ("London", "Place", 0.3)
