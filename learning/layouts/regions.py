@@ -15,6 +15,9 @@ ROUNDS = 30
 WORDS = 3
 STEM = 5  # two words that begin with the same letters say the same twice
 LONGEST = 30
+# What more than this share of all texts say, and more than one region by itself, is how people write rather
+# than what about: “the”, “what”.
+COMMON = 0.25
 _WORD = re.compile(r"[^\W\d_][\w'’-]*[^\W_]")
 
 
@@ -51,7 +54,8 @@ def name(texts: Sequence[str], regions: Ints, count: int, fewest: int = 3) -> li
 
     texts, regions: n of each; a text counts a word once. A word's weight is its part in the
     divergence of the region from the whole, p ln(p / q), with p the share of the region's texts that
-    have it and q that of all. A word in fewer than `fewest` texts of the region names nothing.
+    have it and q that of all. A word in fewer than `fewest` texts of the region names nothing, and one
+    that is common everywhere (COMMON) only where nothing else does.
     Source: Kullback, Leibler 1951.
     """
     require(len(texts) == len(regions), "Each text needs a region.")
@@ -67,13 +71,18 @@ def name(texts: Sequence[str], regions: Ints, count: int, fewest: int = 3) -> li
         sizes[int(region)] += 1
     total = int(sizes.sum())
     return [
-        _best(counted, int(size), everywhere, total, fewest)
+        _best(counted, int(size), everywhere, total, fewest, max(COMMON, 1 / count) * total)
         for counted, size in zip(within, sizes, strict=True)
     ]
 
 
 def _best(
-    counted: Counter[str], size: int, everywhere: Counter[str], total: int, fewest: int
+    counted: Counter[str],
+    size: int,
+    everywhere: Counter[str],
+    total: int,
+    fewest: int,
+    common: float,
 ) -> list[str]:
     weights = {
         word: times / size * float(np.log(times / size * total / everywhere[word]))
@@ -81,8 +90,10 @@ def _best(
         if times >= min(fewest, size)
     }
     chosen: list[str] = []
-    for word in sorted(weights, key=lambda each: (-weights[each], each)):
-        if weights[word] <= 0 or len(chosen) == WORDS:
+    telling = [word for word, weight in weights.items() if weight > 0]
+    telling.sort(key=lambda each: (everywhere[each] > common, -weights[each], each))
+    for word in telling:
+        if len(chosen) == WORDS or (chosen and everywhere[word] > common):
             break
         if all(word[:STEM] != other[:STEM] for other in chosen):
             chosen.append(word)

@@ -72,6 +72,16 @@ def test_a_region_is_named_by_what_sets_it_apart_not_by_what_all_say() -> None:
     assert not any("the" in words for words in named)
 
 
+def test_how_people_write_names_no_region_beside_what_they_write_about() -> None:
+    asked = ["what capital"] * 3 + ["what else"] * 2
+    others = ["what parcel", "what parcel", "what parcel", "parcel capital", "parcel"]
+    texts = [*asked, *others, *["refund"] * 5]
+    assert name(texts, np.repeat([0, 1, 2], 5), 3)[0] == ["capital"]
+    alike = ["what now"] * 4 + ["what"] * 4
+    assert name(alike, np.repeat([0, 1], 4), 2)[0] == ["now"]
+    assert name(["what what"] * 5 + ["no"], np.array([0] * 5 + [1]), 2)[0] == ["what"]
+
+
 def test_a_word_of_one_text_names_nothing() -> None:
     texts = ["parcel of Mrs Winterbottom"] + ["parcel late"] * 5 + ["refund twice"] * 6
     assert "winterbottom" not in name(texts, np.array([0] * 6 + [1] * 6), 2)[0]
