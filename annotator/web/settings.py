@@ -100,7 +100,7 @@ class SettingsForm(forms.Form):
         max_value=100 * asking.GOLD_AT_MOST,
         required=False,
         help_text="Of what a person is given, how many have a known answer. Unseen, no votes. "
-        "Chosen under Annotators, Gold.",
+        "Chosen under Annotators, Gold items.",
     )
     entry_items = forms.IntegerField(
         label="Entry round, in gold items",
@@ -114,7 +114,7 @@ class SettingsForm(forms.Form):
         min_value=0,
         max_value=100,
         required=False,
-        help_text="Below, a manager lets them in under Members, or does not.",
+        help_text="Below, a manager lets them in under Members and links, or does not.",
     )
     answer_sets = forms.BooleanField(
         label="Answer sets",

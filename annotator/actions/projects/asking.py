@@ -32,7 +32,7 @@ def _check_gold(project: Project) -> None:
     if wanted > there:
         field = "entry_items" if project.entry_items > there else "gold_share"
         raise InvalidError(
-            f"There are {there:,} gold items, and this takes {wanted:,}. Choose them under "
-            "Annotators, Gold first.",
+            f"There are {there:,} gold items, and this takes {wanted:,}. Choose them "
+            "first, under Annotators, Gold items.",
             field=field,
         )

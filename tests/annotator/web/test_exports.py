@@ -60,6 +60,8 @@ def test_a_snapshot_is_made_followed_and_taken_away(lea, labelled):
     work(snapshot)
     shown = lea.get(url(labelled)).content
     assert snapshot.sha256.encode() in shown
+    pool = f"{labelled.item_count} items"
+    assert f"items.jsonl, 4 rows · of {pool} there were" in shown.decode()
     assert b'hx-select="#snapshots"' not in shown
     response = lea.get(url(labelled, f"exports/{snapshot.pk}/download"))
     content = b"".join(response.streaming_content)

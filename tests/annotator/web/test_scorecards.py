@@ -1,14 +1,17 @@
 """Scorecards on pages: figures with what they rest on, or how much is missing; tests by a button."""
 
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
 
 from annotator.actions.desk import assigning
 from annotator.actions.trust import calibrating
-from annotator.models import TeacherRun
+from annotator.models import Annotation, TeacherRun
 from tests.annotator.audited import running
 from tests.annotator.teaching import work_off
 from tests.annotator.trusting import Scripted, audited_teacher
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,6 +77,26 @@ def test_a_person_s_scorecard_has_no_sections_of_teachers(cast, lea, good):
     assert "100 % of all" in page
     assert "Calibration" not in page
     assert "May it label" not in page
+
+
+def test_an_import_has_no_pace(cast, lea):
+    project = make_project(cast, audit_share=0)
+    (item,) = make_items(project, 1)
+    label = project.labels.first().pk
+    for kind, timed in (("person", True), ("import", False)):
+        voice = project.annotators.create(kind=kind, name=kind)
+        Annotation.objects.create(
+            uuid=uuid4(),
+            project=project,
+            item=item,
+            annotator=voice,
+            labels=[label],
+            stream="active",
+        )
+        page = lea.get(reverse("annotators", args=[project.pk])).content.decode()
+        own = page.partition(f">{kind}</a>")[2].partition("</li>")[0]
+        assert "<dt>answers</dt>" in own
+        assert ("<dt>pace</dt>" in own) is timed
 
 
 def test_a_failed_test_says_why(cast, lea, good):
