@@ -210,7 +210,7 @@ def _decided(project: Project, encoding: Encoding) -> tuple[Answered, list[int],
     kept = [
         (number, [column[pk] for pk in labels if pk in column], bytes(content))
         for number, labels, content, _ in rows
-        if not project.has_questions or (labels and set(labels) <= set(column))
+        if not project.has_questions or set(labels) <= set(column)
     ]
     if not project.multi_label:
         kept = [row for row in kept if len(row[1]) == 1]

@@ -127,3 +127,27 @@ def test_the_page_offers_what_fits_a_form(complaints, client, cast):
     wished = {**wish("neediest", "random").to_json(), "seeds": "1"}
     answer = client.post(f"/projects/{complaints.pk}/settings/strategy", wished)
     assert answer.status_code == 302, answer.content.decode()
+
+
+def test_answers_with_none_of_several_labels_are_replayed_too(cast):
+    made = projects.create_project(cast.lea, "Tags", task_type="form", audit_share=0)
+    tags = [("cost", ""), ("login", "")]
+    form_questions.add_question(made, "Tags", kind="multi", labels=tags)
+    make_items(made, [f"letter number {number}" for number in range(ITEMS)])
+    points, group = three_groups(ITEMS, 4)
+    encode(made, points)
+    pks = list(ids(made).values())
+    for item in made.items.order_by("number"):
+        Verdict.objects.create(
+            item=item,
+            project=made,
+            labels=pks[group[item.number] : group[item.number] + 1],
+            state=VerdictState.DECIDED,
+            source=VerdictSource.CONSENSUS,
+            position=1,
+        )
+    assert Verdict.objects.filter(project=made, labels=[]).exists()
+    simulation = start(made, "random", seeds=1, start=12)
+    work(simulation)
+    assert (simulation.state, simulation.error) == ("done", "")
+    assert (simulation.facts["items"], simulation.facts["archived"]) == (ITEMS, 0)
