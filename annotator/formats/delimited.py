@@ -193,8 +193,8 @@ def column_names(
         )
     names: list[str] = []
     problems: list[Problem] = []
-    for position, cell_text in enumerate(cells, start=1):
-        name = cell_text.strip() if header else ""
+    given = [cell.strip() if header else "" for cell in cells]
+    for position, name in enumerate(given, start=1):
         if fault := fault_in_text(name, limits):
             raise FormatError(f"The name of column {position} can't be read: {fault}")
         if len(name) > LONGEST_NAME:
@@ -202,12 +202,11 @@ def column_names(
                 f"The name of column {position} has {len(name):,} characters; at most "
                 f"{LONGEST_NAME} are taken. Does the file begin with a line of names?"
             )
-        spare = free_name(position, names)
+        spare = free_name(position, [*names, *given])
         if name in names:
             told = f"The column name “{name}” comes twice; column {position} is read as “{spare}”."
             problems.append(Problem(row, name, told))
-            name = ""
-        names.append(name or spare)
+        names.append(spare if not name or name in names else name)
     return names, problems
 
 

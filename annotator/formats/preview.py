@@ -242,7 +242,7 @@ def _better_encoding(stream: BinaryIO, format: str, options: AnyMapping[str, Any
 def _titled(columns: Sequence[Column]) -> list[str]:
     """Say that a table's title may stand where the names of its columns are looked for."""
     named = [each.name for place, each in enumerate(columns, 1) if each.name != f"column {place}"]
-    if len(columns) == 1 or named != [each.name for each in columns[:1]]:
+    if len(columns) < 2 or named != [columns[0].name]:
         return []
     return [
         f"Only the first column has a name, “{named[0][:60]}”. If that is a title, take the rows above the names "

@@ -23,7 +23,7 @@ class Spreadsheet:
     MS-XLS, OpenDocument 1.3, as python-calamine reads them.
 
     Row numbers are the sheet's. What stands in a cell that is merged over several rows stands in each of
-    them. An empty `sheet` is the first that is not hidden and holds something.
+    them, of .xlsx and .xls: python-calamine tells no merged cells of the others. An empty `sheet` is the first that is not hidden and holds something.
     Formulas are read as what they last came to, whole numbers without a fraction, times as ISO 8601. An
     export of ours that was kept as a table loses the apostrophes that our CSV puts before such texts.
     """
@@ -64,8 +64,8 @@ class Beginning:
 def beginnings(stream: BinaryIO, most: int, limits: Limits = LIMITS) -> dict[str, Beginning | None]:
     """How each sheet begins that is not hidden and holds something, up to `most` rows that are not blank.
 
-    None for one that is too wide or too large; those behind one that is too large are not told. Raises
-    FormatError where no sheet can be read.
+    None for one that is too wide or too large, or stands behind enough cells and characters to keep; those
+    behind one that is too large are not told. Raises FormatError where no sheet can be read.
     """
     found: dict[str, Beginning | None] = {}
     name, rows = "", []

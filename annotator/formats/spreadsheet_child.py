@@ -4,7 +4,7 @@ Run by path and isolated, with python-calamine and the standard library only; ho
 `child.py`. Arguments: the limits as JSON, and the name of a sheet; "" for the first that is seen and
 holds something. With a third argument, a number, it prints of each sheet that is seen and holds something an object with
 its name, its first rows up to that many that are not blank, and an object that says whether these are all. Of one that is
-too wide it prints the name alone.
+too wide, or stands behind enough cells and characters, it prints the name alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 MEMORY_BYTES = 1 << 30
 PROCESSOR_SECONDS = 600
-MOST_CHARACTERS = 8_000_000
+MOST_TOLD = 8_000_000  # cells and characters of a sheet; a sheet behind so many is not told
 
 
 class RefusedError(Exception):
@@ -101,24 +101,26 @@ def beginnings(most: int, limits: dict[str, int]) -> Iterator[Any]:
     from python_calamine import CalamineWorkbook
 
     book = CalamineWorkbook.from_filelike(sys.stdin.buffer)
+    told = 0
     for name in visible(book):
         sys.stdout.flush()  # the next sheet may be the one that ends this process
         table = book.get_sheet_by_name(name)
         if table.start is None:
             continue
         yield {"sheet": name}
-        if table.width > limits["columns"]:
+        if table.width > limits["columns"] or told > MOST_TOLD:
             continue
-        filled = characters = 0
+        filled = weight = 0
         whole = True
         for row in cells_of(table):
-            if filled >= most or characters > MOST_CHARACTERS:
+            if filled >= most or weight > MOST_TOLD:
                 whole = False
                 break
             blank = is_blank(row)
             filled += not blank
-            characters += sum(len(cell) for cell in row if isinstance(cell, str))
+            weight += len(row) + sum(len(cell) for cell in row if isinstance(cell, str))
             yield [] if blank else row
+        told += weight
         yield {"whole": whole}
 
 

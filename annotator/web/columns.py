@@ -8,6 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from annotator.actions.imports import looking
+from annotator.actions.projects.starting import BRINGING
 from annotator.errors import InvalidError
 from annotator.formats import FORMATS, OF_IMAGES, ON_IMAGES
 from annotator.formats.guessing import is_own, shown
@@ -124,9 +125,10 @@ class Choices:
 
     @property
     def has_answers(self) -> bool:
-        """True where a column, or the format by itself, holds answers."""
+        """True where a column holds answers, or the format has a place for them: then any row may."""
         chosen = self.mapping.label or self.mapping.voices or self.mapping.answers
-        return bool(chosen or self.found.labels or any(row.given for row in self.found.rows))
+        brings = self.found.format in BRINGING or any(row.given for row in self.found.rows)
+        return bool(chosen or self.found.labels or brings)
 
     @property
     def questions(self) -> list[dict[str, Any]]:

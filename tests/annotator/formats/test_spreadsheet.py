@@ -119,10 +119,19 @@ def test_a_title_above_the_names_of_the_columns_is_told():
     assert preview(io.BytesIO(b"text\na\nb\n"), "a.csv").notes == []
 
 
+def test_a_file_whose_rows_are_all_bad_is_told_with_their_faults():
+    found = preview(io.BytesIO(b"text,topic\na\n"), "a.csv")
+    assert (found.rows, found.notes) == ([], [])
+    assert [problem.row for problem in found.problems] == [2]
+
+
 def test_a_column_without_a_name_takes_nobody_elses():
     content = book_of(A=[["column 2", "", "text"], ["one", "two", "x"]])
     (row,) = fields(read("spreadsheet", content))
     assert row == {"column 2": "one", "column 2*": "two", "text": "x"}
+    content = book_of(A=[["text", "", "column 2"], ["x", "one", "two"]])
+    (row,) = fields(read("spreadsheet", content))
+    assert row == {"text": "x", "column 2*": "one", "column 2": "two"}
 
 
 def test_is_known_by_its_content_and_looked_at_before_it_is_read():
@@ -190,6 +199,14 @@ def test_a_sheet_of_very_long_cells_is_cut_and_said_to_go_on():
     assert (len(found.rows) < 300, found.whole) == (True, False)
     looked = preview(io.BytesIO(content), "a.xlsx", beginning=found)
     assert not looked.complete
+
+
+def test_of_a_workbook_of_long_sheets_no_more_is_kept_than_of_one() -> None:
+    long = [["text"], *[["x" * 32_000] for _ in range(260)]]
+    found = beginnings(io.BytesIO(book_of(First=long, Second=long, Third=[["text"], ["a"]])), 2_001)
+    assert list(found) == ["First", "Second", "Third"]
+    assert found["First"] is not None
+    assert (found["Second"], found["Third"]) == (None, None)
 
 
 def test_the_child_is_gone_when_reading_stops(monkeypatch):

@@ -1,6 +1,7 @@
 """A spreadsheet of several sheets on its way into a project."""
 
 import io
+import json
 import os
 import subprocess
 
@@ -52,6 +53,19 @@ def test_what_answers_of_the_file_are_is_asked_only_where_it_holds_some(client, 
     for role, asked in (("label", True), ("metadata", False)):
         page = client.post(url, {**form, "role-1": role}).content.decode()
         assert ("Answers in the file are" in page) is asked
+
+
+def test_it_is_asked_too_where_the_first_rows_of_such_a_format_hold_none(client, cast):
+    client.force_login(cast.lea, backend=BACKEND)
+    tasks = [{"id": n, "data": {"text": f"letter {n}"}, "annotations": []} for n in range(25)]
+    said = {"from_name": "a", "to_name": "text", "type": "textarea", "value": {"text": ["hello"]}}
+    tasks[24]["annotations"] = [{"id": 1, "result": [said]}]
+    file = io.BytesIO(json.dumps(tasks).encode())
+    file.name = "tasks.json"
+    client.post(reverse("project_new"), {"file": file})
+    batch = ImportBatch.objects.get()
+    page = client.get(reverse("import", args=[batch.project_id, batch.pk])).content.decode()
+    assert "Answers in the file are" in page
 
 
 def test_another_sheet_than_the_first_is_looked_at_and_imported(client, batch):
