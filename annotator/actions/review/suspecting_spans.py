@@ -215,4 +215,6 @@ def sentence(place: Doubt, text: str, names: Sequence[str]) -> str:
         )
     if place.fault is None:
         return f"{said(given)} is marked, and a student that has not seen this answer agrees"
+    if said(instead) == said(given):  # what parts them are spaces, which the words do not show
+        return f"{said(given)} is marked; a student that has not seen this answer marks other spaces with it"
     return f"{said(given)} is marked; a student that has not seen this answer marks {said(instead)}"

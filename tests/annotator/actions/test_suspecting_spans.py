@@ -94,3 +94,9 @@ def test_labels_are_suggested_as_they_would_occur(suspicion) -> None:
     assert labels(suspicion(place(0.3, Fault.SPURIOUS, BO, None))) == []
     assert labels(suspicion(place(0.1, None, ANA, ANA), other)) == ["Person"]
     assert labels(suspicion(place(0.3, Fault.MISSING, None, BO))) == ["Person"]
+
+
+def test_edges_that_differ_in_spaces_alone_are_told_as_such(suspicion) -> None:
+    (told,) = words(suspicion(place(0.3, Fault.EDGE, ANA._replace(end=ANA.end + 1), ANA)))
+    assert told.startswith("“Ana” as Person is marked")
+    assert "other spaces" in told
