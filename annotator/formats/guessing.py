@@ -31,6 +31,8 @@ _LABEL_NAMES = (
 )  # fmt: skip
 _LIST_NAMES = ("candidates", "completions", "passages", "items")
 _ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "external_id", "item_id", "key", "index", "ref")
+# Words that end so and are no id: what was paid may differ in every row, too.
+_NO_IDS = ("paid", "bid", "valid", "void", "said", "grid")
 # What comes again and again beside an item without being an answer.
 _FACT_NAMES = frozenset(
     ("source", "channel", "split", "subset", "partition", "lang", "locale", "date", "time", "timestamp",
@@ -274,6 +276,7 @@ def _numbering(columns: Sequence[Column], used: set[str], rows: int) -> str:
         for column in columns
         if column.name not in used
         and column.name.strip().casefold().endswith("id")
+        and not column.name.strip().casefold().endswith(_NO_IDS)
         and column.distinct == column.filled == rows > 1
         and column.mean_characters <= 64
     )

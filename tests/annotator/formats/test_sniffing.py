@@ -88,6 +88,11 @@ class TestPreview:
         found = preview(io.BytesIO(b"qid,question,source,valid\n" + rows.encode()))
         assert found.mapping == Mapping(text="question", id="qid", metadata=("source", "valid"))
 
+    def test_what_was_paid_is_no_id_though_it_differs_in_every_row(self):
+        rows = "".join(f"{n}.50,is this question {n}?,t{n}\n" for n in range(40))
+        found = preview(io.BytesIO(b"amount_paid,question,tweetid\n" + rows.encode()))
+        assert (found.mapping.id, found.mapping.text) == ("tweetid", "question")
+
     def test_guesses_two_texts(self):
         found = preview(io.BytesIO(b"premise,hypothesis,label\na,b,yes\nc,d,no\n"))
         assert (found.mapping.text, found.mapping.text_b) == ("premise", "hypothesis")
