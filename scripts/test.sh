@@ -10,6 +10,7 @@ DATA_DIR=$(mktemp -d) # the tools load the settings, which make a key there
 chmod 711 "$DATA_DIR"
 export DATA_DIR
 trap 'rm -rf "$DATA_DIR"' EXIT
+unset PYTHONDONTWRITEBYTECODE # pytest would rewrite every test anew, in each process and each run
 failed=""
 
 gate() {
