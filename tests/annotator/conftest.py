@@ -11,3 +11,13 @@ def good():
     """The endpoint of a model that answers as it should."""
     with Loopback(plays.good) as server:
         yield server
+
+
+@pytest.fixture
+def sound():
+    """A receiver of webhooks that takes everything."""
+    from tests.annotator.hooked import SOUND, allow
+
+    with Loopback(SOUND) as server:
+        allow(server)
+        yield server

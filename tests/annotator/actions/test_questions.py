@@ -2,39 +2,30 @@
 
 import uuid
 
-import numpy as np
 import pytest
-from django.db import transaction
 
-from annotator import jobs
 from annotator.actions.desk import assigning, labeling, revising
-from annotator.actions.encoders import encoding
 from annotator.actions.exports import exporting
 from annotator.actions.instance import doctor
-from annotator.actions.projects import projects, schema
-from annotator.actions.queue import auditing, choosing, queueing
+from annotator.actions.projects import schema
+from annotator.actions.queue import auditing
 from annotator.actions.review import cases
-from annotator.actions.students import lessons, training
+from annotator.actions.students import lessons
 from annotator.actions.verdicts import sealing, settling
 from annotator.errors import InvalidError
 from annotator.models import (
     Annotation,
     Assignment,
     AssignmentState,
-    Encoding,
     Item,
-    Job,
     LedgerEntry,
     Part,
     Pick,
     Snapshot,
-    Verdict,
     VerdictState,
 )
-from learning.scores import margins
-from learning.selection import ASKED, STRATEGIES
-from learning.students.predictions import Predictions
-from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.annotator.actions.test_loop import work
+from tests.annotator.questioned import answered, ask, ids, questioning, say, serve, verdict, whole
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
@@ -42,47 +33,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project(cast):
-    made = make_project(cast, task_type="multi", audit_share=0, label_questions=True)
-    made.items_made = make_items(made, 6)
-    return made
-
-
-def ids(project):
-    return dict(project.labels.order_by("column").values_list("name", "pk"))
-
-
-def ask(project, item, name, rank=0, slot=0):
-    """A question waits in the queue."""
-    return Pick.objects.create(
-        project=project,
-        item=item,
-        slot=slot,
-        rank=rank,
-        reason=f"is {name} present? 48 %; all 2 other labels are sure",
-        question_id=ids(project)[name],
-        suggestion=[[ids(project)[name], 0.48]],
-    )
-
-
-def say(project, user, lease, labels=(), *, question=None, **fields):
-    names = ids(project)
-    return labeling.submit(
-        project,
-        assigning.voice_of(project, user),
-        uuid=fields.pop("uuid", None) or uuid.uuid4(),
-        assignment_id=lease.pk,
-        labels=[names[name] for name in labels],
-        question=names.get(question),
-        **fields,
-    )
-
-
-def serve(project, user):
-    return assigning.lease(project, assigning.voice_of(project, user), 1)[0]
-
-
-def verdict(item):
-    return Verdict.objects.filter(item=item).first()
+    return questioning(cast)
 
 
 class TestAsking:
@@ -381,144 +332,6 @@ class TestExport:
         assert "known" not in [field.name for field in rows.item_fields()]
         assert "known" not in next(iter(rows.items()))
         assert "question" not in next(iter(rows.annotations()))
-
-
-class TestChoosing:
-    """What the strategy asks reaches the queue, as far as it may be asked now."""
-
-    P = ((0.99, 0.01, 0.48), (0.97, 0.02, 0.58), (0.6, 0.4, 0.3), *[(0.99, 0.01, 0.01)] * 3)
-
-    @pytest.fixture
-    def asking(self, project):
-        project.strategy = "label-questions"
-        project.save()
-        return project
-
-    def knowledge(self, project):
-        p = np.array(self.P, dtype=np.float32)
-        return choosing.Knowledge(
-            encodings=np.eye(6, dtype=np.float16),
-            predictions=Predictions(
-                labels=3,
-                multi_label=True,
-                probabilities=p,
-                margins=margins(p, multi_label=True),
-                entropies=np.zeros(6, dtype=np.float32),
-            ),
-            label_ids=tuple(ids(project).values()),
-        )
-
-    def fill(self, project):
-        known = self.knowledge(project)
-        chosen = choosing.choose(project, known, np.random.default_rng(0))
-        with transaction.atomic():
-            run = jobs.Run(jobs.claim(jobs.enqueue("refill", project=project).pk))
-        queueing.replace_queue(project, chosen, known, run)
-        return list(Pick.objects.order_by("rank").select_related("item", "question"))
-
-    def test_questions_where_one_label_is_in_doubt_and_the_whole_elsewhere(self, asking):
-        picks = self.fill(asking)
-        assert [(each.item.number, each.question and each.question.name) for each in picks[:3]] == [
-            (0, "Login"),
-            (1, "Login"),
-            (2, None),
-        ]
-        assert picks[0].reason == "is Login present? 48 %; all 2 other labels are sure"
-
-    @pytest.mark.parametrize("change", [{"label_questions": False}, {"blind": True}])
-    def test_switched_off_or_blind_everything_is_asked_whole(self, asking, change):
-        Job.objects.all().delete()
-        projects.change_project(asking, **change)
-        assert Job.objects.get().kind == "refill"
-        picks = self.fill(asking)
-        assert len(picks) == 6
-        assert {each.question for each in picks} == {None}
-
-    def test_what_was_answered_is_not_asked_again_but_the_whole_item_is(self, cast, asking):
-        answered(asking, cast.ana, asking.items_made[0], "Login", there=True)
-        settling.settle_now(asking)
-        first = self.fill(asking)[0]
-        assert (first.item.number, first.question) == (0, None)
-        assert first.reason.endswith("that was answered, and now the whole answer is asked")
-
-    def test_an_archived_label_is_not_asked_about(self, asking):
-        schema.archive_label(asking.labels.get(name="Login"))
-        assert {each.question for each in self.fill(asking)} == {None}
-
-    def test_an_item_with_a_partial_verdict_may_still_be_chosen(self, cast, asking):
-        answered(asking, cast.ana, asking.items_made[3], "Login", there=True)
-        settling.settle_now(asking)
-        assert 3 in queueing.open_numbers(asking, 6)
-
-    def test_a_strategy_that_asks_switches_questions_on(self, cast):
-        made = make_project(cast, task_type="multi")
-        projects.change_project(made, strategy="label-questions")
-        assert made.label_questions
-        projects.change_project(made, label_questions=False)
-        assert not made.label_questions
-        projects.change_project(made, strategy="label-questions", name="Tickets again")
-        assert not made.label_questions, "it was that strategy before"
-
-    def test_single_label_projects_have_neither(self, cast):
-        made = make_project(cast)
-        with pytest.raises(InvalidError, match="does not fit a project with one label per item"):
-            projects.change_project(made, strategy="label-questions")
-        made.refresh_from_db()
-        with pytest.raises(InvalidError, match="where an item has several"):
-            projects.change_project(made, label_questions=True)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_every_strategy_chooses_the_queue_of_a_small_project(cast, task):
-    """Each with all that the queue tells it: student, answers, the machines' error, wishes."""
-    from learning.tasks import TASKS
-
-    project, truth, _ = make_pool(cast, 45, task_type=task, audit_share=0.2, audit_size=8)
-    encoding.wish_encoding(project)
-    work()
-    label_some(project, assigning.voice_of(project, cast.ana), truth, 20)
-    work()
-    project.refresh_from_db()
-    knowledge = training.knowledge_of(project, Encoding.objects.get())
-    for name in TASKS[task].strategies:
-        project.strategy = name
-        chosen = choosing.choose(project, knowledge, np.random.default_rng(0))
-        assert len(chosen.rows), name
-        open_now = set(queueing.open_numbers(project, 45).tolist())
-        assert set(chosen.rows.tolist()) <= open_now, name
-        waits = [reason for reason in chosen.reasons if "has to wait" in reason]
-        assert bool(waits) == (name in {"rad", "set-size"}), (name, waits[:1])
-    assert set(STRATEGIES) - ASKED == set(TASKS["multi"].strategies), "others ask forms"
-
-
-def whole(project, user, item, labels, *, stream="active", slot=0):
-    """A whole answer, as if it had been asked for."""
-    voice = assigning.voice_of(project, user)
-    lease = Assignment.objects.create(
-        project=project,
-        item=item,
-        annotator=voice,
-        slot=slot,
-        stream=stream,
-        lease_until="2100-01-01T00:00Z",
-    )
-    return say(project, user, lease, labels)
-
-
-def answered(project, user, item, name, *, there):
-    """An answer to a question, as if it had been asked."""
-    voice = assigning.voice_of(project, user)
-    taken = Assignment.objects.filter(item=item).count()
-    lease = Assignment.objects.create(
-        project=project,
-        item=item,
-        annotator=voice,
-        slot=taken,
-        question_id=ids(project)[name],
-        lease_until="2100-01-01T00:00Z",
-    )
-    return say(project, user, lease, [name] if there else [], question=name)
 
 
 def content_of(annotation, item):

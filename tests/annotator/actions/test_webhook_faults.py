@@ -26,14 +26,6 @@ from tests.llm.loopback import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def sound():
-    """A receiver that takes everything."""
-    with Loopback(SOUND) as server:
-        allow(server)
-        yield server
-
-
 class TestFaults:
     @pytest.mark.parametrize(
         ("play", "words"),

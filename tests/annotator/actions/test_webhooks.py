@@ -26,14 +26,6 @@ from tests.llm.loopback import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def sound():
-    """A receiver that takes everything."""
-    with Loopback(SOUND) as server:
-        allow(server)
-        yield server
-
-
 class TestRegistering:
     def test_only_admins_keep_the_list_of_hosts(self, cast):
         with pytest.raises(ForbiddenError):
