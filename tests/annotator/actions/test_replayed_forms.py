@@ -7,9 +7,10 @@ import pytest
 
 from annotator import jobs
 from annotator.actions.projects import form_questions, projects
-from annotator.actions.simulations import comparing, replaying, simulations
+from annotator.actions.simulations import comparing, form_replays, replaying, simulations
 from annotator.errors import InvalidError
 from annotator.models import Verdict, VerdictSource, VerdictState
+from learning.tasks import Question
 from tests.annotator.simulated import start, wish, work
 from tests.annotator.web.helpers import encode
 from tests.contracts.plugins import three_groups
@@ -151,3 +152,15 @@ def test_answers_with_none_of_several_labels_are_replayed_too(cast):
     work(simulation)
     assert (simulation.state, simulation.error) == ("done", "")
     assert (simulation.facts["items"], simulation.facts["archived"]) == (ITEMS, 0)
+
+
+def test_a_question_that_waits_for_what_does_not_occur_is_left_out_with_those_that_wait_for_it():
+    def question(key, labels, after=()):
+        return Question(key=key, name=key, kind="single", labels=labels, after=after)
+
+    topic, urgent = question("topic", (1, 2)), question("urgent", (3, 4), after=(1,))
+    why, tone = question("why", (5, 6), after=(3,)), question("tone", (7, 8), after=(2,))
+    asked = [topic, urgent, why, tone]
+    assert form_replays.occurring(asked, {2, 3, 4, 5, 6, 7}) == [topic, tone]
+    assert form_replays.occurring(asked, {1, 2, 3, 5, 7}) == asked
+    assert form_replays.occurring(asked, {1, 2, 5}) == [topic]
