@@ -86,7 +86,7 @@ def open_project(
     Raises InvalidError for a file that nothing can be made of; then there is no project either.
     """
     try:
-        found = preview(file, file_name, makes_form=True)
+        found = preview(file, file_name, n=SAMPLE_ROWS, makes_form=True)
     except FormatError as error:
         raise InvalidError(str(error), field="file") from error
     if found.format == ON_IMAGES:

@@ -110,6 +110,14 @@ class TestImport:
         assert batch.project.task_type == "spans"
         assert look(batch).format == "doccano"
 
+    def test_so_does_one_whose_first_spans_come_late(self, cast):
+        """A file is often sorted, or labelled here and there."""
+        rows = [{"text": f"Note {n}", "label": []} for n in range(500)]
+        file = io.BytesIO(lines(*rows, {"text": TEXT, "label": [[*ADA, "Person"]]}))
+        assert (
+            starting.open_project(cast.lea, file, file_name="x.jsonl").project.task_type == "spans"
+        )
+
     def test_places_are_marked_in_single_texts_only(self, cast):
         with pytest.raises(InvalidError, match="one text"):
             projects.create_project(cast.lea, "Pairs", task_type="spans", item_kind="pair")
