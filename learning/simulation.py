@@ -37,7 +37,8 @@ class Replay:
     encodings, test_encodings: (n, d) and (t, d); targets, test_targets: (n, k) and (t, k).
     texts, test_texts: for students that learn from texts.
     label_vectors: (k, d) what the labels are called, for students that learn from that too.
-    paired: encodings are those of two texts side by side, see `TrainingData`.
+    paired, sided: whether encodings are those of two texts side by side, and whether columns 0 and 1 say which is
+        better, see `TrainingData`.
     """
 
     encodings: Floats
@@ -49,6 +50,7 @@ class Replay:
     test_texts: list[str] | None = None
     label_vectors: Floats | None = None
     paired: bool = False
+    sided: bool = False
 
     def __post_init__(self) -> None:
         require(len(self.encodings) == len(self.targets), "Encodings and targets differ.")
@@ -262,6 +264,7 @@ class _Desk:
             ordered=self.ordered,
             parts=self.parts,
             paired=replay.paired,
+            sided=replay.sided,
         )
 
     def _answers(self, rows: NDArray[np.int64]) -> Floats:

@@ -4,7 +4,7 @@ Letters in shapes: n items, k label columns, d dimensions, m picks, v votes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -201,6 +201,8 @@ class TrainingData:
     ordered: the labels are grades of a scale, the lowest in column 0.
     parts: the questions that the labels answer, where answers are forms (several labels); else none.
     paired: encodings are those of two texts side by side, see `learning.encoders.apart`.
+    sided: columns 0 and 1 say that the first or the second of two texts is better, so that texts which change
+        places exchange them, and the other columns stay.
     """
 
     targets: Floats
@@ -215,6 +217,7 @@ class TrainingData:
     ordered: bool = False
     parts: tuple[Part, ...] = ()
     paired: bool = False
+    sided: bool = False
 
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
@@ -254,6 +257,7 @@ class TrainingData:
             self.label_texts is None or len(self.label_texts) == k,
             f"There must be {k} label texts, one per column.",
         )
+        require(not self.sided or k >= 2, "Two sides need a label column each.")
 
     def _check_values(self) -> None:
         targets = np.asarray(self.targets, dtype=np.float64)
@@ -290,19 +294,14 @@ class TrainingData:
 
     def subset(self, rows: NDArray[np.int64]) -> "TrainingData":
         """The same data with these rows only, in this order."""
-        return TrainingData(
+        return replace(
+            self,
             targets=self.targets[rows],
             encodings=None if self.encodings is None else self.encodings[rows],
             texts=None if self.texts is None else [self.texts[row] for row in rows],
             weights=None if self.weights is None else self.weights[rows],
             known=None if self.known is None else self.known[rows],
             younger=None if self.younger is None else self.younger[rows],
-            multi_label=self.multi_label,
-            label_vectors=self.label_vectors,
-            label_texts=self.label_texts,
-            ordered=self.ordered,
-            parts=self.parts,
-            paired=self.paired,
         )
 
 

@@ -94,3 +94,15 @@ def widened(maps: Floats, own: float) -> NDArray[np.float32]:
     """(2 d, k) directions of rows of two vectors -> (4 d, k) the same directions of `meeting`."""
     rows = np.asarray(maps, dtype=np.float32)
     return np.concatenate([rows / np.float32(np.sqrt(2) * own), np.zeros_like(rows)], axis=0)
+
+
+def evened(table: Floats) -> NDArray[np.float32]:
+    """The (4 d + 1, k) map of `meeting`, its last row the bias, that is nearest to `table` among those by which
+    two texts that change places exchange columns 0 and 1 and leave the others as they are.
+    """
+    given = np.asarray(table, dtype=np.float32)
+    half = (len(given) - 1) // 4
+    turned = given.copy()
+    turned[:half], turned[half : 2 * half] = given[half : 2 * half], given[:half]
+    turned[:, :2] = turned[:, 1::-1].copy()
+    return (given + turned) / np.float32(2)

@@ -105,6 +105,7 @@ def _unseen(
         encodings=encodings,
         multi_label=heard.items.multi_label,
         paired=heard.items.paired,
+        sided=heard.items.sided,
     )
     fold = assign_folds(np.arange(len(labelled)), FOLDS, rng)
     sizes, said = [], []

@@ -82,6 +82,7 @@ def _score(seed: Seed, mix: Bools, fold: Ints) -> float:
             encodings=encodings[learn],
             multi_label=multi,
             paired=seed.items.paired,
+            sided=seed.items.sided,
         )
         head = Head(strength=STRENGTH).fit(data, np.random.default_rng(0), no_report)
         said = decided(head.predict(encodings[ask]), multi_label=multi)

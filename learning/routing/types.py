@@ -40,7 +40,8 @@ class Candidates:
         the student makes; sure: (n,) 0 … 1, how sure the student is of all that it marks or leaves
         unmarked. None where answers are labels alone; `student` then says which labels occur.
     label_names: names by column, used in reasons.
-    paired: encodings are those of two texts side by side, see `learning.encoders.apart`.
+    paired, sided: whether encodings are those of two texts side by side, and whether columns 0 and 1 say which is
+        better, see `learning.types.TrainingData`.
     """
 
     teacher: Floats
@@ -58,6 +59,7 @@ class Candidates:
     label_names: tuple[str, ...] = ()
     multi_label: bool = False
     paired: bool = False
+    sided: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.teacher)
@@ -102,6 +104,7 @@ class Candidates:
             label_names=self.label_names,
             multi_label=self.multi_label,
             paired=self.paired,
+            sided=self.sided,
         )
 
     def said(self) -> Bools:

@@ -186,7 +186,7 @@ class Head:
         problem = problem.towards(choice.scale or 0.0)
         point = self._solve(problem, choice.strength, problem.begin(former), self.tolerance, report)
         report(self.evaluations, self.evaluations)
-        table = point.reshape(problem.d + 1, problem.k)
+        table = problem.table(point)
         return FittedHead(
             weights=table[:-1].copy(),
             bias=table[-1].copy(),
@@ -251,7 +251,7 @@ class Head:
         for learn, ask in splits(rows, rng):
             part = whole.subset(learn)
             point = self._solve(part, choice.strength, part.begin(None), 10 * self.tolerance, beat)
-            table = point.reshape(problem.d + 1, problem.k)
+            table = problem.table(point)
             logits = problem.x[ask] @ table[:-1] + table[-1]
             told.append(sigmoid(np.float32(choice.temperature) * logits)[:, problem.active])
         return replace(choice, cut=best_cut(np.vstack(told)))

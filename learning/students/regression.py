@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.encoders.apart import meeting, widened
+from learning.encoders.apart import evened, meeting, widened
 from learning.errors import NotEnoughDataError
 from learning.students.balance import label_weights
 from learning.students.strength import USUAL_OWN
@@ -29,6 +29,8 @@ class Problem:
     centre: (d, k) the map that the penalty pulls towards; None for zero.
     stiffness: (k, k) what the penalty weighs products of two labels' weights by; None for the identity.
     present: (k,) what a present label counts beside an absent one, with several labels; None for 1.
+    sided: only maps by which two texts that change places exchange columns 0 and 1 are looked for. That is what
+        learning every row once more, with its texts and columns exchanged, comes to, at no cost.
     """
 
     x: NDArray[np.float32]
@@ -42,6 +44,7 @@ class Problem:
     centre: NDArray[np.float32] | None = None
     stiffness: NDArray[np.float32] | None = None
     present: NDArray[np.float32] | None = None
+    sided: bool = False
 
     @classmethod
     def of(cls, data: TrainingData, *, balanced: bool = False, own: float = USUAL_OWN) -> "Problem":
@@ -65,6 +68,7 @@ class Problem:
             younger=data.younger,
             named=_named(data, active, own),
             stiffness=graded(data.labels) if data.ordered and data.labels > 2 else None,
+            sided=data.sided and data.paired,
         )
         return plain._balanced(label_weights(data)) if balanced else plain
 
@@ -111,6 +115,11 @@ class Problem:
             younger=None if self.younger is None else self.younger[rows],
         )
 
+    def table(self, point: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(d + 1, k) the map that a flat `point` stands for; its last row is the bias."""
+        table = point.reshape(self.d + 1, self.k)
+        return evened(table) if self.sided else table
+
     def logits(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, k) of a map (d + 1, k) whose last row is the bias."""
         result: NDArray[np.float32] = self.x @ table[:-1] + table[-1]
@@ -124,7 +133,7 @@ class Problem:
         self, point: NDArray[np.float32], temperatures: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """(t,) the summed cross-entropy of `point` with its logits times each temperature."""
-        logits = self.logits(point.reshape(self.d + 1, self.k))
+        logits = self.logits(self.table(point))
         each = self._binary if self.multi_label else self._softmax
         return np.array(
             [float(each(np.float32(t) * logits)[0] @ self.weight) for t in temperatures]
@@ -134,7 +143,7 @@ class Problem:
         self, strength: float, point: NDArray[np.float32]
     ) -> tuple[float, NDArray[np.float32]]:
         """Value and gradient of C · Σ weight · cross-entropy + |W - centre|² / 2 at a flat `point`."""
-        table = point.reshape(self.d + 1, self.k)
+        table = self.table(point)
         weights, bias = table[:-1], table[-1]
         logits = self.logits(table)  # (n, k)
         cost, error = self._binary(logits) if self.multi_label else self._softmax(logits)
@@ -149,6 +158,8 @@ class Problem:
         gradient[:-1] += pull
         gradient[-1] = error.sum(axis=0) + FREE_BIAS * bias
         penalty = 0.5 * (_product(away, pull) + float(FREE_BIAS) * _product(bias, bias))
+        if self.sided:
+            gradient = evened(gradient)
         return float((cost * scale).sum(dtype=np.float64)) + penalty, gradient.ravel()
 
     def _softmax(

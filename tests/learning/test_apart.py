@@ -1,5 +1,7 @@
 """Items of two texts, read apart: what the two have in common is learnt, and their order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -146,3 +148,68 @@ def test_a_teacher_reads_an_item_of_several_lines_as_the_matrix_has_it():
     asked = TeacherItem(number=-1, text=text, text_b=text_b)
     vectors = ReadyZeroShot(settings=ZeroShot(), encoder=apart)._vectors([asked])
     np.testing.assert_allclose(vectors[0], row)
+
+
+def better(rows, seed=0, dimensions=24):
+    """Pairs of which the text farther along a hidden line is better, those nearly as far are equal; the second
+    text is often the one."""
+    rng = np.random.default_rng(seed)
+    vectors, _ = pairs(rows, seed)
+    line = np.random.default_rng(7).normal(size=dimensions)
+    ahead = (vectors[:, :dimensions] - vectors[:, dimensions:]) @ line
+    worse = (ahead > 0) & (rng.random(rows) < 0.5)  # the first is seldom the better one
+    vectors[worse] = turned(vectors[worse])
+    ahead[worse] *= -1
+    outcome = np.where(np.abs(ahead) < 0.3, 2, np.where(ahead > 0, 0, 1))
+    return vectors, np.eye(4, dtype=np.float32)[outcome]
+
+
+def turned(vectors):
+    half = vectors.shape[1] // 2
+    return np.concatenate([vectors[:, half:], vectors[:, :half]], axis=1)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_texts_that_change_places_exchange_what_is_said_of_the_sides(named):
+    vectors, targets = better(150)
+    called = np.random.default_rng(1).normal(size=(4, 48)).astype(np.float32)
+    data = TrainingData(
+        targets=targets,
+        encodings=vectors,
+        paired=True,
+        sided=True,
+        label_vectors=called if named else None,
+    )
+    fitted = Head().fit(data, np.random.default_rng(0), no_report)
+    asked, truth = better(300, seed=1)
+    said, other = fitted.predict(asked), fitted.predict(turned(asked))
+    np.testing.assert_allclose(said, other[:, [1, 0, 2, 3]], atol=1e-5)
+    assert np.mean(said.argmax(axis=1) == truth.argmax(axis=1)) > 0.7
+
+
+def test_treating_both_sides_alike_is_learning_each_pair_both_ways():
+    vectors, targets = better(100)
+    alike = TrainingData(targets=targets, encodings=vectors, paired=True, sided=True)
+    twice = TrainingData(
+        targets=np.concatenate([targets, targets[:, [1, 0, 2, 3]]]),
+        encodings=np.concatenate([vectors, turned(vectors)]),
+        paired=True,
+    )
+
+    def said(data, strength):
+        head = Head(strength=strength, tolerance=1e-5)
+        return head.fit(data, np.random.default_rng(0), no_report).predict(vectors)
+
+    np.testing.assert_allclose(said(alike, 4.0), said(twice, 2.0), atol=2e-3)
+
+
+def test_a_head_that_learnt_the_sides_apart_is_a_beginning_for_one_that_does_not():
+    vectors, targets = better(200)
+    data = TrainingData(targets=targets, encodings=vectors, paired=True)
+    apart = Head().fit(data, np.random.default_rng(0), no_report)
+    alike = replace(data, sided=True)
+    again = Head().fit(alike, np.random.default_rng(0), no_report, apart)
+    said, other = again.predict(vectors), again.predict(turned(vectors))
+    np.testing.assert_allclose(said, other[:, [1, 0, 2, 3]], atol=1e-5)
+    gap = np.abs(apart.predict(vectors) - apart.predict(turned(vectors))[:, [1, 0, 2, 3]])
+    assert gap.max() > 0.05

@@ -143,6 +143,7 @@ class _Work:
             known=self.known,
             parts=self.task.parts,
             paired=self.project.item_kind == ItemKind.PAIR,
+            sided=self.task.sided,
         )
         rest = 100 - ENCODING_SHARE
 

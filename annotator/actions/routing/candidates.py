@@ -190,6 +190,7 @@ def look(run: jobs.Run, policy: Policy, teacher: Teacher, rng: np.random.Generat
         items=replace(
             _items(project, said, numbers, ids, student, vectors, rng),
             paired=encoding.apart,
+            sided=project.task.sided,
             marks=word.marks([one.value for one in said], len(numbers)),
         ),
         fair=np.ones(len(numbers), dtype=np.bool_) if student is None else student.fair(numbers),

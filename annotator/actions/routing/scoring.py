@@ -163,6 +163,7 @@ class _Exam:
             label_vectors=self.label_vectors,
             ordered=self.task.ordered,
             paired=self.paired,
+            sided=self.task.sided,
         )
         try:
             fitted = STUDENTS["head"]().fit(

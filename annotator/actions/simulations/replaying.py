@@ -55,7 +55,7 @@ class Frozen:
     numbers: (n,) int64 rows of the project's matrix, or None for a file, whose vectors are in
         `encodings`: (n, d) float16; targets: (n, k) uint8; held_out: (n,) bool, the test part.
     label_vectors: (k, d) what the labels are called, None where the encoder reads no words.
-    questions: of a form, as `form_replays.noted`.
+    questions: of a form, as `form_replays.noted`; sided: columns 0 and 1 say which of two texts is better.
     """
 
     names: tuple[str, ...]
@@ -66,6 +66,7 @@ class Frozen:
     encodings: NDArray[np.float16] | None = None
     position: int = 0
     encoding: Encoding | None = None
+    sided: bool = False
     label_vectors: NDArray[np.float32] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -160,6 +161,7 @@ def load(simulation: Simulation) -> tuple[Replay, Task]:
         paired="encodings" not in arrays
         and simulation.encoding is not None
         and simulation.encoding.apart,
+        sided=manifest.get("sided", False),
     )
     return replay, form_replays.task_of(manifest["task_type"], manifest.get("questions", []))
 
@@ -184,6 +186,7 @@ def _of_project(run: jobs.Run, project: Project) -> Frozen:
     audit = [place for place, number in enumerate(numbers) if number in audited]
     parted = part(answered, audit=audit, where="this project")
     chosen = {numbers[place] for place in parted.pool} & more.pop("by_people") - audited
+    sided = more.pop("sided")
     facts = parted.facts | more | {"chosen": len(chosen), "encoder": encoding.encoder}
     return _sealed(
         parted,
@@ -193,6 +196,7 @@ def _of_project(run: jobs.Run, project: Project) -> Frozen:
         label_vectors=naming.by_name(project, encoding, parted.answered.names),
         position=position,
         encoding=encoding,
+        sided=sided,
     )
 
 
@@ -223,6 +227,7 @@ def _decided(project: Project, encoding: Encoding) -> tuple[Answered, list[int],
     more = {
         "by_people": {number for number, _, _, answers in rows if answers},
         "archived": len(rows) - len(kept),
+        "sided": project.task.sided and [label.column for label in live][:2] == [0, 1],
     }
     return answered, [number for number, *_ in kept], more
 
@@ -319,6 +324,7 @@ def _sealed(
     label_vectors: NDArray[np.float32] | None = None,
     position: int = 0,
     encoding: Encoding | None = None,
+    sided: bool = False,
 ) -> Frozen:
     import numpy as np
 
@@ -344,6 +350,7 @@ def _sealed(
         label_vectors=label_vectors,
         position=position,
         encoding=encoding,
+        sided=sided,
         facts=facts,
         digest=digest.hexdigest(),
     )
@@ -368,6 +375,7 @@ def _write(folder: Path, found: Frozen) -> None:
         "names": list(found.names),
         "task_type": found.facts["task_type"],
         "questions": found.questions,
+        "sided": found.sided,
     }
     with uploads.sentences_for_full_disks():
         save_folder(folder, arrays, manifest)

@@ -351,6 +351,7 @@ def _soft(
         ordered=lesson.data.ordered,
         label_vectors=lesson.data.label_vectors,
         paired=lesson.data.paired,
+        sided=lesson.data.sided,
     )
 
 

@@ -150,6 +150,7 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
             label_texts=naming.texts_of(project, columns) if texts else None,
             ordered=project.task.ordered,
             paired=encoding.apart,
+            sided=project.task.sided,
         ),
         columns=columns,
         audited=audited,
