@@ -19,12 +19,18 @@ from annotator.errors import NotFoundError
 from annotator.models import Can, Flag, FlagState, Item, Project
 
 
+class OtherItem(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    name = serializers.CharField()
+
+
 class EvidenceShape(serializers.Serializer[Any]):
-    """What one detector says; 0 surely wrong … 1 surely right."""
+    """What one detector says; 0 surely wrong … 1 surely right. `others`: items that it is about too."""
 
     detector = serializers.CharField()
     score = serializers.FloatField()
     words = serializers.CharField()
+    others = OtherItem(many=True, default=list)
 
 
 class FlagShape(serializers.ModelSerializer[Flag]):

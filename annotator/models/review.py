@@ -60,7 +60,8 @@ class Flag(models.Model):
     labels = ArrayField(models.BigIntegerField(), default=list)
     score = models.FloatField(null=True)
     suggested = ArrayField(models.BigIntegerField(), default=list)
-    # [{"detector": name, "score": 0…1, "words": sentence}, …], the most telling first.
+    # [{"detector": name, "score": 0…1, "words": sentence}, …], the most telling first; "others" are items
+    # that the sentence is about: [{"number": int, "name": str}, …].
     evidence = models.JSONField(default=list)
     # {detector: 0…1}, what each said: from these and the outcomes the combined score learns.
     scores = models.JSONField(default=dict)

@@ -23,6 +23,7 @@ from annotator.actions.review import (
     flag_events,
     suspecting,
     suspecting_boxes,
+    suspecting_circles,
     suspecting_forms,
     suspecting_orders,
     suspecting_spans,
@@ -51,12 +52,15 @@ if TYPE_CHECKING:
 
     from annotator.actions.review.suspecting import Suspicion
     from annotator.actions.review.suspecting_boxes import BoxSuspicion
+    from annotator.actions.review.suspecting_circles import CircleSuspicion
     from annotator.actions.review.suspecting_forms import FormSuspicion
     from annotator.actions.review.suspecting_orders import OrderSuspicion
     from annotator.actions.review.suspecting_spans import SpanSuspicion
     from learning.audit.detectors.belief import Belief
 
-    AnySuspicion = Suspicion | FormSuspicion | SpanSuspicion | OrderSuspicion | BoxSuspicion
+    AnySuspicion = (
+        Suspicion | FormSuspicion | CircleSuspicion | SpanSuspicion | OrderSuspicion | BoxSuspicion
+    )
 
 # A burst of trainings is followed by one look.
 WAIT_SECONDS = 20.0
@@ -170,12 +174,20 @@ def _looked(
     if encoding is None or run.project.shape == Shape.BOXES:
         return suspecting_boxes.look(run.project)
     if run.project.shape == Shape.LABELS:
-        found = _suspicion(run, encoding, suspecting.believed(run.project), rng)
-        marks = found is not None and found.population.task.marking
-        return suspecting_forms.checked(run, encoding, found, rng) if found and marks else found
+        return _labelled(run, encoding, rng)
     if run.project.shape == Shape.RANKING:
         return suspecting_orders.look(run, encoding, rng)
     return suspecting_spans.look(run, encoding, rng)
+
+
+def _labelled(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> AnySuspicion | None:
+    """What the detectors make of the labels, and what else tells of such answers."""
+    found = _suspicion(run, encoding, suspecting.believed(run.project), rng)
+    if found is not None and run.project.task.marking:
+        return suspecting_forms.checked(run, encoding, found, rng)
+    if found is not None and run.project.task.sided:
+        return suspecting_circles.checked(run, found)
+    return found
 
 
 def _suspicion(

@@ -206,6 +206,7 @@ def gather(
             ordered=task.ordered,
             parts=task.parts,
             paired=encoding.apart,
+            sided=task.sided,
         ),
         rng,
         groups=population.groups,

@@ -13,12 +13,14 @@ from annotator.actions.desk.assigning import voice_of
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options
 from annotator.actions.projects import projects, schema, starting
+from annotator.actions.review import flagging
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
-from annotator.models import Annotation, Item, Label, Membership, Project, Role
+from annotator.models import Annotation, Flag, Item, Label, Membership, Project, Role
 from annotator.web.label import card_of
 from tests.annotator.actions.test_importing import imported, run
+from tests.annotator.actions.test_loop import work
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import make_items
 
@@ -164,3 +166,58 @@ class TestEffectOfTheOrder:
     def test_without_a_choice_there_is_nothing_to_tell(self, cast, project):
         answered(project, cast.ana, lambda shown: "tie")
         assert agreeing.figures(project)["order"] is None
+
+
+def scored(number):
+    """Ten wordings; of two the one with the higher number is better."""
+    return f"Wording {number}: {'click ' * number}here"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestCircles:
+    @pytest.fixture
+    def tournament(self, cast):
+        """Every two of ten wordings, of which the better one won but for the last against the first."""
+        made = projects.create_project(
+            cast.lea,
+            "Wordings",
+            task_type="preference",
+            item_kind="pair",
+            audit_share=0,
+            encoder="tfidf-svd",
+        )
+        rows = b"id,one,two,winner\n" + b"".join(
+            f"w{low}-{high},{scored(low)},{scored(high)},{'one' if (low, high) == (0, 9) else 'two'}\n".encode()
+            for low in range(10)
+            for high in range(low + 1, 10)
+        )
+        imported(made, rows, Mapping(text="one", text_b="two", label="winner", id="id"))
+        work()
+        return Project.objects.get(pk=made.pk)
+
+    def test_an_answer_that_closes_circles_is_flagged_with_the_items_that_close_one(
+        self, cast, tournament
+    ):
+        flagging.look_now(tournament, cast.lea)
+        work()
+        flag = Flag.objects.get(project=tournament, kind="detector", item__external_id="w0-9")
+        (told,) = [one for one in flag.evidence if one["detector"] == "circles"]
+        low, high = scored(0), scored(9)[:40].rstrip() + "…"
+        assert told["words"].startswith(f"“{low}” over “{high}” here, but “{high}” over “Wording ")
+        assert f"over “{low}” in #w0-" in told["words"]
+        assert "by all other answers this one has a chance of " in told["words"]
+        assert told["words"].endswith("; so it is in 8 circles")
+        names = {one["name"]: one["number"] for one in told["others"]}
+        assert len(names) == 2
+        assert all(name in told["words"] for name in names)
+        others = Item.objects.filter(project=tournament, number__in=names.values())
+        assert {f"#{one.external_id}" for one in others} == set(names)
+        assert flag.score < 0.2
+        names = dict(tournament.labels.values_list("pk", "key"))
+        assert [names[pk] for pk in flag.suggested] == ["b"]
+        circles = [
+            flag
+            for flag in Flag.objects.filter(project=tournament)
+            if any(one["detector"] == "circles" for one in flag.evidence)
+        ]
+        assert circles == [flag], "one answer explains all circles"

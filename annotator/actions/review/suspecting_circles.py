@@ -1,0 +1,162 @@
+"""Which answers about the better of two texts go round in a circle with others, beside what detectors say of
+their labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from annotator import jobs
+from annotator.actions.review.suspecting import TOLD, Population, Suspicion
+from annotator.models import Item, Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learning.audit.circles import Circle
+
+DETECTOR, LONGEST = "circles", 40
+
+_TEXTS = """
+SELECT i.id, md5(i.text), md5(i.text_b) FROM annotator_item i
+WHERE i.project_id = %s AND i.id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircleSuspicion:
+    """As `suspecting.Suspicion`; `found` is of each answer the circle that speaks most against it.
+
+    won: (n,) 0 where the first text is better, 1 the second, -1 none.
+    """
+
+    labels: Suspicion
+    found: list[Circle | None]
+    won: NDArray[np.int64]
+
+    @property
+    def population(self) -> Population:
+        return self.labels.population
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """(n,): an answer is as doubtful as its label, or as its circle makes it."""
+        import numpy as np
+
+        return np.minimum(self.labels.scores, self._round)
+
+    @cached_property
+    def _round(self) -> NDArray[np.float64]:
+        import numpy as np
+
+        return np.array([1.0 if one is None else one.score for one in self.found])
+
+    def each(self, row: int) -> dict[str, float]:
+        """What every detector says of one answer."""
+        return self.labels.each(row) | {DETECTOR: round(float(self._round[row]), 6)}
+
+    def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
+        """For each row its circle with the items that close it, and what detectors say."""
+        circles = {row: one for row in rows if (one := self.found[row]) is not None}
+        known = self._known(
+            {*circles, *(other for one in circles.values() for other in one.others)}
+        )
+        found = self.labels.told(rows)
+        for place, row in enumerate(rows):
+            if row in circles:
+                said = self._circle(row, circles[row], known)
+                found[place] = [said, *found[place]][:TOLD]
+        return found
+
+    def _circle(self, row: int, one: Circle, known: dict[int, Item]) -> dict[str, Any]:
+        pairs = [self._ordered(each, known) for each in (row, *one.others)]
+        others = [known[int(self.population.items[other])] for other in one.others]
+        names = [_short(f"#{item.external_id or item.number}") for item in others]
+        numbered = zip(others, names, strict=True)
+        return {
+            "detector": DETECTOR,
+            "score": round(one.score, 4),
+            "words": sentence(one, pairs, names),
+            "others": [{"number": item.number, "name": name} for item, name in numbered],
+        }
+
+    def _ordered(self, row: int, known: dict[int, Item]) -> tuple[str, str]:
+        """The better text of an item and the other one."""
+        item = known[int(self.population.items[row])]
+        first, second = _short(item.text), _short(item.text_b)
+        return (second, first) if self.won[row] else (first, second)
+
+    def _known(self, rows: set[int]) -> dict[int, Item]:
+        return Item.objects.in_bulk([int(self.population.items[row]) for row in rows])
+
+    def suggested(self, rows: Sequence[int]) -> list[list[int]]:
+        """The other text where a circle is what speaks against the answer; else as the student has it."""
+        sides = self.population.columns.label_ids[:2]
+        return [
+            [sides[1 - int(self.won[row])]]
+            if self._round[row] <= self.labels.scores[row] and self.found[row] is not None
+            else instead
+            for row, instead in zip(rows, self.labels.suggested(rows), strict=True)
+        ]
+
+
+def checked(run: jobs.Run, labels: Suspicion) -> CircleSuspicion:
+    """What detectors say of the labels, with the circles that the answers go round in."""
+    import numpy as np
+
+    from learning.audit.circles import circles
+
+    population = labels.population
+    sides = population.columns.label_ids[:2]
+    place = {label: column for column, label in enumerate(sides)}
+    won = np.array([place.get(given[0], -1) for given in population.labels], dtype=np.int64)
+    first, second = _texts(run.project, population)
+    return CircleSuspicion(
+        labels=labels,
+        found=circles(
+            first,
+            second,
+            np.where(won == 0, 1, np.where(won == 1, -1, 0)),
+            population.reviewed,
+            lambda _done, _total: run.progress(99, 100, "Looking for circles"),
+        ),
+        won=won,
+    )
+
+
+def _texts(project: Project, population: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n,) numbers of the first and of the second texts, equal for texts that are the same to the letter."""
+    import numpy as np
+
+    items = population.items.tolist()
+    with connection.cursor() as cursor:
+        cursor.execute(_TEXTS, [project.pk, items])
+        texts = {pk: (one, other) for pk, one, other in cursor.fetchall()}
+    both = [text for side in (0, 1) for text in (texts[item][side] for item in items)]
+    numbers = np.unique(np.array(both), return_inverse=True)[1].astype(np.int64)
+    return numbers[: len(items)], numbers[len(items) :]
+
+
+def _short(text: str) -> str:
+    told = " ".join(text.split())
+    return told if len(told) <= LONGEST else f"{told[:LONGEST].rstrip()}…"
+
+
+def sentence(one: Circle, pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
+    """How the answers go round, for a reviewer; pairs: the better text and the other of each."""
+    here, *rest = [f"“{better}” over “{worse}”" for better, worse in pairs]
+    others = " and ".join(f"{said} in {name}" for said, name in zip(rest, names, strict=True))
+    if one.is_even:
+        weighed = "nothing else tells which of them is wrong"
+    else:
+        weighed = f"by all other answers this one has a chance of {one.score:.0%}".replace(
+            "%", " %"
+        )
+    more = f"; so it is in {one.circles} circles" if one.circles > 1 else ""
+    return f"{here} here, but {others}: {weighed}{more}"
