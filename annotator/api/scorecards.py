@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.figures import scorecards
+from annotator.actions.figures import scorecards, sides
 from annotator.actions.teachers import lending
 from annotator.actions.trust import (
     calibrating,
@@ -145,10 +145,35 @@ class TeacherTrustShape(serializers.Serializer[Any]):
     canaries = ObedienceShape(allow_null=True)
 
 
+class SideEffectShape(serializers.Serializer[Any]):
+    """Of `answers` for one of two texts, the `share` for the one that was shown first; chance decides which,
+    so a half is expected."""
+
+    share = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    answers = serializers.IntegerField()
+
+
+class AskedBothWaysShape(serializers.Serializer[Any]):
+    """Of `asked` items that a teacher was shown in both orders, those on which it preferred the `first` or the
+    `second` text as shown each time; `share` is that of both together."""
+
+    asked = serializers.IntegerField()
+    first = serializers.IntegerField()
+    second = serializers.IntegerField()
+    share = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
 class ScorecardShape(ScoreShape):
-    """`teacher` is null for whoever is none."""
+    """`teacher` is null for whoever is none. Where one of two texts is better, `side_effect` tells of people,
+    `asked_both_ways` of teachers; null where nothing is known."""
 
     teacher = TeacherTrustShape(allow_null=True)
+    side_effect = SideEffectShape(allow_null=True)
+    asked_both_ways = AskedBothWaysShape(allow_null=True)
 
 
 class TestQuery(serializers.Serializer[Any]):
@@ -226,6 +251,11 @@ def _trust(teacher: Teacher, score: scorecards.Score) -> dict[str, Any]:
     }
 
 
+def _both_ways(teacher: Teacher) -> sides.AskedBothWays | None:
+    now = scorecards.taught(teacher.project).get(teacher.voice_id)
+    return None if now is None else sides.asked_both_ways(teacher, now.fingerprint)
+
+
 def _canaries(teacher: Teacher) -> dict[str, Any] | None:
     now = scorecards.taught(teacher.project).get(teacher.voice_id)
     if now is None or teacher.plugin not in testing.PROMPTED:
@@ -271,6 +301,8 @@ class Scorecard(Endpoint):
         teacher = teachers.select_related("voice", "endpoint", "project").first()
         told = _score(voice, score)
         told["teacher"] = None if teacher is None else _trust(teacher, score)
+        told["side_effect"] = sides.effects(project).get(voice.pk)
+        told["asked_both_ways"] = None if teacher is None else _both_ways(teacher)
         return Response(ScorecardShape(told).data)
 
 

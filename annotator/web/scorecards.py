@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions.figures import ordered, scorecards
-from annotator.actions.trust import teacher_figures
+from annotator.actions.figures import ordered, scorecards, sides
+from annotator.actions.trust import teacher_figures, testing
 from annotator.actions.verdicts import alarming
 from annotator.errors import NotFoundError
 from annotator.models import Annotator, Can, Label, Project, Teacher
@@ -44,6 +44,7 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
     )
     tested = project.task.weighed  # else no policy weighs what they say, and no test tells of it
     standings = {each.voice_id: trials.standing(each) for each in teachers} if tested else {}
+    swayed = sides.effects(project)
     cards = [
         {
             "speed": each,
@@ -51,6 +52,7 @@ def annotators(request: HttpRequest, project_id: int) -> HttpResponse:
             "agreement": agreement.get(each.annotator_id),
             "score": known.get(each.annotator_id),
             "standing": standings.get(each.annotator_id),
+            "order": swayed.get(each.annotator_id),
         }
         for each in speeds
     ]
@@ -122,6 +124,22 @@ def _orders(subject: Subject) -> dict[str, Any] | None:
         "teacher": teacher,
         "fewest": ordered.FEWEST,
         "may_ask": subject.may_manage,
+    }
+
+
+def _sides(subject: Subject) -> dict[str, Any] | None:
+    """Whether the place where a text is shown sways the voice; None where places do not matter or are not kept."""
+    project, voice, teacher = subject.project, subject.voice, subject.teacher
+    if not project.task.sided:
+        return None
+    if teacher is None:
+        order = sides.effects(project).get(voice.pk)
+        return None if order is None else {"order": order}
+    if teacher.plugin not in testing.PROMPTED or subject.fingerprint is None:
+        return None
+    return {
+        "asked": sides.asked_both_ways(teacher, subject.fingerprint),
+        "once": teacher.params.get("passes", 2) == 1,
     }
 
 
@@ -225,6 +243,7 @@ def _table(
 SECTIONS: tuple[Section, ...] = (
     Section(template="people/sections/accuracy.html", build=_accuracy),
     Section(template="people/sections/orders.html", build=_orders),
+    Section(template="people/sections/sides.html", build=_sides),
     Section(template="people/sections/work.html", build=_work),
     Section(template="people/sections/labels.html", build=_by_label),
     Section(template="people/sections/confusions.html", build=_confusions),

@@ -19,6 +19,12 @@ class OrderEffect:
     high: float
     answers: int
 
+    @classmethod
+    def of(cls, won: int, answers: int) -> "OrderEffect":
+        """Of so many answers for one side, 1 at least, `won` for the text that was shown first."""
+        low, high = wilson(won, answers)
+        return cls(share=won / answers, low=low, high=high, answers=answers)
+
     @property
     def is_told(self) -> bool:
         """True where the interval leaves a half out."""
@@ -34,6 +40,4 @@ def order_effect(chose_first: Bools, shown_first: Bools) -> OrderEffect | None:
     n = len(chose_first)
     if not n:
         return None
-    won = int(np.count_nonzero(chose_first == shown_first))
-    low, high = wilson(won, n)
-    return OrderEffect(share=won / n, low=low, high=high, answers=n)
+    return OrderEffect.of(int(np.count_nonzero(chose_first == shown_first)), n)

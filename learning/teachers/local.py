@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from learning.errors import ParameterError
 from learning.teachers.asking import check_items
+from learning.teachers.both_ways import as_shown, joined, turned
 from learning.teachers.language_model import LanguageModel, MaskedModel
 from learning.teachers.local_questions import (
     TEMPLATE,
@@ -116,13 +117,20 @@ class ReadyLocal:
         examples: Sequence[Example],
         report: Report,
     ) -> Iterator[TeacherAnswer]:
-        """In the order of the items; one without text, or longer than the model reads, abstains."""
+        """In the order of the items; one without text, or longer than the model reads, abstains. Which of two
+        texts is better is asked in both orders.
+        """
         check_items(items)
+        schema = as_shown(schema)
         for done, item in enumerate(items):
             report(done, len(items))
             began = time.perf_counter()
             shown = (*examples, *(self.show([item]) if self.show else ()))
-            yield self._answer(item, schema, shown, began)
+            answer = self._answer(item, schema, shown, began)
+            if schema.sided:
+                again = self._answer(turned(item), schema, shown, time.perf_counter())
+                answer = joined(answer, again)
+            yield answer
         report(len(items), len(items))
 
     def _answer(

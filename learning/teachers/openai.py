@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 from learning.errors import ParameterError
 from learning.teachers import chat
 from learning.teachers.asking import check_items
+from learning.teachers.both_ways import joined, turned
 from learning.teachers.chat import Offer, Prices, Shape
 from learning.teachers.conversation import Conversation
 from learning.teachers.limits import Stopped
@@ -59,7 +61,8 @@ class OpenAITeacher:
         for an item, 0 for all; a form offers all. Both need what the caller lends; without it they do nothing.
     passes, window: where candidates are put in order, the sequences in which they are shown, and how many
         are shown in one prompt at most (`listwise.Listwise`). Of two passes the confidence is how far
-        they agree, and the model is asked for none.
+        they agree, and the model is asked for none. Which of two texts is better is asked in both orders,
+        with one pass in the item's own alone (`both_ways`).
     """
 
     needs: ClassVar[tuple[str, ...]] = ("line",)
@@ -119,6 +122,10 @@ class OpenAITeacher:
     def prompts(self, candidates: int) -> int:
         """How many an item of so many candidates takes."""
         return self.passes * reads(candidates, self.window)
+
+    def passes_of(self, schema: TeacherSchema) -> int:
+        """How many times an item is asked about, at least."""
+        return self.passes if schema.ranked else min(self.passes, 2) if schema.sided else 1
 
     def labels_written(self, schema: TeacherSchema) -> int:
         """The most that an answer takes, in labels."""
@@ -184,7 +191,9 @@ class _Asking:
             if item.number not in kept:
                 told = NO_CANDIDATES if schema.ranked else NOTHING
                 yield TeacherAnswer(number=item.number, abstained=told)
-        work = self._ordered(talk) if schema.ranked else talk.answer
+        work: Work = self._ordered(talk) if schema.ranked else talk.answer
+        if schema.sided and teacher.passes_of(schema) > 1:
+            work = partial(_both_ways, talk)
         yield from in_threads(work, batches, self.line.concurrency, report, len(something))
 
     def _ordered(self, talk: Conversation) -> Work:
@@ -198,6 +207,15 @@ class _Asking:
             return [listwise.answer(item, ask) for item in items]
 
         return work
+
+
+def _both_ways(
+    talk: Conversation, items: Sequence[TeacherItem], stopped: Stopped
+) -> list[TeacherAnswer]:
+    """Asks about each item once more with its second text first."""
+    own = {answer.number: answer for answer in talk.answer(items, stopped)}
+    other = {each.number: each for each in talk.answer([turned(item) for item in items], stopped)}
+    return [joined(own[item.number], other[item.number]) for item in items]
 
 
 def _has_something(item: TeacherItem, schema: TeacherSchema) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from learning.errors import ParameterError
 from learning.teachers import filling, ordering
+from learning.teachers.both_ways import as_shown
 from learning.teachers.quoting import candidate_format, closed, quoted, quoting_shape
 from learning.teachers.types import Example, LabelText, TeacherItem, TeacherSchema
 from learning.types import require
@@ -118,6 +119,7 @@ def write_request(
     with those labels only; an example with a label outside of them is left out, and one that is no whole form.
     """
     require(len(items) > 0, "A prompt needs at least one item.")
+    schema = as_shown(schema)
     offered = None if columns is None else tuple(dict.fromkeys(columns))
     require(
         offered is None or (len(offered) > 0 and all(0 <= c < schema.size for c in offered)),

@@ -90,6 +90,7 @@ class TeacherSchema:
 
     quoted: an answer marks spans of the text; its labels are those that occur, so that several may.
     ranked: an answer is an order of the item's candidates, and there are no labels: k is 0.
+    sided: the first two labels say that the first or the second text of an item is better.
     questions: an answer is a form with these, in their order; it is all labels that were given, and the
         spans of those questions that mark the text.
     """
@@ -99,6 +100,7 @@ class TeacherSchema:
     multi_label: bool = False
     quoted: bool = False
     ranked: bool = False
+    sided: bool = False
     questions: tuple[TeacherQuestion, ...] = ()
     _place: dict[int, int] = field(init=False, repr=False, compare=False)
 
@@ -107,6 +109,7 @@ class TeacherSchema:
             require(not self.labels and self.multi_label, "Orders of candidates have no labels.")
         else:
             require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
+        require(not self.sided or len(self.labels) > 1, "Two sides need a label each.")
         require(self.multi_label or not self.quoted, "Spans of one text have several labels.")
         require(self.multi_label or not self.questions, "Forms have several labels.")
         place = {label.id: column for column, label in enumerate(self.labels)}

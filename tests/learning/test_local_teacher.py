@@ -1,11 +1,14 @@
 """A language model of one's own as a teacher: labels scored exactly, nothing else can be said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from learning.errors import ModelUnavailableError, ParameterError
 from learning.teachers.asking import ask
+from learning.teachers.both_ways import BOTH_WAYS
 from learning.teachers.loaded_model import load_language_model
 from learning.teachers.local import LocalTeacher
 from learning.teachers.token_trie import TokenTrie, label_log_likelihoods
@@ -140,3 +143,20 @@ def test_parameters_are_checked():
     ):
         with pytest.raises(ParameterError):
             LocalTeacher(**wrong)
+
+
+def test_of_two_texts_it_says_the_same_whichever_comes_first_or_nothing(model):
+    over = replace(schema(names=("A", "B", "Equally good")), sided=True)
+    teacher = LocalTeacher(prior_weight=0).ready(Means(language_model=model))
+    own = [
+        TeacherItem(number=n, text=f"late parcel {n}", text_b="refund " * n) for n in range(1, 9)
+    ]
+    swapped = [replace(item, text=item.text_b, text_b=item.text) for item in own]
+    for one, other in zip(ask(teacher, own, over), ask(teacher, swapped, over), strict=True):
+        assert BOTH_WAYS in one.flags
+        assert (one.probabilities is None) == (other.probabilities is None)
+        if one.probabilities is None:
+            assert one.abstained == other.abstained
+            assert "each time" in one.abstained
+        else:
+            np.testing.assert_allclose(one.probabilities, other.probabilities[[1, 0, 2]], atol=1e-4)

@@ -98,9 +98,8 @@ def _from_prompts(teacher: Teacher, numbers: list[int]) -> Estimate:
     least_in = fmean(sizes) / MOST_BYTES / together
     most_in = fmean(sizes) / FEWEST_BYTES + pictures
     most_out = plugin.most_tokens_out(1, plugin.labels_written(schema))
-    least = prompts = 1
+    least = prompts = plugin.passes_of(schema)
     if schema.ranked:
-        least = plugin.passes
         prompts = plugin.prompts(max(len(item.candidates) for item in items))
     cost_in, cost_out = plugin.price_in / 1e6, plugin.price_out / 1e6
     return Estimate(

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # A price changes what an answer costs and not what it says.
 PRICES = ("price_in", "price_out")
-# How candidates are shown that are to be put in order: of no other answers.
-ORDERING = ("passes", "window")
+# How candidates are shown that are to be put in order, and how often: the one of no other answers, the other
+# of those about the better of two texts too.
+WINDOW, PASSES = "window", "passes"
 
 
 def fingerprint(teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema) -> str:
@@ -36,13 +37,19 @@ def _print(
         [label.id, label.name, label.description, label.parent_id, *label.words]
         for label in schema.labels
     ]
-    but = but if schema.ranked else (*but, *ORDERING)
+    but = (*but, *_idle(schema))
     kept = {name: value for name, value in params.items() if name not in but}
     place = "" if teacher.endpoint is None else teacher.endpoint.base_url
     told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
     told += [asdict(one) for one in schema.questions]
     told += _sources(teacher)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _idle(schema: TeacherSchema) -> tuple[str, ...]:
+    if schema.ranked:
+        return ()
+    return (WINDOW,) if schema.sided else (WINDOW, PASSES)
 
 
 def _sources(teacher: Teacher) -> list[Any]:

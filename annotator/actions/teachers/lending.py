@@ -81,6 +81,7 @@ def schema_of(project: Project) -> TeacherSchema:
         guidelines=project.guidelines,
         multi_label=project.multi_label,
         quoted=project.task.quoted,
+        sided=project.task.sided,
         questions=tuple(forms.questions(project.task, [label.pk for label in labels])),
     )
 

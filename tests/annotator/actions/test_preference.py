@@ -12,8 +12,10 @@ from annotator.actions.desk import assigning, labeling, siding
 from annotator.actions.desk.assigning import voice_of
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options
+from annotator.actions.figures import scorecards, sides
 from annotator.actions.projects import projects, schema, starting
 from annotator.actions.review import flagging
+from annotator.actions.teachers import foretelling, identity, lending, teacher_runs
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
@@ -21,8 +23,12 @@ from annotator.models import Annotation, Flag, Item, Label, Membership, Project,
 from annotator.web.label import card_of
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.actions.test_loop import work
+from tests.annotator.teaching import teacher_on, work_off
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import make_items
+from tests.llm import plays
+from tests.llm.loopback import Loopback
+from tests.llm.test_sided_teacher import FIRST, SECOND, judges, longer
 
 pytestmark = pytest.mark.django_db
 
@@ -166,6 +172,79 @@ class TestEffectOfTheOrder:
     def test_without_a_choice_there_is_nothing_to_tell(self, cast, project):
         answered(project, cast.ana, lambda shown: "tie")
         assert agreeing.figures(project)["order"] is None
+
+
+class TestEffectOnEachVoice:
+    def test_it_is_told_of_each_and_on_the_scorecards(self, cast, project, client):
+        answered(project, cast.ana, lambda shown: shown[0])
+        found = sides.effects(project)
+        ana = voice_of(project, cast.ana)
+        assert set(found) == {ana.pk}
+        assert (found[ana.pk].share, found[ana.pk].answers, found[ana.pk].is_told) == (1, 40, True)
+        client.force_login(cast.lea, backend=BACKEND)
+        cards = client.get(reverse("annotators", args=[project.pk])).content.decode()
+        assert "takes the first</dt><dd>100" in cards
+        assert "swayed" in cards
+        card = client.get(reverse("scorecard", args=[project.pk, ana.pk])).content.decode()
+        assert "shown first was found better in 100" in card
+        told = client.get(f"/api/v1/projects/{project.pk}/scorecards/{ana.pk}").json()
+        assert told["side_effect"]["share"] == 1
+        assert told["asked_both_ways"] is None
+
+    def test_other_answers_have_no_sides(self, cast, client):
+        plain = projects.create_project(cast.lea, "Plain", item_kind="pair")
+        assert sides.effects(plain) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTeachers:
+    def test_one_that_favours_a_place_gives_no_answer_and_the_scorecard_tells_it(
+        self, cast, project, client
+    ):
+        def first_when_short(one, other):
+            return longer(one, other) if "reply 1" in one + other else FIRST
+
+        with Loopback(judged(project, first_when_short)) as server:
+            _, teacher = teacher_on(server, cast, items=0, project=project)
+            run = teacher_runs.start_run(project, teacher, cast.lea, 40)
+            work_off(run)
+        assert (run.state, run.answered, run.abstained) == ("done", 11, 29)
+        names = dict(project.labels.values_list("pk", "key"))
+        given = Annotation.objects.filter(project=project, annotator=teacher.voice)
+        assert {names[one.labels[0]] for one in given} == {"a"}, "the first text is the longer one"
+        taught = scorecards.taught(project)[teacher.voice_id]
+        found = sides.asked_both_ways(teacher, taught.fingerprint)
+        assert (found.asked, found.first, found.second) == (40, 29, 0)
+        client.force_login(cast.lea, backend=BACKEND)
+        page = client.get(reverse("scorecard", args=[project.pk, teacher.voice_id]))
+        assert "stood first both times on 29" in page.content.decode()
+        told = client.get(f"/api/v1/projects/{project.pk}/scorecards/{teacher.voice_id}").json()
+        assert told["asked_both_ways"]["share"] == 29 / 40
+
+    def test_how_often_it_is_asked_is_what_it_is_and_costs(self, cast, project):
+        with Loopback(plays.good) as server:
+            _, teacher = teacher_on(server, cast, items=0, project=project)
+        schema = lending.schema_of(project)
+        assert schema.sided
+        numbers = list(range(40))
+        twice, print_ = foretelling.estimate(teacher, numbers), identity.identity(teacher, schema)
+        teacher.params = {**teacher.params, "passes": 1}
+        once = foretelling.estimate(teacher, numbers)
+        assert twice.low == pytest.approx(2 * once.low)
+        assert twice.high == pytest.approx(2 * once.high)
+        assert identity.identity(teacher, schema) != print_
+        print_ = identity.identity(teacher, schema)
+        teacher.params = {**teacher.params, "window": 5}
+        assert identity.identity(teacher, schema) == print_
+
+
+def judged(project, choose):
+    """As `judges`, with the ids of this project's labels."""
+    ids = dict(
+        zip("ab", project.labels.order_by("column").values_list("pk", flat=True), strict=False)
+    )
+    own = {FIRST: str(ids["a"]), SECOND: str(ids["b"])}
+    return judges(lambda one, other: own[choose(one, other)], confidence=0.9)
 
 
 def scored(number):

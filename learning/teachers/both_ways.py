@@ -1,0 +1,76 @@
+"""Which of two texts is better, asked once with each of them first: a model that favours a place is found out.
+
+Source: Zheng et al. 2023 (judges favour places; both orders, and no winner where they contradict each other).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from learning.teachers.types import TeacherAnswer, TeacherItem, TeacherSchema
+from learning.types import require
+
+SHOWN = ("The first text is better", "The second text is better")
+# Marks of an answer: asked both ways; and of those, twice for the text that stood in one place.
+BOTH_WAYS, FIRST_TWICE, SECOND_TWICE = "both-ways", "first-twice", "second-twice"
+SWAYED = "Shown in both orders, the model preferred the {} of the two texts each time."
+
+
+def as_shown(schema: TeacherSchema) -> TeacherSchema:
+    """The schema with its sides called by the place where a text is shown, whatever people call them; all
+    other schemas as they are.
+    """
+    if not schema.sided:
+        return schema
+    sides = [replace(label, name=name) for label, name in zip(schema.labels, SHOWN, strict=False)]
+    return replace(schema, labels=(*sides, *schema.labels[len(SHOWN) :]))
+
+
+def turned(item: TeacherItem) -> TeacherItem:
+    """The item with its second text first."""
+    return replace(item, text=item.text_b, text_b=item.text)
+
+
+def joined(own: TeacherAnswer, other: TeacherAnswer) -> TeacherAnswer:
+    """One answer about an item from what was said to it and to it `turned`, with what both took.
+
+    The chances are the mean of the two, the confidence the lower one. Where each order got another side
+    that is no answer, nor where one of the two is none.
+    """
+    require(own.number == other.number, "The two orders must be of one item.")
+    whole = replace(
+        own,
+        flags=_flags(own, other),
+        tokens_in=own.tokens_in + other.tokens_in,
+        tokens_out=own.tokens_out + other.tokens_out,
+        money=own.money + other.money,
+        seconds=own.seconds + other.seconds,
+    )
+    if own.probabilities is None or other.probabilities is None:
+        why = own.abstained or other.abstained
+        return replace(whole, probabilities=None, confidence=None, abstained=why)
+    back = other.probabilities.copy()
+    back[:2] = back[1::-1].copy()
+    place, place_back = int(own.probabilities.argmax()), int(back.argmax())
+    if {place, place_back} == {0, 1}:
+        mark, told = ((FIRST_TWICE, "first"), (SECOND_TWICE, "second"))[place]
+        return replace(
+            whole,
+            probabilities=None,
+            confidence=None,
+            abstained=SWAYED.format(told),
+            flags=tuple(sorted({*whole.flags, mark})),
+        )
+    stated = [each.confidence for each in (own, other) if each.confidence is not None]
+    return replace(
+        whole,
+        probabilities=((own.probabilities + back) / np.float32(2)).astype(np.float32),
+        confidence=min(stated, default=None),
+    )
+
+
+def _flags(own: TeacherAnswer, other: TeacherAnswer) -> tuple[str, ...]:
+    flags = {*own.flags, *other.flags, BOTH_WAYS}
+    if not ("cached" in own.flags and "cached" in other.flags):
+        flags.discard("cached")
+    return tuple(sorted(flags))

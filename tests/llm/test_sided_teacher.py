@@ -1,0 +1,127 @@
+"""A language model that says which of two texts is better, asked in both orders over real HTTP."""
+
+import json
+
+import pytest
+
+from learning.teachers.asking import ask
+from learning.teachers.both_ways import BOTH_WAYS, FIRST_TWICE, SECOND_TWICE
+from learning.teachers.limits import MemoryCache
+from learning.teachers.types import LabelText, TeacherItem, TeacherSchema
+from tests.llm import plays
+from tests.llm.loopback import Loopback
+
+FIRST, SECOND, TIE, BAD = "11", "12", "13", "14"
+SCHEMA = TeacherSchema(
+    labels=(
+        LabelText(id=11, name="Draft is better"),
+        LabelText(id=12, name="Final is better"),
+        LabelText(id=13, name="Equally good"),
+        LabelText(id=14, name="Both bad"),
+    ),
+    sided=True,
+)
+SHORT, LONG = "Brief.", "At great length."
+ITEM = TeacherItem(number=7, text=SHORT, text_b=LONG)
+
+
+def judges(choose, **more):
+    """Answers each item by its two texts in the order shown."""
+
+    def content(request):
+        asked = plays.user_of(request).partition("Items to label:")[2]
+        texts = [block.group(2) for block in plays.BLOCK.finditer(asked)]
+        pairs = zip(plays.items_of(request), texts[::2], texts[1::2], strict=True)
+        return json.dumps(
+            {"answers": [{"item": key, "label": choose(*both), **more} for key, *both in pairs]}
+        )
+
+    return plays.says(content)
+
+
+def longer(one, other):
+    return FIRST if len(one) > len(other) else SECOND
+
+
+def test_a_judge_that_means_a_text_gives_it_whichever_comes_first(teach):
+    with Loopback(judges(longer, confidence=0.8)) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+        shown = [
+            [block.group(2) for block in plays.BLOCK.finditer(plays.user_of(one))]
+            for one in server.requests
+        ]
+    assert shown == [[SHORT, LONG], [LONG, SHORT]]
+    assert int(answer.probabilities.argmax()) == 1, "the second text of the item is the long one"
+    assert (answer.confidence, answer.flags) == (0.8, (BOTH_WAYS,))
+    assert answer.tokens_in == 2 * 100, "both orders are paid for"
+
+
+def test_labels_are_called_by_the_place_of_a_text_and_never_by_a_name_of_one(teach):
+    with Loopback(judges(longer)) as server:
+        list(ask(teach(server), [ITEM], SCHEMA))
+        systems = {plays.system_of(request) for request in server.requests}
+    (system,) = systems
+    assert "- 11: The first text is better\n- 12: The second text is better\n" in system
+    assert "Draft" not in system
+
+
+@pytest.mark.parametrize(
+    ("always", "mark", "word"), [(FIRST, FIRST_TWICE, "first"), (SECOND, SECOND_TWICE, "second")]
+)
+def test_a_judge_that_takes_a_place_each_time_gives_no_answer(teach, always, mark, word):
+    with Loopback(judges(lambda *_: always)) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+    assert answer.probabilities is None
+    assert answer.abstained == (
+        f"Shown in both orders, the model preferred the {word} of the two texts each time."
+    )
+    assert set(answer.flags) == {BOTH_WAYS, mark}
+    assert answer.tokens_in == 2 * 100
+
+
+def test_a_tie_in_one_order_leaves_the_surer_word(teach):
+    def half(one, other):
+        return FIRST if one == LONG else TIE
+
+    sure = judges(half, confidence=0.9)
+    with Loopback(sure) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+    assert answer.probabilities[[1, 2]].sum() > 0.85
+    assert answer.probabilities[1] == pytest.approx(answer.probabilities[2], abs=1e-6)
+    assert FIRST_TWICE not in answer.flags
+
+
+def test_one_pass_asks_in_the_own_order_alone(teach):
+    with Loopback(judges(lambda *_: FIRST)) as server:
+        (answer,) = ask(teach(server, passes=1), [ITEM], SCHEMA)
+    assert len(server.requests) == 1
+    assert int(answer.probabilities.argmax()) == 0
+    assert BOTH_WAYS not in answer.flags
+
+
+def test_an_order_without_an_answer_leaves_none(teach):
+    def no_word(one, other):
+        return None if one == LONG else SECOND
+
+    with Loopback(judges(no_word)) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+    assert answer.abstained == "The model could not tell."
+    assert answer.probabilities is None
+
+
+def test_what_was_asked_both_ways_before_is_not_asked_again(teach, connect):
+    with Loopback(judges(longer)) as server:
+        line = connect(server, cache=MemoryCache())
+        (first,) = ask(teach(server, line), [ITEM], SCHEMA)
+        (again,) = ask(teach(server, line), [ITEM], SCHEMA)
+    assert len(server.requests) == 2
+    assert again.probabilities.tolist() == first.probabilities.tolist()
+    assert (again.money, again.flags) == (0, (BOTH_WAYS, "cached"))
+
+
+def test_several_items_share_a_prompt_in_each_order(teach):
+    turned = TeacherItem(number=8, text=LONG, text_b=SHORT)
+    with Loopback(judges(longer)) as server:
+        found = list(ask(teach(server, batch_size=2), [ITEM, turned], SCHEMA))
+    assert len(server.requests) == 2
+    assert {one.number: int(one.probabilities.argmax()) for one in found} == {7: 1, 8: 0}
