@@ -14,8 +14,6 @@ import psutil
 
 from annotator.runtime import processes, services
 
-READY_SECONDS = 120
-
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """Return ours, without the tests' database, and with no model to warm and no demo."""
@@ -70,7 +68,7 @@ class System:
     def get(self, path: str) -> int:
         """Return the status with which the path is answered, 0 for no answer."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -100,13 +98,13 @@ class System:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.said = self.process.communicate(timeout=60)
+        self.said = self.process.communicate(timeout=120)
         return self.process.returncode
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 150) -> bool:
     """Wait for the condition; a bound on hanging and no claim about speed."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return bool(condition())
+    while not (holds := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return bool(holds)

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -40,13 +39,19 @@ def test_a_message_has_its_name_only_when_it_is_whole(tmp_path):
         stop.set()
         reader.join()
         assert halves == []
-        assert {queue.get(timeout=1).payload["job_id"] for _ in range(300)} == set(range(300))
+        assert {queue.get(timeout=60).payload["job_id"] for _ in range(300)} == set(range(300))
         queue.close()
 
 
 def test_who_waits_for_messages_is_free_between_two_looks(tmp_path, monkeypatch):
-    looks = []
-    monkeypatch.setattr(base, "sleep", lambda seconds: (looks.append(1), time.sleep(seconds)))
+    now, looks = [0.0], []
+
+    def sleep(seconds):
+        looks.append(1)
+        now[0] += seconds
+
+    monkeypatch.setattr(base, "sleep", sleep)
+    monkeypatch.setattr(base, "monotonic", lambda: now[0])  # or a slow look would fill the wait
     with connected(tmp_path, polling_interval=0.05) as connection:
         queue = connection.SimpleQueue("ring")
         with pytest.raises(socket.timeout):

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -15,6 +14,7 @@ import pytest
 from annotator.runtime import launch, postgres, sockets
 from annotator.runtime.errors import StartError
 from annotator.runtime.postgres import NAME, Postgres
+from tests.runtime.running import wait_until
 
 CODE = Path(postgres.__file__).parent.parent.parent
 FAST = ["fsync=off"]
@@ -91,13 +91,6 @@ def manage(
         capture_output=True,
         text=True,
     )
-
-
-def wait_until(condition, seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bool(condition())
 
 
 def test_starts_stops_and_keeps_what_was_committed(server):

@@ -54,7 +54,7 @@ def refusal(data_dir, **variables):
         env=environment(data_dir, **variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 1
@@ -74,26 +74,29 @@ class TestUp:
                 one.kill()
         for name, words in CHILDREN.items():
             assert wait_until(lambda: set(system.named(*words)) - set(before[name])), name  # noqa: B023
-            assert f"{name} ended with -9" in system.logs()
+            assert wait_until(lambda: f"{name} ended with -9" in system.logs()), name  # noqa: B023
         assert wait_until(lambda: system.get("/health") == 200)
 
     def test_requests_wait_or_are_told_while_the_database_is_gone(self, system):
         server = Postgres(system.data_dir).running()
         assert server is not None
         server.kill()
-        seen = [system.get("/")]
-        while seen[-1] != 200 and len(seen) < 300:  # a bound on hanging
-            time.sleep(0.1)
+        seen = []
+
+        def is_back():
             seen.append(system.get("/"))
+            return seen[-1] == 200 and "PostgreSQL ended" in system.logs()
+
+        assert wait_until(is_back), seen
         assert set(seen) <= {200, 503}, seen
-        assert "PostgreSQL ended" in system.logs()
 
     def test_the_database_comes_back_though_it_is_killed_while_it_starts(self, system, seed):
         draw = random.Random(seed)
         for _ in range(4):
             server = Postgres(system.data_dir).running()
             if server is not None:
-                server.kill()
+                with suppress(psutil.NoSuchProcess):  # one that could not start ends by itself
+                    server.kill()
             time.sleep(draw.uniform(0, 1))
         assert wait_until(lambda: system.get("/") == 200)
         assert system.process.poll() is None
@@ -102,12 +105,12 @@ class TestUp:
         system.process.kill()
         system.process.communicate()
         if sys.platform == "linux":
-            assert wait_until(lambda: system.alive() == [], 20), system.alive()
+            assert wait_until(lambda: system.alive() == []), system.alive()
         # Elsewhere the kernel may leave a child, and the next start ends it.
         mark = {"CONCORD_SUPERVISED": str(system.data_dir), "PATH": "/usr/bin:/bin"}
         left = subprocess.Popen(["sleep", "600"], env=mark, start_new_session=True)
         again = System(system.data_dir, HOST="0.0.0.0", DEMO="1")
-        assert left.wait(timeout=10) == -signal.SIGTERM
+        assert left.wait(timeout=60) == -signal.SIGTERM
         assert again.process.stdout is not None
         assert "HTTPS is missing" in again.process.stdout.readline()
 
