@@ -41,8 +41,11 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["DATABASE_URL"] = socket_url(data_dir)
 
 
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
+# The same examples in every run of a commit, so that what one run finds another finds too; a busy
+# machine fails no test for being slow.
+patient = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("default", derandomize=True, **patient)
+hypothesis.settings.register_profile("soak", max_examples=2000, print_blob=True, **patient)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
@@ -102,7 +105,7 @@ def redis_url() -> str:
 
     url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/15")
     try:
-        redis.Redis.from_url(url, socket_connect_timeout=2).ping()
+        redis.Redis.from_url(url, socket_connect_timeout=30).ping()
     except redis.RedisError as error:
         missing(f"no Redis answers at {url} ({error})")
     return url
@@ -113,7 +116,7 @@ def rabbitmq_url() -> str:
     url = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
     parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 5672), timeout=2).close()
+        socket.create_connection((parts.hostname or "", parts.port or 5672), timeout=30).close()
     except OSError as error:
         missing(f"no RabbitMQ answers at {parts.hostname}:{parts.port or 5672} ({error})")
     return url

@@ -21,3 +21,13 @@ def sound():
     with Loopback(SOUND) as server:
         allow(server)
         yield server
+
+
+@pytest.fixture
+def long_pauses(monkeypatch):
+    """What is tried again or gathered waits ten minutes: a busy machine may lose the usual seconds."""
+    from annotator import outbox
+    from annotator.actions.webhooks import packing
+
+    monkeypatch.setattr(packing, "pause_seconds", lambda tries: 600.0)
+    monkeypatch.setattr(outbox, "GATHER_SECONDS", 600)

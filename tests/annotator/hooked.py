@@ -58,7 +58,7 @@ def told(server, *keys):
     return [verified(request, *keys) for request in server.requests]
 
 
-def deliver(until=None, *, patience_seconds=10):
+def deliver(until=None, *, patience_seconds=60):
     """Let a courier deliver what is due; with `until`, again and again until it holds."""
     ends = time.monotonic() + patience_seconds
     calls = courier.deliver_due()

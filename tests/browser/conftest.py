@@ -22,7 +22,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-expect.set_options(timeout=10_000)
+PATIENCE_MS = 60_000  # a bound on hanging, and no claim about speed
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ def visit(
     def open_window(user=None, **options) -> BrowserContext:
         options = {"viewport": {"width": 1280, "height": 800}, **options}
         context = browser.new_context(base_url=live_server.url, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         if user is not None:
             client = Client()
             client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
@@ -73,7 +74,7 @@ def visit(
 
 def wait_for_quiet_database() -> None:
     """Let requests that outlive their page end before the tables are emptied under them."""
-    quiet, until = 0, time.monotonic() + 10
+    quiet, until = 0, time.monotonic() + 60
     while quiet < 3 and time.monotonic() < until:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -20,6 +20,11 @@ class LabelPage:
         expect(shown).to_have_count(1)
         return int((shown.get_attribute("data-item") or "0").split(".")[0])
 
+    def stop_time(self) -> None:
+        """From here on no time passes on the page, however long a busy machine takes."""
+        self.page.clock.install()
+        self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1)
+
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)

@@ -26,8 +26,15 @@ OPTIONS = {
 }
 
 
+# What moves or is fetched has come to rest, however long a busy machine takes over it.
+AT_REST = """() => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling")
+  && document.getAnimations().every((each) => each.playState !== "running"
+    || each.effect.getComputedTiming().endTime === Infinity)"""
+
+
 def violations(page) -> list[str]:
     page.wait_for_timeout(300)
+    page.wait_for_function(AT_REST)
     found = page.evaluate(f"{AXE}; axe.run(document, {json.dumps(OPTIONS)})")
     return [
         f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"

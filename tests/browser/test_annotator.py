@@ -7,6 +7,7 @@ from annotator import jobs
 from annotator.models import Annotation, AnnotationKind, Flag, Pick, Stream
 from tests.browser.pages import LabelPage
 from tests.factories import make_items, make_project
+from tests.runtime.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,6 +99,7 @@ class TestLabelsByKeyboard:
         ]
 
     def test_a_double_click_answers_once(self, desk, tickets):
+        desk.stop_time()
         desk.page.locator("#rows .answer").first.dblclick()
         desk.settled()
         assert standing(tickets).count() == 1
@@ -261,7 +263,7 @@ class TestBadMinutes:
         desk.page.close()
         window.set_offline(False)
         again = LabelPage(window.new_page(), tickets).open()
-        expect(again.page.locator("[data-state]")).not_to_have_text("saving…")
+        again.settled()
         assert standing(tickets).get().item_id == item
         assert again.item != item
         complaints.clear()
@@ -277,8 +279,10 @@ class TestBadMinutes:
         desk.page.route("**/label/answer", lose_the_answer)
         desk.press("1")
         expect(desk.page.locator("[data-state]")).to_contain_text("offline")
-        desk.page.unroute("**/label/answer")
-        with desk.page.expect_request("**/label/answer") as again:
+        with desk.page.expect_request(
+            "**/label/answer"
+        ) as again:  # the page may try again by itself
+            desk.page.unroute("**/label/answer")
             desk.page.evaluate("dispatchEvent(new Event('online'))")
         desk.settled()
         assert {*sent, again.value.post_data} == {sent[0]}
@@ -328,8 +332,7 @@ class TestBadMinutes:
         desk.page.goto("/")
         live = tickets.assignments.filter(state="leased")
         expect(desk.page.get_by_role("heading", name="Projects")).to_be_visible()
-        desk.page.wait_for_timeout(300)
-        assert live.count() == 0
+        assert wait_until(lambda: live.count() == 0)
 
 
 def test_items_appear_by_themselves_once_their_file_is_in(visit, cast):

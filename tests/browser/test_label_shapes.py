@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -138,6 +139,7 @@ class TestShapesOfItems:
         assert left["y"] == right["y"]
         assert left["x"] < right["x"]
         desk.page.set_viewport_size({"width": 360, "height": 740})
+        desk.page.wait_for_function("innerWidth === 360")
         assert sides.nth(0).bounding_box()["y"] < sides.nth(1).bounding_box()["y"]
 
     def test_an_image_fits_and_can_be_zoomed(self, visit, cast):
@@ -164,14 +166,14 @@ class TestShapesOfItems:
         stage = desk.page.locator("#stage")
         row = desk.page.locator("#rows .answer").first
         place = row.bounding_box()["y"]
-        assert "more" in stage.get_attribute("class")
+        expect(stage).to_have_class(re.compile(r"\bmore\b"))
         desk.press("PageDown")
         desk.page.wait_for_function("document.getElementById('stage').scrollTop > 100")
         desk.press("1")
         desk.settled()
         expect(stage).to_have_js_property("scrollTop", 0)
+        expect(stage).not_to_have_class(re.compile(r"\bmore\b"))
         assert row.bounding_box()["y"] == place
-        assert "more" not in stage.get_attribute("class")
 
     def test_hostile_text_is_text(self, visit, cast):
         project = make_project(cast, labels=HOSTILE[:3], audit_share=0)

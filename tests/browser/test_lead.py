@@ -94,6 +94,7 @@ def test_bad_rows_wait_for_a_decision(page, complaints):
     assert Project.objects.get().item_count == 0
     assert violations(page) == []
     page.get_by_role("button", name="Import the rest, 41 rows").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     work()
     expect(page.get_by_text("items added")).to_be_visible()
     expect(page.get_by_role("region", name="Duplicates")).to_contain_text("44row 5")
@@ -113,7 +114,8 @@ def test_a_cancelled_import_can_be_begun_again(page):
     upload(page, ROWS)
     page.get_by_role("button", name="See the rows").click()
     page.get_by_role("button", name="Import and label the first item").click()
-    page.get_by_role("button", name="Cancel").click()
+    with page.expect_response("**/cancel"):
+        page.get_by_role("button", name="Cancel").click()
     work()
     mark_stranded()
     expect(page.get_by_text("The last attempt imported nothing.")).to_be_visible()

@@ -81,6 +81,7 @@ def test_a_region_is_labelled_at_once_and_taken_back(visit, cast, drawn):
     page.get_by_label("Label to give").select_option("Billing")
     page.get_by_role("button", name="Look first").click()
     page.get_by_role("button", name=f"Label {size} items").click()
+    expect(page.get_by_text("Labelling has begun")).to_be_visible()
     jobs.execute(Job.objects.get(kind="bulk").pk)
     said = Annotation.objects.filter(project=drawn, kind="answer", successor=None)
     assert said.count() == size
@@ -106,6 +107,7 @@ def test_what_is_outlined_is_what_the_list_shows(visit, cast, drawn, tool):
     for x, y in path[1:]:
         page.mouse.move(middle[0] + x, middle[1] + y, steps=60)
     page.mouse.up()
+    expect(page.locator("#map-chosen")).to_contain_text("items chosen")
     told = page.locator("#map-chosen").inner_text()
     count = int(told.split()[0])
     assert 5 < count < 90

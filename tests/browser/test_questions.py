@@ -87,6 +87,7 @@ def test_a_key_leads_to_all_labels_and_the_answer_is_whole(desk, project):
 
 
 def test_clicks_answer_and_the_double_click_stays_with_its_item(desk, project):
+    desk.stop_time()
     desk.page.locator("[data-says=yes]").dblclick()
     desk.expect_rows()
     desk.settled()
@@ -164,6 +165,7 @@ def test_my_answers_show_what_was_asked_and_let_it_be_changed(desk, project):
     desk.page.get_by_role("link", name="Change").click()
     desk.page.get_by_role("radio", name="Yes, Refund").check()
     desk.page.get_by_role("button", name="Change the answer").click()
+    expect(desk.page.get_by_text("Changed the answer")).to_be_visible()
     expect(desk.page.get_by_role("cell", name="not Refund")).to_have_count(0)
     assert said(project)[-1] == ("answer", ["Refund"], "Refund")
 

@@ -25,6 +25,7 @@ def search(page, project, words):
     page.goto(f"/projects/{project.pk}/explore")
     page.get_by_label("Search the text").fill(words)
     page.keyboard.press("Enter")
+    page.wait_for_url(f"**query={words}**")  # the rows before the search look like hits
     expect(page.get_by_role("region", name="Items found").locator("tbody tr").first).to_be_visible()
 
 

@@ -10,7 +10,7 @@ import urllib.request
 import uuid
 
 CARD = re.compile(r'data-assignment="(\d+)" data-item="(\d+)"')
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 
 
 class Person:
@@ -44,7 +44,7 @@ class Person:
     def _send(self, request):
         """Status and body; 0 when nobody answered."""
         try:
-            with self.opener.open(request, timeout=20) as answer:
+            with self.opener.open(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")

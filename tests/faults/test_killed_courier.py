@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -37,19 +38,21 @@ def killed_on_the_way(server):
     assert os.WIFSIGNALED(status), "it was over before it was killed"
 
 
-def late(request, wire):
-    """Take the message, and answer when nobody is there to hear it."""
-    wire.pause(1.0)
-    SOUND(request, wire)
-
-
 def test_a_killed_couriers_message_is_sent_again_under_its_id_and_the_rest_in_order(project):
+    gone = threading.Event()
+
+    def late(request, wire):
+        """Take the message, and answer when nobody is there to hear it."""
+        gone.wait(PATIENCE_SECONDS)
+        SOUND(request, wire)
+
     with Loopback([late, SOUND]) as server:
         allow(server)
         hook_to(server, project)
         for number in range(3):
             outbox.note(project.pk, "job.failed", {"job": number})
         killed_on_the_way(server)
+        gone.set()
         assert Delivery.objects.filter(state="waiting").count() == 3, "nothing is lost"
         assert courier.deliver_due() == 0, "its lease holds: it might be slow and not dead"
         Webhook.objects.update(leased_until="2001-01-01T00:00Z")  # the lease is over

@@ -3,11 +3,12 @@ nothing that was answered is paid for again, and no item is stranded."""
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from annotator import jobs
 from annotator.actions.instance import doctor
@@ -18,7 +19,7 @@ from tests.annotator.routed import Routed
 from tests.annotator.teaching import teacher_on
 from tests.llm import plays
 from tests.llm.loopback import Loopback
-from tests.runtime.running import wait_until
+from tests.runtime.running import others_connected, wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 PATIENCE_SECONDS = 60
@@ -45,26 +46,20 @@ def killed_while_working(job, reached):
     Job.objects.filter(pk=job).update(lease_until="2001-01-01T00:00Z")  # nobody heartbeats
 
 
-def others_connected():
-    """How many other clients the database serves: a killed one's last heartbeat may still be under way."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
-        return cursor.fetchone()[0]
+def test_a_teachers_killed_run_is_ended_by_its_successor_and_no_answer_is_paid_for_twice(cast):
+    gone = threading.Event()
 
-
-def slowly(request, wire):
-    if wire.pause(0.1):
+    def held(request, wire):
+        """Answer six, and the others when the one who asked is no more."""
+        if len(server.requests) > 6:
+            gone.wait(PATIENCE_SECONDS)
         plays.good(request, wire)
 
-
-def test_a_teachers_killed_run_is_ended_by_its_successor_and_no_answer_is_paid_for_twice(cast):
-    with Loopback(slowly) as server:
+    with Loopback(held) as server:
         project, teacher = teacher_on(server, cast, items=16, concurrency=2)
         run = teacher_runs.start_run(project, teacher, None, 16)
-        killed_while_working(run.job_id, lambda: len(server.requests) >= 6)
+        killed_while_working(run.job_id, lambda: len(server.requests) >= 8)
+        gone.set()
         before = len(server.requests)
         assert teacher_runs.busy(project), "people are not asked about what the run will go on with"
         jobs.execute(run.job_id)
@@ -95,9 +90,16 @@ def test_a_killed_routing_is_ended_by_its_successor_as_if_nothing_had_been(cast,
 
     decide = accepting.verdicts.decide
     monkeypatch.setattr(accepting, "CHUNK", 5)
-    monkeypatch.setattr(
-        accepting.verdicts, "decide", lambda *given: (time.sleep(0.05), decide(*given))[1]
-    )
+    chunks = []
+
+    def held(*given):
+        """Decide three chunks, and hold the fourth for the kill."""
+        chunks.append(given)
+        if len(chunks) > 3:
+            time.sleep(PATIENCE_SECONDS)
+        return decide(*given)
+
+    monkeypatch.setattr(accepting.verdicts, "decide", held)
     killed_while_working(job.pk, lambda: Acceptance.objects.count() >= 10)
     half = Acceptance.objects.count()
     monkeypatch.undo()

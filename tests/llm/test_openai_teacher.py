@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -244,7 +245,17 @@ class TestCache:
 
 class TestConcurrency:
     def test_calls_at_once_reach_the_lines_limit_and_do_not_pass_it(self, teach, connect, schema):
-        with Loopback(loopback.slow(0.1, plays.good)) as server:
+        def together(request, wire):
+            """Held until as many are under way as may be, and a little longer for one too many.
+
+            Not the first ones: others wait to hear from them what the endpoint understands.
+            """
+            ends = time.monotonic() + 30
+            while len(server.requests) > 10 and server.most_running < 5 and time.monotonic() < ends:
+                wire.pause(0.01)
+            loopback.slow(0.1, plays.good)(request, wire)
+
+        with Loopback(together) as server:
             line = connect(server, concurrency=5)
             teachers = [teach(server, line) for _ in range(2)]
             threads = [

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from django.db import connection
 
 from annotator.runtime import processes, services
 
@@ -108,3 +109,13 @@ def wait_until(condition: Callable[[], object], seconds: float = 150) -> bool:
     while not (holds := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return bool(holds)
+
+
+def others_connected() -> int:
+    """Count the other clients of the database: a killed one's last words may still be under way."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])

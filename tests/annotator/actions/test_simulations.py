@@ -152,7 +152,7 @@ class TestOneAtATime:
             check(project)
             if not getattr(looked, "once", False):
                 looked.once = True
-                both.wait(timeout=10)
+                both.wait(timeout=60)
 
         monkeypatch.setattr(simulations, "_refuse_second", look_together)
 

@@ -17,11 +17,8 @@ from annotator.models import Delivery, Item, Webhook, WebhookHost
 from annotator.runtime.destinations import NotAllowedError
 from tests.annotator.hooked import SOUND, admin, allow, deliver, hook_to, make_due, told, verified
 from tests.factories import make_project
-from tests.llm.loopback import (
-    Loopback,
-    slow,
-    text,
-)
+from tests.llm.loopback import Loopback, text
+from tests.runtime.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -151,20 +148,24 @@ class TestDelivering:
         assert [each["data"]["job"] for each in told(sound)] == list(range(30))
 
     def test_a_slow_receiver_holds_up_no_other(self, project, sound):
-        with Loopback(slow(1.5, SOUND)) as sluggish:
+        heard = threading.Event()
+
+        def late(request, wire):
+            heard.wait(60)
+            SOUND(request, wire)
+
+        with Loopback(late) as sluggish:
             allow(sluggish)
             hook_to(sluggish, project)
             hook_to(sound, project)
             outbox.note(project.pk, "job.failed", {"job": 1})
             with courier.Courier() as at_work:
                 at_work.look()
-                for _ in range(100):
-                    if sound.requests:
-                        break
-                    threading.Event().wait(0.01)
-                assert len(sound.requests) == 1
+                assert wait_until(lambda: sound.requests), "while the other one is at its call"
                 assert Delivery.objects.filter(state="waiting").count() >= 1
+                heard.set()
                 at_work.wait()
+            assert len(sound.requests) == 1
         assert Delivery.objects.filter(state="delivered").count() == 2
 
     def test_an_archived_project_tells_nothing_until_it_is_restored(self, project, sound):
@@ -176,6 +177,7 @@ class TestDelivering:
         assert deliver() == 1
 
 
+@pytest.mark.usefixtures("long_pauses")
 class TestGathering:
     def test_entries_of_some_seconds_travel_in_one_call(self, project, sound):
         hook_to(sound, project)
@@ -301,6 +303,7 @@ class TestAsking:
         assert first["headers"]["webhook-id"] == again["headers"]["webhook-id"]
         assert Delivery.objects.get().tries == 2
 
+    @pytest.mark.usefixtures("long_pauses")
     def test_again_of_what_waits_tries_it_now(self, project):
         with Loopback([text(b"", 500), SOUND]) as server:
             allow(server)

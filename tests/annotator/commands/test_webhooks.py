@@ -59,7 +59,7 @@ def test_a_defect_of_the_sweeping_ends_the_process_so_that_it_is_started_again(m
 
     stopped = []
     monkeypatch.setattr(sweeping, "sweep", broken)
-    monkeypatch.setattr(courier, "deliver_until", lambda stop: stopped.append(stop.wait(5)))
+    monkeypatch.setattr(courier, "deliver_until", lambda stop: stopped.append(stop.wait(60)))
     with pytest.raises(ZeroDivisionError):
         call_command("sweep")
     assert stopped == [True], "the courier would have kept it alive"
