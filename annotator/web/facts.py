@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST_FACT = 60
+from annotator.actions.desk.beside import LONGEST_FACT, texts_beside
+
 # Longer ones are folded: the item itself should stay in sight.
 LONGEST_OPEN = 400
 LONGEST_BEGINNING = 120
-MOST_TEXTS = 3
-# So many words make a sentence, which is read with the item; dates, names and addresses have fewer.
-FEWEST_WORDS = 5
 # Dates and long numbers are known without the name of their column.
 DIGITS_OF_A_DATE = 6
 
@@ -35,19 +33,12 @@ class Beside:
 
 def shown(meta: Mapping[str, Any], most: int) -> dict[str, Any]:
     """`facts`, at most so many, and `beside`: the first sentences and longer texts."""
-    texts = [name for name, value in meta.items() if _is_text(value)][:MOST_TEXTS]
+    texts = texts_beside(meta)
     others = [(name, value) for name, value in meta.items() if name not in texts]
     return {
         "facts": [_fact(name, value) for name, value in others[:most]],
-        "beside": [Beside(name, meta[name]) for name in texts],
+        "beside": [Beside(name, text) for name, text in texts.items()],
     }
-
-
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    words = len(value.split())
-    return words >= FEWEST_WORDS or (words > 1 and len(value) > LONGEST_FACT)
 
 
 def _fact(name: str, value: object) -> tuple[str, str]:

@@ -4,14 +4,17 @@ their labels.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from annotator import jobs
+from annotator.actions.desk.beside import texts_beside
 from annotator.actions.review.suspecting import TOLD, Population, Suspicion
 from annotator.models import Item, Project
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 DETECTOR, LONGEST = "circles", 40
 
 _TEXTS = """
-SELECT i.id, md5(i.text), md5(i.text_b) FROM annotator_item i
+SELECT i.id, md5(i.text), md5(i.text_b), i.meta::text FROM annotator_item i
 WHERE i.project_id = %s AND i.id = ANY(%s)
 """
 
@@ -131,16 +134,24 @@ def checked(run: jobs.Run, labels: Suspicion) -> CircleSuspicion:
 
 
 def _texts(project: Project, population: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n,) numbers of the first and of the second texts, equal for texts that are the same to the letter."""
+    """(n,) numbers of the first and of the second texts, equal for texts that are the same to the letter and
+    are read with the same: an answer to another question is another text.
+    """
     import numpy as np
 
     items = population.items.tolist()
     with connection.cursor() as cursor:
         cursor.execute(_TEXTS, [project.pk, items])
-        texts = {pk: (one, other) for pk, one, other in cursor.fetchall()}
-    both = [text for side in (0, 1) for text in (texts[item][side] for item in items)]
+        texts = {pk: (one, other, _beside(meta)) for pk, one, other, meta in cursor.fetchall()}
+    both = [f"{texts[item][side]} {texts[item][2]}" for side in (0, 1) for item in items]
     numbers = np.unique(np.array(both), return_inverse=True)[1].astype(np.int64)
     return numbers[: len(items)], numbers[len(items) :]
+
+
+def _beside(meta: str) -> str:
+    """A digest of what an item is read with; empty where that is nothing."""
+    beside = texts_beside(json.loads(meta))
+    return sha256(json.dumps(beside).encode()).hexdigest() if beside else ""
 
 
 def _short(text: str) -> str:
@@ -155,8 +166,7 @@ def sentence(one: Circle, pairs: Sequence[tuple[str, str]], names: Sequence[str]
     if one.is_even:
         weighed = "nothing else tells which of them is wrong"
     else:
-        weighed = f"by all other answers this one has a chance of {one.score:.0%}".replace(
-            "%", " %"
-        )
+        chance = "less than 1 %" if one.score < 0.01 else f"{100 * one.score:.0f} %"
+        weighed = f"by all other answers this one has a chance of {chance}"
     more = f"; so it is in {one.circles} circles" if one.circles > 1 else ""
     return f"{here} here, but {others}: {weighed}{more}"

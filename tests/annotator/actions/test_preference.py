@@ -256,6 +256,9 @@ def scored(number):
 class TestCircles:
     @pytest.fixture
     def tournament(self, cast):
+        return self.made(cast)
+
+    def made(self, cast, asked=lambda low, high: "How does one open a file here?"):
         """Every two of ten wordings, of which the better one won but for the last against the first."""
         made = projects.create_project(
             cast.lea,
@@ -265,12 +268,14 @@ class TestCircles:
             audit_share=0,
             encoder="tfidf-svd",
         )
-        rows = b"id,one,two,winner\n" + b"".join(
-            f"w{low}-{high},{scored(low)},{scored(high)},{'one' if (low, high) == (0, 9) else 'two'}\n".encode()
+        rows = ["id,one,two,winner,asked"] + [
+            f"w{low}-{high},{scored(low)},{scored(high)},{won},{asked(low, high)}"
             for low in range(10)
             for high in range(low + 1, 10)
-        )
-        imported(made, rows, Mapping(text="one", text_b="two", label="winner", id="id"))
+            for won in ["one" if (low, high) == (0, 9) else "two"]
+        ]
+        mapping = Mapping(text="one", text_b="two", label="winner", id="id", metadata=("asked",))
+        imported(made, "\n".join(rows).encode(), mapping)
         work()
         return Project.objects.get(pk=made.pk)
 
@@ -284,7 +289,7 @@ class TestCircles:
         low, high = scored(0), scored(9)[:40].rstrip() + "…"
         assert told["words"].startswith(f"“{low}” over “{high}” here, but “{high}” over “Wording ")
         assert f"over “{low}” in #w0-" in told["words"]
-        assert "by all other answers this one has a chance of " in told["words"]
+        assert "by all other answers this one has a chance of less than 1 %;" in told["words"]
         assert told["words"].endswith("; so it is in 8 circles")
         names = {one["name"]: one["number"] for one in told["others"]}
         assert len(names) == 2
@@ -300,3 +305,11 @@ class TestCircles:
             if any(one["detector"] == "circles" for one in flag.evidence)
         ]
         assert circles == [flag], "one answer explains all circles"
+
+    def test_the_same_words_to_other_questions_are_other_texts(self, cast):
+        made = self.made(cast, lambda low, high: f"How does one open file {low} of {high} here?")
+        flagging.look_now(made, cast.lea)
+        work()
+        evidence = Flag.objects.filter(project=made).values_list("evidence", flat=True)
+        assert evidence
+        assert not [one for each in evidence for one in each if one["detector"] == "circles"]

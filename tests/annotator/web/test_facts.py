@@ -1,5 +1,6 @@
 """What stands beside an item: short facts, and the texts that it is read with."""
 
+from annotator.actions.desk.beside import LONGEST_FACT
 from annotator.web import facts
 
 PROMPT = "Which of these two replies tells the customer what to do next, and when?"
@@ -27,7 +28,7 @@ def test_a_long_text_is_folded_under_its_beginning():
 def test_an_address_is_a_fact_however_long():
     shown = facts.shown({"url": "https://example.org/" + "a" * 90}, 4)
     assert shown["beside"] == []
-    assert len(shown["facts"][0][1]) == facts.LONGEST_FACT
+    assert len(shown["facts"][0][1]) == LONGEST_FACT
 
 
 def test_no_more_facts_than_asked_for():

@@ -105,6 +105,10 @@ def test_the_nearest_labelled_items_speak(ben, cast, tickets, tie):
     near = [each["row"].item.number for each in response.context["neighbours"]]
     assert near == [0, 3, 5]
     assert response.context["sentence"] == "2 of 3 nearest labelled items say “Billing”."
+    tickets.items.update(text_b="the other <text>")
+    shown = ben.get(url(tickets, f"review/2?guess={label(tickets, 'Login')}")).content.decode()
+    near = shown.partition("The nearest labelled items")[2]
+    assert near.count("the other &lt;text&gt;") == 3
 
 
 def test_a_word_is_final_and_leads_on(ben, cast, tickets, tie):
