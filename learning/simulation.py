@@ -1,16 +1,18 @@
 """Replay a labelled data set through select -> label -> train and draw the curve."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import NotEnoughDataError, ParameterError
+from learning.replayed import Beat
 from learning.selection import Strategy
-from learning.students import Fitted, Student
+from learning.students import Fitted
 from learning.tasks import Columns, Task
 from learning.types import (
     BLOCK_ROWS,
@@ -25,9 +27,66 @@ from learning.types import (
     row_blocks,
 )
 
-Beat = Callable[[], None]
-
 TEXTS_AT_ONCE = 256  # predicted between two reports by a student that reads texts
+
+
+class Desk(Protocol):
+    """What of a replayed data set is labelled so far, and what a student makes of it.
+
+    `beat` is called now and then; what it raises passes through.
+    """
+
+    @property
+    def labelled(self) -> Bools:
+        """(n,) of the pool."""
+        ...
+
+    @property
+    def labels(self) -> int:
+        """How many answers were given."""
+        ...
+
+    def answer(self, chosen: Selection) -> None:
+        """Look the chosen items' answers up."""
+        ...
+
+    def pool(self, fitted: Any, beat: Beat) -> Pool:
+        """What a strategy may see, with the word of a student, or None before there is one."""
+        ...
+
+    def lesson(self) -> Any:
+        """What the student learns from."""
+        ...
+
+    def figures(self, fitted: Any, beat: Beat) -> dict[str, Any]:
+        """accuracy, score and metrics on the test part, as `CurvePoint` has them."""
+        ...
+
+
+class Replayed(Protocol):
+    """A data set whose answers are known, in two parts: `Replay`, or `learning.replayed.ValueReplay`."""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many items there are to label, and to test on."""
+        ...
+
+    def desk(self, task: Task, student: Any) -> Desk:
+        """None of the pool is labelled."""
+        ...
+
+
+class Learner(Protocol):
+    """A student of any kind: of labels, a tagger, a ranker."""
+
+    def fit(
+        self,
+        data: Any,
+        rng: np.random.Generator,
+        report: Report,
+        start: Any = None,
+        checkpoint: Path | None = None,
+    ) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +124,15 @@ class Replay:
             self.label_vectors is None or len(self.label_vectors) == len(self.label_names),
             "There must be one label vector for each column.",
         )
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many items there are to label, and to test on."""
+        return len(self.targets), len(self.test_targets)
+
+    def desk(self, task: Task, student: Any) -> "_Desk":
+        """None of the pool is labelled."""
+        return _Desk(self, task, student)
 
 
 def replay_of(
@@ -115,7 +183,7 @@ class CurvePoint:
     """One point of the curve.
 
     labels: how many answers were given; accuracy: share of the test part predicted exactly right,
-    0 … 1; score: the task's headline metric on the test part, 0 … 1 (single label: the accuracy);
+    0 … 1; score: the task's headline metric on the test part, 1 is best (single label: the accuracy);
     metrics: all of the task's metrics; strategy: the name of who chose this round's items;
     pick_seconds, train_seconds: wall-clock time of choosing this round's items, with a student's
         predictions at hand, and of training on all that is labelled; seconds: everything that came
@@ -137,14 +205,14 @@ class Loop:
     """The parts of a replayed loop. `names` are what curve points call the two strategies."""
 
     task: Task
-    student: Student
+    student: Learner
     cold_start: Strategy
     strategy: Strategy
     names: tuple[str, str] = ("cold start", "strategy")
 
 
 def simulate(
-    replay: Replay,
+    replay: Replayed,
     loop: Loop,
     schedule: Schedule,
     rng: np.random.Generator,
@@ -161,8 +229,8 @@ def simulate(
     report: called with (labels, end) several times in each round; what it raises ends the replay.
     Raises NotEnoughDataError when a strategy chooses nothing although items are left.
     """
-    desk = _Desk(replay, loop.task)
-    fitted: Fitted | None = None
+    desk = replay.desk(loop.task, loop.student)
+    fitted: Any = None
     end = min(schedule.budget, len(desk.labelled))
     while (have := desk.labels) < end:
 
@@ -171,7 +239,7 @@ def simulate(
 
         want = min(schedule.start if have == 0 else schedule.batch, end - have)
         began = time.perf_counter()
-        pool = desk.pool(_predicted(replay, loop, fitted, beat))
+        pool = desk.pool(fitted, beat)
         shown = time.perf_counter()
         desk.answer(_chosen(loop, pool, want, rng))
         picked = time.perf_counter()
@@ -185,13 +253,13 @@ def simulate(
             pick_seconds=picked - shown,
             train_seconds=trained - trains,
             strategy=loop.names[0 if have == 0 else 1],
-            **_figures(replay, loop, fitted, beat),
+            **desk.figures(fitted, beat),
         )
         report(desk.labels, end)
 
 
 def full_figures(
-    replay: Replay, loop: Loop, rng: np.random.Generator, report: Report = no_report
+    replay: Replayed, loop: Loop, rng: np.random.Generator, report: Report = no_report
 ) -> dict[str, Any]:
     """accuracy, score and metrics (as a CurvePoint has them) of a student that learnt everything.
 
@@ -201,10 +269,10 @@ def full_figures(
     def beat(_done: int = 0, _total: int = 0) -> None:
         report(0, 1)
 
-    desk = _Desk(replay, loop.task)
+    desk = replay.desk(loop.task, loop.student)
     desk.labelled[:] = True
     fitted = loop.student.fit(desk.lesson(), rng, beat, None)
-    figures = _figures(replay, loop, fitted, beat)
+    figures = desk.figures(fitted, beat)
     report(1, 1)
     return figures
 
@@ -212,8 +280,8 @@ def full_figures(
 class _Desk:
     """What is labelled so far, and what of it is known."""
 
-    def __init__(self, replay: Replay, task: Task) -> None:
-        self.replay = replay
+    def __init__(self, replay: Replay, task: Task, student: Any) -> None:
+        self.replay, self.task, self.needs = replay, task, student.needs
         self.multi_label, self.ordered, self.parts = task.multi_label, task.ordered, task.parts
         self.labelled = np.zeros(len(replay.targets), dtype=np.bool_)
         # (n, k) where answers are forms, or once a pick has asked about one label only
@@ -238,8 +306,12 @@ class _Desk:
         self.known[chosen.rows[asked]] = False
         self.known[chosen.rows[asked], chosen.questions[asked]] = True
 
-    def pool(self, probabilities: Floats | None) -> Pool:
+    def pool(self, fitted: Fitted | None, beat: Beat) -> Pool:
         """What the strategy may see: of the answers only those that were given."""
+        probabilities = None
+        if fitted is not None:
+            items = self._items(self.replay.encodings, self.replay.texts)
+            probabilities = _in_blocks(fitted, items, beat)
         return Pool(
             eligible=np.ones(len(self.labelled), dtype=np.bool_),
             labelled=self.labelled,
@@ -267,6 +339,24 @@ class _Desk:
             sided=replay.sided,
         )
 
+    def figures(self, fitted: Fitted, beat: Beat) -> dict[str, Any]:
+        """accuracy, score and metrics on the test part."""
+        items = self._items(self.replay.test_encodings, self.replay.test_texts)
+        predicted = _in_blocks(fitted, items, beat)
+        metrics = self.task.metrics(self.replay.test_targets, predicted)
+        return {
+            "accuracy": float(self.task.correct(self.replay.test_targets, predicted).mean()),
+            "score": float(metrics[self.task.headline]),
+            "metrics": metrics,
+        }
+
+    def _items(self, encodings: Floats, texts: list[str] | None) -> Any:
+        if self.needs == "encodings":
+            return encodings
+        if texts is None:
+            raise NotEnoughDataError("This student learns from texts; the replay has none.")
+        return texts
+
     def _answers(self, rows: NDArray[np.int64]) -> Floats:
         targets: Floats = self.replay.targets[rows]
         return targets if self.known is None else np.where(self.known[rows], targets, 0)
@@ -283,23 +373,6 @@ def _chosen(loop: Loop, pool: Pool, want: int, rng: np.random.Generator) -> Sele
     return chosen
 
 
-def _figures(replay: Replay, loop: Loop, fitted: Fitted, beat: Beat) -> dict[str, Any]:
-    items = _items(loop, replay.test_encodings, replay.test_texts)
-    predicted = _in_blocks(fitted, items, beat)
-    metrics = loop.task.metrics(replay.test_targets, predicted)
-    return {
-        "accuracy": float(loop.task.correct(replay.test_targets, predicted).mean()),
-        "score": float(metrics[loop.task.headline]),
-        "metrics": metrics,
-    }
-
-
-def _predicted(replay: Replay, loop: Loop, fitted: Fitted | None, beat: Beat) -> Floats | None:
-    if fitted is None:
-        return None
-    return _in_blocks(fitted, _items(loop, replay.encodings, replay.texts), beat)
-
-
 def _in_blocks(fitted: Fitted, items: Any, beat: Beat) -> Floats:
     """(n, k) probabilities, with a report between two blocks."""
     size = BLOCK_ROWS if isinstance(items, np.ndarray) else TEXTS_AT_ONCE
@@ -308,11 +381,3 @@ def _in_blocks(fitted: Fitted, items: Any, beat: Beat) -> Floats:
         beat()
         parts.append(fitted.predict(items[block]))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _items(loop: Loop, encodings: Floats, texts: list[str] | None) -> Any:
-    if loop.student.needs == "encodings":
-        return encodings
-    if texts is None:
-        raise NotEnoughDataError("This student learns from texts; the replay has none.")
-    return texts

@@ -20,10 +20,12 @@ from annotator.models import Can, Project, Simulation, SimulationRun, StrategyCh
 
 
 def student_choices() -> list[tuple[str, str]]:
-    """Every student of the registry."""
+    """Every student of the registries."""
+    from learning.rankers import RANKERS
     from learning.students import STUDENTS
+    from learning.taggers import TAGGERS
 
-    return STUDENTS.choices()
+    return [*STUDENTS.choices(), *TAGGERS.choices(), *RANKERS.choices()]
 
 
 class MeanShape(serializers.Serializer[Any]):
@@ -147,7 +149,12 @@ class SimulationWish(serializers.Serializer[Any]):
     start = serializers.IntegerField(min_value=2, max_value=simulations.MOST_LABELS, default=20)
     batch = serializers.IntegerField(min_value=1, max_value=simulations.MOST_LABELS, default=40)
     budget = serializers.IntegerField(min_value=2, max_value=simulations.MOST_LABELS, default=500)
-    student = PluginField(student_choices, default="head")
+    student = PluginField(
+        student_choices,
+        default="",
+        allow_blank=True,
+        help_text="Empty: the quick one of the project's task type.",
+    )
     cold_start = serializers.ChoiceField(
         choices=simulations.COLD_STARTS, default=simulations.COLD_STARTS[0]
     )

@@ -184,8 +184,9 @@ def _y_range(lines: Sequence[Line], full: float | None) -> tuple[float, float, f
     values = [place.y for line in lines for place in line.places]
     if full is not None:
         values.append(full)
-    low, high = max(min(values) - 0.02, 0.0), min(max(values) + 0.02, 1.0)
-    step = next(step for step in (0.02, 0.05, 0.1, 0.2) if high - low <= 7 * step)
+    least = min(values)  # below 0 where orders are worse than chance
+    low, high = least - 0.02 if least < 0 else max(least - 0.02, 0.0), min(max(values) + 0.02, 1.0)
+    step = next(step for step in (0.02, 0.05, 0.1, 0.2, 0.5) if high - low <= 7 * step)
     floor = math.floor(low / step + 1e-9) * step
     top = min(math.ceil(high / step - 1e-9) * step, 1.0)
     return floor, max(top, floor + step), step

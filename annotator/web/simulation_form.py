@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from annotator.actions.simulations import simulations
-from annotator.models import ItemKind, Project
+from annotator.models import Project
 from annotator.web.imports import ACCEPTED
 
 
@@ -60,6 +60,7 @@ class SimulationForm(forms.Form):
     student = forms.ChoiceField(
         label="Student",
         choices=(),
+        required=False,
         help_text="A fine-tuned one learns for minutes in each round; on a GPU only.",
     )
     file = forms.FileField(
@@ -87,19 +88,12 @@ class SimulationForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         """Offer what fits the project."""
-        from learning.students import STUDENTS
-
         super().__init__(*args, **kwargs)
         self.project = project
         fields: Any = self.fields
         fields["strategies"].choices = simulations.replayable(project)
-        texts = project.item_kind != ItemKind.IMAGE
-        fields["student"].choices = [
-            (name, label)
-            for name, label in STUDENTS.choices()
-            if name == "head" or (texts and name in project.task.students)
-        ]
-        if project.has_questions:  # a file's answers to several questions are not read here
+        fields["student"].choices = simulations.students_for(project)
+        if not simulations.reads_files(project):
             for name in self.OF_FILE:
                 del fields[name]
 

@@ -68,6 +68,8 @@ def strategy(request: HttpRequest, project_id: int) -> HttpResponse:
         "entries": [(each, _outcome(each)) for each in found],
         "labelled": replaying.labelled_count(project),
         "fewest": FEWEST_ITEMS,
+        "refusal": "" if project.task.students else simulations.NOTHING_LEARNS,
+        "reads_files": simulations.reads_files(project),
         **_in_use(project),
     }
     status = 422 if form.errors else 200
@@ -287,7 +289,7 @@ def _line(row: Row, *, mark: str, banded: bool) -> overlays.Line:
 
 def _description(lines: list[overlays.Line], measure: str) -> str:
     ends = ", ".join(f"{line.name} {line.places[-1].y * 100:.0f} %" for line in lines)
-    return f"{measure.capitalize()} by labels for each strategy; at the end: {ends}."
+    return f"{measure[0].upper()}{measure[1:]} by labels for each strategy; at the end: {ends}."
 
 
 def _test_width(simulation: Simulation) -> float | None:

@@ -1,35 +1,66 @@
-"""How many marked texts a strategy needs: F1 on the test split as the texts are chosen in rounds."""
+"""How many marked texts a strategy needs: F1 on the test split as the texts are chosen in rounds, replayed
+as a project's are.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from bench.spans.sets import Texts, texts_of
+from learning.comparison import labels_to
+from learning.replayed import ValueReplay
 from learning.selection import STRATEGIES
+from learning.simulation import Loop, Schedule, simulate
+from learning.spans import value_of
 from learning.spans.scores import counts, micro_f1
 from learning.taggers import FittedTagger
-from learning.taggers.head import FittedTokenHead, TokenHead
-from learning.taggers.types import Tagged
-from learning.types import Pool, no_report
+from learning.taggers.head import TokenHead
+from learning.taggers.replay import KnownTexts
+from learning.tasks.spans import Spans
+from learning.types import Pool, Selection
 
 FIRST, ROUND, LAST = 100, 100, 1_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Permuted:
+    """The first texts of a permutation, with which the figures in the docs began."""
+
+    def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
+        """n rows of all."""
+        rows = rng.permutation(pool.rows)[:n].astype(np.int64)
+        return Selection(rows=rows, probabilities=np.ones(n), reasons=["first"] * n)
+
+
 def curve(train: Texts, test: Texts, strategy: str, seed: int) -> dict[int, float]:
     """Marked texts -> F1 of spans, from FIRST texts drawn at random on."""
-    rng = np.random.default_rng(seed)
-    n = train.marked.words.texts
-    chosen = rng.permutation(n)[:FIRST]
-    found: dict[int, float] = {}
-    fitted: FittedTokenHead | None = None
-    while True:
-        fitted = TokenHead().fit(train.marked.subset(np.sort(chosen)), rng, no_report, fitted)
-        found[len(chosen)] = f1_of(fitted, test)
-        if len(chosen) >= LAST:
-            return found
-        said = fitted.tag(train.marked.words)
-        picks = STRATEGIES.create(strategy).select(_pool(train, chosen, said), ROUND, rng).rows
-        chosen = np.concatenate([chosen, picks])
+    replay = ValueReplay(
+        pool=_known(train),
+        test=_known(test),
+        encodings=train.encodings,
+        label_names=train.labels,
+    )
+    loop = Loop(
+        task=Spans(),
+        student=TokenHead(),
+        cold_start=Permuted(),
+        strategy=STRATEGIES.create(strategy),
+    )
+    schedule = Schedule(start=FIRST, batch=ROUND, budget=LAST)
+    points = simulate(replay, loop, schedule, np.random.default_rng(seed))
+    return {point.labels: point.score for point in points}
+
+
+def _known(texts: Texts) -> KnownTexts:
+    return KnownTexts(
+        words=texts.marked.words,
+        rows=np.arange(texts.marked.words.texts),
+        values=[value_of(spans) for spans in texts.marked.spans],
+        labels=len(texts.labels),
+        texts=texts.marked.texts,
+    )
 
 
 def f1_of(fitted: FittedTagger, test: Texts) -> float:
@@ -39,37 +70,10 @@ def f1_of(fitted: FittedTagger, test: Texts) -> float:
     return micro_f1(counts(test.marked.spans, told))
 
 
-def _pool(train: Texts, chosen: np.ndarray, said: Tagged) -> Pool:
-    n = train.marked.words.texts
-    labelled = np.zeros(n, dtype=np.bool_)
-    labelled[chosen] = True
-    answers = np.zeros((n, len(train.labels)), dtype=np.float32)
-    for at, spans in enumerate(train.marked.spans):
-        answers[at, [span.label for span in spans]] = 1
-    return Pool(
-        eligible=~labelled,
-        labelled=labelled,
-        probabilities=said.present,
-        margins=said.margins,
-        encodings=train.encodings,
-        label_names=train.labels,
-        multi_label=True,
-        answers=answers[labelled],
-        doubted="the spans",
-    )
-
-
 def needed(active: dict[int, float], goal: float) -> float:
     """Texts after which a curve is at the goal, between two rounds in a line; infinite if it never is."""
-    before: tuple[int, float] | None = None
-    for texts, f1 in sorted(active.items()):
-        if f1 >= goal:
-            if before is None or f1 == before[1]:
-                return float(texts)
-            share = (goal - before[1]) / (f1 - before[1])
-            return before[0] + share * (texts - before[0])
-        before = (texts, f1)
-    return float("inf")
+    found = labels_to(list(active), list(active.values()), goal)
+    return float("inf") if found is None else found
 
 
 def mean(curves: list[dict[int, float]]) -> dict[int, float]:

@@ -10,21 +10,27 @@ from learning.storage import load_folder, save_folder
 from learning.students.predictions import Doubted, Predictions, write_probabilities
 from learning.taggers import FittedTagger
 from learning.taggers.types import Tagged, Words
-from learning.types import Report
+from learning.types import Ints, Report
 
 SPANS = "spans"
 ARRAYS = ("starts", "edges", "column", "probability", "present", "margins")
 BLOCK_WORDS = 50_000
 
 
+def text_blocks(starts: Ints, size: int = BLOCK_WORDS) -> Iterator[slice]:
+    """Texts that follow each other and have about `size` words together; one longer text is a block."""
+    start, texts = 0, len(starts) - 1
+    while start < texts:
+        full = int(np.searchsorted(starts, int(starts[start]) + size, side="right")) - 1
+        block = slice(start, min(max(full, start + 1), texts))
+        yield block
+        start = block.stop
+
+
 def blocks_of(words: Words, size: int = BLOCK_WORDS) -> Iterator[tuple[slice, Words]]:
     """The words block by block of texts, so that what is said of them is never held whole."""
-    start = 0
-    while start < words.texts:
-        full = int(np.searchsorted(words.starts, int(words.starts[start]) + size, side="right")) - 1
-        block = slice(start, min(max(full, start + 1), words.texts))
+    for block in text_blocks(words.starts, size):
         yield block, words.block(block)
-        start = block.stop
 
 
 def tag_pool(fitted: FittedTagger, words: Words, report: Report) -> Tagged:

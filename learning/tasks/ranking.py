@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from learning.consensus.orders import settled_order
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
 from learning.rankers import RANKERS
+from learning.rankers.replay import KnownLists
+from learning.rankers.types import Lists
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
 from learning.tasks.multi import Multi
 from learning.tasks.values import Agreed, Given
 from learning.tasks.wordless import Wordless
-from learning.types import Votes
+from learning.types import Ints, Votes
 
 FEWEST, MOST = 2, 20
 ABOVE, EQUAL = " > ", " = "
@@ -43,6 +45,8 @@ class Ranking(Wordless):
     measure: ClassVar[str] = "orders"
     headline: ClassVar[str] = "tau"
     students: ClassVar[tuple[str, ...]] = tuple(RANKERS)
+    reads: ClassVar[Literal["words", "lists"]] = "lists"
+    places: ClassVar[bool] = False
     teachers: ClassVar[tuple[str, ...]] = ("zero-shot", "openai", "recorded")
     ranked: ClassVar[bool] = True
     weighed: ClassVar[bool] = False
@@ -185,6 +189,21 @@ class Ranking(Wordless):
         tau = 1 - 2 * float(np.mean(far)) if far else 0.0
         exact = float(np.mean([one == 0 for one in far])) if far else 0.0
         return {"n": float(len(far)), "tau": tau, "exact": exact}
+
+    def in_columns(self, value: Any, columns: Mapping[int, int]) -> Any:
+        """The value as it is: it names no label."""
+        return value
+
+    def known_of(
+        self,
+        read: Lists,
+        rows: Ints,
+        values: Sequence[Any],
+        labels: int,
+        texts: Sequence[str] | None = None,
+    ) -> KnownLists:
+        """Lists beside their orders, for a replay; see `TaughtTask`."""
+        return KnownLists(lists=read, rows=rows, values=values)
 
 
 def _number(one: Any) -> Any:

@@ -1,6 +1,6 @@
 """Spans: an answer marks stretches of the text, each with a label; none at all is an answer too."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,11 +12,13 @@ from learning.selection import ASKED, LABELWISE, SETWISE, STRATEGIES, TAUGHT
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.taggers import TAGGERS
+from learning.taggers.replay import KnownTexts
+from learning.taggers.types import Words
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
 from learning.tasks.multi import Multi
 from learning.tasks.values import Agreed, Given
-from learning.types import Votes
+from learning.types import Ints, Votes
 
 KEYS = {"start", "end", "label"}
 MOST_SPANS = 10_000
@@ -38,6 +40,8 @@ class Spans(Multi):
     teachers: ClassVar[tuple[str, ...]] = ("openai", "recorded")
     quoted: ClassVar[bool] = True
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
+    reads: ClassVar[Literal["words", "lists"]] = "words"
+    places: ClassVar[bool] = True
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name for name in STRATEGIES if name not in ASKED | LABELWISE | SETWISE | TAUGHT
     )
@@ -110,6 +114,25 @@ class Spans(Multi):
     def compare(self, truth: Sequence[Value], said: Sequence[Value]) -> dict[str, float]:
         """What `learning.spans.scores.metrics` tells of the spans said against the true ones."""
         return metrics(list(map(spans_of, truth)), list(map(spans_of, said)))
+
+    def in_columns(self, value: Value, columns: Mapping[int, int]) -> Value:
+        """The spans whose labels have a column, with it for the label."""
+        return value_of(
+            (span.start, span.end, columns[span.label])
+            for span in spans_of(value)
+            if span.label in columns
+        )
+
+    def known_of(
+        self,
+        read: Words,
+        rows: Ints,
+        values: Sequence[Value],
+        labels: int,
+        texts: Sequence[str] | None = None,
+    ) -> KnownTexts:
+        """Texts beside their spans, for a replay; see `TaughtTask`."""
+        return KnownTexts(words=read, rows=rows, values=values, labels=labels, texts=texts)
 
 
 def _answer(given: Given) -> SpanAnswer:

@@ -27,7 +27,6 @@ def folder_of(encoding: Encoding) -> Path:
 def read(run: jobs.Run, encoding: Encoding) -> Lists:
     """The texts and candidates of all encoded items; those that are new are encoded first."""
     from learning.encoders.word_store import WordStore
-    from learning.rankers import Lists
 
     ready = encoder_of(encoding)
     store = WordStore(folder_of(encoding), ready.dimensions)
@@ -35,7 +34,16 @@ def read(run: jobs.Run, encoding: Encoding) -> Lists:
         start = store.items
         run.progress(start, encoding.rows, "Reading the candidates")
         store.write(start, _encoded(run.project, ready, start, encoding.rows))
-    rows = store.view()
+    return view(encoding)
+
+
+def view(encoding: Encoding) -> Lists:
+    """Those that were read so far. Raises DamagedFileError where none were."""
+    from learning.encoders.word_store import WordStore, dimensions_in
+    from learning.rankers import Lists
+
+    folder = folder_of(encoding)
+    rows = WordStore(folder, dimensions_in(folder)).view()
     return Lists(starts=rows.starts, vectors=rows.vectors)
 
 

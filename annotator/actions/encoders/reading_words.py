@@ -42,6 +42,14 @@ def read(run: jobs.Run, encoding: Encoding) -> Words:
     return store.view()
 
 
+def view(encoding: Encoding) -> Words:
+    """Those that were read so far. Raises DamagedFileError where none were."""
+    from learning.encoders.word_store import WordStore, dimensions_in
+
+    folder = folder_of(encoding)
+    return WordStore(folder, dimensions_in(folder)).view()
+
+
 def first_of(texts: list[str]) -> list[str]:
     """As many as are encoded at once, one at least."""
     ends = list(accumulate(map(len, texts)))

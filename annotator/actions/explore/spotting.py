@@ -117,17 +117,14 @@ def search(
 
 
 def _words(project: Project) -> Words:
-    from learning.encoders.word_store import WordStore, dimensions_in
-
     _check_spans(project)
     encoding = current_encoding(project)
-    folder = reading_words.folder_of(encoding) if encoding else None
-    if folder is None or not folder.is_dir():
+    if encoding is None or not reading_words.folder_of(encoding).is_dir():
         raise ConflictError(
             "The words of the texts are not read yet. That is done in the background, by encoders that "
             "have words, such as MiniLM."
         )
-    words = WordStore(folder, dimensions_in(folder)).view()
+    words = reading_words.view(encoding)
     if not len(words.vectors):
         raise ConflictError("The words of the texts are being read; look again shortly.")
     return words

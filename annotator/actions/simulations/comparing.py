@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from learning.comparison import Run, Standing
 
 REFERENCE = "random"
+# Headlines whose names say less than people need.
+MEASURES = {"tau": "Kendall's tau"}
 
 
 def finished_runs(simulation: Simulation) -> list[Run]:
@@ -59,7 +61,8 @@ def measure_of(simulation: Simulation) -> str:
     from learning.tasks import TASKS
 
     task_type = simulation.facts.get("task_type") or simulation.project.task_type
-    return TASKS[task_type].headline.replace("_f1", " F1").replace("_", " ")
+    headline = TASKS[task_type].headline
+    return MEASURES.get(headline) or headline.replace("_f1", " F1").replace("_", " ")
 
 
 def laid_over(simulation: Simulation, among: Sequence[int] | None = None) -> QuerySet[Simulation]:

@@ -14,6 +14,7 @@ from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapped, Mapping, mapped
 from annotator.formats.preview import preview
 from annotator.formats.records import RowError
+from annotator.formats.spans import Span
 
 TEST_SHARE = 0.2
 
@@ -23,10 +24,14 @@ Beat = Callable[[int], None]
 
 @dataclass
 class Labelled:
-    """Items with their labels, and how many rows had none or could not be read."""
+    """Items with their labels, and how many rows had none or could not be read.
+
+    spans: of each item the places that its first answer marks; None where none tells any.
+    """
 
     items: list[Any] = field(default_factory=list)
     labels: list[tuple[str, ...]] = field(default_factory=list)
+    spans: list[tuple[Span, ...] | None] = field(default_factory=list)
     left_out: int = 0
 
 
@@ -81,6 +86,8 @@ def _collect(rows: Any, mapping: Mapping, most: int, beat: Beat) -> Labelled:
             continue
         found.items.append(_content(item))
         found.labels.append(tuple(dict.fromkeys(x for one in item.given for x in one.labels)))
+        marked = (one.spans for one in item.given if one.kind == "answer" and one.spans is not None)
+        found.spans.append(next(marked, None))
         if (len(found.items) & 1023) == 0:
             beat(len(found.items))
         if most and len(found.items) >= most:

@@ -27,12 +27,22 @@ def test_share(items: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """Items with the columns of their labels; hashes name contents, questions are those of a form."""
+    """Items with the columns of their labels; hashes name contents, questions are those of a form.
+
+    values: of each item where answers are more than labels, with columns for labels; else none.
+    """
 
     columns: list[list[int]]
     hashes: list[bytes]
     names: tuple[str, ...]
     questions: list[dict[str, Any]] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def differ(self, places: Sequence[int]) -> bool:
+        """Whether there is something to learn: two labels, or two values."""
+        if self.values:
+            return any(self.values[place] != self.values[places[0]] for place in places)
+        return len({column for place in places for column in self.columns[place]}) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +77,9 @@ def part(answered: Answered, *, audit: Sequence[int], where: str) -> Parted:
     if source == SPLIT:
         tests = _kept_back(answered.hashes, places)
         places = [place for place in places if place not in tests]
-    if not tests or _labels_in(answered, places) < 2:
+    if not tests or not answered.differ(places):
         raise InvalidError(
-            f"Too few different items have a label in {where} to keep some for testing."
+            f"Too few different items are answered in {where} to keep some for testing."
         )
     every = sorted([*places, *tests])
     facts = {
@@ -93,12 +103,9 @@ def _require_enough(answered: Answered, where: str) -> None:
         raise InvalidError(
             f"A simulation needs at least {FEWEST_ITEMS:,} items with a label; {where} has {have:,}."
         )
-    if _labels_in(answered, range(have)) < 2:
-        raise InvalidError(f"A simulation needs two different labels; {where} has fewer.")
-
-
-def _labels_in(answered: Answered, places: Sequence[int]) -> int:
-    return len({column for place in places for column in answered.columns[place]})
+    if not answered.differ(range(have)):
+        what = "answers" if answered.values else "labels"
+        raise InvalidError(f"A simulation needs two different {what}; {where} has fewer.")
 
 
 def _kept_back(hashes: list[bytes], places: list[int]) -> set[int]:

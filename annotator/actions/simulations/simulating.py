@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from annotator.actions.simulations import labelled
+from annotator.actions.simulations import labelled, marked_files
 from annotator.actions.simulations.labelled import Labelled
 from annotator.actions.simulations.simulations import NOT_REPLAYED
+from annotator.actions.students.fitting import registry_of
 from annotator.errors import InvalidError
 
 if TYPE_CHECKING:
     from learning.comparison import Mean, Run
-    from learning.simulation import CurvePoint, Loop, Replay
+    from learning.simulation import CurvePoint, Loop, Replay, Replayed
 
 Report = Callable[[str], None]
 
@@ -24,6 +26,7 @@ class Plan:
     """What to replay and how. `test_share` is used where no `test` file is given.
 
     `text` and `label` name columns; empty ones are guessed. `rows` limits what is read, 0 not.
+    Without a `student` it is the quick one of the file's task.
     `strategies` are compared, all from `cold_start`; without them only `strategy` is replayed.
     """
 
@@ -35,7 +38,7 @@ class Plan:
     rows: int = 0
     encoder: str = "minilm"
     encoder_params: dict[str, Any] = field(default_factory=dict)
-    student: str = "head"
+    student: str = ""
     strategy: str = "mixed"
     strategies: tuple[str, ...] = ()
     cold_start: str = ""
@@ -51,14 +54,20 @@ def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
     With `strategies`, a point says in `run` whose curve it is on, and at the end there is one
     line for each strategy that compares it with the others.
     """
+    for strategy in plan.strategies or (plan.strategy,):
+        if strategy in NOT_REPLAYED:
+            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
+    with TemporaryDirectory() as folder:  # for the words of texts whose places are marked
+        replay, task = _prepared(plan, Path(folder), report)
+        chosen = replace(plan, student=plan.student or task.students[0])
+        yield from _curves(chosen, replay, task)
+
+
+def _curves(plan: Plan, replay: Replayed, task: Any) -> Iterator[dict[str, Any]]:
     import numpy as np
 
     from learning import simulation
 
-    for strategy in plan.strategies or (plan.strategy,):
-        if strategy in NOT_REPLAYED:
-            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
-    replay, task = _prepared(plan, report)
     schedule = simulation.Schedule(
         start=min(plan.start, plan.labels), batch=plan.batch, budget=plan.labels
     )
@@ -69,7 +78,7 @@ def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
             points = []
             for point in simulation.simulate(replay, loop, schedule, np.random.default_rng(seed)):
                 points.append(point)
-                told = _told(plan, seed, point, len(replay.test_targets))
+                told = _told(plan, seed, point, replay.sizes[1])
                 more = {"run": strategy, "pick_seconds": round(point.pick_seconds, 4)}
                 yield told | more if plan.strategies else told
             runs.append(run_of(strategy, seed, points))
@@ -156,23 +165,24 @@ def _told(plan: Plan, seed: int, point: CurvePoint, tested: int) -> dict[str, An
 def _loop(plan: Plan, task: Any, strategy: str) -> Loop:
     from learning.selection import STRATEGIES
     from learning.simulation import Loop
-    from learning.students import STUDENTS
 
     alone = "random" if strategy == "random" and not plan.strategies else "representatives"
     cold = plan.cold_start or alone
     return Loop(
         task=task,
-        student=STUDENTS.create(plan.student),
+        student=registry_of(plan.student).create(plan.student),
         cold_start=STRATEGIES.create(cold),
         strategy=STRATEGIES.create(strategy),
         names=(cold, strategy),
     )
 
 
-def _prepared(plan: Plan, report: Report) -> tuple[Replay, Any]:
+def _prepared(plan: Plan, folder: Path, report: Report) -> tuple[Replayed, Any]:
     from learning.tasks import TASKS
 
     pool, test = _pool_and_test(plan, report)
+    if any(pool.spans):
+        return _marked(plan, (pool, test), folder, report)
     names = sorted({name for labels in pool.labels + test.labels for name in labels})
     multi = any(len(labels) != 1 for labels in pool.labels + test.labels)
     if len(names) < 2:
@@ -180,6 +190,37 @@ def _prepared(plan: Plan, report: Report) -> tuple[Replay, Any]:
     task = TASKS["multi" if multi else "single"]()
     report(f"{len(pool.items):,} items to label, {len(test.items):,} to test, {len(names)} labels")
     return _replay(plan, pool, test, names, task, report), task
+
+
+def _marked(
+    plan: Plan, parts: tuple[Labelled, Labelled], folder: Path, report: Report
+) -> tuple[Replayed, Any]:
+    """A file whose rows mark places of their texts."""
+    import numpy as np
+
+    from learning.encoders import ENCODERS
+    from learning.replayed import ValueReplay, taught_task
+
+    task, known = taught_task("spans"), []
+    names = marked_files.names_in(*parts)
+    report(f"Encoding with {plan.encoder}")
+    ready = ENCODERS.create(plan.encoder, plan.encoder_params).fit(parts[0].items)
+    for part, place in zip(parts, ("pool", "test"), strict=True):
+        kept, values = marked_files.read(task, part, names)
+        told = f"{len(values):,} marked texts to {'label' if place == 'pool' else 'test'}"
+        report(f"{told}, {kept.left_out:,} rows left out" if kept.left_out else told)
+        words = marked_files.read_words(folder / place, ready, kept.items, lambda done: None)
+        rows = np.arange(len(values))
+        known.append(task.known_of(words, rows, values, len(names), kept.items))
+        part.items = kept.items
+    pool, test = known
+    replay = ValueReplay(
+        pool=pool,
+        test=test,
+        encodings=ready.encode(parts[0].items),
+        label_names=tuple(names),
+    )
+    return replay, task
 
 
 def _replay(
@@ -222,11 +263,12 @@ def _pool_and_test(plan: Plan, report: Report) -> tuple[Labelled, Labelled]:
     if not 0 < plan.test_share < 1:
         raise InvalidError("The test share lies between 0 and 1.")
     pool, test = Labelled(), Labelled()
-    for item, labels in zip(whole.items, whole.labels, strict=True):
+    for item, labels, spans in zip(whole.items, whole.labels, whole.spans, strict=True):
         held_out = labelled.place_of(labelled.hash_of(item)) < plan.test_share
         chosen = test if held_out else pool
         chosen.items.append(item)
         chosen.labels.append(labels)
+        chosen.spans.append(spans)
     if not pool.items or not test.items:
         raise InvalidError("The file is too small to be parted; give --test another file.")
     return pool, test

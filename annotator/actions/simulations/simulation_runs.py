@@ -17,6 +17,7 @@ from annotator import jobs
 from annotator.actions.simulations import replaying, simulations
 from annotator.actions.simulations.comparing import finished_runs
 from annotator.actions.simulations.simulating import mean_as_json, run_of
+from annotator.actions.students.fitting import registry_of
 from annotator.errors import AnnotatorError, InvalidError
 from annotator.models import (
     Job,
@@ -30,7 +31,7 @@ from annotator.models import (
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    from learning.simulation import CurvePoint, Loop, Replay
+    from learning.simulation import CurvePoint, Loop, Replayed
     from learning.tasks import Task
 
 # A piece of work ends after so long even if nobody waits: jobs are short, and so are their leases.
@@ -65,10 +66,15 @@ def _on_one_core(simulation: Simulation) -> AbstractContextManager[Any]:
     """
     from threadpoolctl import threadpool_limits
 
-    if simulation.settings["student"] != "head":
+    if _kind(simulation).needs == "texts":
         return nullcontext()
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits
+
+
+def _kind(simulation: Simulation) -> Any:
+    name = simulation.settings["student"]
+    return registry_of(name)[name]
 
 
 def _piece(run: jobs.Run, simulation: Simulation) -> dict[str, Any]:
@@ -119,23 +125,22 @@ class _Desk:
     """One piece of work: the data, and how progress is told over all curves of the piece."""
 
     def __init__(
-        self, run: jobs.Run, simulation: Simulation, replay: Replay, task: Task, waiting: int
+        self, run: jobs.Run, simulation: Simulation, replay: Replayed, task: Task, waiting: int
     ) -> None:
         self.run, self.simulation, self.replay, self.task = run, simulation, replay, task
         self.settings: dict[str, Any] = simulation.settings
-        self.labels = min(self.settings["budget"], len(replay.targets))
+        self.labels = min(self.settings["budget"], replay.sizes[0])
         self.waiting = waiting
         self.all = simulation.runs.count()
 
     def loop(self, strategy: str) -> Loop:
         from learning.selection import STRATEGIES
         from learning.simulation import Loop
-        from learning.students import STUDENTS
 
         cold = self.settings["cold_start"]
         return Loop(
             task=self.task,
-            student=STUDENTS.create(self.settings["student"]),
+            student=_kind(self.simulation)(),
             cold_start=STRATEGIES.create(cold),
             strategy=STRATEGIES.create(strategy),
             names=(cold, strategy),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.imports import uploads
 from annotator.actions.projects import projects
-from annotator.actions.simulations import replaying
+from annotator.actions.simulations import replaying, value_replays
 from annotator.actions.simulations.parting import FEWEST_ITEMS, test_share
+from annotator.actions.students.fitting import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import FormatError
 from annotator.formats.preview import preview
@@ -21,7 +22,6 @@ from annotator.models import (
     ItemKind,
     JobState,
     Project,
-    Shape,
     Simulation,
     SimulationRun,
     SimulationState,
@@ -35,6 +35,10 @@ NOT_REPLAYED = {
     "set-size": "its sets are calibrated on audit items, and a replay draws none",
     "keyword": "it follows a lead's searches, and verdicts hold none",
 }
+NOTHING_LEARNS = (
+    "No student learns from the answers of this project, so a simulation cannot tell which strategy "
+    "teaches one best. Labels, grades, forms, spans and orders can be replayed."
+)
 COLD_STARTS = ("representatives", "random")
 MOST_SEEDS, MOST_RUNS, MOST_ROUNDS, MOST_LABELS = 20, 200, 200, 100_000
 FEWEST_START = 20
@@ -46,7 +50,8 @@ class Wish:
     """What to simulate. Every strategy is replayed under every seed, from the same cold start.
 
     `start` labels come from the cold start, then `batch` at a time up to `budget` or the end of
-    the pool. `text` and `label` name columns of a file; empty ones are guessed.
+    the pool. `text` and `label` name columns of a file; empty ones are guessed. Without a `student` it is
+    the quick one of the project's task.
     """
 
     strategies: tuple[str, ...]
@@ -54,7 +59,7 @@ class Wish:
     start: int = 20
     batch: int = 40
     budget: int = 500
-    student: str = "head"
+    student: str = ""
     cold_start: str = "representatives"
     text: str = ""
     label: str = ""
@@ -83,6 +88,23 @@ def replayable(project: Project) -> list[tuple[str, str]]:
     ]
 
 
+def quick_student(project: Project) -> str:
+    """The one that is there within seconds. Raises InvalidError where none learns from such answers."""
+    students = project.task.students
+    if not students:
+        raise InvalidError(NOTHING_LEARNS)
+    return students[0]
+
+
+def students_for(project: Project) -> list[tuple[str, str]]:
+    """(name, label) of those that a simulation may train: who reads texts needs some."""
+    return [
+        (name, registry_of(name).entry(name).label)
+        for name in project.task.students
+        if registry_of(name)[name].needs != "texts" or project.item_kind != ItemKind.IMAGE
+    ]
+
+
 def suggested(project: Project) -> Wish:
     """What a lead would begin with: the strategy in use beside the yardstick, up to 1,000 labels.
 
@@ -101,6 +123,7 @@ def suggested(project: Project) -> Wish:
         start=start,
         batch=int(batch),
         budget=int(budget),
+        student=next(iter(project.task.students), ""),
     )
 
 
@@ -116,6 +139,7 @@ def create_simulation(
 
     Raises InvalidError for what cannot be, ConflictError while another one is live.
     """
+    wish = replace(wish, student=wish.student or quick_student(project))
     _check(project, wish, from_file=file is not None)
     _refuse_second(project)
     stored = _kept(file, file_name, wish) if file is not None else ""
@@ -252,15 +276,18 @@ def _kept(file: BinaryIO, name: str, wish: Wish) -> str:
     return uploads.store(file).name
 
 
+def reads_files(project: Project) -> bool:
+    """Whether a labelled file can be replayed as its answers are."""
+    if not project.task.students or project.has_questions:
+        return False
+    task = value_replays.task_of(project)
+    return task is None or task.places
+
+
 def _check(project: Project, wish: Wish, *, from_file: bool) -> None:
-    if project.shape != Shape.LABELS:
+    if from_file and not reads_files(project):
         raise InvalidError(
-            "Simulations replay labels; answers that are more than labels cannot be replayed yet."
-        )
-    if project.has_questions and from_file:
-        raise InvalidError(
-            "The answers to a form are replayed from the project alone; import the file first.",
-            field="file",
+            "Such answers are replayed from the project alone; import the file first.", field="file"
         )
     _check_strategies(project, wish)
     _check_student(project, wish, from_file=from_file)
@@ -304,15 +331,13 @@ def _check_strategies(project: Project, wish: Wish) -> None:
 
 
 def _check_student(project: Project, wish: Wish, *, from_file: bool) -> None:
-    from learning.students import STUDENTS
-
     if wish.cold_start not in COLD_STARTS:
         told = f"A cold start is one of {', '.join(COLD_STARTS)}."
         raise InvalidError(told, field="cold_start")
     if wish.student not in project.task.students:
         told = f"A student is one of {', '.join(project.task.students)}."
         raise InvalidError(told, field="student")
-    if STUDENTS[wish.student].needs == "texts":
+    if registry_of(wish.student)[wish.student].needs == "texts":
         if from_file:
             told = "A file is replayed with a student that learns from vectors."
             raise InvalidError(told, field="student")

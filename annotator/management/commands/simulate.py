@@ -62,7 +62,7 @@ A file needs no project and changes nothing. --project shows the result on the p
         add("--rows", type=int, default=0, help="read only so many labelled rows")
         add("--encoder", default=defaults.encoder, choices=[n for n, _ in encoder_choices()])
         add("--encoder-params", type=json.loads, default={}, metavar="JSON")
-        add("--student", default=defaults.student, choices=["head", "finetune"])
+        add("--student", default="", help="who learns (the quick one of the task)")
         add("--strategy", default=defaults.strategy, choices=names)
         add("--strategies", default="", metavar="A,B,…", help="compare these: " + ", ".join(names))
         add("--cold-start", default="", choices=simulations.COLD_STARTS, help="who begins")
