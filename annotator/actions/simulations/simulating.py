@@ -60,6 +60,8 @@ def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as folder:  # for the words of texts whose places are marked
         replay, task = _prepared(plan, Path(folder), report)
         chosen = replace(plan, student=plan.student or task.students[0])
+        if chosen.student not in task.students:
+            raise InvalidError(f"A student is one of {', '.join(task.students)}.", field="student")
         yield from _curves(chosen, replay, task)
 
 

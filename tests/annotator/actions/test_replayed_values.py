@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from annotator import jobs
 from annotator.actions.encoders import reading_lists, reading_words
@@ -265,6 +265,13 @@ def test_rankings_are_replayed_from_the_project_alone(offers):
     with pytest.raises(InvalidError, match="import the file first"):
         from_file(offers)
     assert not simulations.reads_files(offers)
+
+
+def test_the_command_refuses_a_student_that_does_not_learn_from_such_a_file(tmp_path):
+    path = tmp_path / "marked.jsonl"
+    path.write_bytes(marked_rows())
+    with pytest.raises(CommandError, match="A student is one of token-head, token-finetune"):
+        call_command("simulate", str(path), "--student", "head")
 
 
 def test_the_command_replays_a_file_of_spans_without_a_project(tmp_path):
