@@ -1,4 +1,4 @@
-"""Doubt from probabilities: margin, confidence and entropy, in float32 before anything is rounded.
+"""Doubt from probabilities: margin, confidence, entropy, variance; float32, before anything is rounded.
 
 All of them read the table once, in blocks that stay in the processor's cache, so that a memory map
 is never copied whole. A value that is not a number makes the score of its row not a number.
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.types import Floats, row_blocks
+from learning.types import Floats, Ints, row_blocks
 
 BLOCK_ENTRIES = 1 << 19  # floats of a block: 2 MiB
 STRIP_ROWS = 512  # rows transposed at a time, so that source and target stay in the cache
@@ -64,6 +64,34 @@ def entropies(probabilities: Floats, *, multi_label: bool) -> NDArray[np.float32
         if multi_label and labels:
             result[block] = (result[block] + _entropy(1 - p)) / labels
     return result
+
+
+@np.errstate(invalid="ignore")
+def grade_moments(
+    probabilities: Floats, columns: Ints | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(n, k) -> (n,) the expected grade, and (n,) its variance, from 0 on, in steps of the scale.
+
+    Grade 0 is the lowest, column 0. With kept `columns` (n, t) both are of the kept grades alone.
+    Source: textbook, the first two moments of a discrete distribution.
+    """
+    labels = probabilities.shape[1]
+    middle = np.float32((labels - 1) / 2)  # counted from there, so that little cancels out
+    steps = np.arange(labels, dtype=np.float32) - middle
+    powers = np.stack([np.ones_like(steps), steps, steps * steps], axis=1)
+    mean = np.empty(len(probabilities), dtype=np.float32)
+    variance = np.empty(len(probabilities), dtype=np.float32)
+    for block, p in _blocks(probabilities):
+        if columns is None:
+            whole, first, second = (p @ powers).T
+        else:
+            at = np.asarray(columns[block], dtype=np.float64) - middle
+            whole = p.sum(axis=1)
+            first, second = (p * at).sum(axis=1), (p * at * at).sum(axis=1)
+        whole = np.where(whole == 0, 1, whole)
+        mean[block] = first / whole
+        variance[block] = np.maximum(second / whole - mean[block] ** 2, 0)
+    return mean + middle, variance
 
 
 def two_largest(probabilities: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -67,12 +67,12 @@ class Pool:
     encodings: (n, d) unit rows, float16 or float32, or None.
     margins: (n,) float32, 0 undecided … 1 sure, or None to derive them from `probabilities`.
     label_names: names by column, used in reasons.
-    answers: (l, k) float32 in 0 … 1, the targets of the labelled rows in ascending order of row, or
-        None when the caller does not tell them.
+    answers: (l, k) float32 in 0 … 1, targets of the labelled rows, ascending by row; None: not told.
     teacher_error: 0 … 1, the upper bound of the share of items the teacher would get wrong.
     wanted: (w,) int64, rows that a lead asked for by a search or an example, best first.
     set_sizes: (n,) int, labels that the promised answer set leaves to decide between, or None while
         nothing is promised.
+    lengths: (n,) int, characters of the item's texts, or None when the caller does not tell them.
     doubted: what is in doubt within an item ("the spans"), where the margins are of that and do not
         follow from probabilities of whole labels; "" where they do.
     parts: the questions that the labels answer, where answers are forms; else none.
@@ -92,6 +92,7 @@ class Pool:
     teacher_error: float | None = None
     wanted: Ints | None = None
     set_sizes: Ints | None = None
+    lengths: Ints | None = None
     doubted: str = ""
     parts: tuple[Part, ...] = ()
     marked: Mapping[int, Floats] = field(default_factory=dict)
@@ -104,10 +105,10 @@ class Pool:
                 mask.shape == (n,) and mask.dtype == np.bool_,
                 f"{name} must be a boolean array of shape ({n},), not {mask.dtype} {mask.shape}.",
             )
-        for name, dimensions in (("probabilities", 2), ("columns", 2), ("encodings", 2)):
-            _check_rows(name, getattr(self, name), n, dimensions)
-        _check_rows("margins", self.margins, n, 1)
-        _check_rows("set_sizes", self.set_sizes, n, 1)
+        for name in ("probabilities", "columns", "encodings"):
+            _check_rows(name, getattr(self, name), n, 2)
+        for name in ("margins", "set_sizes", "lengths"):
+            _check_rows(name, getattr(self, name), n, 1)
         for margins in self.marked.values():
             _check_rows("marked", margins, n, 1)
         _check_rows("answers", self.answers, int(self.labelled.sum()), 2)

@@ -218,7 +218,7 @@ class SettingsForm(forms.Form):
         super().__init__(*args, **kwargs)
         consensus: Any = self.fields["consensus"]
         consensus.choices = [x for x in consensus_choices() if x[0] in project.task.consensus]
-        strategies = project.task.strategies
+        strategies = project.strategies
         strategy: Any = self.fields["strategy"]
         strategy.choices = [each for each in strategy_choices() if each[0] in strategies]
         if not project.multi_label:

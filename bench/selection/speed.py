@@ -38,6 +38,7 @@ COMPARING = {
     "contrastive",
     "data-value",
     "density-margin",
+    "expected-variance",
     "k-center",
     "keyword",
     "margin-diverse",
@@ -113,6 +114,7 @@ def open_pool(folder: Path) -> Pool:
         answers=np.eye(LABELS, dtype=np.float32)[p[labelled].argmax(axis=1)],
         teacher_error=0.1,
         wanted=np.arange(500),
+        lengths=np.random.default_rng(2).integers(1, 5_000, items),
     )
 
 

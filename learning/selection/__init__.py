@@ -34,6 +34,10 @@ STRATEGIES: Registry[Strategy] = Registry(
             "Smallest margin among similar items", "learning.selection.density_margin:DensityMargin"
         ),
         "entropy": Entry("Largest entropy", "learning.selection.entropy:Entropy"),
+        "expected-variance": Entry(
+            "Largest variance of the grade (ratings)",
+            "learning.selection.expected_variance:ExpectedVariance",
+        ),
         "k-center": Entry(
             "Farthest from all labels (k-center)", "learning.selection.k_center:KCenter"
         ),
@@ -48,6 +52,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "least-confidence": Entry(
             "Least confidence", "learning.selection.least_confidence:LeastConfidence"
         ),
+        "length": Entry("Evenly over short and long texts", "learning.selection.length:Length"),
         "margin": Entry("Smallest margin", "learning.selection.margin:Margin"),
         "neediest": Entry("Question in most doubt (forms)", "learning.selection.neediest:Neediest"),
         "probcover": Entry(
@@ -71,6 +76,10 @@ STRATEGIES: Registry[Strategy] = Registry(
 
 # These ask for each label of an item whether it is there.
 LABELWISE = frozenset({"cvirs", "label-cardinality", "label-margin", "label-questions"})
+# These take labels for the grades of a scale.
+GRADED = frozenset({"expected-variance"})
+# These need to know how long the items' texts are.
+MEASURED = frozenset({"length"})
 # These look at the questions of a form.
 ASKED = frozenset({"neediest"})
 # These need to know how often teachers err.

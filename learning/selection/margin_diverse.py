@@ -62,7 +62,7 @@ class MarginDiverse:
         points = points_of(encodings, rows)
         weights = np.maximum(1 - doubt[kept], LEAST_WEIGHT)
         centres = kmeans(points, min(take, self.groups), self.rounds, rng, weights)
-        places, group, sizes = _in_turns(points, centres, doubt[kept], take)
+        places, group, sizes = in_turns(points, centres, doubt[kept], take)
         reasons = [
             _reason(hesitation(pool, probabilities[row], row), int(sizes[g]), keep)
             for row, g in zip(rows[places].tolist(), group, strict=True)
@@ -70,7 +70,7 @@ class MarginDiverse:
         return Selection(rows=rows[places], probabilities=np.ones(take), reasons=reasons)
 
 
-def _in_turns(
+def in_turns(
     points: NDArray[np.float32],
     centres: NDArray[np.float32],
     doubt: NDArray[np.float32],

@@ -10,6 +10,7 @@ from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
 from learning.edits import apart, edits, plain
 from learning.errors import ShapeError
+from learning.selection import MEASURED
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
 from learning.tasks.values import Agreed, Given
@@ -34,6 +35,7 @@ class FreeText(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     measure: ClassVar[str] = "edits"
     headline: ClassVar[str] = "similarity"
+    strategies: ClassVar[tuple[str, ...]] = (*Wordless.strategies, *sorted(MEASURED))
 
     tie: float = 0.3
 

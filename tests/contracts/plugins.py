@@ -136,6 +136,7 @@ def a_pool(rows: int = 90, dimensions: int = 8, *, multi_label: bool = False) ->
         answers=truth[labelled],
         teacher_error=0.2,
         set_sizes=np.arange(rows) % 4,
+        lengths=np.arange(rows) * 37 % 500,
         wanted=np.arange(rows - 1, max(rows - 7, -1), -1),
     )
 

@@ -16,6 +16,7 @@ from tests.contracts.plugins import a_pool
 # These promise picks that are unlike one another.
 DIVERSE = {
     "badge",
+    "expected-variance",
     "k-center",
     "keyword",
     "margin-diverse",
@@ -115,7 +116,16 @@ def test_tiny_pools(name: str, rows: int) -> None:
         ("teacher_error",),
         ("wanted",),
         ("set_sizes",),
-        ("probabilities", "encodings", "answers", "teacher_error", "wanted", "set_sizes"),
+        ("lengths",),
+        (
+            "probabilities",
+            "encodings",
+            "answers",
+            "teacher_error",
+            "wanted",
+            "set_sizes",
+            "lengths",
+        ),
     ],
     ids=" ".join,
 )
@@ -236,6 +246,7 @@ def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Pool:
         answers=np.eye(8, dtype=np.float32)[np.arange(labelled.sum()) % 8],
         teacher_error=0.2,
         set_sizes=np.arange(rows) % 4,
+        lengths=np.arange(rows) * 37 % 5000,
         wanted=np.arange(100),
     )
 

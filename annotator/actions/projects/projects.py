@@ -127,8 +127,8 @@ def check_shape(task_type: str, kind: str) -> None:
 def fit(project: Project) -> None:
     """Let a project begin with a strategy and a consensus method that its answers allow."""
     task = project.task
-    if project.strategy not in task.strategies:
-        project.strategy = task.strategies[0]
+    if project.strategy not in project.strategies:
+        project.strategy = project.strategies[0]
     if project.consensus not in task.consensus:
         project.consensus = task.consensus[0]
 
@@ -262,9 +262,12 @@ def _check_choosing(project: Project) -> None:
     from learning.tasks import TASKS
 
     task = TASKS.entry(project.task_type).label.lower()
-    if project.strategy not in project.task.strategies:
+    if project.strategy not in project.strategies:
         label = STRATEGIES.entry(project.strategy).label
-        raise InvalidError(f"“{label}” does not fit a project with {task}.", field="strategy")
+        items = KIND_WORDS[ItemKind(project.item_kind)]
+        fits_answers = project.strategy in project.task.strategies
+        told = f"items that are {items}" if fits_answers else task
+        raise InvalidError(f"“{label}” does not fit a project with {told}.", field="strategy")
     if project.label_questions and not project.asks_labels:
         raise InvalidError(
             f"People are asked about single labels only where an item has several; this project "

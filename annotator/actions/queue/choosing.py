@@ -134,6 +134,7 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         answers=answers,
         teacher_error=teacher_error(project),
         set_sizes=_set_sizes(project, knowledge),
+        lengths=_lengths(project, knowledge.rows),
         doubted=knowledge.doubted,
         parts=knowledge.parts,
         marked={
@@ -148,6 +149,13 @@ def _set_sizes(project: Project, knowledge: Knowledge) -> NDArray[np.int64] | No
     if project.strategy != BY_SETS:
         return None
     return conforming.sizes(knowledge.sets, knowledge.predictions)
+
+
+def _lengths(project: Project, rows: int) -> NDArray[np.int64] | None:
+    """(n,) for strategies that read them: they cost a pass over the texts."""
+    from learning.selection import MEASURED
+
+    return queueing.lengths(project, rows) if project.strategy in MEASURED else None
 
 
 def _answers(

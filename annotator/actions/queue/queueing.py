@@ -100,6 +100,24 @@ def open_numbers(project: Project, below: int) -> NDArray[np.int64]:
     return np.frombuffer(bytes(packed), dtype=">i4").astype(np.int64)
 
 
+def lengths(project: Project, below: int) -> NDArray[np.int64]:
+    """(below,) characters of the texts of each item that the active stream may still choose; 0 of others."""
+    import numpy as np
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(string_agg(int4send(i.number) || "
+            "int4send(char_length(i.text) + char_length(i.text_b)), ''::bytea), ''::bytea) "
+            f"{_CHOOSABLE} AND i.number < %s",
+            [project.pk, project.audit_cutoff, below],
+        )
+        packed = cursor.fetchone()[0]
+    told = np.frombuffer(bytes(packed), dtype=">i4").astype(np.int64).reshape(-1, 2)
+    found = np.zeros(below, dtype=np.int64)
+    found[told[:, 0]] = told[:, 1]
+    return found
+
+
 def replace_queue(
     project: Project, selection: Selection, knowledge: Knowledge, run: jobs.Run
 ) -> int:

@@ -80,7 +80,7 @@ def replayable(project: Project) -> list[tuple[str, str]]:
     """(name, label) of the strategies that fit the project's task and can be replayed."""
     from learning.selection import STRATEGIES
 
-    fit = project.task.strategies
+    fit = project.strategies
     return [
         (name, label)
         for name, label in STRATEGIES.choices()
