@@ -59,6 +59,7 @@ class Shape(StrEnum):
     SPANS = "spans"
     RANKING = "ranking"
     BOXES = "boxes"
+    TEXT = "text"
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -197,7 +198,6 @@ class Project(models.Model):
         return self.multi_label and self.shape == Shape.LABELS and not self.has_questions
 
     @property
-    @property
     def strategies(self) -> tuple[str, ...]:
         """Those that fit the answers and the items: pictures have no length."""
         from learning.selection import MEASURED
@@ -205,6 +205,7 @@ class Project(models.Model):
         left_out = MEASURED if self.item_kind == ItemKind.IMAGE else frozenset[str]()
         return tuple(name for name in self.task.strategies if name not in left_out)
 
+    @property
     def shape(self) -> str:
         """What an answer is made of, which decides the widget that gives it and who can read it."""
         from learning.tasks import TASKS

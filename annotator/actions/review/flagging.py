@@ -27,6 +27,7 @@ from annotator.actions.review import (
     suspecting_forms,
     suspecting_orders,
     suspecting_spans,
+    suspecting_texts,
 )
 from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError
@@ -56,10 +57,17 @@ if TYPE_CHECKING:
     from annotator.actions.review.suspecting_forms import FormSuspicion
     from annotator.actions.review.suspecting_orders import OrderSuspicion
     from annotator.actions.review.suspecting_spans import SpanSuspicion
+    from annotator.actions.review.suspecting_texts import TextSuspicion
     from learning.audit.detectors.belief import Belief
 
     AnySuspicion = (
-        Suspicion | FormSuspicion | CircleSuspicion | SpanSuspicion | OrderSuspicion | BoxSuspicion
+        Suspicion
+        | FormSuspicion
+        | CircleSuspicion
+        | SpanSuspicion
+        | OrderSuspicion
+        | BoxSuspicion
+        | TextSuspicion
     )
 
 # A burst of trainings is followed by one look.
@@ -72,6 +80,8 @@ DOUBTED, MOST_FLAGS = 0.7, 300
 DRAWN_READY, EVERY = 60, 5
 # Of a look's time, how many hundredths students and neighbours take; then the detectors speak.
 GATHERING = 80
+# Answers that are compared with each other, whether or not items are encoded.
+COMPARED = (Shape.BOXES, Shape.TEXT)
 # What another look changes of a flag that is still open.
 REPLACED = ("kind", "labels", "suggested", "score", "rank", "evidence", "scores", "probability")
 
@@ -136,7 +146,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
             "why": "No student learns from such answers, to compare them with.",
         }
     encoding = current_encoding(project)
-    if project.shape != Shape.BOXES and (encoding is None or encoding.rows == 0):
+    if project.shape not in COMPARED and (encoding is None or encoding.rows == 0):
         return {"looked": False, "why": "The items are not encoded yet."}
     position = sealing.position(project)
     rng = np.random.default_rng(secrets.randbits(64))
@@ -164,13 +174,15 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
 
 def has_detector(project: Project) -> bool:
     """Whether anything tells which answers of such a project look wrong."""
-    return bool(project.task.students) or project.shape == Shape.BOXES
+    return bool(project.task.students) or project.shape in COMPARED
 
 
 def _looked(
     run: jobs.Run, encoding: Encoding | None, rng: np.random.Generator
 ) -> AnySuspicion | None:
     """What looks wrong, by whatever compares answers of this shape; None when there are too few."""
+    if run.project.shape == Shape.TEXT:
+        return suspecting_texts.look(run.project, rng)
     if encoding is None or run.project.shape == Shape.BOXES:
         return suspecting_boxes.look(run.project)
     if run.project.shape == Shape.LABELS:

@@ -184,7 +184,7 @@ def test_every_page_of_a_project_with_a_ranker_opens(cast, client, project):
     assert "order the items of their project" in tried.content.decode()
 
 
-def test_orders_that_look_wrong_are_put_to_reviewers_in_words(cast, project):
+def test_orders_that_look_wrong_are_put_to_reviewers_in_words(cast, project, client):
     wrong = []
 
     def said(item):
@@ -202,6 +202,10 @@ def test_orders_that_look_wrong_are_put_to_reviewers_in_words(cast, project):
     assert "the other way round" in flags[0].evidence[0]["words"]
     assert flags[0].evidence[0]["words"].startswith("“")
     assert all(0 <= flag.score <= 1 and flag.scores.keys() == {"orders"} for flag in flags)
+    client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
+    case = reverse("review_item", args=[project.pk, flags[0].item.number])
+    assert "the other way round" not in client.get(case).content.decode()
+    assert "the other way round" in client.get(case, {"none": "1"}).content.decode()
 
 
 def test_redacting_an_item_forgets_its_candidates(cast, project):

@@ -4,6 +4,7 @@ import io
 import json
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from django.urls import reverse
 
@@ -11,10 +12,23 @@ from annotator.actions.desk import assigning, labeling
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.projects import projects, redacting, schema
+from annotator.actions.queue import choosing
+from annotator.actions.review import flagging
 from annotator.actions.verdicts import agreeing, agreeing_values, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
-from annotator.models import Annotation, BatchState, ImportBatch, Item, Job, Project, Role, Verdict
+from annotator.models import (
+    Annotation,
+    BatchState,
+    Flag,
+    ImportBatch,
+    Item,
+    Job,
+    Project,
+    Role,
+    Verdict,
+)
+from annotator.web.settings import SettingsForm
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import join, make_items
@@ -113,6 +127,49 @@ def test_the_text_nearest_to_all_is_the_verdict_and_far_ones_go_to_a_reviewer(
     assert "100 %" not in client.get(reverse("annotators", args=[project.pk])).content.decode()
     for name in ("explore", "label_mine", "agreement", "students", "settings", "label", "progress"):
         assert client.get(reverse(name, args=[project.pk])).status_code == 200
+
+
+def test_a_text_that_was_overruled_is_flagged_with_how_far_it_is(cast, project, client):
+    make_items(project, 34)
+    texts = {number: f"a short summary of ticket {number}" for number in range(34)}
+    write(project, cast.ana, texts)
+    write(project, cast.ben, texts | {4: HOSTILE})
+    write(project, cast.lea, texts | {5: texts[5].replace("short", "brief")})
+    settling.settle_now(project)
+    assert set(Verdict.objects.values_list("state", flat=True)) == {"decided"}
+    found = run(flagging.look_now(project, cast.lea)).result
+    assert (found["labels"], found["flagged"], found["drawn"]) == (34, 2, 34)
+    overruled, odd = Flag.objects.filter(kind="detector").order_by("score")
+    assert (overruled.item.number, odd.item.number) == (4, 5), "where all agree a word is unusual"
+    (evidence,) = overruled.evidence
+    assert evidence["words"].startswith("1 of 3 voices wrote otherwise; from another voice's text")
+    assert "where 0 % is usual here" in evidence["words"]
+    client.force_login(cast.lea, backend=BACKEND)
+    page = client.get(reverse("review_item", args=[project.pk, 4]), {"none": "1"}).content.decode()
+    assert "voices wrote otherwise" in page
+    assert "<b>Ada" not in page
+
+
+def test_texts_are_chosen_evenly_over_their_lengths(cast, project):
+    projects.change_project(project, strategy="length")
+    make_items(project, ["x" * length for length in range(1, 41)])
+    Item.objects.filter(number=39).update(open=False)
+    Item.objects.filter(number=38).update(text_b="y" * 1000)
+    knowledge = choosing.Knowledge(encodings=np.eye(40, dtype=np.float16))
+    chosen = choosing.choose(project, knowledge, np.random.default_rng(0))
+    assert sorted(chosen.rows.tolist()) == list(range(39)), "what is closed is not chosen"
+    assert all(np.ptp(chosen.rows[first : first + 4]) > 15 for first in range(0, 36, 4))
+    told = dict(zip(chosen.rows.tolist(), chosen.reasons, strict=True))
+    assert told[38] == "1,039 characters: among the longest tenth of the 39 waiting items"
+
+
+def test_pictures_have_no_length_to_choose_by(cast):
+    made = projects.create_project(cast.lea, "Captions", task_type="text", item_kind="image")
+    with pytest.raises(InvalidError, match="does not fit a project with items that are an image"):
+        projects.change_project(made, strategy="length")
+    form = SettingsForm(project=made)
+    assert "length" not in dict(form.fields["strategy"].choices)
+    assert "random" in dict(form.fields["strategy"].choices)
 
 
 def test_a_second_text_is_given_to_be_edited_and_the_edits_are_kept(cast):
