@@ -91,7 +91,7 @@ class LeaseShape(serializers.ModelSerializer[Assignment]):
         """Say "ba" where the second text is to be shown first, "ab" where the first is; of candidates
         their numbers as they are to be shown, such as "3 1 2"; else empty."""
         suggested = None if self._is_blind(lease) else lease.suggestion
-        return siding.shown(self.context["project"], lease.item, lease.annotator_id, suggested)
+        return siding.shown(self.context["project"], lease, suggested)
 
     def _is_blind(self, lease: Assignment) -> bool:
         return bool(self.context["project"].blind or lease.stream in labeling.BLIND)

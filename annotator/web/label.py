@@ -261,7 +261,7 @@ def card_of(project: Project, assignment: Assignment) -> Card:
     item = assignment.item
     blind = project.blind or assignment.stream in labeling.BLIND
     suggested = None if blind else assignment.suggestion
-    shown = siding.shown(project, item, assignment.annotator_id, suggested)
+    shown = siding.shown(project, assignment, suggested)
     texts = (item.text_b, item.text) if shown == siding.SWAPPED else (item.text, item.text_b)
     widget = widget_of(project)
     image_url = reverse("item_image", args=[project.pk, item.image]) if item.image else ""

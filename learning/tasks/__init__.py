@@ -26,7 +26,7 @@ class Task(Protocol):
     ordered: the labels are grades, and their columns are in the order of the scale.
     sided: columns 0 and 1 say that the first or the second text is better, so that the side on which
         a text is shown matters.
-    drawn: the order in which an item's texts are shown is drawn for each person and kept with the answer.
+    drawn: the order in which an item's texts are shown is drawn by chance and kept with the answer.
     nested: labels are the places of a tree, each named by its path.
     has_questions: labels answer several questions, which `asking` tells the task.
     item_kinds: "text", "pair", "list", "image": the items that can be answered so.

@@ -147,7 +147,7 @@ def store(
             assignment=assignment,
             stream=assignment.stream,
             labels=said.labels,
-            value=siding.noted(project, assignment.item_id, annotator.pk, said.value, suggested),
+            value=siding.noted(project, assignment, annotator.pk, said.value, suggested),
             question_id=question,
             comment=clean(comment, LONGEST_COMMENT),
             extra=extra,

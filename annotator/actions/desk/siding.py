@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
-from annotator.models import Item, Project
+from annotator.models import Assignment, Project
 
 OWN, SWAPPED = "ab", "ba"
 
 
-def shown(project: Project, item: Item, annotator_id: int, suggestion: Any = None) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """Who meets which item, and as the how manieth of those that are wanted for it."""
+
+    item: int
+    annotator: int
+    slot: int
+
+    @classmethod
+    def of(cls, lease: Assignment) -> Self:
+        return cls(item=lease.item_id, annotator=lease.annotator_id, slot=lease.slot)
+
+
+def shown(project: Project, lease: Assignment, suggestion: Any = None) -> str:
     """Say "ab" where the item's own order is shown and "ba" where its second text comes first; of
     candidates their numbers, such as "3 1 2".
 
-    The same whenever this person meets the item, and empty where the order does not matter. Candidates
-    whose order is suggested are shown in it; `suggestion` is what the person sees of one.
+    Chance decides for the first who is asked about two texts, the second sees them the other way round, and so on in
+    turn: two whom the side sways contradict each other then. The same as long as the lease is, and empty where the order does not
+    matter. Candidates whose order is suggested are shown in it; `suggestion` is what the person sees of one.
     """
-    suggested = _suggested(suggestion, len(item.candidates))
-    return suggested or _drawn(project, item.pk, annotator_id, len(item.candidates))
+    candidates = len(lease.item.candidates)
+    return _suggested(suggestion, candidates) or _drawn(project, Seat.of(lease), candidates)
 
 
 def noted(
-    project: Project, item_id: int, annotator_id: int, value: Any, suggestion: Any = None
+    project: Project, lease: Assignment, annotator_id: int, value: Any, suggestion: Any = None
 ) -> dict[str, Any] | None:
     """The answer's value with the order that was shown, so that its effect can be measured."""
     count = sum(map(len, value["order"])) if value and "order" in value else 0
-    order = _suggested(suggestion, count) or _drawn(project, item_id, annotator_id, count)
+    seat = Seat(item=lease.item_id, annotator=annotator_id, slot=lease.slot)
+    order = _suggested(suggestion, count) or _drawn(project, seat, count)
     return (value or {}) | {"shown": order} if order else value
 
 
@@ -40,13 +56,14 @@ def _suggested(suggestion: Any, candidates: int) -> str:
     return " ".join(map(str, numbers))
 
 
-def _drawn(project: Project, item_id: int, annotator_id: int, candidates: int) -> str:
+def _drawn(project: Project, seat: Seat, candidates: int) -> str:
     if not project.task.drawn:
         return ""
-    drawn = blake2b(f"{item_id}:{annotator_id}".encode(), digest_size=1, person=b"sides").digest()
     if not candidates:
-        return SWAPPED if drawn[0] & 1 else OWN
-    seed = blake2b(f"{item_id}:{annotator_id}".encode(), digest_size=16, person=b"candidates")
+        drawn = blake2b(str(seat.item).encode(), digest_size=1, person=b"sides").digest()
+        return SWAPPED if (drawn[0] + seat.slot) & 1 else OWN
+    who = f"{seat.item}:{seat.annotator}".encode()
+    seed = blake2b(who, digest_size=16, person=b"candidates")
     numbers = list(range(1, candidates + 1))
     random.Random(seed.digest()).shuffle(numbers)  # noqa: S311 - no secret, and the same at each visit
     return " ".join(map(str, numbers))

@@ -19,7 +19,7 @@ from annotator.actions.teachers import foretelling, identity, lending, teacher_r
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
-from annotator.models import Annotation, Flag, Item, Label, Membership, Project, Role
+from annotator.models import Annotation, Assignment, Flag, Item, Label, Membership, Project, Role
 from annotator.web.label import card_of
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.actions.test_loop import work
@@ -49,7 +49,7 @@ def answered(project, user, choose):
     voice, labels = voice_of(project, user), dict(project.labels.values_list("key", "pk"))
     for _ in range(40):
         (lease,) = assigning.lease(project, voice, 1)
-        shown = siding.shown(project, lease.item, voice.pk)
+        shown = siding.shown(project, lease)
         pk = labels[choose(shown)]
         labeling.submit(project, voice, uuid=uuid4(), assignment_id=lease.pk, labels=[pk])
 
@@ -98,13 +98,29 @@ class TestFiles:
 
 
 class TestSides:
-    def test_chance_decides_the_order_once_for_each_person_and_item(self, cast, project):
-        ana, lea = voice_of(project, cast.ana), voice_of(project, cast.lea)
-        items = list(project.items.all())
-        seen = {who: [siding.shown(project, item, who.pk) for item in items] for who in (ana, lea)}
-        assert seen[ana] == [siding.shown(project, item, ana.pk) for item in items]
-        assert seen[ana] != seen[lea]
-        assert 8 < seen[ana].count("ba") < 32
+    def test_chance_decides_the_order_for_the_first_and_the_second_sees_the_other_one(
+        self, cast, project
+    ):
+        Project.objects.filter(pk=project.pk).update(overlap=2)
+        project.refresh_from_db()
+        for who in (cast.ana, cast.lea):
+            answered(project, who, lambda shown: "a")
+        seen = {
+            who: dict(
+                Annotation.objects.filter(annotator__user=who).values_list("item", "value__shown")
+            )
+            for who in (cast.ana, cast.lea)
+        }
+        assert len(seen[cast.ana]) == 40
+        other = {"ab": "ba", "ba": "ab"}
+        assert seen[cast.lea] == {item: other[shown] for item, shown in seen[cast.ana].items()}
+        assert 8 < list(seen[cast.ana].values()).count("ba") < 32
+
+    def test_a_lease_shows_the_same_as_long_as_it_is(self, cast, project):
+        voice = voice_of(project, cast.ana)
+        for lease in assigning.lease(project, voice, 3):
+            again = Assignment.objects.get(pk=lease.pk)
+            assert siding.shown(project, lease) == siding.shown(project, again) != ""
 
     def test_the_page_shows_the_texts_in_that_order_and_names_no_side(self, cast, project):
         voice = voice_of(project, cast.ana)
@@ -148,8 +164,8 @@ class TestSides:
 
     def test_another_type_of_answer_keeps_no_order(self, cast):
         plain = projects.create_project(cast.lea, "Plain", item_kind="pair")
-        assert siding.shown(plain, Item(pk=1), 1) == ""
-        assert siding.noted(plain, 1, 1, None) is None
+        assert siding.shown(plain, Assignment(item=Item(pk=1), annotator_id=1)) == ""
+        assert siding.noted(plain, Assignment(item_id=1), 1, None) is None
 
 
 class TestEffectOfTheOrder:
@@ -160,8 +176,8 @@ class TestEffectOfTheOrder:
         assert order["low"] > 0.8
 
     def test_who_takes_a_text_for_itself_is_not(self, cast, project, monkeypatch):
-        def alternating(project, item_id, annotator_id, candidates):
-            return siding.SWAPPED if item_id % 2 else siding.OWN
+        def alternating(project, seat, candidates):
+            return siding.SWAPPED if seat.item % 2 else siding.OWN
 
         monkeypatch.setattr(siding, "_drawn", alternating)  # an uneven draw may tell of an effect
         answered(project, cast.ana, lambda shown: "b")

@@ -63,7 +63,7 @@ def test_columns_become_candidates_and_an_answer_names_each_once(cast, project):
     said = labeling.submit(
         project, voice, uuid=uuid4(), assignment_id=lease.pk, value={"order": [[3, 1], [2]]}
     )
-    shown = siding.shown(project, lease.item, voice.pk)
+    shown = siding.shown(project, lease)
     assert sorted(shown.split()) == ["1", "2", "3"]
     assert said.value == {"order": [[1, 3], [2]], "shown": shown}
 
