@@ -147,6 +147,9 @@ class EstimatesShape(serializers.Serializer[Any]):
     trained_on = serializers.IntegerField(allow_null=True)
     evaluated_on = serializers.IntegerField()
     needed = serializers.IntegerField()
+    measure = serializers.CharField(
+        help_text="What `accuracy` is, here, in the curve and in the forecast: accuracy, span_f1 or pairs_right."
+    )
     accuracy = IntervalShape(allow_null=True)
     macro_f1 = MacroShape(allow_null=True)
     labels = QualityShape(many=True)
@@ -185,7 +188,7 @@ def estimates(project: Project) -> dict[str, Any]:
     """The kept figures, or their place while there are none."""
     sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
-    kept = NOTHING | (figures or {})
+    kept = NOTHING | {"measure": project.task.figure} | (figures or {})
     return {
         **kept,
         "domains": in_words(kept["domains"]),

@@ -34,6 +34,8 @@ class AuditSheet(models.Model):
     numbers = ArrayField(models.PositiveIntegerField(), default=list)
     said = models.JSONField(default=list)
     doubts = ArrayField(models.FloatField(), default=list)
+    # What is said of each in full, where answers are more than labels.
+    values = models.JSONField(null=True)
     # Evaluation and calibration items known when it was trained: surely none of its own.
     held = ArrayField(models.PositiveIntegerField(), default=list)
     # The figures of this version, and the ledger position at which they were computed.

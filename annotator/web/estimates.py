@@ -198,7 +198,12 @@ def _advice(figures: dict[str, Any]) -> dict[str, Any]:
     """The verdict in words, with the gain and the cost that are behind it."""
     coming = figures["next"]
     gain, took = coming["gain"], coming.get("cost")
-    found: dict[str, Any] = {"labels": coming["labels"], "cost": took, "gain": gain}
+    found: dict[str, Any] = {
+        "labels": coming["labels"],
+        "word": advising.word_of(figures),
+        "cost": took,
+        "gain": gain,
+    }
     if took:
         found["hours"] = advising.hours(took)
     if gain:

@@ -36,6 +36,7 @@ def _context(project: Project) -> dict[str, Any]:
     sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
     measured = figures if figures and figures["accuracy"] else None
+    measure = advising.NAMES[project.task.figure]
     series = measures.learning_series(project)
     if measured and measured["curve"]:
         series = [*estimates.curve_series(measured), *series[1:]]
@@ -48,11 +49,12 @@ def _context(project: Project) -> dict[str, Any]:
         else measures.summary(project, fill, decided, is_coming=is_coming),
         "curve": curve(
             series,
-            description=f"Learning curve of {project.name}: {_quality(project)} by labelled items",
+            description=f"Learning curve of {project.name}: {measure} by labelled items",
             x_name="labelled items",
         ),
         **estimates.context(project, figures),
-        "columns": domains.columns(project) if measured else {},
+        "measure": measure,
+        "columns": domains.columns(project) if measured and measured["macro_f1"] else {},
         "warnings": _warnings(project),
         "may_manage": allowed(project, Can.MANAGE),
         "fill": fill,
@@ -66,12 +68,6 @@ def _context(project: Project) -> dict[str, Any]:
         "costs": costing.costs(project),
         **jobs.context_for(project, "all"),
     }
-
-
-def _quality(project: Project) -> str:
-    """What the figure of a student is, as versions keep it."""
-    others = {"spans": "F1 of spans", "ranking": "pairs in the right order"}
-    return others.get(project.shape, "accuracy")
 
 
 def _warnings(project: Project) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.advice.replay import Replayed
 from learning.audit.advice import MORE, Advice, advise
 from learning.audit.curves import Measured, fit
 from learning.audit.intervals import Estimate
@@ -14,6 +15,23 @@ from learning.errors import NotEnoughDataError
 CHECKS = (150, 200, 300, 400, 600, 800, 1_000)
 TARGETS = (600, 1_000)
 AUDIT_ITEMS = 120
+
+
+class Run(Protocol):
+    """A replay. labels: (v,) given to each version; right, whole: (v, t) of the test items, as `Measured`
+    has them; kinds: how many labels there are."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]: ...
+
+    @property
+    def right(self) -> NDArray[np.bool_] | NDArray[np.float64]: ...
+
+    @property
+    def whole(self) -> NDArray[np.float64] | None: ...
+
+    @property
+    def kinds(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +52,18 @@ class Outcome:
 
 
 def outcomes(
-    run: Replayed,
+    run: Run,
     rng: np.random.Generator,
     items: int = AUDIT_ITEMS,
     checks: Sequence[int] = CHECKS,
 ) -> Iterator[Outcome]:
     """One outcome per check that has enough versions before and a version 100 labels later."""
-    right = run.right
-    truth = right.mean(axis=1)
-    columns = rng.choice(right.shape[1], min(items, right.shape[1]), replace=False)
-    kinds = int(run.truth.max()) + 1
+    tested = run.right.shape[1]
+    truth = measured(run, np.arange(len(run.labels)), np.arange(tested)).accuracy()
+    columns = rng.choice(tested, min(items, tested), replace=False)
     for at in checks:
-        seen = run.labels <= at
-        drawn = right[seen][:, columns]
         try:
-            curve = fit(
-                Measured(labels=run.labels[seen], right=drawn, asked=np.ones_like(drawn)),
-                kinds,
-                rng,
-            )
+            curve = fit(measured(run, np.flatnonzero(run.labels <= at), columns), run.kinds, rng)
         except NotEnoughDataError:
             continue
         now, later = nearest(run, curve.at), nearest(run, curve.at + MORE)
@@ -70,6 +81,17 @@ def outcomes(
         )
 
 
-def nearest(run: Replayed, labels: int) -> int:
+def measured(run: Run, versions: NDArray[np.int64], items: NDArray[np.int64]) -> Measured:
+    """Some versions on some of the test items."""
+    cells = np.ix_(versions, items)
+    return Measured(
+        labels=run.labels[versions],
+        right=run.right[cells],
+        asked=np.ones((len(versions), len(items)), dtype=np.bool_),
+        whole=None if run.whole is None else run.whole[cells],
+    )
+
+
+def nearest(run: Run, labels: int) -> int:
     """The version that learned from about so many labels."""
     return int(np.argmin(np.abs(run.labels - labels)))

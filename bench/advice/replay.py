@@ -29,6 +29,16 @@ class Replayed:
         """(v, t)"""
         return np.asarray(self.said == self.truth, dtype=np.bool_)
 
+    @property
+    def whole(self) -> None:
+        """Items are right or not."""
+        return
+
+    @property
+    def kinds(self) -> int:
+        """How many labels there are."""
+        return int(self.truth.max()) + 1
+
 
 @dataclass
 class Recorder:

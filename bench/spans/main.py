@@ -1,14 +1,14 @@
 """Bench of spans: `make bench ONLY=spans GRID=quick|full`.
 
-F1 of the token head as texts are drawn at random or chosen, how well planted errors are found, how many hits of a search by type are
-right, and the fine-tuned tagger beside transformers' Trainer.
+F1 of the token head as texts are drawn at random or chosen, how well planted errors are found, whether what was foretold came, how many
+hits of a search by type are right, and the fine-tuned tagger beside transformers' Trainer.
 """
 
 import numpy as np
 
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder
-from bench.spans import alike, tuned
+from bench.spans import alike, foretold, tuned
 from bench.spans.curves import LAST, curve, mean, needed, sets
 from bench.spans.flags import precision
 from bench.spans.sets import NAMES
@@ -52,6 +52,7 @@ def _figures(name: str, seeds: int) -> list[Figure]:
             target=600,
         ),
         *_flags_above(name, found),
+        *foretold.figures(name, train, test, seeds),
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.audit.intervals import CONFIDENCE, Estimate, share
+from learning.audit.intervals import CONFIDENCE, Estimate, share, wilson_share
 from learning.errors import NotEnoughDataError
 from learning.types import Bools, Floats, Ints, require
 
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 FEWEST_VERSIONS = 4
 MOST_VERSIONS = 8
 LEAST_GROWTH = 1.5
+# An item never tells more than ten of yes or no.
+LEAST_SPREAD = 0.1
 
 # The grid of the posterior: the share of what is left above the last point that more labels could
 # ever reach, the exponent, a version's own luck, and how far a curve strays from any power law
@@ -39,27 +41,75 @@ HALF_REACHED, REACH_WEIGHT = 40.0, 3.0
 class Measured:
     """What versions of one student got right on the audit items.
 
-    labels: (v,) how many labels each learned from, ascending; right: (v, m) bool; asked: (v, m)
-    bool, False where a version was not asked about an item, or had learned from it.
+    labels: (v,) how many labels each learned from, ascending; right: (v, m) bool, or how much of an
+    item, 0 … whole; asked: (v, m) bool, False where a version was not asked about an item, or had
+    learned from it; whole: (v, m) how much there is to get right of each item, 1 of each by default.
+
+    Accuracy here is right by whole, summed over items: with spans that are in both by twice, and
+    spans of either, it is their F1.
     """
 
     labels: Ints
-    right: Bools
+    right: Bools | Floats
     asked: Bools
+    whole: Floats | None = None
 
     def __post_init__(self) -> None:
         v = len(self.labels)
         require(self.right.ndim == 2 and len(self.right) == v, "There must be one row per version.")
         require(self.right.shape == self.asked.shape, "right and asked differ in shape.")
+        whole = self.right if self.whole is None else self.whole
+        require(self.right.shape == whole.shape, "right and whole differ in shape.")
         require(bool(np.all(np.diff(self.labels) >= 0)), "Versions come in the order of labels.")
         require(v == 0 or int(self.labels[0]) > 0, "A student learns from one label at least.")
 
     def points(self, confidence: float = CONFIDENCE) -> list[Estimate]:
-        """Each version's accuracy on the items it was asked about."""
-        return [
-            share(row[asked], confidence=confidence)
-            for row, asked in zip(self.right, self.asked, strict=True)
-        ]
+        """Each version's accuracy on the items it was asked about.
+
+        Of wholes the interval is Wilson's with as many items as would tell as much.
+        """
+        if self.whole is None:
+            rows = zip(self.right, self.asked, strict=True)
+            return [share(row[asked], confidence=confidence) for row, asked in rows]
+        sizes, spreads = self.asked.sum(axis=1), self.spreads()
+        found = []
+        for value, n, spread in zip(self.accuracy(), sizes.tolist(), spreads, strict=True):
+            low, high = wilson_share(float(value), n / float(spread), confidence)
+            found.append(Estimate(value=float(value) if n else None, low=low, high=high, n=n))
+        return found
+
+    def accuracy(self) -> Array:
+        """(v,) right by whole over the items that were asked; 1 where there is nothing to get right."""
+        whole = np.where(self.asked, 1.0 if self.whole is None else self.whole, 0).sum(axis=1)
+        right = np.where(self.asked, self.right, 0).sum(axis=1)
+        return np.asarray(np.where(whole > 0, right / np.maximum(whole, 1e-12), 1.0))
+
+    def told(self) -> Array:
+        """(v, m) what each asked item says of the accuracy, whose mean they have; 0 elsewhere.
+
+        Source: the linearised ratio, Cochran 1977, 6.4.
+        """
+        if self.whole is None:
+            return np.where(self.asked, self.right, 0).astype(np.float64)
+        value = self.accuracy()[:, None]
+        size = np.maximum(self.asked.sum(axis=1), 1)[:, None]
+        mean = np.where(self.asked, self.whole, 0).sum(axis=1)[:, None] / size
+        parted = value + (self.right - value * self.whole) / np.maximum(mean, 1e-12)
+        return np.where(self.asked, parted, 0.0)
+
+    def spreads(self) -> Array:
+        """(v,) the variance of what items say by that of yes and no with the same mean; 1 of those,
+        above where the parts of an item hang together, below where each has many.
+
+        Source: the design effect, Kish 1965.
+        """
+        if self.whole is None:
+            return np.ones(len(self.labels))
+        value, size = self.accuracy(), np.maximum(self.asked.sum(axis=1), 1)
+        apart = np.where(self.asked, self.told() - value[:, None], 0)
+        plain = value * (1 - value)
+        spread = np.square(apart).sum(axis=1) / size / np.maximum(plain, 1e-12)
+        return np.where(plain > 1e-6, np.maximum(spread, LEAST_SPREAD), 1.0)
 
     def thinned(self, most: int = MOST_VERSIONS) -> "Measured":
         """Versions that were asked something, at even steps of log labels, the last one included."""
@@ -68,7 +118,10 @@ class Measured:
             wanted = np.geomspace(self.labels[rows[0]], self.labels[rows[-1]], most)
             places = np.searchsorted(self.labels[rows], wanted - 1e-9)
             rows = np.unique(rows[np.minimum(places, len(rows) - 1)])
-        return Measured(labels=self.labels[rows], right=self.right[rows], asked=self.asked[rows])
+        whole = None if self.whole is None else self.whole[rows]
+        return Measured(
+            labels=self.labels[rows], right=self.right[rows], asked=self.asked[rows], whole=whole
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +197,10 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
             f"A forecast needs {FEWEST_VERSIONS} measured students, the last of which learned "
             f"from {LEAST_GROWTH} times as many labels as the first."
         )
-    accuracy = np.array([each.value for each in points.points()], dtype=np.float64)
-    covariance = _covariance(points)
+    accuracy, covariance = points.accuracy(), _covariance(points)
     n = int(points.asked[-1].sum())
-    room = 1 - (accuracy[-1] * n + 2) / (n + 4)
+    worth = n / float(points.spreads()[-1])  # yes or no of so many items tells as much
+    room = 1 - (accuracy[-1] * worth + 2) / (worth + 4)
     spread = float(np.sqrt(covariance[-1, -1]))
     levels = np.clip(accuracy[-1] + spread * np.linspace(-4, 4, LEVELS), 0.005, 0.995)
     likelihood = [
@@ -161,7 +214,7 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
     cell = float(REACH[1] - REACH[0])
     return Curve(
         at=int(points.labels[-1]),
-        level=_anchored(level + rng.random(draws), accuracy[-1] * n, n, rng),
+        level=_anchored(level + rng.random(draws), accuracy[-1] * worth, worth, rng),
         reach=np.clip(REACH[reach] + cell * (rng.random(draws) - 0.5), 0.0, 1.0),
         exponent=EXPONENTS[exponent],
         luck=np.repeat(LUCK, len(STRAY))[noise],
@@ -171,7 +224,7 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
     )
 
 
-def _anchored(levels: Array, right: float, n: int, rng: np.random.Generator) -> Array:
+def _anchored(levels: Array, right: float, n: float, rng: np.random.Generator) -> Array:
     """The levels as the last point alone has them, in the order that the whole curve gave them.
 
     Earlier points shape the curve; they should not move its end away from what was measured there.
@@ -225,14 +278,14 @@ def _covariance(points: Measured) -> Array:
     Variances as with four more items, half of them right, so that a perfect row has one too.
     """
     asked = points.asked.astype(np.float64)
-    right = (points.right & points.asked).astype(np.float64)
+    right = points.told()
     size = asked.sum(axis=1)
     both = asked @ asked.T
     shared = np.maximum(both, 1)
     mean = (right @ asked.T) / shared  # of row version, on the items shared with the column one
     apart = (right @ right.T) / shared - mean * mean.T
-    smooth = (right.sum(axis=1) + 2) / (size + 4)
-    variance = smooth * (1 - smooth)
+    smooth = np.clip((right.sum(axis=1) + 2) / (size + 4), 0, 1)
+    variance = smooth * (1 - smooth) * points.spreads()
     scale = np.sqrt(np.maximum(np.diag(apart), 1e-12))
     correlation = np.clip(apart / np.outer(scale, scale), -1, 1)
     np.fill_diagonal(correlation, 1.0)

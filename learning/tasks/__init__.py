@@ -34,7 +34,8 @@ class Task(Protocol):
         none is added to them.
     measure: what agreement compares answers by: "nominal", "jaccard", "ordinal", "tree", "questions", "edits",
         "orders", "boxes".
-    headline: the one of `metrics` that students are compared by; 1 is best.
+    headline: the one of `metrics` that students are compared by; 1 is best. figure: what pages tell of a
+        student, "accuracy" or another; see `credit` in `learning.tasks.values`.
     students: those that learn from such answers; none where nothing does. teachers: those that can
         give them. quoted: teachers mark places of the text by quoting it; ranked: they put an item's
         candidates in order. weighed: tests, calibration and policies can weigh what a teacher says;
@@ -55,6 +56,7 @@ class Task(Protocol):
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]]
     measure: ClassVar[str]
     headline: ClassVar[str]
+    figure: ClassVar[str]
     students: ClassVar[tuple[str, ...]]
     teachers: ClassVar[tuple[str, ...]]
     quoted: ClassVar[bool]

@@ -17,6 +17,7 @@ class LabelsAlone:
     """What `Task` asks about values, where an answer has none."""
 
     shape: ClassVar[str] = "labels"
+    figure: ClassVar[str] = "accuracy"
     students: ClassVar[tuple[str, ...]] = tuple(STUDENTS)
     teachers: ClassVar[tuple[str, ...]] = tuple(TEACHERS)
     quoted: ClassVar[bool] = False

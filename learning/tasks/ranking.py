@@ -44,6 +44,7 @@ class Ranking(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"list"})
     measure: ClassVar[str] = "orders"
     headline: ClassVar[str] = "tau"
+    figure: ClassVar[str] = "pairs_right"
     students: ClassVar[tuple[str, ...]] = tuple(RANKERS)
     reads: ClassVar[Literal["words", "lists"]] = "lists"
     places: ClassVar[bool] = False
@@ -182,6 +183,10 @@ class Ranking(Wordless):
             truth=np.array(right, dtype=np.bool_).reshape(-1, 1),
             settled=np.array(settled, dtype=np.bool_),
         )
+
+    def credit(self, truth: Any, said: Any, columns: Columns) -> tuple[float, float]:
+        """The share of pairs that stand as they should, half where one alone finds a tie; of 1."""
+        return 1 - _apart(self.facets(truth), self.facets(said)), 1.0
 
     def compare(self, truth: Sequence[Any], said: Sequence[Any]) -> dict[str, float]:
         """tau, 1 the same orders … -1 all the other way round, and exact, the share that are equal."""

@@ -37,6 +37,7 @@ class Spans(Multi):
     shape: ClassVar[str] = "spans"
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text"})
     headline: ClassVar[str] = "span_f1"
+    figure: ClassVar[str] = "span_f1"
     teachers: ClassVar[tuple[str, ...]] = ("openai", "recorded")
     quoted: ClassVar[bool] = True
     students: ClassVar[tuple[str, ...]] = tuple(TAGGERS)
@@ -112,6 +113,16 @@ class Spans(Multi):
         if truth is not None:
             sure = [None if value is None else spans_of(value) for value in truth]
         return votes_of([list(map(_answer, given)) for given in items], sure)[0]
+
+    def credit(self, truth: Value, said: Value, columns: Columns) -> tuple[float, float]:
+        """Twice the spans that are in both, and the spans of either: sums of these make the F1 of all
+        spans. Spans whose label is archived count in neither.
+        """
+        one, other = (
+            {span for span in spans_of(value) if span.label not in columns.archived}
+            for value in (truth, said)
+        )
+        return 2.0 * len(one & other), float(len(one) + len(other))
 
     def compare(self, truth: Sequence[Value], said: Sequence[Value]) -> dict[str, float]:
         """What `learning.spans.scores.metrics` tells of the spans said against the true ones."""

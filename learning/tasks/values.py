@@ -8,6 +8,7 @@ from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
 from learning.tasks import TASKS, Task
+from learning.tasks.columns import Columns
 from learning.types import Votes
 
 
@@ -70,6 +71,17 @@ class PartedTask(ValueTask, Protocol):
         ...
 
 
+class CreditedTask(ValueTask, Protocol):
+    """A task type whose students are measured by how much of a value they say."""
+
+    def credit(self, truth: Any, said: Any, columns: Columns) -> tuple[float, float]:
+        """How much of an item is right, and how much there is to get right, 0 or more.
+
+        Over many items the students' figure is the sum of the one by the sum of the other.
+        """
+        ...
+
+
 class SpelledTask(PartedTask, Protocol):
     """A task type whose values can be written as texts."""
 
@@ -94,6 +106,13 @@ def value_task(name: str) -> ValueTask:
     if TASKS[name].shape == "labels":
         raise ShapeError(f"Answers of {name} are labels: they have no values.")
     return cast(ValueTask, TASKS[name]())
+
+
+def credited_task(name: str) -> CreditedTask:
+    """The task type of that name. Raises ShapeError where students of it say no values."""
+    if not hasattr(TASKS[name], "credit"):
+        raise ShapeError(f"No student says values of {name}.")
+    return cast(CreditedTask, TASKS[name]())
 
 
 def parted_task(name: str) -> PartedTask:

@@ -20,8 +20,10 @@ def running(project, kind="estimate", **params):
     return jobs.Run(job)
 
 
-def answer_all(project, voice, items, labels, stream="audit"):
-    """One answer of six seconds to each item, settled."""
+def answer_all(project, voice, items, labels=None, stream="audit", values=None):
+    """One answer of six seconds to each item, settled: a label, or a value that tells its labels."""
+    told = values or [None] * len(items)
+    named = [[each] for each in labels] if labels else [project.task.labels_of(v) for v in values]
     Annotation.objects.bulk_create(
         Annotation(
             uuid=uuid.uuid4(),
@@ -29,10 +31,11 @@ def answer_all(project, voice, items, labels, stream="audit"):
             item=item,
             annotator=voice,
             stream=stream,
-            labels=[label],
+            labels=chosen,
+            value=value,
             seconds=6.0,
         )
-        for item, label in zip(items, labels, strict=True)
+        for item, chosen, value in zip(items, named, told, strict=True)
     )
     Item.objects.filter(pk__in=[item.pk for item in items]).update(answers=1, open=False)
     settling.settle_now(project)

@@ -11,7 +11,7 @@ from learning.consensus.skills import skills_from_json, voice_to_json
 from learning.consensus.value_agreement import closeness, facet_alpha
 from learning.errors import ShapeError
 from learning.tasks import TASKS, Columns, Content, Question
-from learning.tasks.values import Given, spelled_task, value_task
+from learning.tasks.values import Given, credited_task, spelled_task, value_task
 from learning.types import Votes
 
 each_method = pytest.mark.parametrize("name", CONSENSUS)
@@ -282,6 +282,22 @@ def test_equal_values_agree_fully_and_others_do_not(name: str) -> None:
         found = figure(same, task.facets_apart, np.random.default_rng(0))
         assert found.value == found.low == found.same == pytest.approx(1)
     assert (facet_alpha(mixed, task.facets_apart).value or 0) < 0
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if hasattr(TASKS[name], "credit")])
+def test_credit_is_whole_for_equal_values_and_none_for_what_is_all_wrong(name: str) -> None:
+    task, columns = credited_task(name), Columns(label_ids=(1, 2))
+    one, other = ANSWERS[task.shape]
+    right, whole = task.credit(one, one, columns)
+    assert right == whole > 0
+    assert 0 <= task.credit(one, other, columns)[0] < right
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_students_of_values_are_measured_by_credit(name: str) -> None:
+    """So that their curve can be drawn and foretold."""
+    task = TASKS[name]
+    assert hasattr(task, "credit") == bool(task.shape != "labels" and task.students)
 
 
 @each_task

@@ -151,3 +151,98 @@ def test_what_does_not_fit_is_refused() -> None:
         Measured(labels=np.array([1, 2]), right=right, asked=right[:, :3])
     with pytest.raises(ShapeError, match="one label"):
         Measured(labels=np.array([0, 1]), right=right, asked=right)
+
+
+class Parts:
+    """Texts with 0 to 6 spans of their own difficulty; those of one text hang together."""
+
+    def __init__(self, seed: int, items: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.spans = self.rng.integers(0, 7, items)
+        self.hardness = self.rng.normal(size=items)
+
+    def measured(self, labels: np.ndarray = STEPS) -> Measured:
+        """Each version finds a span, and says a wrong one beside it, by chances that depend on the text."""
+        skill = 1.8 - 12 * np.asarray(labels, float) ** -0.55
+        chance = 1 / (1 + np.exp(-(skill[:, None] - self.hardness)))
+        found = self.rng.binomial(self.spans, chance)
+        spurious = self.rng.binomial(self.spans, 0.3 * (1 - chance))
+        whole = (found + spurious + self.spans).astype(float)
+        return Measured(
+            labels=labels, right=2.0 * found, whole=whole, asked=np.ones(whole.shape, dtype=bool)
+        )
+
+    def few(self, measured: Measured, items: int) -> Measured:
+        """The same versions on some of the texts."""
+        columns = self.rng.choice(len(self.spans), items, replace=False)
+        assert measured.whole is not None
+        return Measured(
+            labels=measured.labels,
+            right=measured.right[:, columns],
+            whole=measured.whole[:, columns],
+            asked=measured.asked[:, columns],
+        )
+
+
+class TestParts:
+    """Of an item's spans, or its pairs, some are right: their sums make the figure."""
+
+    def test_items_that_are_right_or_not_are_a_special_case(self) -> None:
+        plain = World(3).measured()
+        parted = Measured(
+            labels=plain.labels,
+            right=plain.right.astype(float),
+            whole=np.ones(plain.right.shape),
+            asked=plain.asked,
+        )
+        assert parted.accuracy() == pytest.approx(plain.accuracy())
+        assert parted.spreads() == pytest.approx(1)
+        for one, other in zip(plain.points(), parted.points(), strict=True):
+            assert (one.value, one.low, one.high) == pytest.approx(
+                (other.value, other.low, other.high)
+            )
+        one, other = (
+            fit(each, 10, np.random.default_rng(0)).forecast(np.array([600]))[0]
+            for each in (plain, parted)
+        )
+        assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+
+    def test_intervals_of_points_hold_the_figure_of_the_pool(self) -> None:
+        """300 samples of 120 texts: the spans of one text hang together, and the intervals know it."""
+        held = []
+        for seed in range(300):
+            parts = Parts(seed, 3_000)
+            pool = parts.measured(np.array([200]))
+            (found,) = parts.few(pool, 120).points()
+            held.append(found.low <= float(pool.accuracy()[0]) <= found.high)
+        assert 0.92 <= np.mean(held) <= 0.985
+
+    def test_forecasts_hold_what_comes(self) -> None:
+        held = []
+        for seed in range(60):
+            parts = Parts(seed, 3_000)
+            pool = parts.measured(np.append(STEPS, [600, 1_000]))
+            sample = parts.few(pool, 120)
+            assert sample.whole is not None
+            seen = Measured(
+                labels=STEPS,
+                right=sample.right[:-2],
+                whole=sample.whole[:-2],
+                asked=sample.asked[:-2],
+            )
+            found = fit(seen, 10, parts.rng).forecast(np.array([600, 1_000]))
+            truth = pool.accuracy()[-2:]
+            held += [each.low <= come <= each.high for each, come in zip(found, truth, strict=True)]
+        assert np.mean(held) >= 0.88
+
+    def test_texts_without_anything_to_mark_say_nothing(self) -> None:
+        nothing = Measured(
+            labels=np.array([20]),
+            right=np.zeros((1, 60)),
+            whole=np.zeros((1, 60)),
+            asked=np.ones((1, 60), dtype=bool),
+        )
+        (found,) = nothing.points()
+        assert found.value == 1
+        assert found.n == 60
+        assert found.low < 0.95, "sixty items prove no perfection"

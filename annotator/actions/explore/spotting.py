@@ -21,7 +21,7 @@ from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding
 from annotator.actions.explore import seeding
 from annotator.actions.explore.spot_examples import Known, Place, known_of
-from annotator.actions.students import span_scores
+from annotator.actions.students.tagged import said_by
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.models import Item, Label, Project, Seeding, Shape, User
 
@@ -145,7 +145,7 @@ def _said(
     current = project.current_student
     if current is None or label.pk not in current.label_ids:
         return None
-    tagged = span_scores.said_by(project, current)
+    tagged = said_by(project, current)
     if tagged is None:
         return None
     rows = np.flatnonzero(tagged.column == current.label_ids.index(label.pk))

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from learning.audit.curves import Curve
     from learning.audit.intervals import Estimate
 
+# What a student's figure is called, and the beginning of the sentence that tells it.
+NAMES = {
+    "accuracy": "accuracy",
+    "span_f1": "F1 of spans",
+    "pairs_right": "pairs in the right order",
+}
+_SAID = {
+    "accuracy": "{} accurate",
+    "span_f1": "an F1 of spans of {}",
+    "pairs_right": "{} of pairs in the right order",
+}
 # The pace is that of the latest answers.
 TIMED_ANSWERS = 500
 # Versions that the rules of others compare.
@@ -113,25 +124,35 @@ def sentence(project: Project, figures: dict[str, Any]) -> str:
     `figures` are those of `estimating`, with an accuracy.
     """
     accuracy = figures["accuracy"]
+    measured = _SAID[measure_of(figures)].format(f"{accuracy['value'] * 100:.0f} %")
     said = (
-        f"{project.name}: {accuracy['value'] * 100:.0f} % accurate, between "
+        f"{project.name}: {measured}, between "
         f"{accuracy['low'] * 100:.0f} and {accuracy['high'] * 100:.0f} %, on a random sample of "
         f"{accuracy['n']:,} items that the student never learned from"
     )
-    return f"{said}{_outlook(figures['next'])}"
+    return f"{said}{_outlook(figures['next'], word_of(figures))}"
 
 
-def _outlook(coming: dict[str, Any]) -> str:
+def measure_of(figures: dict[str, Any]) -> str:
+    """A task type's `figure` that these are of."""
+    return str(figures.get("measure", "accuracy"))
+
+
+def word_of(figures: dict[str, Any]) -> str:
+    """What one more of them is called: a label, where that is all there is to an answer."""
+    return "label" if measure_of(figures) == "accuracy" else "answer"
+
+
+def _outlook(coming: dict[str, Any], word: str) -> str:
     if not coming["labels"]:
-        return "; every item has its label."
-    which = (
-        f"the {'last' if coming['labels'] == coming['left'] else 'next'} {amount(coming['labels'])}"
-    )
+        return f"; every item has its {word}."
+    place = "last" if coming["labels"] == coming["left"] else "next"
+    which = f"the {place} {amount(coming['labels'], word)}"
     gain, took = coming["gain"], coming.get("cost")
     time = f" take {hours(took)}" if took else ""
     if gain is None:
         later = f"; {which} should{time}" if time else ""
-        return f"{later}. What more labels would add cannot be told yet."
+        return f"{later}. What more {word}s would add cannot be told yet."
     span = f"{points(gain['low'])} to {points(gain['high'])}"
     if gain["verdict"] == "empty":
         told = f"; what {which} would add cannot be told, it may be {span} points"
@@ -144,9 +165,9 @@ def _outlook(coming: dict[str, Any]) -> str:
     return told
 
 
-def amount(labels: int) -> str:
+def amount(number: int, word: str) -> str:
     """ "1 label", "1,200 labels" """
-    return f"{labels:,} label{'' if labels == 1 else 's'}"
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def points(share: float, sign: str = "+") -> str:

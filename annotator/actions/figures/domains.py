@@ -79,7 +79,7 @@ def start(project: Project, column: str, user: User) -> Job:
 
 def _require_enough(project: Project) -> AuditSheet:
     sheet = shown_sheet(project)
-    if sheet is None or sheet.figures is None or sheet.figures["accuracy"] is None:
+    if sheet is None or sheet.figures is None or sheet.figures["macro_f1"] is None:
         raise ConflictError(
             f"Class shares by domain need {auditing.FEWEST_TO_SHOW} answered evaluation items."
         )

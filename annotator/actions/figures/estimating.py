@@ -18,7 +18,7 @@ from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
 from annotator.actions.students import conforming, sheets
 from annotator.actions.verdicts.sealing import position as sealed_position
-from annotator.models import AuditSheet, Part, Project, Shape, StudentVersion, Verdict
+from annotator.models import AuditSheet, Part, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,25 +127,27 @@ def compute(project: Project, version: StudentVersion) -> dict[str, Any]:
     judged = sheets.judged(project, version, answers)
     rng = np.random.default_rng([project.pk, version.pk, len(answers)])
     row = judged.row_of(version)
-    asked = 0 if row is None else int(judged.asked[row].sum())
+    asked = 0 if row is None else int(judged.known[row].sum())
     measured = judged.measured(auditing.FEWEST_TO_SHOW)
-    alone = project.shape == Shape.LABELS  # a value is not right because its labels are
-    curve = _fit(measured, judged, rng) if alone else None
+    curve = _fit(measured, judged, rng)
+    points = _points(judged, measured)
+    own = [each["accuracy"] for each in points if each["student"] == version.number]
     found: dict[str, Any] = {
         "student": version.number,
         "trained_on": version.trained_on,
         "evaluated_on": asked,
         "needed": auditing.FEWEST_TO_SHOW,
-        "accuracy": None,
+        "measure": project.task.figure,
+        "accuracy": own[0] if own else None,
         "macro_f1": None,
         "labels": [],
         "criteria": [],
         **_shares(project),
-        "curve": _points(judged, measured) if alone else [],
+        "curve": points,
         "forecast": _forecast(project, curve),
         "next": advising.next_labels(project, curve),
     }
-    if alone and row is not None and asked >= auditing.FEWEST_TO_SHOW:
+    if row is not None and own and judged.credit is None:
         found |= _quality(project, judged, row)
     return found
 
@@ -159,7 +161,6 @@ def _quality(project: Project, judged: Judged, row: int) -> dict[str, Any]:
     macro = estimates.macro_f1(sample, active)
     recalls, precisions = estimates.recalls(sample), estimates.precisions(sample)
     return {
-        "accuracy": asdict(estimates.accuracy(sample)),
         "macro_f1": {
             **asdict(macro.estimate),
             "labels": macro.labels,
@@ -218,7 +219,7 @@ def _fit(measured: Measured, judged: Judged, rng: np.random.Generator) -> Curve 
 
 
 def _points(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
-    enough = judged.asked.sum(axis=1) >= auditing.FEWEST_TO_SHOW
+    enough = judged.known.sum(axis=1) >= auditing.FEWEST_TO_SHOW
     versions = [each for each, kept in zip(judged.versions, enough, strict=True) if kept]
     return [
         {"student": version.number, "labels": version.trained_on, "accuracy": asdict(estimate)}

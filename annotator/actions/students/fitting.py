@@ -275,8 +275,12 @@ def publish(
     lesson: Learned,
     predictions: Predictions,
     fields: dict[str, Any],
+    told: Callable[[int], Any] | None = None,
 ) -> StudentVersion:
-    """The row, what it says of the audit items, and whether it serves: all of it or nothing."""
+    """The row, what it says of the audit items, and whether it serves: all of it or nothing.
+
+    told: the value that it gives an item, by its number, where answers are more than labels.
+    """
     from learning.storage import MANIFEST, sha256_of
 
     folder = students_folder(encoding.project_id) / fields["folder"]
@@ -296,7 +300,7 @@ def publish(
             digest=sha256_of(folder / MANIFEST),
             **fields,
         )
-        sheets.write(run, version, predictions, lesson.held)
+        sheets.write(run, version, predictions, lesson.held, told)
         promoting.decide(project, version)
     return version
 

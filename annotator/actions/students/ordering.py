@@ -96,6 +96,7 @@ def learn(
         ),
         read=read_ordered,
         evaluate=lambda said, rng: evaluate(run, lesson, ranker, said, rng),
+        told=lambda said, number: {"order": said.order(number)},
     )
     return valued.learn(run, encoding, lesson, work)
 

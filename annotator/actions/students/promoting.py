@@ -17,14 +17,13 @@ from annotator import jobs, outbox
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import estimating
 from annotator.actions.queue import auditing
-from annotator.actions.students import sheets, span_scores
+from annotator.actions.students import sheets
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Part,
     Project,
     Promotion,
     PromotionRule,
-    Shape,
     StudentState,
     StudentVersion,
     User,
@@ -100,23 +99,17 @@ def standing_of(project: Project, version: StudentVersion, current: StudentVersi
 
 
 def paired(project: Project, one: StudentVersion, other: StudentVersion) -> Paired:
-    """Two versions on the answered evaluation items that neither of them learned from: by their labels,
-    or where answers mark spans by the F1 of each item's spans; on none where they are something else."""
+    """Two versions on the answered evaluation items that neither of them learned from, by how right each is
+    on each: by labels, the F1 of an item's spans, or its pairs in order."""
     import numpy as np
 
-    from learning.audit.promotion import compare, scores
+    from learning.audit.promotion import compare
 
-    if project.shape != Shape.LABELS:
-        nothing = (np.zeros(0), np.zeros(0))
-        spans = project.shape == Shape.SPANS
-        ours, theirs = span_scores.paired(project, one, other) if spans else nothing
-        rng = np.random.default_rng([project.pk, one.pk, other.pk, len(ours)])
-        return compare(ours, theirs, rng)
     judged = sheets.between(project, [one, other], auditing.answered(project, Part.EVALUATION))
     if len(judged.versions) < 2:
         return compare(np.zeros(0), np.zeros(0), np.random.default_rng(0))
-    both = judged.asked.all(axis=0)
-    rights = [scores(judged.truth[both], said[both]) for said in judged.said]
+    both = judged.known.all(axis=0)
+    rights = judged.rights()[:, both]
     rng = np.random.default_rng([project.pk, one.pk, other.pk, int(both.sum())])
     return compare(rights[0], rights[1], rng)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import warming
-from annotator.models import AuditSheet, Item, Project, StudentVersion
+from annotator.models import AuditSheet, Item, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,9 +47,16 @@ GROUP BY i.number
 
 
 def write(
-    run: jobs.Run, version: StudentVersion, predictions: Predictions, held: list[int]
+    run: jobs.Run,
+    version: StudentVersion,
+    predictions: Predictions,
+    held: list[int],
+    told: Callable[[int], Any] | None = None,
 ) -> AuditSheet:
-    """Keep what a fresh version says of the audit sample; `held` are items it surely never met."""
+    """Keep what a fresh version says of the audit sample; `held` are items it surely never met.
+
+    told: the value that it gives an item, by the item's number, where answers are more than labels.
+    """
     import numpy as np
 
     project = run.project
@@ -72,6 +79,7 @@ def write(
                 "numbers": numbers,
                 "said": said,
                 "doubts": doubts,
+                "values": None if told is None else [told(number) for number in numbers],
                 "held": held,
             },
         )
@@ -117,7 +125,8 @@ class Judged:
     """Versions of students on the answered evaluation items.
 
     truth: (m, k) bool of `numbers`; said: (v, m, k) bool; asked: (v, m) bool, what each version may
-    be judged on; doubts: (v, m), NaN where a version was not asked.
+    be judged on; doubts: (v, m), NaN where a version was not asked; credit: (v, m, 2) how much of an
+    item is right and how much there is, where answers are more than labels.
     """
 
     versions: list[StudentVersion]
@@ -127,6 +136,31 @@ class Judged:
     said: NDArray[np.bool_]
     asked: NDArray[np.bool_]
     doubts: NDArray[np.float64]
+    credit: NDArray[np.float64] | None
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(v, m) which of the items it was asked tell how right a version is."""
+        import numpy as np
+
+        if self.credit is None:
+            return self.asked
+        known: NDArray[np.bool_] = self.asked & np.isfinite(self.credit).all(axis=2)
+        return known
+
+    def rights(self) -> NDArray[np.float64]:
+        """(v, m) how right each version is on each item, 0 … 1; where there is nothing to say and nothing
+        is said, 1.
+        """
+        import numpy as np
+
+        from learning.audit.promotion import scores
+
+        if self.credit is None:
+            rows = [scores(self.truth, said) for said in self.said]
+            return np.array(rows, dtype=np.float64).reshape(self.asked.shape)
+        right, whole = self.credit[..., 0], self.credit[..., 1]
+        return np.where(whole > 0, right / np.maximum(whole, 1e-12), 1.0)
 
     def row_of(self, version: StudentVersion) -> int | None:
         """The version's row, or None when it has no sheet."""
@@ -139,10 +173,16 @@ class Judged:
 
         from learning.audit.curves import Measured
 
-        rows = np.flatnonzero(self.asked.sum(axis=1) >= fewest)
-        right = (self.said == self.truth[None]).all(axis=2)
-        labels = np.array([each.trained_on for each in self.versions], dtype=np.int64)
-        return Measured(labels=labels[rows], right=right[rows], asked=self.asked[rows])
+        known = self.known
+        rows = np.flatnonzero(known.sum(axis=1) >= fewest)
+        labels = np.array([each.trained_on for each in self.versions], dtype=np.int64)[rows]
+        if self.credit is not None:
+            right, whole = self.credit[rows, :, 0], self.credit[rows, :, 1]
+            kept = known[rows]
+            right, whole = (np.where(kept, part, 0.0) for part in (right, whole))
+            return Measured(labels=labels, right=right, whole=whole, asked=kept)
+        right = (self.said == self.truth[None]).all(axis=2)[rows]
+        return Measured(labels=labels, right=right, asked=known[rows])
 
 
 def judged(
@@ -195,7 +235,30 @@ def _judged(
         said=said,
         asked=asked,
         doubts=doubts,
+        credit=_credit(project, sheets, numbers, columns),
     )
+
+
+def _credit(
+    project: Project, sheets: list[AuditSheet], numbers: list[int], columns: Columns
+) -> NDArray[np.float64] | None:
+    """(v, m, 2) of `Judged`, NaN where a value is not known; None where labels are the whole answer."""
+    import numpy as np
+
+    from learning.tasks.values import credited_task
+
+    if not hasattr(project.task, "credit"):
+        return None
+    task = credited_task(project.task_type)
+    decided = Verdict.objects.filter(project=project, item__number__in=numbers, value__isnull=False)
+    truth = dict(decided.values_list("item__number", "value"))
+    found = np.full((len(sheets), len(numbers), 2), np.nan)
+    for row, sheet in enumerate(sheets):
+        said = dict(zip(sheet.numbers, sheet.values or [], strict=False))
+        for place, number in enumerate(numbers):
+            if number in truth and number in said:
+                found[row, place] = task.credit(truth[number], said[number], columns)
+    return found
 
 
 def _chosen(project: Project, current: StudentVersion) -> list[AuditSheet]:

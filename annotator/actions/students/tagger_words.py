@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.explore.searching import predictions_of
-from annotator.actions.students import decided_values, marked_lessons, span_scores
+from annotator.actions.students import decided_values, marked_lessons
+from annotator.actions.students.tagged import said_by
 from annotator.models import Encoding, Project
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Tagger:
         import numpy as np
 
         predictions, current = predictions_of(project), project.current_student
-        tagged = None if current is None else span_scores.said_by(project, current)
+        tagged = None if current is None else said_by(project, current)
         if predictions is None or current is None or tagged is None:
             return None
         learned = [row.number for row in decided_values.decided(project, tagged.texts)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.encoders import reading_words
@@ -52,8 +52,15 @@ def learn(
         ),
         read=read_tagged,
         evaluate=lambda said, rng: evaluate(run, lesson, tagger, said, rng),
+        told=lambda said, number: _value(said, number, lesson.columns.label_ids),
     )
     return valued.learn(run, encoding, lesson, work)
+
+
+def _value(said: Tagged, number: int, label_ids: Sequence[int]) -> dict[str, Any]:
+    from learning.spans import value_of
+
+    return value_of(span._replace(label=label_ids[span.label]) for span, _ in said.spans(number))
 
 
 def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:

@@ -28,7 +28,8 @@ class Work(Generic[SaidT]):
 
     plan: what is trained, on data; load: of the folder of a former one to begin from, None where none is.
     write: (folder, fitted) -> what it says of the pool, also as predictions; read: the same, as written.
-    evaluate: (what it says, generator) -> its figures. beside: what it learns from beside the answers.
+    evaluate: (what it says, generator) -> its figures; told: (what it says, an item's number) -> the value
+    that this amounts to. beside: what it learns from beside the answers.
     """
 
     plan: fitting.Plan
@@ -37,6 +38,7 @@ class Work(Generic[SaidT]):
     write: Callable[[Path, Any], tuple[Predictions, SaidT]]
     read: Callable[[Path, Predictions], SaidT]
     evaluate: Callable[[SaidT, np.random.Generator], evaluating.Figures]
+    told: Callable[[SaidT, int], Any]
     beside: dict[str, Any] = field(default_factory=dict)
 
 
@@ -73,7 +75,9 @@ def learn(
             "beside": work.beside,
             "seconds": round(time.monotonic() - started, 3),
         }
-        version = fitting.publish(run, encoding, lesson, predictions, fields)
+        version = fitting.publish(
+            run, encoding, lesson, predictions, fields, lambda number: work.told(said, number)
+        )
     fitting.follow_up(run, version, predictions)
     return version, predictions, said
 

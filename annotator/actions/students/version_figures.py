@@ -149,7 +149,7 @@ def _points(
     project: Project, version: StudentVersion, answers: list[tuple[int, list[int]]]
 ) -> list[tuple[StudentVersion, Estimate]]:
     judged = sheets.judged(project, version, answers)
-    enough = judged.asked.sum(axis=1) >= auditing.FEWEST_TO_SHOW
+    enough = judged.known.sum(axis=1) >= auditing.FEWEST_TO_SHOW
     versions = [each for each, kept in zip(judged.versions, enough, strict=True) if kept]
     measured = judged.measured(auditing.FEWEST_TO_SHOW)
     return list(zip(versions, measured.points(), strict=True))

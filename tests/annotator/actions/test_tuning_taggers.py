@@ -10,10 +10,11 @@ from django.urls import reverse
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder, wish_encoding
 from annotator.actions.queue import auditing
-from annotator.actions.students import background, promoting, span_scores, teaching
+from annotator.actions.students import background, promoting, sheets, teaching
 from annotator.actions.teachers import local_models
 from annotator.errors import InvalidError
 from annotator.models import Job, JobState, Pick, Project, Promotion, StudentVersion
+from learning.audit.promotion import compare
 from learning.students.predictions import read_predictions
 from learning.taggers.pool import read_tagged
 from tests.annotator.actions.test_finetuning import dies_at
@@ -114,10 +115,13 @@ def better(cast, project, models, monkeypatch):
     teaching.start_training(project, "token-finetune", small(models))
     work()
     right, wrong = np.ones(60), np.zeros(60)
+    draw = np.random.default_rng(0)
     monkeypatch.setattr(
-        span_scores,
+        promoting,
         "paired",
-        lambda project, one, other: (right, wrong) if "tune" in one.kind else (wrong, right),
+        lambda project, one, other: compare(
+            *((right, wrong) if "tune" in one.kind else (wrong, right)), draw
+        ),
     )
     monkeypatch.setattr(auditing, "answered", lambda project, part: [(0, [])] * 60)
     return project
@@ -149,15 +153,9 @@ def test_two_versions_are_compared_by_the_f1_of_each_drawn_item(cast, project):
     mark(project, cast.ana, 30)
     work()
     (version,) = StudentVersion.objects.filter(kind="token-head")
-    ours, theirs = span_scores.paired(project, version, version)
-    drawn = dict(auditing.answered(project, "evaluation"))
-    assert len(ours) == len(drawn) >= 5
-    assert ours.tolist() == theirs.tolist()
-    assert ours.mean() > 0.5
-    place = project.labels.get(name="Place")
-    names = [
-        span.label for spans in span_scores._truth(project, list(drawn)).values() for span in spans
-    ]
-    assert place.pk in names
-    version.folder = "gone"
-    assert span_scores.paired(project, version, version)[0].size == 0
+    drawn = auditing.answered(project, "evaluation")
+    judged = sheets.between(project, [version], drawn)
+    assert judged.known.sum() == len(drawn) >= 5
+    assert judged.rights()[0, judged.known[0]].mean() > 0.5
+    same = promoting.paired(project, version, version)
+    assert (same.n, same.wins, same.losses) == (len(drawn), 0, 0)
