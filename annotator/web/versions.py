@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
+from annotator.actions.figures import advising
 from annotator.actions.students import (
     contrasting,
     distilling,
@@ -20,7 +21,7 @@ from annotator.actions.students import (
     version_figures,
 )
 from annotator.actions.students.contrasting import Differing
-from annotator.models import Can, Label, Promotion, Shape, StudentVersion
+from annotator.models import Can, Label, Promotion, StudentVersion
 from annotator.web import besides, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
@@ -61,7 +62,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "serves": current == student,
         "may_manage": allowed(project, Can.MANAGE),
         "found": found,
-        "labels_alone": project.shape == Shape.LABELS,
+        "measure": advising.NAMES[project.task.figure],
         "accuracy": found.score.accuracy and _share(found.score.accuracy),
         "rows": estimates.listed(_rows(found, labels)),
         "confusions": found.score.accuracy and confused(project, found.score, labels),

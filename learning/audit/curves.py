@@ -3,12 +3,19 @@
 Letters in shapes: v versions of a student, m audit items, s drawn curves, q asked numbers of labels.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.audit.intervals import CONFIDENCE, Estimate, share, wilson_share
+from learning.audit.intervals import (
+    CONFIDENCE,
+    Estimate,
+    linearised,
+    ratio,
+    share,
+    worth,
+)
 from learning.errors import NotEnoughDataError
 from learning.types import Bools, Floats, Ints, require
 
@@ -18,8 +25,6 @@ Array = NDArray[np.float64]
 FEWEST_VERSIONS = 4
 MOST_VERSIONS = 8
 LEAST_GROWTH = 1.5
-# An item never tells more than ten of yes or no.
-LEAST_SPREAD = 0.1
 
 # The grid of the posterior: the share of what is left above the last point that more labels could
 # ever reach, the exponent, a version's own luck, and how far a curve strays from any power law
@@ -64,52 +69,39 @@ class Measured:
         require(v == 0 or int(self.labels[0]) > 0, "A student learns from one label at least.")
 
     def points(self, confidence: float = CONFIDENCE) -> list[Estimate]:
-        """Each version's accuracy on the items it was asked about.
-
-        Of wholes the interval is Wilson's with as many items as would tell as much.
-        """
+        """Each version's accuracy on the items it was asked about."""
+        rows = list(zip(self.right, self.asked, strict=True))
         if self.whole is None:
-            rows = zip(self.right, self.asked, strict=True)
             return [share(row[asked], confidence=confidence) for row, asked in rows]
-        sizes, spreads = self.asked.sum(axis=1), self.spreads()
-        found = []
-        for value, n, spread in zip(self.accuracy(), sizes.tolist(), spreads, strict=True):
-            low, high = wilson_share(float(value), n / float(spread), confidence)
-            found.append(Estimate(value=float(value) if n else None, low=low, high=high, n=n))
-        return found
+        wholes = zip(rows, self.whole, strict=True)
+        found = [ratio(row[asked], whole[asked], confidence) for (row, asked), whole in wholes]
+        sizes = self.asked.sum(axis=1).tolist()
+        return [replace(each, n=n) for each, n in zip(found, sizes, strict=True)]
 
     def accuracy(self) -> Array:
         """(v,) right by whole over the items that were asked; 1 where there is nothing to get right."""
         whole = np.where(self.asked, 1.0 if self.whole is None else self.whole, 0).sum(axis=1)
         right = np.where(self.asked, self.right, 0).sum(axis=1)
-        return np.asarray(np.where(whole > 0, right / np.maximum(whole, 1e-12), 1.0))
+        found: Array = np.where(whole > 0, right / np.maximum(whole, 1e-12), 1.0)
+        return found
 
     def told(self) -> Array:
-        """(v, m) what each asked item says of the accuracy, whose mean they have; 0 elsewhere.
+        """(v, m) what each asked item says of the accuracy, whose mean they have; 0 elsewhere."""
+        found: Array = np.where(self.asked, self.right, 0).astype(np.float64)
+        if self.whole is not None:
+            for row, (right, whole, asked) in enumerate(
+                zip(self.right, self.whole, self.asked, strict=True)
+            ):
+                if whole[asked].any():
+                    found[row, asked] = linearised(right[asked], whole[asked])
+        return found
 
-        Source: the linearised ratio, Cochran 1977, 6.4.
-        """
+    def worths(self) -> Array:
+        """(v,) how many items that are right or wrong would tell as much."""
         if self.whole is None:
-            return np.where(self.asked, self.right, 0).astype(np.float64)
-        value = self.accuracy()[:, None]
-        size = np.maximum(self.asked.sum(axis=1), 1)[:, None]
-        mean = np.where(self.asked, self.whole, 0).sum(axis=1)[:, None] / size
-        parted = value + (self.right - value * self.whole) / np.maximum(mean, 1e-12)
-        return np.where(self.asked, parted, 0.0)
-
-    def spreads(self) -> Array:
-        """(v,) the variance of what items say by that of yes and no with the same mean; 1 of those,
-        above where the parts of an item hang together, below where each has many.
-
-        Source: the design effect, Kish 1965.
-        """
-        if self.whole is None:
-            return np.ones(len(self.labels))
-        value, size = self.accuracy(), np.maximum(self.asked.sum(axis=1), 1)
-        apart = np.where(self.asked, self.told() - value[:, None], 0)
-        plain = value * (1 - value)
-        spread = np.square(apart).sum(axis=1) / size / np.maximum(plain, 1e-12)
-        return np.where(plain > 1e-6, np.maximum(spread, LEAST_SPREAD), 1.0)
+            return np.asarray(self.asked.sum(axis=1), dtype=np.float64)
+        rows = zip(self.right, self.whole, self.asked, strict=True)
+        return np.array([max(worth(r[asked], w[asked]), 1.0) for r, w, asked in rows])
 
     def thinned(self, most: int = MOST_VERSIONS) -> "Measured":
         """Versions that were asked something, at even steps of log labels, the last one included."""
@@ -199,8 +191,8 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
         )
     accuracy, covariance = points.accuracy(), _covariance(points)
     n = int(points.asked[-1].sum())
-    worth = n / float(points.spreads()[-1])  # yes or no of so many items tells as much
-    room = 1 - (accuracy[-1] * worth + 2) / (worth + 4)
+    size = float(points.worths()[-1])
+    room = 1 - (accuracy[-1] * size + 2) / (size + 4)
     spread = float(np.sqrt(covariance[-1, -1]))
     levels = np.clip(accuracy[-1] + spread * np.linspace(-4, 4, LEVELS), 0.005, 0.995)
     likelihood = [
@@ -214,7 +206,7 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
     cell = float(REACH[1] - REACH[0])
     return Curve(
         at=int(points.labels[-1]),
-        level=_anchored(level + rng.random(draws), accuracy[-1] * worth, worth, rng),
+        level=_anchored(level + rng.random(draws), accuracy[-1] * size, size, rng),
         reach=np.clip(REACH[reach] + cell * (rng.random(draws) - 0.5), 0.0, 1.0),
         exponent=EXPONENTS[exponent],
         luck=np.repeat(LUCK, len(STRAY))[noise],
@@ -285,7 +277,7 @@ def _covariance(points: Measured) -> Array:
     mean = (right @ asked.T) / shared  # of row version, on the items shared with the column one
     apart = (right @ right.T) / shared - mean * mean.T
     smooth = np.clip((right.sum(axis=1) + 2) / (size + 4), 0, 1)
-    variance = smooth * (1 - smooth) * points.spreads()
+    variance = smooth * (1 - smooth) * size / points.worths()
     scale = np.sqrt(np.maximum(np.diag(apart), 1e-12))
     correlation = np.clip(apart / np.outer(scale, scale), -1, 1)
     np.fill_diagonal(correlation, 1.0)

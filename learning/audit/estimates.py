@@ -10,11 +10,12 @@ from learning.audit.intervals import (
     CONFIDENCE,
     NOTHING,
     Estimate,
+    ratio,
     share,
     weights_of,
     wilson_share,
 )
-from learning.types import Bools, Floats, require
+from learning.types import Bools, Floats, Ints, require
 
 # How many touching items of the average label are lent to each label when its spread is judged.
 LENT = 2.0
@@ -112,6 +113,28 @@ def _within(
         inside = None if weights is None else weights[rows]
         found.append(share(wanted[rows, column], inside, exact=True, confidence=confidence))
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfParts:
+    """What drawn items tell of one label, where it is given to parts of them."""
+
+    recall: Estimate
+    precision: Estimate
+    f1: Estimate
+
+
+def of_parts(counts: Ints, confidence: float = CONFIDENCE) -> list[OfParts]:
+    """Per label, from (n, k, 3) parts of uniformly drawn items that are in both, said, true."""
+    both, said, true = (counts[..., place].astype(np.float64) for place in range(3))
+    return [
+        OfParts(
+            recall=ratio(right, whole, confidence),
+            precision=ratio(right, given, confidence),
+            f1=ratio(2 * right, given + whole, confidence),
+        )
+        for right, given, whole in zip(both.T, said.T, true.T, strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

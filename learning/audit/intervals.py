@@ -15,6 +15,7 @@ from learning.metrics import clopper_pearson, wilson
 from learning.types import Bools, Floats, require
 
 CONFIDENCE = 0.95
+MOST_WORTH = 10.0  # items that are right or wrong, of one item with parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,49 @@ def weights_of(draw_probabilities: Floats | None) -> NDArray[np.float64] | None:
         return None
     weights = 1 / p
     return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def linearised(right: Floats, whole: Floats) -> NDArray[np.float64]:
+    """(n,) what each item says of `right` by `whole`, summed over items; their mean is that ratio.
+
+    right: (n,) how much of an item is right, 0 … whole; not all wholes are 0. Source: the linearised
+    ratio, Cochran 1977, 6.4.
+    """
+    r, w = np.asarray(right, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    value = r.sum() / w.sum()
+    return np.asarray(value + (r - value * w) / w.mean(), dtype=np.float64)
+
+
+def worth(right: Floats, whole: Floats) -> float:
+    """How many items that are right or wrong would tell as much of the ratio; 0 where all wholes are 0.
+
+    Items without a whole tell nothing. Parts of an item hang together, so many of them tell less than as
+    many items; an item tells more than one that is right or wrong where its parts are many, up to
+    MOST_WORTH times. Source: the design effect, Kish 1965.
+    """
+    kept = np.asarray(whole) > 0
+    n = int(np.count_nonzero(kept))
+    if n == 0:
+        return 0.0
+    told = linearised(np.asarray(right)[kept], np.asarray(whole)[kept])
+    value = float(told.mean())
+    plain, variance = value * (1 - value), float(told.var())
+    if plain < 1e-6:  # all right or all wrong: nothing shows how parts hang together
+        return float(n)
+    return n * plain / max(variance, plain / MOST_WORTH)
+
+
+def ratio(right: Floats, whole: Floats, confidence: float = CONFIDENCE) -> Estimate:
+    """`right` (n,) by `whole` (n,), summed over uniformly drawn items; n of it: those with a whole.
+
+    Wilson's interval with as many items as the drawn ones are `worth`.
+    """
+    n = int(np.count_nonzero(np.asarray(whole) > 0))
+    if n == 0:
+        return NOTHING
+    value = min(float(np.sum(right) / np.sum(whole)), 1.0)
+    low, high = wilson_share(value, worth(right, whole), confidence)
+    return Estimate(value=value, low=low, high=high, n=n)
 
 
 def share(

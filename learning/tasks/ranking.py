@@ -188,6 +188,10 @@ class Ranking(Wordless):
         """The share of pairs that stand as they should, half where one alone finds a tie; of 1."""
         return 1 - _apart(self.facets(truth), self.facets(said)), 1.0
 
+    def by_label(self, truth: Any, said: Any) -> dict[int, tuple[int, int, int]]:
+        """Nothing: candidates have no labels."""
+        return {}
+
     def compare(self, truth: Sequence[Any], said: Sequence[Any]) -> dict[str, float]:
         """tau, 1 the same orders … -1 all the other way round, and exact, the share that are equal."""
         far = [_apart(self.facets(a), self.facets(b)) for a, b in zip(truth, said, strict=True)]

@@ -1,5 +1,6 @@
 """Spans: an answer marks stretches of the text, each with a label; none at all is an answer too."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -123,6 +124,12 @@ class Spans(Multi):
             for value in (truth, said)
         )
         return 2.0 * len(one & other), float(len(one) + len(other))
+
+    def by_label(self, truth: Value, said: Value) -> dict[int, tuple[int, int, int]]:
+        """Spans of each label that are in both, said, true."""
+        one, other = set(spans_of(truth)), set(spans_of(said))
+        counted = [Counter(span.label for span in spans) for spans in (one & other, other, one)]
+        return {label: tuple(each[label] for each in counted) for label in counted[1] | counted[2]}  # type: ignore[misc]
 
     def compare(self, truth: Sequence[Value], said: Sequence[Value]) -> dict[str, float]:
         """What `learning.spans.scores.metrics` tells of the spans said against the true ones."""

@@ -81,6 +81,12 @@ class CreditedTask(ValueTask, Protocol):
         """
         ...
 
+    def by_label(self, truth: Any, said: Any) -> Mapping[int, tuple[int, int, int]]:
+        """Of each label that occurs, how many parts of the values are in both, in the one said, in the
+        true one; empty where parts have no labels.
+        """
+        ...
+
 
 class SpelledTask(PartedTask, Protocol):
     """A task type whose values can be written as texts."""

@@ -149,6 +149,8 @@ def compute(project: Project, version: StudentVersion) -> dict[str, Any]:
     }
     if row is not None and own and judged.credit is None:
         found |= _quality(project, judged, row)
+    elif own:
+        found["labels"] = _quality_of_parts(project, version, judged)
     return found
 
 
@@ -177,6 +179,20 @@ def _quality(project: Project, judged: Judged, row: int) -> dict[str, Any]:
         ],
         "criteria": advising.criteria(project, judged, precisions),
     }
+
+
+def _quality_of_parts(
+    project: Project, version: StudentVersion, judged: Judged
+) -> list[dict[str, Any]]:
+    from learning.audit import estimates
+
+    ids, active = judged.columns.label_ids, judged.columns.active
+    found = estimates.of_parts(sheets.by_label(project, version, judged))
+    return [
+        {"id": pk, "recall": asdict(each.recall), "precision": asdict(each.precision)}
+        for pk, used, each in zip(ids, active, found, strict=True)
+        if used
+    ]
 
 
 def _shares(project: Project) -> dict[str, Any]:
@@ -224,6 +240,7 @@ def _points(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
     return [
         {"student": version.number, "labels": version.trained_on, "accuracy": asdict(estimate)}
         for version, estimate in zip(versions, measured.points(), strict=True)
+        if estimate.value is not None
     ]
 
 

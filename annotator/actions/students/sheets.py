@@ -249,16 +249,44 @@ def _credit(
 
     if not hasattr(project.task, "credit"):
         return None
-    task = credited_task(project.task_type)
-    decided = Verdict.objects.filter(project=project, item__number__in=numbers, value__isnull=False)
-    truth = dict(decided.values_list("item__number", "value"))
+    task, truth = credited_task(project.task_type), _decided(project, numbers)
     found = np.full((len(sheets), len(numbers), 2), np.nan)
     for row, sheet in enumerate(sheets):
-        said = dict(zip(sheet.numbers, sheet.values or [], strict=False))
+        said = _told(sheet)
         for place, number in enumerate(numbers):
             if number in truth and number in said:
                 found[row, place] = task.credit(truth[number], said[number], columns)
     return found
+
+
+def by_label(project: Project, version: StudentVersion, judged: Judged) -> NDArray[np.int64]:
+    """(m, k, 3) of each item that the version is judged on and each label: parts of its value that are in
+    both, said, true; 0 where answers are labels alone, or their parts have none.
+    """
+    import numpy as np
+
+    from learning.tasks.values import credited_task
+
+    found = np.zeros((len(judged.numbers), len(judged.columns), 3), dtype=np.int64)
+    row, sheet = judged.row_of(version), of(version)
+    if judged.credit is None or row is None or sheet is None:
+        return found
+    task, said = credited_task(project.task_type), _told(sheet)
+    truth = _decided(project, judged.numbers)
+    for place in np.flatnonzero(judged.known[row]).tolist():
+        number = judged.numbers[place]
+        for label, counted in task.by_label(truth[number], said[number]).items():
+            found[place, judged.columns.column(label)] = counted
+    return found
+
+
+def _decided(project: Project, numbers: list[int]) -> dict[int, Any]:
+    decided = Verdict.objects.filter(project=project, item__number__in=numbers, value__isnull=False)
+    return dict(decided.values_list("item__number", "value"))
+
+
+def _told(sheet: AuditSheet) -> dict[int, Any]:
+    return dict(zip(sheet.numbers, sheet.values or [], strict=False))
 
 
 def _chosen(project: Project, current: StudentVersion) -> list[AuditSheet]:

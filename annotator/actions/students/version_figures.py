@@ -9,7 +9,7 @@ from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import scorecards
 from annotator.actions.queue import auditing
 from annotator.actions.students import sheets
-from annotator.models import AnnotatorKind, Part, Project, Shape, StudentVersion
+from annotator.models import AnnotatorKind, Part, Project, StudentVersion
 
 if TYPE_CHECKING:
     from annotator.actions.students.sheets import Judged
@@ -44,20 +44,27 @@ class VersionFigures:
 
 
 def figures_of(project: Project, version: StudentVersion) -> VersionFigures:
-    """The version on the evaluation answers of now; without a sheet, or where answers are more than
-    labels, as if nobody had answered."""
+    """The version on the evaluation answers of now; without a sheet as if nobody had answered."""
     from learning.audit.estimates import Sample
 
-    alone = project.shape == Shape.LABELS
-    answers = auditing.answered(project, Part.EVALUATION) if alone else []
+    answers = auditing.answered(project, Part.EVALUATION)
     found = sheets.between(project, [version], answers)
-    kept = found.asked[0] if found.versions else []
+    kept = found.known[0] if found.versions else []
     shared = int(sum(kept))
     missing = max(auditing.FEWEST_TO_SHOW - shared, 0)
+    right = int((found.rights()[0][kept] == 1).sum()) if shared else 0
+    early = _early(shared=shared, right=right)
     if not found.versions or missing:
-        right = int((found.said[0] == found.truth).all(axis=1)[kept].sum()) if shared else 0
-        score = _early(shared=shared, right=right)
-        return VersionFigures(score=score, labels=[], reliability=None, points=[], missing=missing)
+        return VersionFigures(score=early, labels=[], reliability=None, points=[], missing=missing)
+    if found.credit is not None:
+        (accuracy,) = found.measured(auditing.FEWEST_TO_SHOW).points()
+        return VersionFigures(
+            score=early if accuracy.value is None else replace(early, accuracy=accuracy),
+            labels=_labels_of_parts(project, version, found),
+            reliability=None,
+            points=_points(project, version, answers),
+            missing=0,
+        )
     sample = Sample(truth=found.truth[kept], predicted=found.said[0][kept])
     labels = _labels(found, sample)
     return VersionFigures(
@@ -119,6 +126,20 @@ def _labels(found: Judged, sample: Sample) -> list[LabelFigures]:
     ]
 
 
+def _labels_of_parts(
+    project: Project, version: StudentVersion, found: Judged
+) -> list[LabelFigures]:
+    from learning.audit import estimates
+
+    ids, active = found.columns.label_ids, found.columns.active
+    parts = estimates.of_parts(sheets.by_label(project, version, found))
+    return [
+        LabelFigures(label=label, f1=each.f1, recall=each.recall, precision=each.precision)
+        for label, used, each in zip(ids, active, parts, strict=True)
+        if used
+    ]
+
+
 def _reliability(project: Project, version: StudentVersion, found: Judged) -> Reliability | None:
     """Of each answer, how sure it was; with several labels per item, of each yes and no."""
     import numpy as np
@@ -152,4 +173,5 @@ def _points(
     enough = judged.known.sum(axis=1) >= auditing.FEWEST_TO_SHOW
     versions = [each for each, kept in zip(judged.versions, enough, strict=True) if kept]
     measured = judged.measured(auditing.FEWEST_TO_SHOW)
-    return list(zip(versions, measured.points(), strict=True))
+    found = zip(versions, measured.points(), strict=True)
+    return [(version, estimate) for version, estimate in found if estimate.value is not None]

@@ -168,7 +168,7 @@ def test_every_page_of_a_project_with_a_tagger_opens(cast, client, project):
     assert {name: page.status_code for name, page in pages.items()} == dict.fromkeys(PAGES, 200)
     assert "F1 of spans, cross-validated" in pages["progress"].content.decode()
     assert "reaches an F1 of spans of" in pages["progress"].content.decode()
-    assert "is not foretold for spans" in pages["progress"].content.decode()
+    assert "What more answers would bring" in pages["progress"].content.decode()
     assert "F1 of spans" in pages["students"].content.decode()
     assert "Try it" not in pages["students"].content.decode()
     version = StudentVersion.objects.get()

@@ -101,6 +101,13 @@ class TestSpans:
         assert figures["accuracy"]["low"] < micro_f1(table) < figures["accuracy"]["high"]
         assert (figures["accuracy"]["n"], figures["evaluated_on"]) == (DRAWN, DRAWN)
         assert figures["macro_f1"] is None
+        (place,) = figures["labels"]
+        both, _, true = table.sum(axis=0)
+        assert place["recall"]["value"] == pytest.approx(both / true)
+        assert place["precision"]["value"] == 1
+        assert place["recall"]["n"] == sum(n % 5 > 0 for n in order[:DRAWN]), (
+            "items with such spans"
+        )
 
     def test_the_curve_is_forecast_and_the_next_answers_are_advised(self, marked):
         project, truth, order = marked
@@ -129,12 +136,23 @@ class TestSpans:
         with pytest.raises(ConflictError):
             domains._require_enough(project)
 
+    def test_a_versions_page_has_its_figure_its_labels_and_the_curve(self, marked, cast, client):
+        project, truth, order = marked
+        grown(project, truth, order)
+        client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
+        found = client.get(reverse("student", args=[project.pk, 3]))
+        page = found.content.decode()
+        assert "F1 of spans, on 100 items drawn at random" in page
+        assert "of the spans with the label" in page
+        assert "Every version of this kind on the same items" in page
+        assert found.context["found"].score.right == DRAWN - sum(n % 5 > 0 for n in order[:72])
+
     def test_spans_of_an_archived_label_count_no_more(self, marked, cast):
         project, truth, order = marked
         made = taught(project, truth, order, number=1, trained_on=60, wrong=40)
         project.labels.update(archived_at="2026-01-01T00:00Z")
         figures = estimating.compute(project, made)
-        assert figures["accuracy"]["value"] == 1, "nothing is left to say"
+        assert (figures["accuracy"], figures["curve"]) == (None, []), "nothing is left to say"
 
     def test_a_version_of_before_there_were_values_is_not_judged(self, marked):
         project, truth, order = marked
