@@ -33,8 +33,8 @@ CRITERIA = {
 }
 VERDICTS = {
     "stop": ("success", "check", "It may be time to stop"),
-    "go-on": ("", "chart", "More labels are likely to pay"),
-    "open": ("", "chart", "More labels may pay"),
+    "go-on": ("", "chart", "More {}s are likely to pay"),
+    "open": ("", "chart", "More {}s may pay"),
     "empty": ("warn", "warn", "Too early to advise"),
 }
 
@@ -211,7 +211,7 @@ def _advice(figures: dict[str, Any]) -> dict[str, Any]:
         found |= {
             "tone": tone,
             "icon": icon,
-            "title": title,
+            "title": title.format(found["word"]),
             "points": advising.points(gain["gain"]),
             "low": advising.points(gain["low"]),
             "high": advising.points(gain["high"]),

@@ -21,7 +21,7 @@ from annotator.actions.students import (
     version_figures,
 )
 from annotator.actions.students.contrasting import Differing
-from annotator.models import Can, Label, Promotion, StudentVersion
+from annotator.models import Can, Label, Project, Promotion, StudentVersion
 from annotator.web import besides, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
@@ -65,7 +65,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "measure": advising.NAMES[project.task.figure],
         "accuracy": found.score.accuracy and _share(found.score.accuracy),
         "rows": estimates.listed(_rows(found, labels)),
-        "confusions": found.score.accuracy and confused(project, found.score, labels),
+        "confusions": _confusions(project, found, labels),
         "reliability": found.reliability,
         "calibration": _calibration(found),
         "learning": _learning(student, found),
@@ -96,6 +96,14 @@ def _rows(found: version_figures.VersionFigures, labels: dict[int, Label]) -> li
         for each in found.labels
     ]
     return sorted(rows, key=lambda row: (row.f1.high if row.f1.n else 2.0, row.f1.value or 0.0))
+
+
+def _confusions(
+    project: Project, found: version_figures.VersionFigures, labels: dict[int, Label]
+) -> Any:
+    """None before there are figures, and where an answer is more than labels that are taken for others."""
+    alone = project.task.figure == "accuracy"
+    return confused(project, found.score, labels) if alone and found.score.accuracy else None
 
 
 def _calibration(found: version_figures.VersionFigures) -> Curve | None:

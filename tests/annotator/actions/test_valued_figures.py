@@ -145,6 +145,7 @@ class TestSpans:
         assert "F1 of spans, on 100 items drawn at random" in page
         assert "of the spans with the label" in page
         assert "Every version of this kind on the same items" in page
+        assert "Confusions" not in page
         assert found.context["found"].score.right == DRAWN - sum(n % 5 > 0 for n in order[:72])
 
     def test_spans_of_an_archived_label_count_no_more(self, marked, cast):
