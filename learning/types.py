@@ -201,7 +201,7 @@ class TrainingData:
     label_texts: k strings that say the same in words, "" where nothing is known.
     ordered: the labels are grades of a scale, the lowest in column 0.
     parts: the questions that the labels answer, where answers are forms (several labels); else none.
-    paired: encodings are those of two texts side by side, see `learning.encoders.apart`.
+    paired: items are two texts: encodings side by side, texts `together`, see `learning.encoders.apart`.
     sided: columns 0 and 1 say that the first or the second of two texts is better, so that texts which change
         places exchange them, and the other columns stay.
     """

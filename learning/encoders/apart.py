@@ -64,15 +64,32 @@ def read_by(ready: "Ready", text: str, text_b: str) -> str:
     return f"{text}\n{text_b}" if text_b else text
 
 
+def kept_apart(text: str, text_b: str) -> str:
+    """One string for an item as students of texts are given it: those that read two texts as one take its
+    mark for a line break, see `as_one`.
+    """
+    return together(text, text_b) if text_b else text
+
+
 def sides(text: str) -> tuple[str, str]:
+    """The two texts of a string as `parted` tells them; else the text twice."""
+    return parted(text) or (text, text)
+
+
+def parted(text: str) -> tuple[str, str] | None:
     """The two texts of a string: what `together` made of them; else the first line and the rest, as people
-    type them; else the text twice.
+    type them; else None.
     """
     for mark in (BETWEEN, "\n"):
         first, found, second = text.partition(mark)
         if found:
             return first, second
-    return text, text
+    return None
+
+
+def as_one(text: str) -> str:
+    """The same for who reads two texts as one: a line break between them, as `learning.encoders.pair` has it."""
+    return text.replace(BETWEEN, "\n")
 
 
 def meeting(vectors: Floats, own: float) -> NDArray[np.float32]:

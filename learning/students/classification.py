@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from learning.encoders.apart import as_one, parted
 from learning.errors import OutOfMemoryError
 from learning.registry import parameters_of
 from learning.students.balance import label_weights
@@ -23,19 +24,29 @@ from learning.students.patience import beside
 from learning.students.training import Outcome, Schedule, Training, steps_of
 from learning.types import Report, TrainingData, row_blocks
 
+KINDS = "token_type_ids"
 AT_ONCE = 1_000  # texts that are cut into tokens between two looks for a cancel
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """Texts as token ids; `fill` is the id that padding is made of."""
+    """Texts as token ids; `fill` is the id that padding is made of.
+
+    kinds: of two texts that are read as two segments, 0 for each token of the first and 1 for each of the
+    second; None where texts have one segment, or the tokenizer tells the two by separators alone.
+    """
 
     ids: list[list[int]]
     fill: int
+    kinds: list[list[int]] | None = None
 
     def pad(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
-        """input_ids and attention_mask (b, t) of some rows, filled up on the right."""
-        return pad([self.ids[row] for row in rows], self.fill)
+        """input_ids, attention_mask and, of two segments, token_type_ids, (b, t) each, of some rows,
+        filled up on the right."""
+        padded = pad([self.ids[row] for row in rows], self.fill)
+        if self.kinds is not None:
+            padded[KINDS] = pad([self.kinds[row] for row in rows], 0)["input_ids"]
+        return padded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +54,14 @@ class Made:
     """A network made for a fit.
 
     network: padded input_ids and attention_mask -> logits (b, k); rates: see `Objective.groups`.
-    weights: names what its weights were loaded from.
+    weights: names what its weights were loaded from; pairs: see `tokenised`.
     """
 
     network: Any
     tokenizer: Any
     rates: list[dict[str, Any]]
     weights: str
+    pairs: bool = False
 
 
 class Plan(Schedule, Protocol):
@@ -100,7 +112,7 @@ def _trained(
 ) -> NDArray[np.float32]:
     objective = Classification(
         network=made.network,
-        tokens=tokenised(made.tokenizer, data.texts or [], plan.tokens, beat),
+        tokens=tokenised(made.tokenizer, data.texts or [], plan.tokens, beat, pairs=made.pairs),
         data=data,
         rates=made.rates,
         identity=identity_of(plan, data, made.weights),
@@ -172,20 +184,43 @@ def targets_of(
 
 
 def tokenised(
-    tokenizer: Any, texts: Sequence[str], longest: int, beat: Callable[[], None]
+    tokenizer: Any,
+    texts: Sequence[str],
+    longest: int,
+    beat: Callable[[], None],
+    *,
+    pairs: bool = False,
 ) -> Tokens:
     """Texts as token ids, each cut after `longest` and with one token at least.
 
     beat: called between blocks of texts; what it raises passes through.
+    pairs: each is two texts, see `learning.encoders.apart.parted`, and read as two segments with the
+        tokenizer's own separator, the longer one cut first; of a single text the second segment is empty.
+        Without it two texts are read as one.
     """
     fill = tokenizer.pad_token_id
     if fill is None:  # decoders often have none; padding is masked, so any token will do
         fill = tokenizer.eos_token_id or 0
     ids: list[list[int]] = []
+    kinds: list[list[int]] = []
     for block in row_blocks(len(texts), AT_ONCE):
         beat()
-        ids += tokenizer(list(texts[block]), truncation=True, max_length=longest)["input_ids"]
-    return Tokens(ids=[row or [fill] for row in ids], fill=int(fill))
+        cut = _cut(tokenizer, texts[block], longest, pairs=pairs)
+        ids += cut["input_ids"]
+        kinds += cut.get(KINDS, []) if pairs else []
+    return Tokens(
+        ids=[row or [fill] for row in ids],
+        fill=int(fill),
+        kinds=[row or [0] for row in kinds] or None,
+    )
+
+
+def _cut(tokenizer: Any, texts: Sequence[str], longest: int, *, pairs: bool) -> Any:
+    if not pairs:
+        return tokenizer([as_one(text) for text in texts], truncation=True, max_length=longest)
+    both = [parted(text) or (text, "") for text in texts]
+    first, second = [one for one, _ in both], [other for _, other in both]
+    return tokenizer(first, second, truncation="longest_first", max_length=longest)
 
 
 def pad(ids: Sequence[Sequence[int]], fill: int) -> dict[str, torch.Tensor]:
@@ -213,7 +248,7 @@ def identity_of(plan: object, data: TrainingData, weights: str) -> str:
     """Names parameters, data, and the `weights` that training begins from, for checkpoints."""
     digest = hashlib.blake2b(digest_size=16)
     told = [type(plan).__name__, parameters_of(plan), data.multi_label, data.texts, weights]
-    digest.update(json.dumps(told).encode())
+    digest.update(json.dumps([*told, data.paired]).encode())
     for array in (data.targets, data.weights, data.known, data.younger):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -20,14 +20,15 @@ RATES = {"full": 5e-5, "lora": 1e-3}
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune:
-    """Train a transformer and a linear layer on soft labels, on CUDA where there is one.
+    """Train a transformer and a linear layer on soft labels, on CUDA where there is one; of items with two
+    texts a cross-encoder, which reads both together as two segments.
     Source: Devlin et al. 2019; AdamW, Loshchilov, Hutter 2019; LoRA, Hu et al. 2022.
 
     model: "minilm" (built in), a folder, or a name on the hub.
     revision: a commit on the hub, None for what is current.
     epochs: passes over the data.
     batch: texts per step.
-    tokens: longer texts are cut.
+    tokens: longer texts are cut, of two texts the longer one first.
     method: "full" trains all weights; "lora" freezes them and trains a low-rank matrix beside each
     linear layer, which takes less memory; it is merged into them at the end.
     rank: size of those matrices.
@@ -98,7 +99,7 @@ class Finetune:
 
         former = start.network if isinstance(start, FittedTransformer) else None
         made, margins = learn(
-            self, data, lambda: fresh_classifier(self, data.labels, former), rng, report, checkpoint
+            self, data, lambda: fresh_classifier(self, data, former), rng, report, checkpoint
         )
         if self.method == "lora":
             merge(made.network.encoder)
@@ -109,6 +110,7 @@ class Finetune:
             active=active_columns(data),
             multi_label=data.multi_label,
             margins=margins,
+            pairs=made.pairs,
         )
 
     def settle(self, fitted: "FittedTransformer") -> "Finetune":

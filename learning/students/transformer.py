@@ -16,11 +16,11 @@ from learning.encoders.minilm import model_folder
 from learning.encoders.pooled import batch_tokens, length_batches, load_pooled
 from learning.errors import DamagedFileError
 from learning.storage import MANIFEST, finish_folder, read_manifest
-from learning.students.classification import Made, tokenised
+from learning.students.classification import KINDS, Made, tokenised
 from learning.students.devices import device, fixed_chance, mixed_precision
 from learning.students.finetune import BUILT_IN, Finetune, texts_of
 from learning.students.lora import adapt
-from learning.types import Floats
+from learning.types import Floats, TrainingData
 
 HEAD = "head.safetensors"
 ENCODER = "encoder"
@@ -50,8 +50,15 @@ class Classifier(torch.nn.Module):
         """Length of a vector."""
         return int(self.head.in_features)
 
+    @property
+    def tells_segments(self) -> bool:
+        """Whether the encoder has more than one kind of token; others know segments by separators alone."""
+        return int(getattr(self.encoder.config, "type_vocab_size", 0)) > 1
+
     def vectors(self, padded: dict[str, torch.Tensor]) -> torch.Tensor:
         """Padded token ids (b, t) -> (b, d)."""
+        if not self.tells_segments:
+            padded = {name: table for name, table in padded.items() if name != KINDS}
         hidden = self.encoder(**padded).last_hidden_state  # (b, t, d)
         mask = padded["attention_mask"][:, :, None].to(hidden.dtype)  # (b, t, 1)
         mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
@@ -94,6 +101,7 @@ class FittedNetwork:
     """A network from padded token ids to logits (b, k), with its tokenizer.
 
     network: `forward(padded)`; tokens: longer texts are cut.
+    pairs: whether it reads two texts as two segments, see `tokenised`.
     active: (k,) bool, False where no probability goes.
     """
 
@@ -102,6 +110,7 @@ class FittedNetwork:
     tokens: int
     active: NDArray[np.bool_]
     multi_label: bool
+    pairs: bool = False
 
     @property
     def labels(self) -> int:
@@ -114,7 +123,7 @@ class FittedNetwork:
         result = np.empty((len(texts), self.labels), dtype=np.float32)
         if not texts:
             return result
-        tokens = tokenised(self.tokenizer, texts, self.tokens, lambda: None)
+        tokens = tokenised(self.tokenizer, texts, self.tokens, lambda: None, pairs=self.pairs)
         self.network.eval()
         with torch.inference_mode(), mixed_precision():
             for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
@@ -162,6 +171,7 @@ class FittedTransformer(FittedNetwork):
                 "multi_label": self.multi_label,
                 "tokens": self.tokens,
                 "unit": self.network.unit,
+                "pairs": self.pairs,
             },
         )
 
@@ -186,6 +196,7 @@ class FittedTransformer(FittedNetwork):
             multi_label=bool(manifest["multi_label"]),
             margins=margins.numpy(),
             student=str(manifest["student"]),
+            pairs=bool(manifest.get("pairs")),  # those of earlier versions read two texts as one
         )
 
 
@@ -198,13 +209,14 @@ def _empty(encoder: Any, head: dict[str, torch.Tensor], *, unit: bool) -> Classi
     return reader
 
 
-def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> Made:
-    """A model by name with a zero linear layer, or with the weights of a `former` one."""
+def fresh_classifier(plan: Finetune, data: TrainingData, former: Classifier | None) -> Made:
+    """A model by name with a zero linear layer, or with the weights of a `former` one, for these labels;
+    of two texts it reads two segments."""
     source = str(model_folder()) if plan.model == BUILT_IN else plan.model
     with fixed_chance(0):  # weights that the files lack are drawn, alike each time
         pooled = load_pooled(source, plan.revision, plan.tokens, {})
         # In float32 however it was saved: steps of training are smaller than bfloat16 can tell.
-        network = Classifier(pooled.model.float(), labels).to(device())
+        network = Classifier(pooled.model.float(), data.labels).to(device())
         if former is not None:
             _begin_from(former, network)
         if plan.method == "full":
@@ -219,6 +231,7 @@ def fresh_classifier(plan: Finetune, labels: int, former: Classifier | None) -> 
             {"params": list(network.head.parameters()), "peak": plan.head_rate},
         ],
         weights=str(pooled.parts["weights"]),
+        pairs=data.paired,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.encoders.apart import read_by
+from learning.encoders.apart import kept_apart, read_by
 from learning.errors import NotEnoughDataError, ParameterError
 from learning.teachers.asking import check_items
 from learning.teachers.names import NameTable, readable
@@ -129,7 +129,7 @@ class ReadyStudent:
 
     def _predict(self, items: Sequence[TeacherItem]) -> NDArray[np.float32]:
         if self.encoder is None:
-            return self.student.predict([item.whole for item in items])
+            return self.student.predict([kept_apart(item.text, item.text_b) for item in items])
         vectors = np.zeros((len(items), self.encoder.dimensions), dtype=np.float32)
         if self.encodings is not None:
             rows = len(self.encodings)

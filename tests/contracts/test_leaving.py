@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from learning import leaving
 from learning.encoders import ENCODERS
+from learning.encoders.apart import together
 from learning.spans.words import words_of
 from learning.storage import MANIFEST, read_json
 from learning.students import STUDENTS
@@ -26,6 +28,7 @@ import importlib.util, json, sys
 sys.path.insert(0, sys.argv[1])
 assert importlib.util.find_spec("learning") is None, "this is not elsewhere"
 texts = json.loads(sys.argv[2])
+texts = [tuple(each) if isinstance(each, list) else each for each in texts]
 said = {}
 for name, encoder in json.loads(sys.argv[3]):
     student = importlib.import_module(name).load(encoder=encoder)
@@ -36,7 +39,7 @@ TEXTS = ["refund my money", "the parcel is late " * 30, "password?", "", "ÜBER 
 
 
 def elsewhere(
-    folder: Path, packages: list[tuple[str, str]], texts: list[str] | None = None
+    folder: Path, packages: list[tuple[str, str]], texts: list[Any] | None = None
 ) -> dict:
     arguments = [str(folder), json.dumps(texts or TEXTS), json.dumps(packages)]
     done = subprocess.run(
@@ -110,6 +113,43 @@ def test_students_on_transformers_need_no_concord(models: Path, tmp_path: Path) 
     told = elsewhere(tmp_path, [("headed", str(models / "text")), *others])
     for name, probabilities in here.items():
         np.testing.assert_allclose(told["said"][name]["probabilities"], probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_two_texts_are_read_elsewhere_as_here(models: Path, tmp_path: Path, paired: bool) -> None:
+    texts, group = three_topics(30)
+    both = [together(texts[-at], text) for at, text in enumerate(texts)]
+    data = TrainingData(targets=np.eye(3, dtype=np.float32)[group], texts=both, paired=paired)
+    plugin = STUDENTS.create("finetune", example_parameters("finetune", models))
+    fitted = plugin.fit(data, np.random.default_rng(0), no_report)
+    folder = tmp_path / "crossed"
+    fitted.save(folder)
+    for name, path in leaving.loader_of("finetune", None).items():
+        shutil.copyfile(path, folder / name)
+    labels = [{"name": name, "archived": False} for name in ("Refund", "Parcel", "Password")]
+    (folder / "labels.json").write_text(json.dumps(labels))
+    asked = [("a parcel", "my refund"), ("my refund " * 90, "a parcel"), ("password", "")]
+    here = fitted.predict([together(one, other) for one, other in asked])
+    typed = [f"{one}\n{other}" for one, other in asked[:2]]
+    there = elsewhere(tmp_path, [("crossed", "")], [*asked, *typed])["said"]["crossed"]
+    np.testing.assert_allclose(there["probabilities"], [*here, *here[:2]], atol=1e-5)
+    if paired:
+        np.testing.assert_allclose(by_hand(folder, *asked[1], fitted.tokens), here[1], atol=1e-5)
+
+
+def by_hand(folder: Path, text: str, text_b: str, longest: int) -> Any:
+    """What transformers alone makes of a cross-encoder that left, as the docs tell it."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder", local_files_only=True)
+    encoder = AutoModel.from_pretrained(folder / "encoder", local_files_only=True)
+    head = load_file(folder / "head.safetensors")
+    cut = tokenizer(text, text_b, truncation=True, max_length=longest, return_tensors="pt")
+    with torch.inference_mode():
+        mean = encoder(**cut).last_hidden_state.mean(dim=1)
+        return torch.softmax(mean @ head["weight"].T + head["bias"], dim=1)[0].numpy()
 
 
 def test_a_tagger_marks_elsewhere_what_it_marks_here(models: Path, tmp_path: Path) -> None:

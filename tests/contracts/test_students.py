@@ -1,5 +1,6 @@
 """What every student promises."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from learning import students
+from learning.encoders.apart import as_one, together
 from learning.errors import DamagedFileError, NotEnoughDataError
 from learning.students import STUDENTS
 from learning.types import no_report
@@ -54,6 +56,17 @@ def test_learns_and_keeps_to_its_columns(
     else:
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
         assert (p.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in STUDENTS if STUDENTS[name].needs == "texts"])
+def test_of_two_texts_it_reads_both_and_those_that_people_type(name: str, models: Path) -> None:
+    alone = lesson(30)
+    texts = [together("now", text) for text in alone.texts]
+    fitted = fitted_on(replace(alone, texts=texts, paired=True), name, models)
+    said = fitted.predict(texts)
+    assert (said.argmax(axis=1) == alone.targets.argmax(axis=1)).mean() > 0.9
+    typed = [as_one(text) for text in texts]
+    np.testing.assert_array_equal(fitted.predict(typed), said)
 
 
 @every

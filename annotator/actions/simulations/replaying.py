@@ -175,13 +175,13 @@ def _encoding(simulation: Simulation) -> Encoding:
 
 def _texts(simulation: Simulation, arrays: dict[str, NDArray[Any]]) -> list[str] | None:
     """For a student that reads them."""
-    from learning.encoders import pair
+    from learning.encoders.apart import kept_apart
 
     student = simulation.settings["student"]
     if registry_of(student)[student].needs != "texts":
         return None
     items = Item.objects.filter(project=simulation.project, number__in=arrays["numbers"].tolist())
-    return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
+    return [kept_apart(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
 
 
 def forget(simulation: Simulation) -> None:

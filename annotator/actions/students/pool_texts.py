@@ -23,11 +23,12 @@ class PoolTexts(Sequence[str]):
     @overload
     def __getitem__(self, place: slice) -> list[str]: ...
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        from learning.encoders import pair
+        from learning.encoders.apart import kept_apart
 
         if isinstance(place, int):
             return self[place : place + 1][0]
         items = Item.objects.filter(
             project=self.project, number__gte=place.start, number__lt=place.stop
         )
-        return [pair(a, b) for a, b in items.order_by("number").values_list("text", "text_b")]
+        texts = items.order_by("number").values_list("text", "text_b")
+        return [kept_apart(text, text_b) for text, text_b in texts]

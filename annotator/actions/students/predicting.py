@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,34 +137,34 @@ def _rows(predicted: PredictedFile) -> Iterator[Row | Problem]:
     chosen = predicted.settings
     mapping = Mapping(text=chosen["text"], text_b=chosen["text_b"])
     path = uploads.path_of(predicted.stored_name)
-    apart = _reads_apart(predicted.student)
+    joined = _joined_for(predicted.student)
     with path.open("rb") as stream:
         reader = FORMATS.create(chosen["reader"])
         for record in guarded(reader.read(stream), path.stat().st_size):
             if isinstance(record, Problem):
                 yield record
             else:
-                yield Row(fields=record.fields, text=_text(record, mapping, apart=apart))
+                yield Row(fields=record.fields, text=_text(record, mapping, joined))
 
 
-def _reads_apart(version: StudentVersion | None) -> bool:
-    """Whether a student reads vectors of two texts apart."""
+def _joined_for(version: StudentVersion | None) -> Callable[[str, str], str]:
+    """How the two texts of a row are given to a student."""
+    from learning.encoders import pair
+    from learning.encoders.apart import kept_apart, together
     from learning.students import STUDENTS
 
-    if version is None or version.encoding is None or STUDENTS[version.kind].needs == "texts":
-        return False
-    return version.encoding.apart
+    if version is not None and STUDENTS[version.kind].needs == "texts":
+        return kept_apart
+    apart = version is not None and version.encoding is not None and version.encoding.apart
+    return together if apart else pair
 
 
-def _text(record: Any, mapping: Mapping, *, apart: bool) -> str | None:
-    from learning.encoders import pair
-    from learning.encoders.apart import together
-
+def _text(record: Any, mapping: Mapping, joined: Callable[[str, str], str]) -> str | None:
     try:
         item = mapped(record, mapping)
     except RowError:
         return None
-    return (together if apart else pair)(item.text, item.text_b)
+    return joined(item.text, item.text_b)
 
 
 def _chunks(predicted: PredictedFile) -> Iterator[tuple[int, list[Row]]]:

@@ -8,6 +8,7 @@ With the folder that holds this one on the path, and `this` standing for its nam
     student(["Where is my parcel?"])  # ["Delivery"]; lists of names where there are several labels
     student.predict(["Where is my parcel?"])  # (n, k) probabilities, columns as in labels.json
 
+Where items are two texts, give a tuple of both, or one string: the first line and the rest.
 One that marks stretches of a text gives a list of them for each text, as in README.md.
 """
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from .model import Model
 
 FOLDER = Path(__file__).parent
+Item = str | Sequence[str]  # a text, or two
 
 
 class Student:
@@ -40,13 +42,19 @@ class Student:
         self.archived = [bool(label["archived"]) for label in self.labels]
         self.model: Any = Model(folder)
 
-    def predict(self, items: Sequence[str] | NDArray[Any]) -> NDArray[np.float32]:
+    def predict(self, items: Sequence[Item] | NDArray[Any]) -> NDArray[np.float32]:
         """n texts or (n, d) vectors -> (n, k) probabilities, 0 for archived labels."""
-        if self.model.reads_vectors and not isinstance(items, np.ndarray):
-            items = self.encode(items)
-        return np.where(self.archived, np.float32(0), self.model.predict(items))
+        return np.where(self.archived, np.float32(0), self.model.predict(self._read(items)))
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _read(self, items: Sequence[Item] | NDArray[Any]) -> Any:
+        """What the model is given: vectors, two texts each, or one."""
+        if isinstance(items, np.ndarray):
+            return items
+        if self.model.reads_vectors:
+            return self.encode(items)
+        return [sides(each) if self.model.pairs else as_one(each) for each in items]
+
+    def encode(self, texts: Sequence[Item]) -> NDArray[np.float32]:
         """(n, d) vectors of n texts."""
         try:
             from .encode import Encoder
@@ -57,12 +65,12 @@ class Student:
         encoder = Encoder(self.folder / "encoder", self.encoder)
         about = json.loads((self.folder / "encoder.json").read_text("utf-8"))
         if not about.get("apart"):
-            return encoder.encode(list(texts))
+            return encoder.encode([as_one(each) for each in texts])
         both = [text for each in texts for text in sides(each)]
         rows = encoder.encode(both).reshape(len(texts), -1)
         return np.asarray(rows / np.float32(np.sqrt(2)), dtype=np.float32)
 
-    def __call__(self, texts: Sequence[str] | NDArray[Any]) -> list[Any]:
+    def __call__(self, texts: Sequence[Item] | NDArray[Any]) -> list[Any]:
         """The likeliest label's name of each text; where there are several labels, a list; where
         stretches are marked, a list of them, `end` exclusive."""
         if self.model.marks:
@@ -86,7 +94,12 @@ def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:
     return Student(Path(folder), encoder)
 
 
-def sides(item: str | Sequence[str]) -> tuple[str, str]:
+def as_one(item: Item) -> str:
+    """One string, in which the second of two texts begins a line."""
+    return item if isinstance(item, str) else "\n".join(item)
+
+
+def sides(item: Item) -> tuple[str, str]:
     """The two texts of an item: two strings, or one whose first line is the first."""
     if not isinstance(item, str):
         one, other = item

@@ -1,7 +1,10 @@
 """A transformer: the mean of its last layer over the real tokens, then a linear layer. Where the file of
 the head says what labels are called, each label reads a mean of its own, of tokens like that.
 
-`encoder` is a folder that `transformers.AutoModel.from_pretrained` loads by itself, too.
+One of two texts is a cross-encoder where the manifest says `pairs`: both are read at once, as two segments.
+
+`encoder` is a folder that `transformers.AutoModel.from_pretrained` loads by itself, too; two texts are read as its
+`AutoTokenizer` gives them: `tokenizer(text, text_b)`.
 """
 
 import json
@@ -27,14 +30,18 @@ class Model:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         self.multi_label, self.tokens = bool(manifest["multi_label"]), int(manifest["tokens"])
         self.unit = bool(manifest.get("unit"))  # whether means are scaled to unit length
+        self.pairs = bool(manifest.get("pairs"))
         source = str(folder / "encoder")
         self.tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
         self.encoder = AutoModel.from_pretrained(source, local_files_only=True).eval()
         self.head = load_file(folder / "head.safetensors")
+        # Of a model that has kinds of tokens two segments are told by them.
+        self.kinds = self.pairs and getattr(self.encoder.config, "type_vocab_size", 0) > 1
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts -> (n, k) probabilities."""
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    def predict(self, texts: Sequence[Any]) -> NDArray[np.float32]:
+        """n texts, or two each -> (n, k) probabilities."""
+        length = (lambda both: sum(map(len, both))) if self.pairs else len
+        order = sorted(range(len(texts)), key=lambda row: length(texts[row]))
         result = np.empty((len(texts), len(self.head["bias"])), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(order), BATCH):
@@ -46,10 +53,12 @@ class Model:
         """(n, k) which of several labels the probabilities amount to."""
         return np.asarray(rows >= 0.5, dtype=np.bool_)
 
-    def _probabilities(self, texts: list[str]) -> Any:
+    def _probabilities(self, texts: list[Any]) -> Any:
         options = {"truncation": True, "padding": True, "max_length": self.tokens}
-        padded = self.tokenizer(texts, return_tensors="pt", **options)
-        padded.pop("token_type_ids", None)
+        given = [list(each) for each in zip(*texts, strict=True)] if self.pairs else [texts]
+        padded = self.tokenizer(*given, return_tensors="pt", **options)  # the longer of two is cut
+        if not self.kinds:
+            padded.pop("token_type_ids", None)
         told = padded["attention_mask"]
         told[told.sum(dim=1) == 0, :1] = 1  # a text without tokens is read as its first filler
         hidden = self.encoder(**padded).last_hidden_state
