@@ -13,7 +13,7 @@ import pytest
 
 from learning import leaving
 from learning.encoders import ENCODERS
-from learning.encoders.apart import together
+from learning.encoders.apart import Apart, together
 from learning.spans.words import words_of
 from learning.storage import MANIFEST, read_json
 from learning.students import STUDENTS
@@ -115,6 +115,36 @@ def test_students_on_transformers_need_no_concord(models: Path, tmp_path: Path) 
         np.testing.assert_allclose(told["said"][name]["probabilities"], probabilities, atol=1e-5)
 
 
+def test_a_head_of_two_texts_reads_elsewhere_as_here_a_lone_line_too(tmp_path: Path) -> None:
+    texts, group = three_topics(30)
+    ready = Apart(ready=ENCODERS.create("tfidf-svd", {"components": 6, "features": 64}).fit(texts))
+    both = [together(texts[-at], text) for at, text in enumerate(texts)]
+    data = TrainingData(
+        targets=np.eye(3, dtype=np.float32)[group], encodings=ready.encode(both), paired=True
+    )
+    fitted = STUDENTS.create("head", {}).fit(data, np.random.default_rng(0), no_report)
+    put(tmp_path / "halved", fitted, "head", "tfidf-svd")
+    ready.save(tmp_path / "halved" / "encoder")
+    about = leaving.about_encoder(
+        "tfidf-svd", {}, read_json(tmp_path / "halved" / "encoder" / MANIFEST)
+    )
+    (tmp_path / "halved" / "encoder.json").write_text(json.dumps(about))
+    typed = ["my refund", "a parcel\nmy refund"]
+    here = fitted.predict(ready.encode([*typed, together("a parcel", "password")]))
+    asked = [*typed, ("a parcel", "password")]
+    there = elsewhere(tmp_path, [("halved", "")], asked)["said"]["halved"]
+    np.testing.assert_allclose(there["probabilities"], here, atol=1e-5)
+
+
+def put(folder: Path, fitted: Any, kind: str, encoder: str | None) -> None:
+    """A student of three labels as it leaves, without its encoder."""
+    fitted.save(folder)
+    for name, path in leaving.loader_of(kind, encoder).items():
+        shutil.copyfile(path, folder / name)
+    labels = [{"name": name, "archived": False} for name in ("Refund", "Parcel", "Password")]
+    (folder / "labels.json").write_text(json.dumps(labels))
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_two_texts_are_read_elsewhere_as_here(models: Path, tmp_path: Path, paired: bool) -> None:
     texts, group = three_topics(30)
@@ -123,11 +153,7 @@ def test_two_texts_are_read_elsewhere_as_here(models: Path, tmp_path: Path, pair
     plugin = STUDENTS.create("finetune", example_parameters("finetune", models))
     fitted = plugin.fit(data, np.random.default_rng(0), no_report)
     folder = tmp_path / "crossed"
-    fitted.save(folder)
-    for name, path in leaving.loader_of("finetune", None).items():
-        shutil.copyfile(path, folder / name)
-    labels = [{"name": name, "archived": False} for name in ("Refund", "Parcel", "Password")]
-    (folder / "labels.json").write_text(json.dumps(labels))
+    put(folder, fitted, "finetune", None)
     asked = [("a parcel", "my refund"), ("my refund " * 90, "a parcel"), ("password", "")]
     here = fitted.predict([together(one, other) for one, other in asked])
     typed = [f"{one}\n{other}" for one, other in asked[:2]]

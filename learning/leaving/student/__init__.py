@@ -52,7 +52,9 @@ class Student:
             return items
         if self.model.reads_vectors:
             return self.encode(items)
-        return [sides(each) if self.model.pairs else as_one(each) for each in items]
+        if self.model.pairs:
+            return [parted(each) or (each, "") for each in items]
+        return [as_one(each) for each in items]
 
     def encode(self, texts: Sequence[Item]) -> NDArray[np.float32]:
         """(n, d) vectors of n texts."""
@@ -66,7 +68,7 @@ class Student:
         about = json.loads((self.folder / "encoder.json").read_text("utf-8"))
         if not about.get("apart"):
             return encoder.encode([as_one(each) for each in texts])
-        both = [text for each in texts for text in sides(each)]
+        both = [str(text) for each in texts for text in parted(each) or (each, each)]
         rows = encoder.encode(both).reshape(len(texts), -1)
         return np.asarray(rows / np.float32(np.sqrt(2)), dtype=np.float32)
 
@@ -99,13 +101,13 @@ def as_one(item: Item) -> str:
     return item if isinstance(item, str) else "\n".join(item)
 
 
-def sides(item: Item) -> tuple[str, str]:
-    """The two texts of an item: two strings, or one whose first line is the first."""
+def parted(item: Item) -> tuple[str, str] | None:
+    """The two texts of an item: two strings, or one whose first line is the first; None for a lone line."""
     if not isinstance(item, str):
         one, other = item
         return one, other
-    one, _, other = item.partition("\n")
-    return one, other
+    one, found, other = item.partition("\n")
+    return (one, other) if found else None
 
 
 def check(folder: Path) -> None:
