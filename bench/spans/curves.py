@@ -4,6 +4,7 @@ as a project's are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from bench.spans.sets import Texts, texts_of
 from learning.comparison import labels_to
 from learning.replayed import ValueReplay
 from learning.selection import STRATEGIES
-from learning.simulation import Loop, Schedule, simulate
+from learning.simulation import CurvePoint, Loop, Schedule, simulate
 from learning.spans import value_of
 from learning.spans.scores import counts, micro_f1
 from learning.taggers import FittedTagger
@@ -36,11 +37,17 @@ class Permuted:
 
 def curve(train: Texts, test: Texts, strategy: str, seed: int) -> dict[int, float]:
     """Marked texts -> F1 of spans, from FIRST texts drawn at random on."""
+    schedule = Schedule(start=FIRST, batch=ROUND, budget=LAST)
+    points = replay_of(train, known(test), strategy, schedule, seed)
+    return {point.labels: point.score for point in points}
+
+
+def replay_of(
+    train: Texts, test: KnownTexts, strategy: str, schedule: Schedule, seed: int
+) -> Iterator[CurvePoint]:
+    """The points of one seed, by the head on word vectors."""
     replay = ValueReplay(
-        pool=_known(train),
-        test=_known(test),
-        encodings=train.encodings,
-        label_names=train.labels,
+        pool=known(train), test=test, encodings=train.encodings, label_names=train.labels
     )
     loop = Loop(
         task=Spans(),
@@ -48,12 +55,11 @@ def curve(train: Texts, test: Texts, strategy: str, seed: int) -> dict[int, floa
         cold_start=Permuted(),
         strategy=STRATEGIES.create(strategy),
     )
-    schedule = Schedule(start=FIRST, batch=ROUND, budget=LAST)
-    points = simulate(replay, loop, schedule, np.random.default_rng(seed))
-    return {point.labels: point.score for point in points}
+    return simulate(replay, loop, schedule, np.random.default_rng(seed))
 
 
-def _known(texts: Texts) -> KnownTexts:
+def known(texts: Texts) -> KnownTexts:
+    """The texts as a replay reads them."""
     return KnownTexts(
         words=texts.marked.words,
         rows=np.arange(texts.marked.words.texts),

@@ -1,7 +1,7 @@
 """What more marked texts would bring, foretold from 120 drawn ones, against what came."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from bench.advice.backtest import TARGETS, Outcome, outcomes
 from bench.figures import Figure
+from bench.spans.curves import known, replay_of
 from bench.spans.sets import Texts
-from learning.selection import STRATEGIES
+from learning.replayed import Beat
+from learning.simulation import Schedule
+from learning.spans import Value, spans_of
 from learning.spans.scores import counts
-from learning.taggers.head import FittedTokenHead, TokenHead
-from learning.taggers.types import Tagged
-from learning.types import Pool, no_report
+from learning.taggers import FittedTagger
+from learning.taggers.replay import KnownTexts
 
 ROUND, LAST = 50, 1_050
 DRAWS = 6  # audit samples per replay
@@ -32,55 +34,31 @@ class Marking:
     kinds: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tested(KnownTexts):
+    """Texts that keep what every version found of each."""
+
+    found: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def told(self, fitted: FittedTagger, beat: Beat) -> list[Value]:
+        """What it marks; `found` gets (t, 3) of `counts`."""
+        told = super().told(fitted, beat)
+        self.found.append(counts(list(map(spans_of, self.values)), list(map(spans_of, told))))
+        return told
+
+
 def replayed(train: Texts, test: Texts, strategy: str, seed: int) -> Marking:
     """Versions every ROUND texts, from ROUND texts drawn at random on."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(train.marked.words.texts)[:ROUND]
-    fitted: FittedTokenHead | None = None
-    labels, tables = [], []
-    while True:
-        fitted = TokenHead().fit(train.marked.subset(np.sort(chosen)), rng, no_report, fitted)
-        labels.append(len(chosen))
-        tables.append(_table(fitted, test))
-        if len(chosen) >= LAST:
-            break
-        pool = _pool(train, chosen, fitted.tag(train.marked.words))
-        picks = STRATEGIES.create(strategy).select(pool, ROUND, rng).rows
-        chosen = np.concatenate([chosen, picks])
-    table = np.stack(tables).astype(np.float64)  # (v, t, 3)
+    tested = Tested(**vars(known(test)))
+    schedule = Schedule(start=ROUND, batch=ROUND, budget=LAST)
+    points = list(replay_of(train, tested, strategy, schedule, seed))
+    table = np.stack(tested.found).astype(np.float64)  # (v, t, 3)
     return Marking(
-        labels=np.array(labels),
+        labels=np.array([point.labels for point in points]),
         right=2 * table[..., 0],
         whole=table[..., 1] + table[..., 2],
         kinds=len(train.labels),
     )
-
-
-def _pool(train: Texts, chosen: np.ndarray, said: Tagged) -> Pool:
-    """What strategies choose from when these texts are marked and a student said so much of all."""
-    n = train.marked.words.texts
-    labelled = np.zeros(n, dtype=np.bool_)
-    labelled[chosen] = True
-    answers = np.zeros((n, len(train.labels)), dtype=np.float32)
-    for at, spans in enumerate(train.marked.spans):
-        answers[at, [span.label for span in spans]] = 1
-    return Pool(
-        eligible=~labelled,
-        labelled=labelled,
-        probabilities=said.present,
-        margins=said.margins,
-        encodings=train.encodings,
-        label_names=train.labels,
-        multi_label=True,
-        answers=answers[labelled],
-        doubted="the spans",
-    )
-
-
-def _table(fitted: FittedTokenHead, test: Texts) -> NDArray[np.int64]:
-    said = fitted.tag(test.marked.words, test.marked.texts)
-    told = [[span for span, _ in said.spans(at)] for at in range(test.marked.words.texts)]
-    return counts(test.marked.spans, told)
 
 
 def checks(run: Marking, seed: int) -> Iterator[Outcome]:
