@@ -67,6 +67,8 @@ def circles(
         return found
     graph = _Graph.of(first[rows], second[rows], outcome[rows], sure[rows], report)
     for place, circle in graph.accused(report):
+        if sure[rows[place]]:  # another answer says the same of the same two texts, and is in doubt
+            continue
         others = tuple(int(rows[other]) for other in circle.others)
         found[int(rows[place])] = Circle(
             others=others,

@@ -55,6 +55,12 @@ class TestOneCircle:
         assert found[1].others == (2, 0)
         assert not any(looked([(A, B, 1), (B, C, 1), (C, A, 1)], sure=[0, 1, 2]))
 
+    def test_nor_where_somebody_else_said_the_same_of_the_same_texts(self):
+        against = [(B, A, 1), (B, D, 1), (D, A, 1), (C, A, 1), (B, C, 1), (B, 4, 1), (4, A, 1)]
+        found = looked([(A, B, 1), (A, B, 1), *against], sure=[0])
+        assert found[0] is None
+        assert found[1].score < 0.5
+
     def test_ties_close_no_circle(self):
         assert not any(looked([(A, B, 1), (B, C, 1), (C, A, 0)]))
         assert not any(looked([(A, B, 0), (B, C, 0), (C, A, 0)]))
