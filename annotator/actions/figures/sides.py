@@ -42,6 +42,14 @@ class AskedBothWays:
     def share(self) -> float:
         return (self.first + self.second) / self.asked
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it is the place that sways it: whoever guesses takes each place twice equally often."""
+        from learning.consensus.order import OrderEffect
+
+        twice = self.first + self.second
+        return twice > 0 and OrderEffect.of(self.first, twice).is_told
+
 
 def effects(project: Project) -> dict[int, OrderEffect]:
     """By voice that is no teacher, of its answers for one of two texts; none where texts have no sides."""

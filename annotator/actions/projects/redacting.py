@@ -53,6 +53,7 @@ def redact_item(item: Item, by: str) -> int:
         _open_door(by, "redact item", item.pk)
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
         Flag.objects.filter(item=item).update(reason="", evidence=[])
+        _unquote(item)
         RecordedAnswer.objects.filter(item=item).update(reason="", unknown="", spans=None)
         ItemSearch.objects.filter(item=item).delete()
         outbox.forget_item(project_id, item.pk)
@@ -111,6 +112,12 @@ def _redact_all(annotations: QuerySet[Annotation], by: str) -> int:
     for annotation in found:
         redact_annotation(annotation, by)
     return len(found)
+
+
+def _unquote(item: Item) -> None:
+    """Blank the evidence of flags on other items that tells of this one, with its texts and its id."""
+    about = [{"others": [{"number": item.number}]}]
+    Flag.objects.filter(project=item.project_id, evidence__contains=about).update(evidence=[])
 
 
 def _redact_texts(item: Item, by: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from annotator import jobs
@@ -160,6 +161,7 @@ def run_flag(run: jobs.Run) -> dict[str, Any]:
     fresh = _flags(project, found, choice)
     saved = _save(project, found)
     with run.fence():
+        _unquote(project, fresh)
         _replace(project, fresh)
     _forget(project, saved)
     return {
@@ -299,6 +301,30 @@ def _flags(project: Project, found: AnySuspicion, choice: Choice) -> list[Flag]:
             zip(choice.rows, told, suggested, strict=True), start=1
         )
     ]
+
+
+def _unquote(project: Project, fresh: list[Flag]) -> None:
+    """Drop the evidence that quotes an item which was redacted since it was read."""
+    about = {
+        flag.item_id: {
+            other["number"] for said in flag.evidence for other in said.get("others", ())
+        }
+        for flag in fresh
+    }
+    if not any(about.values()):
+        return
+    # Parts us from who redacts an item: what is redacted is seen here, or comes behind us and finds our flags.
+    sealing.hold(project.pk)
+    quoting = [item for item, others in about.items() if others]
+    blank = project.items.filter(text="", text_b="").filter(
+        Q(pk__in=quoting) | Q(number__in=set().union(*about.values()))
+    )
+    gone = dict(blank.values_list("number", "pk"))
+    for flag in fresh:
+        if about[flag.item_id] and (
+            flag.item_id in gone.values() or about[flag.item_id] & set(gone)
+        ):
+            flag.evidence = []
 
 
 def _replace(project: Project, fresh: list[Flag]) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,8 @@ from annotator.actions.desk.assigning import voice_of
 from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options
 from annotator.actions.figures import scorecards, sides
-from annotator.actions.projects import projects, schema, starting
-from annotator.actions.review import flagging
+from annotator.actions.projects import projects, redacting, schema, starting
+from annotator.actions.review import flagging, suspecting_circles
 from annotator.actions.teachers import foretelling, identity, lending, teacher_runs
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
@@ -231,6 +232,8 @@ class TestTeachers:
         taught = scorecards.taught(project)[teacher.voice_id]
         found = sides.asked_both_ways(teacher, taught.fingerprint)
         assert (found.asked, found.first, found.second) == (40, 29, 0)
+        assert found.is_told
+        assert not replace(found, first=15, second=14).is_told, "as often as whoever guesses"
         client.force_login(cast.lea, backend=BACKEND)
         page = client.get(reverse("scorecard", args=[project.pk, teacher.voice_id]))
         assert "stood first both times on 29" in page.content.decode()
@@ -321,6 +324,30 @@ class TestCircles:
             if any(one["detector"] == "circles" for one in flag.evidence)
         ]
         assert circles == [flag], "one answer explains all circles"
+
+    def test_what_was_redacted_is_quoted_by_no_flag_of_another_item(self, cast, tournament):
+        flagging.look_now(tournament, cast.lea)
+        work()
+        flag = Flag.objects.get(project=tournament, kind="detector", item__external_id="w0-9")
+        number = flag.evidence[0]["others"][0]["number"]
+        redacting.redact_item(tournament.items.get(number=number), "test")
+        flag.refresh_from_db()
+        assert flag.evidence == []
+
+    def test_nor_where_it_is_redacted_during_the_look(self, cast, tournament, monkeypatch):
+        def told(self, rows):
+            found = said(self, rows)
+            for one in [one for each in found for one in each if one.get("others")]:
+                redacting.redact_item(tournament.items.get(number=one["others"][0]["number"]), "x")
+            return found
+
+        said = suspecting_circles.CircleSuspicion.told
+        monkeypatch.setattr(suspecting_circles.CircleSuspicion, "told", told)
+        flagging.look_now(tournament, cast.lea)
+        work()
+        flag = Flag.objects.get(project=tournament, kind="detector", item__external_id="w0-9")
+        assert flag.score < 0.2
+        assert flag.evidence == []
 
     def test_the_same_words_to_other_questions_are_other_texts(self, cast):
         made = self.made(cast, lambda low, high: f"How does one open file {low} of {high} here?")
