@@ -16,6 +16,8 @@ from learning.types import Bools, Floats, require
 
 CONFIDENCE = 0.95
 MOST_WORTH = 10.0  # items that are right or wrong, of one item with parts
+# So many items whose parts are all right or all wrong are lent when it is judged how far a few are apart.
+LENT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,8 @@ def worth(right: Floats, whole: Floats) -> float:
 
     Items without a whole tell nothing. Parts of an item hang together, so many of them tell less than as
     many items; an item tells more than one that is right or wrong where its parts are many, up to
-    MOST_WORTH times. Source: the design effect, Kish 1965.
+    MOST_WORTH times. One item does not show how far items are apart, and a few may be alike by chance: they
+    are judged with LENT others. Source: the design effect, Kish 1965.
     """
     kept = np.asarray(whole) > 0
     n = int(np.count_nonzero(kept))
@@ -118,9 +121,10 @@ def worth(right: Floats, whole: Floats) -> float:
         return 0.0
     told = linearised(np.asarray(right)[kept], np.asarray(whole)[kept])
     value = float(told.mean())
-    plain, variance = value * (1 - value), float(told.var())
+    plain = value * (1 - value)
     if plain < 1e-6:  # all right or all wrong: nothing shows how parts hang together
         return float(n)
+    variance = (n * float(told.var()) + LENT * plain) / (n + LENT)
     return n * plain / max(variance, plain / MOST_WORTH)
 
 

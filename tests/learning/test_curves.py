@@ -217,6 +217,17 @@ class TestParts:
             held.append(found.low <= float(pool.accuracy()[0]) <= found.high)
         assert 0.92 <= np.mean(held) <= 0.985
 
+    @pytest.mark.parametrize("items", [1, 3, 5, 10])
+    def test_intervals_of_a_few_texts_hold_it_too(self, items: int) -> None:
+        """As of a label that few drawn items have: that these are alike may be by chance."""
+        held = []
+        for seed in range(400):
+            parts = Parts(seed, 2_000)
+            pool = parts.measured(np.array([200]))
+            (found,) = parts.few(pool, items).points()
+            held.append(found.low <= float(pool.accuracy()[0]) <= found.high)
+        assert np.mean(held) >= 0.92
+
     def test_forecasts_hold_what_comes(self) -> None:
         held = []
         for seed in range(60):
