@@ -212,10 +212,12 @@ class _Asking:
 def _both_ways(
     talk: Conversation, items: Sequence[TeacherItem], stopped: Stopped
 ) -> list[TeacherAnswer]:
-    """Asks about each item once more with its second text first."""
-    own = {answer.number: answer for answer in talk.answer(items, stopped)}
-    other = {each.number: each for each in talk.answer([turned(item) for item in items], stopped)}
-    return [joined(own[item.number], other[item.number]) for item in items]
+    """Asks about each item that has an answer once more, with its second text first."""
+    own = talk.answer(items, stopped)
+    told = {answer.number for answer in own if answer.probabilities is not None}
+    again = [turned(item) for item in items if item.number in told]
+    other = {each.number: each for each in talk.answer(again, stopped)} if again else {}
+    return [joined(one, other[one.number]) if one.number in other else one for one in own]
 
 
 def _has_something(item: TeacherItem, schema: TeacherSchema) -> bool:

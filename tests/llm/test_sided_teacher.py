@@ -109,6 +109,18 @@ def test_an_order_without_an_answer_leaves_none(teach):
     assert answer.probabilities is None
 
 
+def test_what_has_no_answer_in_its_own_order_is_not_asked_in_the_other(teach):
+    with Loopback(judges(lambda one, _: None if one == SHORT else FIRST)) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+        shown = [
+            [block.group(2) for block in plays.BLOCK.finditer(plays.user_of(one))]
+            for one in server.requests
+        ]
+    assert [LONG, SHORT] not in shown
+    assert answer.abstained == "The model could not tell."
+    assert BOTH_WAYS not in answer.flags
+
+
 def test_what_was_asked_both_ways_before_is_not_asked_again(teach, connect):
     with Loopback(judges(longer)) as server:
         line = connect(server, cache=MemoryCache())
