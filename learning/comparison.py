@@ -22,7 +22,7 @@ _ANGLES = 20_001
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One curve: `scores` (0 … 1) at ascending counts of `labels`.
+    """One curve: `scores` (1 is best) at ascending counts of `labels`.
 
     pick_seconds: mean seconds of choosing one batch; None when nothing was chosen by the strategy.
     """
@@ -61,7 +61,7 @@ class Standing:
     """How one strategy did.
 
     labels: (p,) counts; curve: the mean score at each, with its band.
-    area: mean height of the curve over the range that all runs share, 0 … 1.
+    area: mean height of the curve over the range that all runs share.
     labels_to: share of the full score -> labels at which the mean curve first reaches it, or None
         when it never does; empty while the full score is not known.
     difference: area minus the reference's, paired by seed; None for the reference itself and
@@ -123,7 +123,7 @@ def student_quantile(confidence: float, freedom: int) -> float:
 
 
 def area(run: Run, start: float, end: float) -> float:
-    """Mean height of the curve between two counts of labels, by trapezoids; 0 … 1."""
+    """Mean height of the curve between two counts of labels, by trapezoids."""
     counts = np.asarray(run.labels, dtype=np.float64)
     scores = np.asarray(run.scores, dtype=np.float64)
     inner = counts[(counts > start) & (counts < end)]

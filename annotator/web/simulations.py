@@ -293,8 +293,12 @@ def _description(lines: list[overlays.Line], measure: str) -> str:
 
 
 def _test_width(simulation: Simulation) -> float | None:
-    """Half of the widest 95 % interval that the test part gives one figure, in points."""
+    """Half of the widest 95 % interval that the test part gives one figure, in points; None where items are
+    more than right or wrong."""
     from learning.metrics import wilson
+
+    if simulation.project.task.figure != "accuracy":
+        return None
 
     tested, score = simulation.facts.get("tested"), simulation.full.get("accuracy")
     if not tested or score is None:
