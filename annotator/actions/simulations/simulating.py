@@ -60,9 +60,17 @@ def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as folder:  # for the words of texts whose places are marked
         replay, task = _prepared(plan, Path(folder), report)
         chosen = replace(plan, student=plan.student or task.students[0])
-        if chosen.student not in task.students:
-            raise InvalidError(f"A student is one of {', '.join(task.students)}.", field="student")
+        _check_fit(chosen, task)
         yield from _curves(chosen, replay, task)
+
+
+def _check_fit(plan: Plan, task: Any) -> None:
+    """Refuse a student or a strategy of other answers than the file's, such as one for grades."""
+    if plan.student not in task.students:
+        raise InvalidError(f"A student is one of {', '.join(task.students)}.", field="student")
+    for strategy in plan.strategies or (plan.strategy,):
+        if strategy not in task.strategies:
+            raise InvalidError(f"“{strategy}” does not fit the answers of the file.")
 
 
 def _curves(plan: Plan, replay: Replayed, task: Any) -> Iterator[dict[str, Any]]:

@@ -141,7 +141,14 @@ class TestCompare:
         points, _ = run(labelled, "--strategies", "margin,random", "--cold-start", "random", *QUICK)
         assert points[0]["strategy"] == "random"
 
-    @pytest.mark.parametrize(("name", "told"), [("magic", "magic"), ("rad", "cannot be replayed")])
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            ("magic", "magic"),
+            ("rad", "cannot be replayed"),
+            ("expected-variance", "does not fit the answers of the file"),
+        ],
+    )
     def test_a_strategy_that_cannot_be_is_one_sentence(self, labelled, name, told):
         with pytest.raises(CommandError, match=told):
             run(labelled, "--strategies", f"random,{name}", *QUICK)
