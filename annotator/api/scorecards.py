@@ -301,7 +301,7 @@ class Scorecard(Endpoint):
         teacher = teachers.select_related("voice", "endpoint", "project").first()
         told = _score(voice, score)
         told["teacher"] = None if teacher is None else _trust(teacher, score)
-        told["side_effect"] = sides.effects(project).get(voice.pk)
+        told["side_effect"] = sides.effects(project, voice).get(voice.pk)
         told["asked_both_ways"] = None if teacher is None else _both_ways(teacher)
         return Response(ScorecardShape(told).data)
 

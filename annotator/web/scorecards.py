@@ -133,7 +133,7 @@ def _sides(subject: Subject) -> dict[str, Any] | None:
     if not project.task.sided:
         return None
     if teacher is None:
-        order = sides.effects(project).get(voice.pk)
+        order = sides.effects(project, voice).get(voice.pk)
         return None if order is None else {"order": order}
     if teacher.plugin not in testing.PROMPTED or subject.fingerprint is None:
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.edits import apart
+from learning.types import Report, no_report
 
 # So many compared texts tell how far voices usually are; so many deviations from the median are
 # unusual (as for the sizes of boxes).
@@ -36,14 +37,19 @@ class TextDoubt:
     score: float
 
 
-def doubts(decided: Sequence[str], written: Sequence[Sequence[str]]) -> list[TextDoubt]:
+def doubts(
+    decided: Sequence[str], written: Sequence[Sequence[str]], report: Report = no_report
+) -> list[TextDoubt]:
     """One for each text that was decided, beside what each voice wrote of the same item.
 
     A text is as doubtful as it is far from the other voices', and where nearly all are close to each
     other, as it is unusually far: a hundredth matters among corrections, not among summaries. Source:
     Levenshtein 1966 (the distance); Leys et al. 2013 (deviations from the median).
     """
-    found = [_from_others(text, said) for text, said in zip(decided, written, strict=True)]
+    found = []
+    for done, (text, said) in enumerate(zip(decided, written, strict=True)):
+        report(done, len(decided))
+        found.append(_from_others(text, said))
     compared = np.array([far for far, voices, _ in found if voices > 1])
     usual, deviation = _usual(compared)
     return [

@@ -128,8 +128,10 @@ class Spans(Multi):
     def by_label(self, truth: Value, said: Value) -> dict[int, tuple[int, int, int]]:
         """Spans of each label that are in both, said, true."""
         one, other = set(spans_of(truth)), set(spans_of(said))
-        counted = [Counter(span.label for span in spans) for spans in (one & other, other, one)]
-        return {label: tuple(each[label] for each in counted) for label in counted[1] | counted[2]}  # type: ignore[misc]
+        both, told, true = (
+            Counter(span.label for span in spans) for spans in (one & other, other, one)
+        )
+        return {label: (both[label], told[label], true[label]) for label in told | true}
 
     def compare(self, truth: Sequence[Value], said: Sequence[Value]) -> dict[str, float]:
         """What `learning.spans.scores.metrics` tells of the spans said against the true ones."""

@@ -5,12 +5,12 @@ drew for them, teachers by asking both ways.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from annotator.actions.projects.schema import columns_of
-from annotator.models import Project, Teacher, TeacherAnswer, TeacherRunKind
+from annotator.models import Annotator, Project, Teacher, TeacherAnswer, TeacherRunKind
 
 if TYPE_CHECKING:
     from learning.consensus.order import OrderEffect
@@ -20,6 +20,7 @@ SELECT a.annotator_id, count(*),
        count(*) FILTER (WHERE (a.labels[1] = %(first)s) = (a.value->>'shown' = 'ab'))
 FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
 WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
+  AND (%(voice)s::bigint IS NULL OR a.annotator_id = %(voice)s)
   AND a.value ? 'shown' AND a.labels[1] = ANY(%(sides)s::bigint[])
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 GROUP BY a.annotator_id
@@ -51,16 +52,21 @@ class AskedBothWays:
         return twice > 0 and OrderEffect.of(self.first, twice).is_told
 
 
-def effects(project: Project) -> dict[int, OrderEffect]:
-    """By voice that is no teacher, of its answers for one of two texts; none where texts have no sides."""
+def effects(project: Project, voice: Annotator | None = None) -> dict[int, OrderEffect]:
+    """By voice that is no teacher, of its answers for one of two texts; none where texts have no sides.
+
+    voice: only this one is asked about.
+    """
     from learning.consensus.order import OrderEffect
 
     if not project.task.sided:
         return {}
     sides = list(columns_of(project, with_archived=True).label_ids[:2])
     with connection.cursor() as cursor:
-        cursor.execute(_CHOSEN, {"project": project.pk, "first": sides[0], "sides": sides})
-        return {voice: OrderEffect.of(won, count) for voice, count, won in cursor.fetchall()}
+        alone = None if voice is None else voice.pk
+        asked: dict[str, Any] = {"project": project.pk, "first": sides[0], "sides": sides}
+        cursor.execute(_CHOSEN, {**asked, "voice": alone})
+        return {pk: OrderEffect.of(won, count) for pk, count, won in cursor.fetchall()}
 
 
 def asked_both_ways(teacher: Teacher, fingerprint: str) -> AskedBothWays | None:

@@ -184,7 +184,7 @@ def _looked(
 ) -> AnySuspicion | None:
     """What looks wrong, by whatever compares answers of this shape; None when there are too few."""
     if run.project.shape == Shape.TEXT:
-        return suspecting_texts.look(run.project, rng)
+        return suspecting_texts.look(run, rng)
     if encoding is None or run.project.shape == Shape.BOXES:
         return suspecting_boxes.look(run.project)
     if run.project.shape == Shape.LABELS:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
+from annotator import jobs
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.review.suspecting import FEWEST, Population
 from annotator.actions.verdicts.agreeing_spans import VALUES
-from annotator.models import Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,23 +67,27 @@ class TextSuspicion:
         return [[] for _ in rows]
 
 
-def look(project: Project, rng: np.random.Generator) -> TextSuspicion | None:
+def look(run: jobs.Run, rng: np.random.Generator) -> TextSuspicion | None:
     """Compare every decided text with what each voice wrote; None when too few are decided."""
     import numpy as np
 
     from learning.audit.text_doubts import doubts
 
     with connection.cursor() as cursor:
-        cursor.execute(_DECIDED, [project.pk])
+        cursor.execute(_DECIDED, [run.project.pk])
         rows = cursor.fetchall()
     if len(rows) < FEWEST:
         return None
     decided = [str(json.loads(row[5])["text"]) for row in rows]
     said = _written([row[0] for row in rows])
     kept = _affordable(decided, said, rng)
-    found = doubts([decided[row] for row in kept], [said[row] for row in kept])
+    found = doubts(
+        [decided[row] for row in kept],
+        [said[row] for row in kept],
+        lambda at, of: run.progress(at, of, "Comparing texts"),
+    )
     return TextSuspicion(
-        population=Population.of(project, columns_of(project), [rows[row] for row in kept]),
+        population=Population.of(run.project, columns_of(run.project), [rows[row] for row in kept]),
         doubts=found,
         scores=np.array([one.score for one in found]),
     )
