@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
@@ -84,6 +84,24 @@ class Population:
             columns=columns,
             task=project.task,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByOne:
+    """What one detector makes of a population of values; as `Suspicion`."""
+
+    detector: ClassVar[str]
+
+    population: Population
+    scores: NDArray[np.float64]
+
+    @property
+    def by_detector(self) -> dict[str, NDArray[np.float64]]:
+        return {self.detector: self.scores}
+
+    def each(self, row: int) -> dict[str, float]:
+        """What is kept of one answer's score."""
+        return {self.detector: round(float(self.scores[row]), 6)}
 
 
 @dataclass(frozen=True, kw_only=True)

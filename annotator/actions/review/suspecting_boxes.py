@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.review.suspecting import FEWEST, Population
+from annotator.actions.review.suspecting import FEWEST, ByOne, Population
 from annotator.models import Label, Project
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from learning.audit.box_doubts import BoxDoubt
     from learning.boxes import Box
 
@@ -34,24 +31,16 @@ ORDER BY i.number
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxSuspicion:
+class BoxSuspicion(ByOne):
     """What the boxes of a population look like beside each other; as `suspecting.Suspicion`.
 
     places: of each item the boxes that may be wrong, the most doubtful first.
     """
 
-    population: Population
+    detector: ClassVar[str] = DETECTOR
+
     places: list[list[BoxDoubt]]
-    scores: NDArray[np.float64]
     names: dict[int, str]
-
-    @property
-    def by_detector(self) -> dict[str, NDArray[np.float64]]:
-        return {DETECTOR: self.scores}
-
-    def each(self, row: int) -> dict[str, float]:
-        """What is kept of one answer's score."""
-        return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
         """For each row its most doubtful boxes, in sentences with their scores."""

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
 from annotator import jobs
 from annotator.actions.encoders import reading_lists
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.review.suspecting import FEWEST, Population
+from annotator.actions.review.suspecting import FEWEST, ByOne, Population
 from annotator.actions.students import ordering
 from annotator.models import Encoding, Item
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
     from learning.rankers.doubts import Reversed
 
@@ -37,23 +36,15 @@ ORDER BY i.number
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderSuspicion:
+class OrderSuspicion(ByOne):
     """What a ranker makes of the orders of a population; as `suspecting.Suspicion`.
 
     places: of each item the pairs that the ranker has the other way round, the surest first.
     """
 
-    population: Population
+    detector: ClassVar[str] = DETECTOR
+
     places: list[list[Reversed]]
-    scores: NDArray[np.float64]
-
-    @property
-    def by_detector(self) -> dict[str, NDArray[np.float64]]:
-        return {DETECTOR: self.scores}
-
-    def each(self, row: int) -> dict[str, float]:
-        """What is kept of one answer's score."""
-        return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
         """For each row its most doubtful pairs, in sentences with how likely the answer has them right."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.review.suspecting import FEWEST, Population
+from annotator.actions.review.suspecting import FEWEST, ByOne, Population
 from annotator.actions.students import decided_values, marked_lessons
 from annotator.models import Encoding, Item, Label, Project
 
@@ -42,24 +42,16 @@ ORDER BY i.number
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpanSuspicion:
+class SpanSuspicion(ByOne):
     """What a tagger makes of the spans of a population; as `suspecting.Suspicion`.
 
     places: of each item what may be wrong with it, the most doubtful first.
     """
 
-    population: Population
+    detector: ClassVar[str] = DETECTOR
+
     places: list[list[Doubt]]
-    scores: NDArray[np.float64]
     names: tuple[str, ...]
-
-    @property
-    def by_detector(self) -> dict[str, NDArray[np.float64]]:
-        return {DETECTOR: self.scores}
-
-    def each(self, row: int) -> dict[str, float]:
-        """What is kept of one answer's score."""
-        return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
         """For each row its most doubtful places, in sentences with their scores: those where the tagger says

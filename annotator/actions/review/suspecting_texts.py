@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.review.suspecting import FEWEST, Population
+from annotator.actions.review.suspecting import FEWEST, ByOne, Population
 from annotator.actions.verdicts.agreeing_spans import VALUES
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
     from learning.audit.text_doubts import TextDoubt
 
@@ -34,20 +33,12 @@ ORDER BY i.number
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSuspicion:
+class TextSuspicion(ByOne):
     """What the voices' texts say of those of a population; as `suspecting.Suspicion`."""
 
-    population: Population
+    detector: ClassVar[str] = DETECTOR
+
     doubts: list[TextDoubt]
-    scores: NDArray[np.float64]
-
-    @property
-    def by_detector(self) -> dict[str, NDArray[np.float64]]:
-        return {DETECTOR: self.scores}
-
-    def each(self, row: int) -> dict[str, float]:
-        """What is kept of one answer's score."""
-        return {DETECTOR: round(float(self.scores[row]), 6)}
 
     def told(self, rows: Sequence[int]) -> list[list[dict[str, Any]]]:
         """For each row what speaks against its text, in a sentence with its score."""
