@@ -142,6 +142,7 @@ def test_a_text_that_was_overruled_is_flagged_with_how_far_it_is(cast, project, 
     overruled, odd = Flag.objects.filter(kind="detector").order_by("score")
     assert (overruled.item.number, odd.item.number) == (4, 5), "where all agree a word is unusual"
     (evidence,) = overruled.evidence
+    assert overruled.scores == {"voices": pytest.approx(overruled.score)}
     assert evidence["words"].startswith("1 of 3 voices wrote otherwise; from another voice's text")
     assert "where 0 % is usual here" in evidence["words"]
     client.force_login(cast.lea, backend=BACKEND)
