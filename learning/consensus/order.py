@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from learning.metrics import wilson
-from learning.types import Bools, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +26,3 @@ class OrderEffect:
     def is_told(self) -> bool:
         """True where the interval leaves a half out."""
         return not self.low <= 0.5 <= self.high
-
-
-def order_effect(chose_first: Bools, shown_first: Bools) -> OrderEffect | None:
-    """What (v,) answers for one of two texts tell; None without any.
-
-    chose_first: the item's own first text was found better. shown_first: that text was shown first.
-    """
-    require(chose_first.shape == shown_first.shape, "Each answer needs the order it was shown in.")
-    n = len(chose_first)
-    if not n:
-        return None
-    return OrderEffect.of(int(np.count_nonzero(chose_first == shown_first)), n)

@@ -60,6 +60,7 @@ def lesson_of(data: TrainingData, place: int) -> TrainingData | None:
         younger=None if kept.younger is None else kept.younger[:, columns],
         multi_label=part.several,
         ordered=part.ordered,
+        sided=part.sided,
         label_vectors=None if kept.label_vectors is None else kept.label_vectors[columns],
         label_texts=None
         if kept.label_texts is None
@@ -84,6 +85,8 @@ def expecting(lesson: TrainingData) -> "FittedHead":
     from learning.students.head import FittedHead
 
     counts = 1 + np.asarray(lesson.targets, dtype=np.float32).sum(axis=0)
+    if lesson.sided and lesson.paired:  # a side is no reason, as in a head that is fitted
+        counts[:2] = counts[:2].mean()
     active = np.ones(lesson.labels, dtype=np.bool_)
     if lesson.known is not None:
         active = np.asarray(lesson.known.any(axis=0), dtype=np.bool_)
@@ -155,6 +158,7 @@ def opened(arrays: dict[str, NDArray[Any]], manifest: dict[str, Any]) -> PartedH
             columns=tuple(one["columns"]),
             several=bool(one["several"]),
             ordered=bool(one["ordered"]),
+            sided=bool(one.get("sided")),
             after=tuple(one["after"]),
         )
         for one in manifest["parts"]

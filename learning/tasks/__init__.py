@@ -26,7 +26,6 @@ class Task(Protocol):
     ordered: the labels are grades, and their columns are in the order of the scale.
     sided: columns 0 and 1 say that the first or the second text is better, so that the side on which
         a text is shown matters.
-    drawn: the order in which an item's texts are shown is drawn by chance and kept with the answer.
     nested: labels are the places of a tree, each named by its path.
     has_questions: labels answer several questions, which `asking` tells the task.
     item_kinds: "text", "pair", "list", "image": the items that can be answered so.
@@ -49,7 +48,6 @@ class Task(Protocol):
     multi_label: ClassVar[bool]
     ordered: ClassVar[bool]
     sided: ClassVar[bool]
-    drawn: ClassVar[bool]
     nested: ClassVar[bool]
     has_questions: ClassVar[bool]
     item_kinds: ClassVar[frozenset[str]]
@@ -73,6 +71,16 @@ class Task(Protocol):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The questions as label columns; none where labels answer one question."""
+        ...
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """The two label columns of each comparison: the item's own first text is better, its second one."""
+        ...
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the order in which an item's texts are shown is drawn by chance and kept with the answer."""
         ...
 
     @property

@@ -68,10 +68,16 @@ class Form(Multi):
                 columns=one.columns,
                 several=_task(one).multi_label,
                 ordered=_task(one).ordered,
+                sided=one.sided,
                 after=tuple(column[label] for label in one.after),
             )
             for one in self.questions
         )
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """The first two columns of each question that compares two texts."""
+        return tuple((one.columns[0], one.columns[1]) for one in self.questions if one.sided)
 
     @property
     def marking(self) -> tuple[Question, ...]:

@@ -29,13 +29,22 @@ class LabelsAlone:
     tracked: ClassVar[tuple[str, ...]] = ()
     ordered: ClassVar[bool] = False
     sided: ClassVar[bool] = False
-    drawn: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     has_questions: ClassVar[bool] = False
 
     questions: tuple[Question, ...] = ()
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """The first two columns, where they are sides."""
+        return ((0, 1),) if self.sided else ()
+
+    @property
+    def drawn(self) -> bool:
+        """Where the side of a text matters."""
+        return bool(self.sides)
 
     @property
     def marking(self) -> tuple[Question, ...]:

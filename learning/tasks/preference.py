@@ -15,7 +15,6 @@ class Preference(Single):
     """
 
     sided: ClassVar[bool] = True
-    drawn: ClassVar[bool] = True
     item_kinds: ClassVar[frozenset[str]] = frozenset({"pair"})
     begins_with: ClassVar[tuple[tuple[str, str, str], ...]] = (
         ("A is better", "a", "1"),

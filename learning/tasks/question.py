@@ -37,6 +37,11 @@ class Question:
         return self.kind == "spans"
 
     @property
+    def sided(self) -> bool:
+        """Whether it asks which of two texts is better: its first two labels are their sides."""
+        return self.kind == "preference"
+
+    @property
     def writes(self) -> bool:
         """Whether its answer is a text."""
         return self.kind == "text"

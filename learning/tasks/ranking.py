@@ -40,7 +40,6 @@ class Ranking(Wordless):
     """
 
     shape: ClassVar[str] = "ranking"
-    drawn: ClassVar[bool] = True
     item_kinds: ClassVar[frozenset[str]] = frozenset({"list"})
     measure: ClassVar[str] = "orders"
     headline: ClassVar[str] = "tau"
@@ -64,6 +63,11 @@ class Ranking(Wordless):
     )
 
     tie: float = 0.25
+
+    @property
+    def drawn(self) -> bool:
+        """Yes: whoever sees a candidate first may favour it."""
+        return True
 
     def read(self, value: object, content: Content, labels: Collection[int]) -> dict[str, Any]:
         """The canonical value: equals in ascending order.

@@ -6,6 +6,7 @@ Source: Zheng et al. 2023 (judges favour places; both orders, and no winner wher
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learning.teachers.types import TeacherAnswer, TeacherItem, TeacherSchema
 from learning.types import require
@@ -20,10 +21,14 @@ def as_shown(schema: TeacherSchema) -> TeacherSchema:
     """The schema with its sides called by the place where a text is shown, whatever people call them; all
     other schemas as they are.
     """
-    if not schema.sided:
-        return schema
-    sides = [replace(label, name=name) for label, name in zip(schema.labels, SHOWN, strict=False)]
-    return replace(schema, labels=(*sides, *schema.labels[len(SHOWN) :]))
+    called = {
+        column: name for sides in schema.sides for column, name in zip(sides, SHOWN, strict=True)
+    }
+    labels = [
+        replace(label, name=called.get(column, label.name))
+        for column, label in enumerate(schema.labels)
+    ]
+    return replace(schema, labels=tuple(labels))
 
 
 def turned(item: TeacherItem) -> TeacherItem:
@@ -31,11 +36,11 @@ def turned(item: TeacherItem) -> TeacherItem:
     return replace(item, text=item.text_b, text_b=item.text)
 
 
-def joined(own: TeacherAnswer, other: TeacherAnswer) -> TeacherAnswer:
+def joined(own: TeacherAnswer, other: TeacherAnswer, schema: TeacherSchema) -> TeacherAnswer:
     """One answer about an item from what was said to it and to it `turned`, with what both took.
 
-    The chances are the mean of the two, the confidence the lower one. Where each order got another side
-    that is no answer, nor where one of the two is none.
+    The chances are the mean of the two, the confidence the lower one. Where each order got another side,
+    of a form to one question, that is no answer, nor where one of the two is none.
     """
     require(own.number == other.number, "The two orders must be of one item.")
     whole = replace(
@@ -50,10 +55,11 @@ def joined(own: TeacherAnswer, other: TeacherAnswer) -> TeacherAnswer:
         why = own.abstained or other.abstained
         return replace(whole, probabilities=None, confidence=None, abstained=why)
     back = other.probabilities.copy()
-    back[:2] = back[1::-1].copy()
-    place, place_back = int(own.probabilities.argmax()), int(back.argmax())
-    if {place, place_back} == {0, 1}:
-        mark, told = ((FIRST_TWICE, "first"), (SECOND_TWICE, "second"))[place]
+    for first, second in schema.sides:
+        back[[first, second]] = back[[second, first]]
+    twice = _twice(own.probabilities, back, schema)
+    if twice is not None:
+        mark, told = ((FIRST_TWICE, "first"), (SECOND_TWICE, "second"))[twice]
         return replace(
             whole,
             probabilities=None,
@@ -67,6 +73,21 @@ def joined(own: TeacherAnswer, other: TeacherAnswer) -> TeacherAnswer:
         probabilities=((own.probabilities + back) / np.float32(2)).astype(np.float32),
         confidence=min(stated, default=None),
     )
+
+
+def _twice(
+    own: NDArray[np.float32], back: NDArray[np.float32], schema: TeacherSchema
+) -> int | None:
+    """Whether the text that was shown first (0) or second (1) was found better in both orders, by the first
+    question to which that happened; None where it did not.
+    """
+    asked = {one.columns[:2]: list(one.columns) for one in schema.questions if one.sided}
+    for sides in schema.sides:
+        columns = asked.get(sides, list(range(schema.size)))
+        found = {int(own[columns].argmax()), int(back[columns].argmax())}
+        if found == {0, 1} and own[columns].any() and back[columns].any():
+            return int(own[columns].argmax())
+    return None
 
 
 def _flags(own: TeacherAnswer, other: TeacherAnswer) -> tuple[str, ...]:

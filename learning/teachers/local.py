@@ -127,9 +127,9 @@ class ReadyLocal:
             began = time.perf_counter()
             shown = (*examples, *(self.show([item]) if self.show else ()))
             answer = self._answer(item, schema, shown, began)
-            if schema.sided:
+            if schema.sides:
                 again = self._answer(turned(item), schema, shown, time.perf_counter())
-                answer = joined(answer, again)
+                answer = joined(answer, again, schema)
             yield answer
         report(len(items), len(items))
 

@@ -125,7 +125,7 @@ class OpenAITeacher:
 
     def passes_of(self, schema: TeacherSchema) -> int:
         """How many times an item is asked about, at least."""
-        return self.passes if schema.ranked else min(self.passes, 2) if schema.sided else 1
+        return self.passes if schema.ranked else min(self.passes, 2) if schema.sides else 1
 
     def labels_written(self, schema: TeacherSchema) -> int:
         """The most that an answer takes, in labels."""
@@ -192,7 +192,7 @@ class _Asking:
                 told = NO_CANDIDATES if schema.ranked else NOTHING
                 yield TeacherAnswer(number=item.number, abstained=told)
         work: Work = self._ordered(talk) if schema.ranked else talk.answer
-        if schema.sided and teacher.passes_of(schema) > 1:
+        if schema.sides and teacher.passes_of(schema) > 1:
             work = partial(_both_ways, talk)
         yield from in_threads(work, batches, self.line.concurrency, report, len(something))
 
@@ -217,7 +217,9 @@ def _both_ways(
     told = {answer.number for answer in own if answer.probabilities is not None}
     again = [turned(item) for item in items if item.number in told]
     other = {each.number: each for each in talk.answer(again, stopped)} if again else {}
-    return [joined(one, other[one.number]) if one.number in other else one for one in own]
+    return [
+        joined(one, other[one.number], talk.schema) if one.number in other else one for one in own
+    ]
 
 
 def _has_something(item: TeacherItem, schema: TeacherSchema) -> bool:

@@ -72,7 +72,7 @@ class TeacherQuestion:
     key: what its answer is called; name: in words. columns: of its labels. several: any number of them
     may be given, else just one. ordered: they are grades, the lowest first. marks: it is answered by
     spans of the text. after: columns of labels of one earlier question; it is asked where one of them was
-    given. Empty: always.
+    given. Empty: always. sided: its first two labels say that the first or the second text is better.
     """
 
     key: str
@@ -80,6 +80,7 @@ class TeacherQuestion:
     columns: tuple[int, ...]
     several: bool = False
     ordered: bool = False
+    sided: bool = False
     marks: bool = False
     after: tuple[int, ...] = ()
 
@@ -120,6 +121,12 @@ class TeacherSchema:
     def size(self) -> int:
         """k, how many labels there are."""
         return len(self.labels)
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """The two columns of each comparison of an item's texts: the first one is better, the second one."""
+        own = ((0, 1),) if self.sided else ()
+        return own + tuple((one.columns[0], one.columns[1]) for one in self.questions if one.sided)
 
     @property
     def marks(self) -> bool:

@@ -187,6 +187,26 @@ def test_texts_that_change_places_exchange_what_is_said_of_the_sides(named):
     assert np.mean(said.argmax(axis=1) == truth.argmax(axis=1)) > 0.7
 
 
+def test_in_a_form_each_comparison_treats_both_texts_alike_and_other_questions_do_not():
+    vectors, targets = better(300)
+    form = np.zeros((300, 10), dtype=np.float32)
+    form[:, 2:6] = targets
+    form[:, [0, 1]] = targets[:, [0, 1]] + targets[:, [2, 3]]  # which text it is, in other words
+    form[:, 6] = 1  # of one criterion everybody said the same
+    parts = (
+        Part(columns=(0, 1)),
+        Part(columns=(2, 3, 4, 5), sided=True),
+        Part(columns=(6, 7, 8, 9), sided=True),
+    )
+    data = TrainingData(targets=form, encodings=vectors, paired=True, multi_label=True, parts=parts)
+    fitted = Head().fit(data, np.random.default_rng(0), no_report)
+    said, other = fitted.predict(vectors), fitted.predict(turned(vectors))
+    np.testing.assert_allclose(said[:, 2:6], other[:, [3, 2, 4, 5]], atol=1e-5)
+    np.testing.assert_allclose(said[:, 6:], other[:, [7, 6, 8, 9]], atol=1e-5)
+    assert np.abs(said[:, :2] - other[:, [1, 0]]).max() > 0.02
+    assert np.mean(said[:, 2:6].argmax(axis=1) == targets.argmax(axis=1)) > 0.7
+
+
 def test_treating_both_sides_alike_is_learning_each_pair_both_ways():
     vectors, targets = better(100)
     alike = TrainingData(targets=targets, encodings=vectors, paired=True, sided=True)

@@ -7,7 +7,7 @@ import pytest
 from learning.teachers.asking import ask
 from learning.teachers.both_ways import BOTH_WAYS, FIRST_TWICE, SECOND_TWICE
 from learning.teachers.limits import MemoryCache
-from learning.teachers.types import LabelText, TeacherItem, TeacherSchema
+from learning.teachers.types import LabelText, TeacherItem, TeacherQuestion, TeacherSchema
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -137,3 +137,85 @@ def test_several_items_share_a_prompt_in_each_order(teach):
         found = list(ask(teach(server, batch_size=2), [ITEM, turned], SCHEMA))
     assert len(server.requests) == 2
     assert {one.number: int(one.probabilities.argmax()) for one in found} == {7: 1, 8: 0}
+
+
+FORM = TeacherSchema(
+    labels=tuple(
+        LabelText(id=number, name=name)
+        for number, name in enumerate(
+            [
+                *("Helps > Draft is better", "Helps > Final is better", "Helps > Equally good"),
+                *("Sure > yes", "Sure > no"),
+                *("Kinder > Draft is better", "Kinder > Final is better", "Kinder > Equally good"),
+            ],
+            start=11,
+        )
+    ),
+    multi_label=True,
+    questions=(
+        TeacherQuestion(key="helps", name="Helps", columns=(0, 1, 2), sided=True),
+        TeacherQuestion(key="sure", name="Sure", columns=(3, 4), after=(0,)),
+        TeacherQuestion(key="kinder", name="Kinder", columns=(5, 6, 7), sided=True),
+    ),
+)
+
+
+def fills(choose):
+    """Fills in the form of each item by its two texts in the order shown."""
+
+    def content(request):
+        asked = plays.user_of(request).partition("Items to label:")[2]
+        texts = [block.group(2) for block in plays.BLOCK.finditer(asked)]
+        pairs = zip(plays.items_of(request), texts[::2], texts[1::2], strict=True)
+        return json.dumps(
+            {"answers": [{"item": key, "form": choose(*both)} for key, *both in pairs]}
+        )
+
+    return plays.says(content)
+
+
+def by_length(one, other, kinder=("17", "16")):
+    """The longer one helps more, the shorter one is kinder."""
+    first = len(one) > len(other)
+    return {
+        "helps": "11" if first else "12",
+        "sure": "14" if first else None,
+        "kinder": kinder[0] if first else kinder[1],
+    }
+
+
+def test_a_form_about_two_texts_is_of_the_texts_and_not_of_their_places(teach):
+    with Loopback(fills(by_length)) as server:
+        (answer,) = ask(teach(server), [ITEM], FORM)
+        (system,) = {plays.system_of(request) for request in server.requests}
+    assert "Draft" not in system
+    assert "- 11: The first text is better\n- 12: The second text is better\n" in system
+    assert "- 16: The first text is better\n- 17: The second text is better\n" in system
+    given = {FORM.ids[column] for column, p in enumerate(answer.probabilities) if p > 0.4}
+    assert {12, 16} <= given, "of the item the second text is the longer one"
+    assert 17 not in given
+    assert 11 not in given
+    assert (answer.flags, len(server.requests)) == ((BOTH_WAYS,), 2)
+
+
+@pytest.mark.parametrize(
+    ("always", "mark", "word"), [("16", FIRST_TWICE, "first"), ("17", SECOND_TWICE, "second")]
+)
+def test_a_place_taken_twice_in_one_question_leaves_the_form_without_an_answer(
+    teach, always, mark, word
+):
+    with Loopback(fills(lambda *both: by_length(*both, kinder=(always, always)))) as server:
+        (answer,) = ask(teach(server), [ITEM], FORM)
+    assert answer.probabilities is None
+    assert f"the model preferred the {word} of the two texts" in answer.abstained
+    assert set(answer.flags) == {BOTH_WAYS, mark}
+
+
+def test_a_tie_in_one_order_is_no_contradiction(teach):
+    def half(one, other):
+        return by_length(one, other, kinder=("18", "16"))
+
+    with Loopback(fills(half)) as server:
+        (answer,) = ask(teach(server), [ITEM], FORM)
+    assert answer.probabilities is not None
+    assert answer.probabilities[5] == pytest.approx(answer.probabilities[7], abs=1e-6)
