@@ -415,7 +415,7 @@ const outbox = new Outbox({
 const labels = JSON.parse(byId("label-data").textContent);
 
 const keys = new Keys({
-  own: module?.ACTIONS ?? pairs?.actionsOf(labels),
+  own: pairs ? pairs.actionsOf(labels, module?.ACTIONS) : module?.ACTIONS,
   run: (name, key) => {
     lastPress.key = ""; // the same digit after another key is no bounce
     does[name]?.(key);
@@ -444,7 +444,7 @@ const widget = module && new module.Widget({
   digitAnswers: () => keys.digitAnswers(Boolean(desk.dataset.digitAnswers)),
 });
 
-const sides = pairs && new pairs.Sides({ answers, choose, say });
+const sides = pairs && new pairs.Sides({ answers, choose, say, back: () => widget?.does.back?.() });
 
 const question = new Question({ onSay: sayOfLabel, onWhole: answerWhole });
 

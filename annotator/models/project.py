@@ -352,10 +352,21 @@ class Label(models.Model):
     @property
     def is_grade(self) -> bool:
         """Whether its place in the order is what it means: on the project's scale or its question's."""
+        return self._answers.ordered
+
+    @property
+    def keeps_place(self) -> bool:
+        """Whether it cannot be moved among the others: a grade, an answer about two texts, part of a tree."""
+        task = self._answers
+        return task.ordered or task.sided or task.nested
+
+    @property
+    def _answers(self) -> type[Task]:
+        """The task type of the answers that it is one of: the project's or its question's."""
         from learning.tasks import TASKS
 
         asked = self.form_question
-        return TASKS[self.project.task_type if asked is None else asked.kind].ordered
+        return TASKS[self.project.task_type if asked is None else asked.kind]
 
     @property
     def branch(self) -> str:

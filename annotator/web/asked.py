@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
 
 from annotator.models import Project
 from annotator.web.marks import Part
+from learning.tasks import TASKS, Question
 
 
 def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -26,10 +27,18 @@ def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str
             "edits": one.edits,
             "after": list(one.after),
             "labels": [pk for pk in one.labels if pk in by_id],
+            "keys": _keys(one, by_id),
             "views": [by_id[pk] for pk in one.labels if pk in by_id],
         }
         for one, part in zip(task.questions, task.parts, strict=True)
     ]
+
+
+def _keys(question: Question, live: Container[int]) -> list[str]:
+    """The keys that its kind gives to its live labels; none where they are counted from the first."""
+    own = TASKS[question.kind].begins_with
+    keys = zip(question.labels, own, strict=False)
+    return [key for pk, (_, _, key) in keys if pk in live]
 
 
 def needs_own_value(question: dict[str, Any]) -> bool:

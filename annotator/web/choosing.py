@@ -9,11 +9,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_GET
 
-from annotator.actions.projects import finding
+from annotator.actions.projects import finding, schema
 from annotator.models import Annotation, Assignment, Can, Label, Project, User
 from annotator.web.pages import project_for
 
 SLOTS = 10
+SIDES = ("First", "Second")
 # Answers in which a person's recent labels are looked for.
 _LATEST = 50
 
@@ -43,13 +44,18 @@ def label_views(project: Project) -> list[dict[str, Any]]:
         labels.sort(key=lambda each: each.name.casefold().split(Label.BELOW))
     if project.has_questions:
         labels.sort(key=lambda each: each.form_question.position if each.form_question else -1)
-    few, sided = len(labels) <= SLOTS, project.task.sided
+    few = len(labels) <= SLOTS
+    side = {
+        pk: word
+        for sides in schema.sides_of(project)
+        for pk, word in zip(sides, SIDES, strict=True)
+    }
     return [
         _view(project, each)
         | {
             "key": _own_key(each, place, few=few),
             "digit": _own_key(each, place, few=few) if few else str((place + 1) % 10),
-            "side": ("First", "Second")[each.column] if sided and each.column < 2 else "",
+            "side": side.get(each.pk, ""),
         }
         for place, each in enumerate(labels)
     ]

@@ -21,6 +21,7 @@ KINDS = {
     "single": "one answer",
     "rating": "one grade, the lowest first",
     "multi": "any number of answers",
+    "preference": "which of the two texts is better",
     "spans": "spans of the text, each with an answer",
     "text": "a text that is written",
 }
@@ -54,7 +55,8 @@ def questions(request: HttpRequest, project_id: int) -> HttpResponse:
         "asks": project.has_questions,
         "fixed": answered or run is not None or not project.has_questions,
         "run": run,
-        "kinds": list(KINDS.items()),
+        "kinds": [(kind, words) for kind, words in KINDS.items() if actions.fits(project, kind)],
+        "without_choices": actions.WITHOUT_CHOICES,
         "problem": problem,
         "typed": request.POST,
         "has_pairs": project.item_kind == ItemKind.PAIR,

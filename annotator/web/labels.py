@@ -73,6 +73,7 @@ def labels(request: HttpRequest, project_id: int) -> HttpResponse:
             request.GET.get("archived")
         ),
         "used": measures.uses(project),
+        "sides": {pk for each in schema.sides_of(project) for pk in each},
         "problem": problem,
         "typed": request.POST.get("names", ""),
         "tab": "labels",

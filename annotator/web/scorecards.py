@@ -130,7 +130,7 @@ def _orders(subject: Subject) -> dict[str, Any] | None:
 def _sides(subject: Subject) -> dict[str, Any] | None:
     """Whether the place where a text is shown sways the voice; None where places do not matter or are not kept."""
     project, voice, teacher = subject.project, subject.voice, subject.teacher
-    if not project.task.sided:
+    if not project.task.sides:
         return None
     if teacher is None:
         order = sides.effects(project, voice).get(voice.pk)

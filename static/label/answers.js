@@ -130,7 +130,8 @@ export class Answers {
   #touched = false;
   #cursor = 0;
   #foundLabels = [];
-  #sides = [];
+  #pairs = []; // the labels of two sides, each with its looks where its text is shown in its own place
+  #isSwapped = false;
   #finder = null; // where the page has a few of very many labels
   #finding = null; // a search that is under way
   #former = null; // the rows of the item before, where labels change their rows
@@ -139,9 +140,10 @@ export class Answers {
   constructor({ labels, count, findUrl, multi, prefix, onChoose, onChange }) {
     this.#labels = labels.map(searchable);
     this.#byId = new Map(this.#labels.map((label) => [label.id, label]));
-    this.#sides = this.#labels
-      .filter((label) => label.side)
-      .map((label) => ({ label, looks: { key: label.key, hue: label.hue, name: `${label.side} is better` } }));
+    const [firsts, seconds] = ["First", "Second"].map((side) => this.#labels
+      .filter((label) => label.side === side)
+      .map((label) => ({ label, looks: { key: label.key, hue: label.hue, name: `${side} is better` } })));
+    this.#pairs = firsts.map((first, place) => [first, seconds[place]]);
     Object.assign(this, { multi, prefix, onChoose, onChange });
     this.count = count;
     if (findUrl) this.#finder = new Finder(findUrl);
@@ -173,29 +175,41 @@ export class Answers {
    * that nothing says which one is the item's own first.
    */
   lay(shown) {
-    if (this.#sides.length < 2) return;
+    if (!this.#pairs.length) return;
     this.#former = this.#slots;
-    const laid = this.#sides.map((side) => side.label);
-    if (shown === "ba") laid.reverse();
-    laid.forEach((label, place) => Object.assign(label, this.#sides[place].looks));
-    this.#labels = [...laid, ...this.#labels.filter((label) => !laid.includes(label))];
+    this.#isSwapped = shown === "ba";
+    for (const pair of this.#pairs) {
+      const labels = pair.map((side) => side.label);
+      if (this.#isSwapped) labels.reverse();
+      labels.forEach((label, place) => Object.assign(label, pair[place].looks));
+    }
+    this.#labels = this.#inPlace(this.#labels);
+  }
+
+  /** The labels of one question, its sides first, as their texts are shown. */
+  #inPlace(labels) {
+    const sides = labels.filter((label) => label.side).sort((a, b) => a.side.localeCompare(b.side));
+    if (this.#isSwapped) sides.reverse();
+    return [...sides, ...labels.filter((label) => !label.side)];
   }
 
   /**
-   * Ask one of several questions: only its labels stand in the rows, their keys counted from the first.
+   * Ask one of several questions: only its labels stand in the rows, their keys counted from the first
+   * where it has no `keys` of its own.
    */
-  ask(ids, { several }) {
-    this.#labels = ids.map((id, place) => Object.assign(this.#byId.get(id), { key: DIGITS[place] ?? "", path: "" }));
+  ask(ids, { several, keys = [] }) {
+    this.#labels = this.#inPlace(ids.map((id) => this.#byId.get(id)));
+    this.#labels.forEach((label, place) => Object.assign(label, { key: keys[place] ?? DIGITS[place] ?? "", path: "" }));
     this.multi = several;
     this.count = ids.length;
     this.few = ids.length <= SLOTS;
-    const slots = ids.slice(0, SLOTS).map((id) => ({ id, at: 0 }));
+    const slots = this.#labels.slice(0, SLOTS).map(({ id }) => ({ id, at: 0 }));
     this.#recent = [...slots.splice(SUGGESTED), ...slots]; // the rows show the later half below
   }
 
   /** The label of the text that is shown first (0) or second (1), or null. */
   atSide(place) {
-    return this.#sides.length < 2 ? null : this.#labels[place].id;
+    return this.#labels[place]?.side ? this.#labels[place].id : null;
   }
 
   /** The first label of the project, or null. */

@@ -250,7 +250,7 @@ export class Widget {
       this.answers.show([]);
       return;
     }
-    this.answers.ask(question.labels, { several: question.several });
+    this.answers.ask(question.labels, question);
     if (question.writes) {
       const { key } = question; // answered and without a text, it was left empty
       this.writer.open(this.#card, question, this.#texts.get(key) ?? (this.#said.has(key) ? "" : undefined));

@@ -8,8 +8,14 @@ const SIDED = [
 // A comparison takes time by the product of both lengths.
 const MOST_WORDS = 2_000;
 
-/** What keys do here besides the usual: where labels have sides, the arrows answer. */
-export const actionsOf = (labels) => [...(labels.some((label) => label.side) ? SIDED : []), DIFFERENCES];
+/** What keys do here besides the usual and `others`: where labels have sides, the arrows answer. */
+export function actionsOf(labels, others = []) {
+  if (!labels.some((label) => label.side)) return [...others, DIFFERENCES];
+  const [first, second] = SIDED;
+  const back = others.find((action) => action.keys.includes(first.keys[0]));
+  const either = back && { ...first, words: `${first.words}, or ${back.words[0].toLowerCase()}${back.words.slice(1)}` };
+  return [...others.filter((action) => action !== back), either ?? first, second, DIFFERENCES];
+}
 
 /** A text in words and what stands between them: [{text, start, isWord}, …]. */
 export function pieces(text) {
@@ -78,13 +84,14 @@ function mark(element, places) {
 export class Sides {
   #isOn = false;
 
-  /** `choose(id)` answers with a label, `say(sentence)` tells those who listen. */
-  constructor({ answers, choose, say }) {
+  /** `choose(id)` answers with a label, `say(sentence)` tells those who listen; `back()` goes on from what has no sides. */
+  constructor({ answers, choose, say, back }) {
     Object.assign(this, { answers, say });
     this.button = document.querySelector("[data-does=differences]");
     const take = (place) => {
       const id = answers.atSide(place);
       if (id !== null) choose(id);
+      else if (place === 0) back();
     };
     this.does = { differences: () => this.toggle(), first: () => take(0), second: () => take(1) };
   }

@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions.projects.schema import columns_of
+from annotator.actions.projects.schema import sides_of
 from annotator.models import Annotator, Project, Teacher, TeacherAnswer, TeacherRunKind
 
 if TYPE_CHECKING:
     from learning.consensus.order import OrderEffect
 
+# An answer that compares two texts several times counts once, for the text that it found better more often:
+# what one person says of one item hangs together.
 _CHOSEN = """
-SELECT a.annotator_id, count(*),
-       count(*) FILTER (WHERE (a.labels[1] = %(first)s) = (a.value->>'shown' = 'ab'))
-FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
-WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
-  AND (%(voice)s::bigint IS NULL OR a.annotator_id = %(voice)s)
-  AND a.value ? 'shown' AND a.labels[1] = ANY(%(sides)s::bigint[])
-  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
-GROUP BY a.annotator_id
+WITH said AS (
+    SELECT a.annotator_id, a.value->>'shown' = 'ab' AS own, (
+        SELECT count(*) FILTER (WHERE l = ANY(%(firsts)s::bigint[]))
+             - count(*) FILTER (WHERE l = ANY(%(seconds)s::bigint[])) FROM unnest(a.labels) l
+    ) AS ahead
+    FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
+    WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
+      AND (%(voice)s::bigint IS NULL OR a.annotator_id = %(voice)s)
+      AND a.value ? 'shown' AND a.labels && (%(firsts)s::bigint[] || %(seconds)s::bigint[])
+      AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
+)
+SELECT annotator_id, count(*), count(*) FILTER (WHERE (ahead > 0) = own)
+FROM said WHERE ahead <> 0 GROUP BY annotator_id
 """
 
 
@@ -59,14 +66,29 @@ def effects(project: Project, voice: Annotator | None = None) -> dict[int, Order
     """
     from learning.consensus.order import OrderEffect
 
-    if not project.task.sided:
-        return {}
-    sides = list(columns_of(project, with_archived=True).label_ids[:2])
+    return {pk: OrderEffect.of(won, count) for pk, count, won in _chosen(project, voice)}
+
+
+def effect(project: Project) -> OrderEffect | None:
+    """Of all these voices together; None while none of them has chosen."""
+    from learning.consensus.order import OrderEffect
+
+    found = _chosen(project)
+    answers = sum(count for _, count, _ in found)
+    return OrderEffect.of(sum(won for *_, won in found), answers) if answers else None
+
+
+def _chosen(project: Project, voice: Annotator | None = None) -> list[tuple[int, int, int]]:
+    """(voice, its answers for one of two texts, those among them for the one that was shown first)."""
+    sides = sides_of(project)
+    if not sides:
+        return []
+    firsts, seconds = (list(each) for each in zip(*sides, strict=True))
+    asked: dict[str, Any] = {"project": project.pk, "firsts": firsts, "seconds": seconds}
     with connection.cursor() as cursor:
-        alone = None if voice is None else voice.pk
-        asked: dict[str, Any] = {"project": project.pk, "first": sides[0], "sides": sides}
-        cursor.execute(_CHOSEN, {**asked, "voice": alone})
-        return {pk: OrderEffect.of(won, count) for pk, count, won in cursor.fetchall()}
+        cursor.execute(_CHOSEN, {**asked, "voice": None if voice is None else voice.pk})
+        found: list[tuple[int, int, int]] = cursor.fetchall()
+    return found
 
 
 def asked_both_ways(teacher: Teacher, fingerprint: str) -> AskedBothWays | None:

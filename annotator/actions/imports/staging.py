@@ -86,7 +86,8 @@ class LabelBook:
     def __init__(self, project: Project, *, create: bool, mapping: Mapping | None = None) -> None:
         """mapping: names the columns of two texts, by which a comparison's answer may call them."""
         columns = (mapping.text, mapping.text_b) if mapping else ("", "")
-        self._texts = columns if project.task.sided else None
+        self._texts = columns
+        self._sided = project.task.sided
         self._create, self._nested = create, project.task.nested
         self.questions = Questions(project) if project.has_questions else None
         self._numbers: dict[str, int] = {}
@@ -103,8 +104,8 @@ class LabelBook:
             names = tuple(self._path(name) for name in names)
         if self.questions is not None:
             names = tuple(self._answer(name, self.questions) for name in names)
-        if self._texts is not None:
-            names = tuple(self._side(name, *self._texts) for name in names)
+        if self._sided:
+            names = tuple(self._side(name) for name in names)
         unknown = [name for name in names if not self._has(name)]
         if unknown:
             listed = ", ".join(f"“{name[:60]}”" for name in unknown[:5])
@@ -138,8 +139,14 @@ class LabelBook:
             raise UnknownLabelsError(
                 f"“{question.name}” is answered with a text, in a column of its own."
             )
-        if TASKS[question.kind].ordered and folded(path) not in self._known:
-            raise UnknownLabelsError(f"“{path[:60]}” is no grade of “{question.name}”.")
+        if folded(path) in self._known:
+            return path
+        task, part = TASKS[question.kind], path.partition(Label.BELOW)[2]
+        if task.begins_with and (side := side_of(part, *self._texts)):
+            return questions.side(question, side) or path
+        if task.ordered or task.begins_with:
+            what = "grade of" if task.ordered else "answer to"
+            raise UnknownLabelsError(f"“{path[:60]}” is no {what} “{question.name}”.")
         return path
 
     def check(self, task: Task, numbers: tuple[int, ...], placed: Collection[int] = ()) -> None:
@@ -157,10 +164,10 @@ class LabelBook:
         known = [one for one in ids.values() if one > 0]
         check(task, known, fresh, {ids[number] for number in placed})
 
-    def _side(self, name: str, text: str, text_b: str) -> str:
+    def _side(self, name: str) -> str:
         """The key of the side that is meant, unless a label is called so."""
         known = name in self._known or folded(name) in self._known
-        return name if known else side_of(name, text, text_b) or name
+        return name if known else side_of(name, *self._texts) or name
 
     def _has(self, name: str) -> bool:
         short = folded(name)

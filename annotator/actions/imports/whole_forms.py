@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from annotator.errors import InvalidError
@@ -11,6 +12,7 @@ from annotator.formats.mapping import Mapping as FileMapping
 from annotator.formats.written import COLUMN, plain_name
 from annotator.models import FormQuestion, Label, Project
 from learning.errors import ShapeError
+from learning.tasks import TASKS
 from learning.types import require
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ class Questions:
     def named_all(self) -> dict[str, FormQuestion]:
         """What a file may call them, as `plain_name` has it -> the question."""
         return dict(self._named)
+
+    def side(self, question: FormQuestion, key: str) -> str:
+        """The name of the answer that a comparison began with under this key, "" where it is archived."""
+        return self._sides.get((question.pk, key), "")
+
+    @cached_property
+    def _sides(self) -> dict[tuple[int, str], str]:
+        found = {}
+        for one in self._named.values():
+            keys = [key for _, key, _ in TASKS[one.kind].begins_with]
+            for key, label in zip(keys, one.labels.order_by("column"), strict=False):
+                if label.archived_at is None:
+                    found[one.pk, key] = label.name
+        return found
 
     @property
     def names(self) -> frozenset[str]:

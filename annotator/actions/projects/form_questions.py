@@ -24,8 +24,11 @@ from annotator.models import (
     TeacherRun,
     TeacherRunKind,
 )
+from learning.tasks import TASKS
 
-KINDS = ("single", "rating", "multi", "spans", FormQuestion.WRITTEN)
+KINDS = ("single", "rating", "multi", "preference", "spans", FormQuestion.WRITTEN)
+# Kinds whose answers nobody makes up: they are written, or fixed.
+WITHOUT_CHOICES = ("preference", FormQuestion.WRITTEN)
 MOST_QUESTIONS = 30
 
 
@@ -79,6 +82,7 @@ def add_question(
         question.key = schema.free_key(key or schema.slug(question.name), taken)
         question.only_if = _checked_condition(question, only_if)
         question.save()
+        _begin_answers(question)
         add_answers(question, labels)
     return question
 
@@ -91,8 +95,21 @@ def add_answers(question: FormQuestion, labels: Sequence[tuple[str, str]]) -> li
             f"“{question.name}” is answered with a text: it has no answers to choose.",
             field="answers",
         )
+    if labels and TASKS[question.kind].begins_with:
+        raise InvalidError(
+            f"“{question.name}” compares two texts: its answers are fixed, and can be renamed.",
+            field="answers",
+        )
     entries = [(path_of(question, name), "", about, "") for name, about in labels]
     return schema.add_labels(question.project, entries) if entries else []
+
+
+def _begin_answers(question: FormQuestion) -> None:
+    """Give a question the answers that its kind brings."""
+    own = TASKS[question.kind].begins_with
+    entries = [(path_of(question, name), key, "", "") for name, key, _ in own]
+    if entries:
+        schema.add_labels(question.project, entries)
 
 
 def change_question(
@@ -109,7 +126,8 @@ def change_question(
         project = Project.objects.select_for_update(no_key=True).get(pk=question.project_id)
         question = FormQuestion.objects.get(pk=question.pk)
         was = _asked(question)
-        if kind is not None:
+        if kind is not None and kind != question.kind:
+            _check_own_answers(question, kind)
             question.kind = _checked_kind(kind, project.item_kind)
             _check_labels_fit(question)
         question.optional = question.optional if optional is None else optional
@@ -223,6 +241,16 @@ def _check_labels_fit(question: FormQuestion) -> None:
         )
 
 
+def _check_own_answers(question: FormQuestion, kind: str) -> None:
+    """Raise ConflictError for a question that would have to change its answers for those of another kind."""
+    if any(TASKS[one].begins_with for one in {question.kind, kind} & set(KINDS)):
+        raise ConflictError(
+            "A question about the better of two texts has answers of its own: it cannot become another "
+            f"one, nor “{question.name}” such a one. Add a question instead.",
+            field="kind",
+        )
+
+
 def _check_writing(question: FormQuestion) -> None:
     """Raise InvalidError for what only a text can be, and of items with two texts alone."""
     if not question.writes and (question.optional or question.edits):
@@ -234,6 +262,11 @@ def _check_writing(question: FormQuestion) -> None:
         raise InvalidError(
             f"“{question.name}” edits the second text, and items have one here.", field="edits"
         )
+
+
+def fits(project: Project, kind: str) -> bool:
+    """Whether items like the project's can be asked a question of this kind."""
+    return project.item_kind in TASKS[kind].item_kinds
 
 
 def _checked_kind(kind: str, item_kind: str) -> str:

@@ -52,6 +52,13 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
     )
 
 
+def sides_of(project: Project) -> list[tuple[int, int]]:
+    """The two labels of each comparison of an item's texts: its own first text is better, its second one."""
+    sides = project.task.sides
+    ids = columns_of(project, with_archived=True).label_ids if sides else ()
+    return [(ids[first], ids[second]) for first, second in sides]
+
+
 def check_labels(project: Project, labels: Sequence[int], task: Task | None = None) -> list[int]:
     """The answer's label ids in schema order. Raises InvalidError with what is wrong.
 
@@ -310,11 +317,11 @@ def reorder_labels(project: Project, label_ids: Sequence[int]) -> None:
 
 
 def _check_scales(project: Project, wanted: Sequence[Label]) -> None:
-    """Raise ConflictError for an order in which the grades of a form's question are another scale."""
+    """Raise ConflictError for an order in which a form's question has other grades or sides."""
     for question in FormQuestion.objects.filter(project=project):
         own = [label for label in wanted if label.form_question_id == question.pk]
         scale = sorted(own, key=lambda label: (label.position, label.pk))
-        if own and own[0].is_grade and own != scale:
+        if own and own[0].keeps_place and own != scale:
             raise ConflictError(_KEEP_ORDER)
 
 
@@ -327,7 +334,7 @@ def move_label(label: Label, *, up: bool) -> None:
     with transaction.atomic():
         # Parts two people who move labels at once.
         project = Project.objects.select_for_update(no_key=True).get(pk=label.project_id)
-        if label.is_grade or project.task.sided or project.task.nested:
+        if label.keeps_place:
             raise ConflictError(_KEEP_ORDER)
         neighbours = project.live_labels().filter(form_question=label.form_question_id)
         label.refresh_from_db(fields=["position"])
@@ -362,7 +369,7 @@ def archive_label(label: Label) -> None:
     Raises ConflictError for a side, without which two texts cannot be compared, and for an answer
     that a question of a form waits for.
     """
-    if label.project.task.sided and label.column < 2:
+    if any(label.pk in sides for sides in sides_of(label.project)):
         raise ConflictError(f"Without “{label.name}” the two texts cannot be compared.")
     waiting = FormQuestion.objects.filter(
         project_id=label.project_id, only_if__contains=[label.pk]

@@ -69,12 +69,17 @@ def task_type_of(found: Preview) -> str:
 
 def _of_labels(names: set[str], mapping: Mapping) -> str:
     """Which type of answer names labels like these: sides of two texts, paths of a tree, or any."""
-    sides = {name for name, _, _ in TASKS["preference"].begins_with}
-    told = names <= sides or speak_of_sides(names - sides, mapping.text, mapping.text_b)
-    if names and mapping.text_b and told:
+    if _compare(names, mapping):
         return "preference"
     paths = sum(Label.BELOW in name for name in names)
     return "hierarchy" if names and 2 * paths >= len(names) else "single"
+
+
+def _compare(names: set[str], mapping: Mapping) -> bool:
+    """Whether labels are called as the sides of two texts are."""
+    sides = {name for name, _, _ in TASKS["preference"].begins_with}
+    told = names <= sides or speak_of_sides(names - sides, mapping.text, mapping.text_b)
+    return bool(names and mapping.text_b and told)
 
 
 def open_project(
@@ -187,12 +192,13 @@ def _ask_again(project: Project, asked: Sequence[AskedQuestion], mapping: Mappin
             continue
         waits_for, after = one.after or ("", ())
         labels = made[waits_for].labels.all() if waits_for in made else ()
+        compares = one.kind == "single" and _compare(set(one.answers), mapping)
         made[one.column] = form_questions.add_question(
             project,
             one.name,
             key=one.key,
-            kind=one.kind,
-            labels=[(name, "") for name in one.answers],
+            kind="preference" if compares else one.kind,
+            labels=[] if compares else [(name, "") for name in one.answers],
             only_if=[label.pk for label in labels if label.part in after],
             optional=one.optional,
             edits=one.edits,
@@ -200,24 +206,26 @@ def _ask_again(project: Project, asked: Sequence[AskedQuestion], mapping: Mappin
 
 
 def _kind_of(found: Preview, mapping: Mapping, question: str) -> str:
-    """What a question takes, by the sample's answers to it: places, several labels, or one."""
+    """What a question takes, by the sample's answers to it: places, several labels, a side, or one."""
     below = Label.BELOW.strip()
     for record in found.rows:
         for given in given_in(record, mapping):
             if any(name.partition(below)[0].strip() == question for *_, name in given.spans or ()):
                 return "spans"
-    return "multi" if _has_several(found, mapping, question) else "single"
+    answers = _answers_to(question, found, mapping)
+    if any(len(each) > 1 for each in answers):
+        return "multi"
+    return "preference" if _compare(set().union(*answers), mapping) else "single"
 
 
-def _has_several(found: Preview, mapping: Mapping, question: str) -> bool:
-    """Whether some row of the sample answers a question with several labels."""
+def _answers_to(question: str, found: Preview, mapping: Mapping) -> list[set[str]]:
+    """What each of the sample's answers says to a question."""
     below = Label.BELOW.strip()
-    answers = [given.labels for record in found.rows for given in given_in(record, mapping)]
-    own = [
-        [name for name in given if name.partition(below)[0].strip() == question]
-        for given in answers
+    given = [each.labels for record in found.rows for each in given_in(record, mapping)]
+    parted = [[name.partition(below) for name in names] for names in given]
+    return [
+        {part.strip() for asked, _, part in names if asked.strip() == question} for names in parted
     ]
-    return any(len(set(given)) > 1 for given in own)
 
 
 def _shape(project: Project, mapping: Mapping, task_type: str) -> None:

@@ -199,7 +199,7 @@ def _labelled(run: jobs.Run, encoding: Encoding, rng: np.random.Generator) -> An
     found = _suspicion(run, encoding, suspecting.believed(run.project), rng)
     if found is not None and run.project.task.marking:
         return suspecting_forms.checked(run, encoding, found, rng)
-    if found is not None and run.project.task.sided:
+    if found is not None and run.project.task.sides:
         return suspecting_circles.checked(run, found)
     return found
 

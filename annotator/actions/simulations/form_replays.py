@@ -27,12 +27,21 @@ def noted(questions: Iterable[Question], column: Mapping[int, int]) -> list[dict
         {
             "key": one.key,
             "name": one.name,
-            "kind": one.kind,
+            "kind": _kind(one, column),
             "labels": [column[label] for label in one.labels if label in column],
             "after": [column[label] for label in one.after if label in column],
         }
         for one in questions
     ]
+
+
+def _kind(question: Question, column: Mapping[int, int]) -> str:
+    """A comparison of which a side does not occur is a choice like others."""
+    return (
+        "single"
+        if question.sided and not set(question.labels[:2]) <= set(column)
+        else question.kind
+    )
 
 
 def task_of(task_type: str, questions: Iterable[Mapping[str, Any]]) -> Task:

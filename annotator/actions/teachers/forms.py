@@ -40,6 +40,7 @@ def questions(task: Task, live: list[int]) -> Iterator[TeacherQuestion]:
                 columns=own,
                 several=part.several,
                 ordered=part.ordered,
+                sided=part.sided,
                 marks=one.marks,
                 after=after,
             )

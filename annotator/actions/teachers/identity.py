@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.models import Teacher
 
 if TYPE_CHECKING:
-    from learning.teachers.types import TeacherSchema
+    from learning.teachers.types import TeacherQuestion, TeacherSchema
 
 # A price changes what an answer costs and not what it says.
 PRICES = ("price_in", "price_out")
@@ -41,7 +41,7 @@ def _print(
     kept = {name: value for name, value in params.items() if name not in but}
     place = "" if teacher.endpoint is None else teacher.endpoint.base_url
     told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
-    told += [asdict(one) for one in schema.questions]
+    told += [_question(one) for one in schema.questions]
     told += _sources(teacher)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -49,7 +49,13 @@ def _print(
 def _idle(schema: TeacherSchema) -> tuple[str, ...]:
     if schema.ranked:
         return ()
-    return (WINDOW,) if schema.sided else (WINDOW, PASSES)
+    return (WINDOW,) if schema.sides else (WINDOW, PASSES)
+
+
+def _question(one: TeacherQuestion) -> dict[str, Any]:
+    """As it was told before two texts could be compared in a form, where it compares none."""
+    told = asdict(one)
+    return told if one.sided else {name: said for name, said in told.items() if name != "sided"}
 
 
 def _sources(teacher: Teacher) -> list[Any]:

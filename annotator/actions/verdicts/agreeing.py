@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
+from annotator.actions.figures import sides
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.verdicts import agreeing_spans, agreeing_values
 from annotator.models import AnnotatorKind, ConsensusFit, Project, Shape
@@ -44,16 +45,6 @@ JOIN annotator_annotator v ON v.id = a.annotator_id
 WHERE a.kind = 'answer' AND a.question_id IS NULL AND a.stream <> 'review'
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 ORDER BY a.id
-"""
-
-
-_SIDED = """
-SELECT a.labels[1], a.value->>'shown' = 'ab'
-FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
-WHERE a.project_id = %(project)s AND a.kind = 'answer' AND v.kind <> 'teacher'
-  AND a.value ? 'shown' AND a.labels[1] = ANY(%(sides)s::bigint[])
-  AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
-ORDER BY a.id DESC LIMIT %(most)s
 """
 
 
@@ -162,20 +153,7 @@ def _wordless(task: Task, votes: Sequence[Given], answers: Answers) -> Answers:
 
 def _order(project: Project) -> dict[str, Any] | None:
     """How often the text that was shown first was found better; None where texts have no sides."""
-    import numpy as np
-
-    from learning.consensus.order import order_effect
-
-    if not project.task.sided:
-        return None
-    sides = columns_of(project, with_archived=True).label_ids[:2]
-    with connection.cursor() as cursor:
-        cursor.execute(_SIDED, {"project": project.pk, "sides": list(sides), "most": MOST_ANSWERS})
-        rows = cursor.fetchall()
-    found = order_effect(
-        np.array([label == sides[0] for label, _ in rows], dtype=np.bool_),
-        np.array([shown for _, shown in rows], dtype=np.bool_),
-    )
+    found = sides.effect(project)
     return None if found is None else asdict(found) | {"told": found.is_told}
 
 
