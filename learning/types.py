@@ -44,9 +44,8 @@ def require(met: bool, sentence: str) -> None:  # noqa: FBT001 - reads as an ass
 class Part:
     """One question of a form: the label columns that answer it.
 
-    several: any number of them may be given, else just one. ordered: they are grades, the lowest first.
-    sided: the first two say which of an item's texts is better. after: columns of one earlier question; it
-    is asked where one of them is given. Empty: always.
+    several: any number may be given, else just one. ordered: they are grades, the lowest first. sided: the
+    first two are sides. after: of one earlier question; it is asked where one is given. Empty: always.
     """
 
     columns: tuple[int, ...]
