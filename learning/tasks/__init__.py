@@ -37,8 +37,8 @@ class Task(Protocol):
         student, "accuracy" or another; see `credit` in `learning.tasks.values`.
     students: those that learn from such answers; none where nothing does. teachers: those that can
         give them. quoted: teachers mark places of the text by quoting it; ranked: they put an item's
-        candidates in order. weighed: tests, calibration and policies can weigh what a teacher says;
-        called: what answers are, in a sentence that says that they cannot.
+        candidates in order; written: they write a text. weighed: tests, calibration and policies can weigh
+        what a teacher says; called: what answers are, in a sentence that says that they cannot.
     """
 
     shape: ClassVar[str]
@@ -59,6 +59,7 @@ class Task(Protocol):
     teachers: ClassVar[tuple[str, ...]]
     quoted: ClassVar[bool]
     ranked: ClassVar[bool]
+    written: ClassVar[bool]
     weighed: ClassVar[bool]
     called: ClassVar[str]
     strategies: ClassVar[tuple[str, ...]]

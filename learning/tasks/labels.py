@@ -22,6 +22,7 @@ class LabelsAlone:
     teachers: ClassVar[tuple[str, ...]] = tuple(TEACHERS)
     quoted: ClassVar[bool] = False
     ranked: ClassVar[bool] = False
+    written: ClassVar[bool] = False
     weighed: ClassVar[bool] = True
     called: ClassVar[str] = "labels"
     has_labels: ClassVar[bool] = True

@@ -11,7 +11,7 @@ from learning import metrics
 from learning.consensus import CONSENSUS, OF_GRADES
 from learning.consensus.agreement import Distance, jaccard
 from learning.errors import ShapeError
-from learning.selection import ASKED, GRADED, MEASURED, STRATEGIES
+from learning.selection import ASKED, GRADED, HEARD, MEASURED, STRATEGIES
 from learning.tasks.columns import Columns
 from learning.tasks.labels import LabelsAlone
 from learning.types import Bools, Floats, require
@@ -25,7 +25,7 @@ class Multi(LabelsAlone):
     measure: ClassVar[str] = "jaccard"
     headline: ClassVar[str] = "micro_f1"
     strategies: ClassVar[tuple[str, ...]] = tuple(
-        name for name in STRATEGIES if name not in ASKED | GRADED | MEASURED
+        name for name in STRATEGIES if name not in ASKED | GRADED | HEARD | MEASURED
     )
     consensus: ClassVar[tuple[str, ...]] = tuple(
         name for name in CONSENSUS if name not in OF_GRADES

@@ -9,7 +9,7 @@ import numpy as np
 from learning import metrics
 from learning.consensus import CONSENSUS
 from learning.consensus.agreement import Grades
-from learning.selection import ASKED, LABELWISE, MEASURED, STRATEGIES
+from learning.selection import ASKED, HEARD, LABELWISE, MEASURED, STRATEGIES
 from learning.tasks.columns import Columns
 from learning.tasks.single import Single
 from learning.types import Floats
@@ -26,7 +26,7 @@ class Rating(Single):
     measure: ClassVar[str] = "ordinal"
     headline: ClassVar[str] = "quadratic_kappa"
     strategies: ClassVar[tuple[str, ...]] = tuple(
-        name for name in STRATEGIES if name not in ASKED | LABELWISE | MEASURED
+        name for name in STRATEGIES if name not in ASKED | HEARD | LABELWISE | MEASURED
     )
     consensus: ClassVar[tuple[str, ...]] = tuple(CONSENSUS)
 

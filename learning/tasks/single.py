@@ -11,7 +11,7 @@ from learning import metrics
 from learning.consensus import CONSENSUS, OF_GRADES
 from learning.consensus.agreement import Distance, Grades, nominal
 from learning.errors import ShapeError
-from learning.selection import ASKED, GRADED, LABELWISE, MEASURED, STRATEGIES
+from learning.selection import ASKED, GRADED, HEARD, LABELWISE, MEASURED, STRATEGIES
 from learning.tasks.columns import Columns
 from learning.tasks.labels import LabelsAlone
 from learning.types import Bools, Floats, require
@@ -25,7 +25,7 @@ class Single(LabelsAlone):
     measure: ClassVar[str] = "nominal"
     headline: ClassVar[str] = "accuracy"
     strategies: ClassVar[tuple[str, ...]] = tuple(
-        name for name in STRATEGIES if name not in LABELWISE | ASKED | GRADED | MEASURED
+        name for name in STRATEGIES if name not in LABELWISE | ASKED | GRADED | HEARD | MEASURED
     )
     consensus: ClassVar[tuple[str, ...]] = tuple(
         name for name in CONSENSUS if name not in OF_GRADES

@@ -9,7 +9,16 @@ from learning.consensus import WITH_STUDENT, ConsensusMethod
 from learning.consensus.candidates import SpanAnswer, settle, votes_of
 from learning.consensus.skills import Skills
 from learning.errors import ShapeError
-from learning.selection import ASKED, GRADED, LABELWISE, MEASURED, SETWISE, STRATEGIES, TAUGHT
+from learning.selection import (
+    ASKED,
+    GRADED,
+    HEARD,
+    LABELWISE,
+    MEASURED,
+    SETWISE,
+    STRATEGIES,
+    TAUGHT,
+)
 from learning.spans import Span, Value, spans_of, value_of
 from learning.spans.scores import exact_f1, metrics, near_f1
 from learning.taggers import TAGGERS
@@ -47,7 +56,7 @@ class Spans(Multi):
     strategies: ClassVar[tuple[str, ...]] = tuple(
         name
         for name in STRATEGIES
-        if name not in ASKED | GRADED | LABELWISE | MEASURED | SETWISE | TAUGHT
+        if name not in ASKED | GRADED | HEARD | LABELWISE | MEASURED | SETWISE | TAUGHT
     )
     # Students' words are on labels, and no votes on spans.
     consensus: ClassVar[tuple[str, ...]] = tuple(

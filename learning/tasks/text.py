@@ -16,8 +16,7 @@ from learning.tasks.content import Content
 from learning.tasks.values import Agreed, Given
 from learning.tasks.wordless import Wordless
 from learning.types import Votes
-
-LONGEST = 20_000
+from learning.written import LONGEST, kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +34,9 @@ class FreeText(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     measure: ClassVar[str] = "edits"
     headline: ClassVar[str] = "similarity"
+    written: ClassVar[bool] = True
+    weighed: ClassVar[bool] = False
+    called: ClassVar[str] = "texts"
     strategies: ClassVar[tuple[str, ...]] = (*Wordless.strategies, *sorted(MEASURED))
 
     tie: float = 0.3
@@ -46,12 +48,7 @@ class FreeText(Wordless):
         """
         if not isinstance(value, dict) or not {"text"} <= set(value) <= {"text", "edits"}:
             raise ShapeError('An answer of a text is {"text": "…"} and nothing else.')
-        text = value["text"]
-        if not isinstance(text, str) or not text.replace("\x00", "").strip():
-            raise ShapeError("The text is empty: write one, or skip the item.")
-        if len(text) > LONGEST:
-            raise ShapeError(f"A text has {LONGEST:,} characters at most, not {len(text):,}.")
-        text = _storable(text).replace("\r\n", "\n").replace("\r", "\n")  # forms send line ends so
+        text = kept(value["text"])
         if not content.text_b:
             return {"text": text}
         return {"text": text, "edits": edits(content.text_b[:LONGEST], text)}
@@ -134,8 +131,3 @@ class FreeText(Wordless):
         mean = float(np.mean(far)) if far else 0.0
         exact = float(np.mean([one == 0 for one in far])) if far else 0.0
         return {"n": float(len(far)), "similarity": 1 - mean, "exact": exact}
-
-
-def _storable(text: str) -> str:
-    """Without NUL and halves of characters, which no database and no file takes."""
-    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

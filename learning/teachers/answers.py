@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from learning.errors import ShapeError
-from learning.teachers import filling, ordering
+from learning.teachers import filling, ordering, writing
 from learning.teachers.prompting import Request
 from learning.teachers.quoting import locate
 from learning.teachers.said import (
@@ -63,7 +63,7 @@ def read_answers(
         return Reading(problem="The answer was too long.")
     thought = _THINKING.match(content)
     start = thought.end() if thought else 0
-    entries = _entries(content, start, request)
+    entries = _entries(content, start, request, {"text"} if schema.written else _FIELDS)
     if entries is None:
         return Reading(problem="The answer was not JSON of the form asked for.")
     ids = _ids(request, schema)
@@ -79,9 +79,11 @@ def read_answers(
             found.pop(key, None)
             problem = f"The answer gave an item two {_named(schema)}."
             continue
-        why = ordering.PROBLEM if schema.ranked else _STRANGE
+        why = _strange(schema)
         if schema.ranked:
             said = _ordered(entry, request.counts[key])
+        elif schema.written:
+            said = _written(entry)
         elif schema.questions:
             said, why = _filled(entry, ids, schema, (texts or {})[request.keys[key]])
         elif schema.quoted:
@@ -103,15 +105,28 @@ def read_answers(
 
 def _named(schema: TeacherSchema) -> str:
     """What answers are called."""
+    if schema.written:
+        return "texts"
     return "orders" if schema.ranked else "forms" if schema.questions else "labels"
 
 
-def _entries(content: str, start: int, request: Request) -> list[tuple[str, dict[str, Any]]] | None:
-    """(id, entry) in the order written; None when there is no JSON of this form."""
+def _strange(schema: TeacherSchema) -> str:
+    """What is wrong with an entry that is no answer."""
+    if schema.written:
+        return writing.PROBLEM
+    return ordering.PROBLEM if schema.ranked else _STRANGE
+
+
+def _entries(
+    content: str, start: int, request: Request, fields: set[str]
+) -> list[tuple[str, dict[str, Any]]] | None:
+    """(id, entry) in the order written; None when there is no JSON of this form. fields: any of which makes
+    one entry alone.
+    """
     only = next(iter(request.keys)) if len(request.keys) == 1 else ""
     for value in _json_values(content, start):
         entries = value.get("answers") if isinstance(value, dict) else value
-        if entries is None and isinstance(value, dict) and _FIELDS & value.keys():
+        if entries is None and isinstance(value, dict) and fields & value.keys():
             entries = [value]
         if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
             return [(str(entry.get("item", only)), entry) for entry in entries]
@@ -180,6 +195,20 @@ def _ordered(entry: Mapping[str, Any], count: int) -> Said | None:
         return None
     nothing = np.zeros(0, dtype=np.float32)
     return Said((), confidence_in(entry.get("confidence")), reason, nothing, order=order)
+
+
+def _written(entry: Mapping[str, Any]) -> Said | None:
+    """One entry as a text, or None when it is not one."""
+    if "text" not in entry:
+        return None
+    reason = reason_in(entry.get("reason"))
+    if entry["text"] is None:
+        return Said(None, None, reason)
+    text = writing.read_text(entry["text"])
+    if text is None:
+        return None
+    nothing = np.zeros(0, dtype=np.float32)
+    return Said((), confidence_in(entry.get("confidence")), reason, nothing, text=text)
 
 
 def _filled(

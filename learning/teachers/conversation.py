@@ -41,10 +41,8 @@ _REPAIR = (
     "Your last answer could not be used: {problem} Answer with the JSON described above and nothing "
     "else, one entry for every item, "
 )
-_REPAIRED = {
-    False: "label ids from the list only.",
-    True: "every candidate's number once and no other.",
-}
+_LABELS, _ORDER = "label ids from the list only.", "every candidate's number once and no other."
+_TEXT = "with the whole text, or null."
 
 
 @dataclass
@@ -228,7 +226,7 @@ class Conversation:
         """Send the prompt in the best shape that the endpoint takes, and note what it took."""
         system = request.system
         if problem:
-            system += "\n\n" + _REPAIR.format(problem=problem) + _REPAIRED[self.schema.ranked]
+            system += "\n\n" + _REPAIR.format(problem=problem) + _repaired(self.schema)
         most = max(request.counts.values(), default=0)
         form = answer_format(self.prompt, self.schema, request.columns, most)
         pictures = [item for item in items if item.image is not None]
@@ -311,6 +309,7 @@ class Conversation:
             spans=None if said is None else said.spans,
             dropped=0 if said is None else said.dropped,
             order=None if said is None else said.order,
+            text=None if said is None else said.text,
             confidence=_confidence(said, self.schema),
             reason="" if said is None else said.reason,
             abstained="" if p is not None else why,
@@ -321,6 +320,10 @@ class Conversation:
             seconds=tally.seconds / of,
             flags=tuple(sorted(flags)),
         )
+
+
+def _repaired(schema: TeacherSchema) -> str:
+    return _TEXT if schema.written else _ORDER if schema.ranked else _LABELS
 
 
 def _share(whole: int, place: int, of: int) -> int:
@@ -356,6 +359,7 @@ def _packed(answer: TeacherAnswer | None) -> dict[str, Any] | None:
         "spans": None if answer.spans is None else [[*span, p] for span, p in answer.spans],
         "dropped": answer.dropped,
         "order": answer.order,
+        "text": answer.text,
         "confidence": answer.confidence,
         "reason": answer.reason,
         "model": answer.model,
@@ -371,6 +375,7 @@ def _unpacked(number: int, kept: dict[str, Any]) -> TeacherAnswer:
         spans=None if spans is None else tuple((Span(*span), sure) for *span, sure in spans),
         dropped=kept.get("dropped", 0),
         order=None if kept.get("order") is None else tuple(map(tuple, kept["order"])),
+        text=kept.get("text"),
         confidence=kept["confidence"],
         reason=kept["reason"],
         abstained=COULD_NOT_TELL if p is None else "",

@@ -31,6 +31,7 @@ from learning.types import Report
 
 NOTHING = "The item has neither text nor image."
 NO_CANDIDATES = "The item has no two candidates to put in order."
+LONG_DRAFT = "The item's draft is longer than the {limit:,} characters that are sent of a text."
 TOKENS_PER_LABEL = 16
 TOKENS_PER_REASON = 160
 # A candidate for a span takes about four labels' worth of tokens; 40 of them are room enough.
@@ -63,6 +64,7 @@ class OpenAITeacher:
         are shown in one prompt at most (`listwise.Listwise`). Of two passes the confidence is how far
         they agree, and the model is asked for none. Which of two texts is better is asked in both orders,
         with one pass in the item's own alone (`both_ways`).
+    text_tokens: where texts are written, the most that one takes.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("line",)
@@ -84,6 +86,7 @@ class OpenAITeacher:
     candidates: int = 0
     passes: int = 2
     window: int = 20
+    text_tokens: int = 2_000
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch_size <= 100:
@@ -100,6 +103,8 @@ class OpenAITeacher:
             raise ParameterError("An order takes 1 to 8 passes, in windows of 2 to 100 candidates.")
         if min(self.thinking_tokens, self.image_tokens) < 0 or self.text_limit < 1:
             raise ParameterError("Tokens are not negative, and a text has at least 1 character.")
+        if not 1 <= self.text_tokens <= 20_000:
+            raise ParameterError("A text that is written takes 1 to 20,000 tokens.")
 
     def ready(self, means: Means) -> Teacher:
         """The teacher on a line; raises NotEnoughDataError when none was lent or no model is named."""
@@ -131,6 +136,8 @@ class OpenAITeacher:
         """The most that an answer takes, in labels."""
         if schema.ranked:
             return self.window
+        if schema.written:
+            return -(-self.text_tokens // TOKENS_PER_LABEL)
         if schema.questions:
             marks = sum(one.marks for one in schema.questions)
             return schema.size + LABELS_PER_KEY * len(schema.questions) + LABELS_PER_QUOTED * marks
@@ -184,13 +191,12 @@ class _Asking:
             if teacher.candidates and not schema.questions
             else None,
         )
-        something = [item for item in items if _has_something(item, schema)]
+        lacking = {item.number: _lacks(item, schema, teacher.text_limit) for item in items}
+        something = [item for item in items if not lacking[item.number]]
         batches = list(_batches(something, 1 if schema.ranked else teacher.batch_size))
-        kept = {item.number for item in something}
-        for item in items:
-            if item.number not in kept:
-                told = NO_CANDIDATES if schema.ranked else NOTHING
-                yield TeacherAnswer(number=item.number, abstained=told)
+        for number, told in lacking.items():
+            if told:
+                yield TeacherAnswer(number=number, abstained=told)
         work: Work = self._ordered(talk) if schema.ranked else talk.answer
         if schema.sides and teacher.passes_of(schema) > 1:
             work = partial(_both_ways, talk)
@@ -222,12 +228,17 @@ def _both_ways(
     ]
 
 
-def _has_something(item: TeacherItem, schema: TeacherSchema) -> bool:
-    """Whether there is anything to ask about: candidates, two at least and not all blank, or a text or an
-    image."""
+def _lacks(item: TeacherItem, schema: TeacherSchema, text_limit: int) -> str:
+    """Why the item is not asked about: it has no candidates, two at least and not all blank, or neither a
+    text nor an image; or a draft of which the end would be lost. "" where it is."""
     if schema.ranked:
-        return len(item.candidates) > 1 and any(one.strip() for one in item.candidates)
-    return item.image is not None or bool(item.whole.strip())
+        there = len(item.candidates) > 1 and any(one.strip() for one in item.candidates)
+        return "" if there else NO_CANDIDATES
+    if item.image is None and not item.whole.strip():
+        return NOTHING
+    if schema.written and len(item.text_b) > text_limit:
+        return LONG_DRAFT.format(limit=text_limit)
+    return ""
 
 
 def _batches(items: Sequence[TeacherItem], size: int) -> Iterator[list[TeacherItem]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from learning.errors import ParameterError
-from learning.teachers import filling, ordering
+from learning.teachers import filling, ordering, writing
 from learning.teachers.both_ways import as_shown
 from learning.teachers.quoting import candidate_format, closed, quoted, quoting_shape
 from learning.teachers.types import Example, LabelText, TeacherItem, TeacherSchema
@@ -101,6 +101,8 @@ def first_prompt(schema: TeacherSchema) -> Prompt:
     """Version 1, written from the kind of task alone; labels and guidelines are added when sent."""
     if schema.ranked:
         return Prompt(instructions=ordering.TASK)
+    if schema.written:
+        return Prompt(instructions=writing.TASK)
     if schema.questions:
         return Prompt(instructions=filling.TASK)
     return Prompt(instructions=_MARK if schema.quoted else _TASK[schema.multi_label])
@@ -192,6 +194,8 @@ def answer_format(
         one["reason"] = {"type": "string"}
     if schema.ranked:
         one["order"] = ordering.order_format(candidates)
+    elif schema.written:
+        one["text"] = writing.text_format()
     elif schema.questions:
         one["form"] = filling.form_format(schema, confidence=prompt.confidence)
     elif schema.quoted:
@@ -219,6 +223,8 @@ def _fits(example: Example, schema: TeacherSchema, offered: tuple[int, ...] | No
 
 
 def _is_whole(prompt: Prompt, schema: TeacherSchema, example: Example) -> bool:
+    if schema.written:
+        return bool(example.text) and _longest(example.item) <= prompt.text_limit
     return not schema.questions or _form(prompt, schema, example) is not None
 
 
@@ -231,9 +237,11 @@ def _system(prompt: Prompt, schema: TeacherSchema, columns: Sequence[int] | None
     parts = [prompt.instructions.strip()]
     if schema.guidelines.strip():
         parts.append(f"Guidelines:\n{schema.guidelines.strip()}")
-    if schema.ranked:
-        shape = ordering.order_shape(confidence=prompt.confidence, reason=prompt.reason)
-        return "\n\n".join([*parts, _FENCE + "weigh it.", shape])
+    if schema.ranked or schema.written:
+        told = ordering.order_shape if schema.ranked else writing.text_shape
+        does = "weigh it." if schema.ranked else "write from it."
+        shape = told(confidence=prompt.confidence, reason=prompt.reason)
+        return "\n\n".join([*parts, _FENCE + does, shape])
     if schema.questions:
         parts.append(filling.told(schema, lambda column: _line(schema.labels[column], schema)))
     else:
@@ -295,10 +303,10 @@ def _user(
     if examples:
         parts.append("Solved examples:")
         parts += [_solved(prompt, schema, example, draw) for example in examples]
-    parts.append("Items to order:" if schema.ranked else "Items to label:")
-    parts += [
-        f"Item {key}\n{_blocks(prompt, item, draw)}" for key, item in zip(keys, items, strict=True)
-    ]
+    does = "order" if schema.ranked else "write about" if schema.written else "label"
+    parts.append(f"Items to {does}:")
+    for key, item in zip(keys, items, strict=True):
+        parts.append(f"Item {key}\n{_blocks(prompt, item, draw, writing.names(schema))}")
     return "\n\n".join(parts)
 
 
@@ -310,9 +318,12 @@ def _solved(prompt: Prompt, schema: TeacherSchema, example: Example, draw: Draw)
     )
     if schema.quoted:
         answer = {"candidates": _shown_spans(prompt, example)}
+    elif schema.written:
+        answer = {"text": example.text}
     elif schema.questions:
         answer = {"form": _form(prompt, schema, example)}
-    said = f"{_blocks(prompt, example.item, draw)}\nAnswer: {json.dumps(answer)}"
+    shown = _blocks(prompt, example.item, draw, writing.names(schema))
+    said = f"{shown}\nAnswer: {json.dumps(answer)}"
     if example.explanation.strip() and prompt.reason:
         said += f"\nBecause:\n{_block(example.explanation[: prompt.text_limit], draw)}"
     return said
@@ -328,12 +339,14 @@ def _shown_spans(prompt: Prompt, example: Example) -> list[dict[str, Any]]:
     ]
 
 
-def _blocks(prompt: Prompt, item: TeacherItem, draw: Draw) -> str:
+def _blocks(
+    prompt: Prompt, item: TeacherItem, draw: Draw, names: tuple[str, str] = writing.TWO
+) -> str:
     limit = prompt.text_limit
     texts = [text[:limit] for text in (item.text, item.text_b)]
     parts = [_block(texts[0], draw)] if texts[0] or item.image is None else []
     if texts[1]:
-        parts = ["First text:", *parts, "Second text:", _block(texts[1], draw)]
+        parts = [names[0], *parts, names[1], _block(texts[1], draw)]
     for number, candidate in enumerate(item.candidates, start=1):
         parts += [f"Candidate {number}:", _block(candidate[:limit], draw)]
     if item.image is not None:
@@ -365,7 +378,8 @@ def _said(
 ) -> list[Any]:
     """All that is sent but marks and ids, kept apart so that no text can pass for another part."""
     shown: list[list[Any]] = [
-        [_content(prompt, e.item), list(e.labels), e.explanation, *e.spans] for e in examples
+        [_content(prompt, e.item), list(e.labels), e.explanation, *e.spans, *filter(None, [e.text])]
+        for e in examples
     ]
     return [FORMAT, system, [_content(prompt, item) for item in items], shown]
 

@@ -27,6 +27,7 @@ from learning.teachers.types import (
     needed,
 )
 from learning.types import Report, require
+from learning.written import kept
 
 Record = Mapping[str, Any]
 
@@ -53,6 +54,7 @@ class Recorded:
         - `labels`: a list of those, empty where no label holds,
         - `probabilities`: a mapping from names to 0 … 1 that names each label,
         - `order`, where answers are orders: a list of lists of the candidates' numbers, best first,
+        - `text`, where answers are texts,
         - `spans`, where answers mark spans: a list of mappings with `label`, either `start` and `end`
           or `quote` and `before`, and `confidence` where it is known,
 
@@ -107,11 +109,14 @@ class ReadyRecorded:
             return TeacherAnswer(number=number, abstained="No answer was recorded for this item.")
         confidence, flags = _confidence(record)
         order: Order | None = None
+        text: str | None = None
         marked: Said | None = None
         try:
             p: NDArray[np.float32] | None = np.zeros(0, dtype=np.float32)
             if schema.ranked:
                 order = _order(record, item)
+            elif schema.written:
+                text = _text(record)
             elif schema.questions:
                 marked = _filled(record, item.text, schema, names, confidence)
                 p, confidence = marked.distribution, marked.confidence
@@ -131,6 +136,7 @@ class ReadyRecorded:
             spans=None if marked is None else marked.spans,
             dropped=0 if marked is None else marked.dropped,
             order=order,
+            text=text,
             confidence=confidence,
             reason=str(record.get("reason") or ""),
             flags=flags,
@@ -162,6 +168,16 @@ def _order(record: Record, item: TeacherItem) -> Order:
             f"The recorded order does not name each of the item's {len(item.candidates)} candidates once."
         )
     return order
+
+
+def _text(record: Record) -> str:
+    """The recorded text; raises ShapeError with the reason to abstain."""
+    if record.get("text") is None:
+        raise ShapeError("The recorded answer is no text.")
+    try:
+        return kept(record["text"])
+    except ShapeError as refusal:
+        raise ShapeError(f"The recorded answer cannot be kept. {refusal}") from None
 
 
 def _filled(

@@ -23,7 +23,7 @@ class Said:
         it cannot tell.
     distribution: (k,) float32 that sums to 1, from log-probabilities; None where there are none. Where
         spans or forms were asked for: how likely each label occurs.
-    spans, dropped, order: as in `TeacherAnswer`; candidates are numbered as the prompt showed them.
+    spans, dropped, order, text: as in `TeacherAnswer`; candidates are numbered as the prompt showed them.
     """
 
     columns: tuple[int, ...] | None
@@ -33,6 +33,7 @@ class Said:
     spans: tuple[tuple[Span, float], ...] | None = None
     dropped: int = 0
     order: Order | None = None
+    text: str | None = None
 
 
 def column_in(value: object, ids: Mapping[str, int]) -> int | None:

@@ -91,6 +91,7 @@ class TeacherSchema:
 
     quoted: an answer marks spans of the text; its labels are those that occur, so that several may.
     ranked: an answer is an order of the item's candidates, and there are no labels: k is 0.
+    written: an answer is a text, edited where the item has a second one, and k is 0 as well.
     sided: the first two labels say that the first or the second text of an item is better.
     questions: an answer is a form with these, in their order; it is all labels that were given, and the
         spans of those questions that mark the text.
@@ -101,13 +102,14 @@ class TeacherSchema:
     multi_label: bool = False
     quoted: bool = False
     ranked: bool = False
+    written: bool = False
     sided: bool = False
     questions: tuple[TeacherQuestion, ...] = ()
     _place: dict[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.ranked:
-            require(not self.labels and self.multi_label, "Orders of candidates have no labels.")
+        if self.ranked or self.written:
+            require(not self.labels and self.multi_label, "Orders and texts have no labels.")
         else:
             require(len(self.labels) > 0, "A teacher needs at least one label to choose from.")
         require(not self.sided or len(self.labels) > 1, "Two sides need a label each.")
@@ -161,13 +163,15 @@ class TeacherSchema:
 class Example:
     """A solved item to show: its label ids (none is an answer in multi-label projects) and why.
 
-    spans: of the item's text, with label ids, where answers mark spans.
+    spans: of the item's text, with label ids, where answers mark spans. text: what was written about the
+        item, where answers are texts.
     """
 
     item: TeacherItem
     labels: tuple[int, ...]
     explanation: str = ""
     spans: tuple[Span, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,7 @@ class TeacherAnswer:
         are labels alone. dropped: quotes that could not be found in the text.
     order: the candidates from best to worst, numbered from 1 as the item has them, equals in one group;
         None where answers are no orders. Their probabilities are none, (0,).
+    text: what was written; None where answers are no texts. Their probabilities are none, (0,).
     steady: -1 … 1, Kendall's tau-b of the orders that it gave to the same candidates in two sequences;
         None where it was asked once.
     confidence: 0 … 1, how sure the teacher says it is of its answer; None when it says nothing.
@@ -198,6 +203,7 @@ class TeacherAnswer:
     spans: tuple[tuple[Span, float], ...] | None = None
     dropped: int = 0
     order: Order | None = None
+    text: str | None = None
     steady: float | None = None
     confidence: float | None = None
     reason: str = ""
@@ -218,7 +224,8 @@ class TeacherAnswer:
             _check_probabilities(self.probabilities)
         if self.known is not None:
             _check_known(self.known, self.probabilities)
-        require(self.order is None or not self.abstained, "An abstention has no order.")
+        said = self.order is not None or self.text is not None
+        require(not (said and self.abstained), "An abstention has no order and no text.")
         require(
             self.confidence is None or 0 <= self.confidence <= 1,
             f"A confidence lies between 0 and 1, not at {self.confidence}.",
@@ -265,6 +272,10 @@ def check_answer(answer: TeacherAnswer, schema: TeacherSchema) -> None:
     require(
         (answer.order is not None) == schema.ranked,
         "An answer has an order where the schema asks for one, and nowhere else.",
+    )
+    require(
+        (answer.text is not None) == schema.written,
+        "An answer has a text where the schema asks for one, and nowhere else.",
     )
     require(
         schema.multi_label or abs(float(p.sum(dtype=np.float64)) - 1) <= SUM_TOLERANCE,

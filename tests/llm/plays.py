@@ -49,6 +49,16 @@ def lists_of(request: Request) -> dict[str, tuple[str, list[str]]]:
     return found
 
 
+def drafts_of(request: Request) -> dict[str, list[str]]:
+    """Id -> the texts of an item to write about, the draft last where there is one."""
+    asked = user_of(request).partition("Items to write about:")[2]
+    found = {}
+    for piece in re.split(r"\n\nItem (?=[0-9a-f]{6}\n)", asked)[1:]:
+        key, _, rest = piece.partition("\n")
+        found[key] = [block.group(2) for block in BLOCK.finditer(rest)]
+    return found
+
+
 def label_ids(request: Request) -> list[str]:
     listed = system_of(request).partition("Labels, by id:\n")[2].partition("\n\n")[0]
     return re.findall(r"^- (\d+): ", listed, re.MULTILINE)
@@ -131,6 +141,20 @@ def ordered(change: Callable[[list[list[str]]], Any] = lambda order: order) -> P
     return says(
         lambda request: json.dumps(
             {"answers": [{**one, "order": change(one["order"])} for one in good_orders(request)]}
+        )
+    )
+
+
+def written(make: Callable[[list[str]], Any] = lambda texts: texts[-1].upper()) -> Play:
+    """A text for each item, made of its own."""
+    return says(
+        lambda request: json.dumps(
+            {
+                "answers": [
+                    {"item": key, "reason": "It is due.", "text": make(texts), "confidence": 0.9}
+                    for key, texts in drafts_of(request).items()
+                ]
+            }
         )
     )
 
