@@ -73,6 +73,7 @@ class Pool:
     set_sizes: (n,) int, labels that the promised answer set leaves to decide between, or None while
         nothing is promised.
     lengths: (n,) int, characters of the item's texts, or None when the caller does not tell them.
+    apart: (n,) float32 in 0 … 1, how far what teachers wrote lies apart; NaN below two texts. None: not told.
     doubted: what is in doubt within an item ("the spans"), where the margins are of that and do not
         follow from probabilities of whole labels; "" where they do.
     parts: the questions that the labels answer, where answers are forms; else none.
@@ -93,6 +94,7 @@ class Pool:
     wanted: Ints | None = None
     set_sizes: Ints | None = None
     lengths: Ints | None = None
+    apart: Floats | None = None
     doubted: str = ""
     parts: tuple[Part, ...] = ()
     marked: Mapping[int, Floats] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class Pool:
             )
         for name in ("probabilities", "columns", "encodings"):
             _check_rows(name, getattr(self, name), n, 2)
-        for name in ("margins", "set_sizes", "lengths"):
+        for name in ("margins", "set_sizes", "lengths", "apart"):
             _check_rows(name, getattr(self, name), n, 1)
         for margins in self.marked.values():
             _check_rows("marked", margins, n, 1)
@@ -232,16 +234,12 @@ class TrainingData:
         require(
             self.texts is None or len(self.texts) == n, f"There must be {n} texts, one per item."
         )
-        require(
-            self.known is None
-            or (self.known.shape == self.targets.shape and self.known.dtype == np.bool_),
-            "known must be a boolean table of the shape of targets.",
-        )
-        require(
-            self.younger is None
-            or (self.younger.shape == self.targets.shape and self.younger.dtype == np.bool_),
-            "younger must be a boolean table of the shape of targets.",
-        )
+        for name in ("known", "younger"):
+            table = getattr(self, name)
+            require(
+                table is None or (table.shape == self.targets.shape and table.dtype == np.bool_),
+                f"{name} must be a boolean table of the shape of targets.",
+            )
         self._check_labels()
         self._check_values()
 

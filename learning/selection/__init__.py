@@ -33,6 +33,9 @@ STRATEGIES: Registry[Strategy] = Registry(
         "density-margin": Entry(
             "Smallest margin among similar items", "learning.selection.density_margin:DensityMargin"
         ),
+        "disagreement": Entry(
+            "Teachers' texts farthest apart", "learning.selection.disagreement:Disagreement"
+        ),
         "entropy": Entry("Largest entropy", "learning.selection.entropy:Entropy"),
         "expected-variance": Entry(
             "Largest variance of the grade (ratings)",
@@ -80,6 +83,8 @@ LABELWISE = frozenset({"cvirs", "label-cardinality", "label-margin", "label-ques
 GRADED = frozenset({"expected-variance"})
 # These need to know how long the items' texts are.
 MEASURED = frozenset({"length"})
+# These need what several teachers wrote.
+HEARD = frozenset({"disagreement"})
 # These look at the questions of a form.
 ASKED = frozenset({"neediest"})
 # These need to know how often teachers err.

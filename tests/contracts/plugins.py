@@ -137,6 +137,7 @@ def a_pool(rows: int = 90, dimensions: int = 8, *, multi_label: bool = False) ->
         teacher_error=0.2,
         set_sizes=np.arange(rows) % 4,
         lengths=np.arange(rows) * 37 % 500,
+        apart=np.where(np.arange(rows) % 3, np.nan, np.arange(rows) / rows).astype(np.float32),
         wanted=np.arange(rows - 1, max(rows - 7, -1), -1),
     )
 

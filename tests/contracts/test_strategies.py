@@ -247,6 +247,7 @@ def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Pool:
         teacher_error=0.2,
         set_sizes=np.arange(rows) % 4,
         lengths=np.arange(rows) * 37 % 5000,
+        apart=np.where(np.arange(rows) < 5, 0.5, np.nan).astype(np.float32),
         wanted=np.arange(100),
     )
 

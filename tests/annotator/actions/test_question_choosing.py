@@ -18,7 +18,7 @@ from annotator.models import (
     Pick,
 )
 from learning.scores import margins
-from learning.selection import ASKED, GRADED, MEASURED, STRATEGIES
+from learning.selection import ASKED, GRADED, HEARD, MEASURED, STRATEGIES
 from learning.students.predictions import Predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.annotator.questioned import answered, ids, questioning
@@ -138,5 +138,5 @@ def test_every_strategy_chooses_the_queue_of_a_small_project(cast, task):
         assert set(chosen.rows.tolist()) <= open_now, name
         waits = [reason for reason in chosen.reasons if "has to wait" in reason]
         assert bool(waits) == (name in {"rad", "set-size"}), (name, waits[:1])
-    others = ASKED | GRADED | MEASURED
+    others = ASKED | GRADED | HEARD | MEASURED
     assert set(STRATEGIES) - others == set(TASKS["multi"].strategies)
