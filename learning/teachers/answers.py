@@ -79,17 +79,12 @@ def read_answers(
             found.pop(key, None)
             problem = f"The answer gave an item two {_named(schema)}."
             continue
-        why = _strange(schema)
         if schema.ranked:
-            said = _ordered(entry, request.counts[key])
+            said, why = _ordered(entry, request.counts[key]), ordering.PROBLEM
         elif schema.written:
-            said = _written(entry)
-        elif schema.questions:
-            said, why = _filled(entry, ids, schema, (texts or {})[request.keys[key]])
-        elif schema.quoted:
-            said = _marked(entry, ids, schema, (texts or {})[request.keys[key]])
+            said, why = _written(entry), writing.PROBLEM
         else:
-            said = _said(entry, ids, schema)
+            said, why = _labelled(entry, ids, schema, (texts or {}).get(request.keys[key], ""))
         if said is None:
             problem = why
             twice.add(key)
@@ -108,13 +103,6 @@ def _named(schema: TeacherSchema) -> str:
     if schema.written:
         return "texts"
     return "orders" if schema.ranked else "forms" if schema.questions else "labels"
-
-
-def _strange(schema: TeacherSchema) -> str:
-    """What is wrong with an entry that is no answer."""
-    if schema.written:
-        return writing.PROBLEM
-    return ordering.PROBLEM if schema.ranked else _STRANGE
 
 
 def _entries(
@@ -163,6 +151,16 @@ def _ids(request: Request, schema: TeacherSchema) -> dict[str, int]:
         names.setdefault(schema.labels[column].name.strip().casefold(), []).append(column)
     by_name = {name: columns[0] for name, columns in names.items() if name and len(columns) == 1}
     return by_name | {str(schema.labels[column].id): column for column in offered}
+
+
+def _labelled(
+    entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema, text: str
+) -> tuple[Said | None, str]:
+    """One entry of labels, of quotes of the text or of both, or None and what is wrong with it."""
+    if schema.questions:
+        return _filled(entry, ids, schema, text)
+    said = _marked(entry, ids, schema, text) if schema.quoted else _said(entry, ids, schema)
+    return said, _STRANGE
 
 
 def _said(entry: Mapping[str, Any], ids: Mapping[str, int], schema: TeacherSchema) -> Said | None:
