@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django import template
+from django.template.defaultfilters import capfirst
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 
@@ -116,6 +117,13 @@ def percent(share: float | None, digits: int = 0) -> str:
 def unbroken(sentence: str) -> str:
     """A sentence in which no figure parts from its percent sign at the end of a line."""
     return re.sub(r"(?<=\d) %", "\u202f%", sentence)
+
+
+@register.filter
+def sentence_case(title: str) -> str:
+    """Words of a library's own pages as we write them: "Change Password" is "Change password"."""
+    words = [word if len(word) > 1 and word.isupper() else word.lower() for word in title.split()]
+    return capfirst(" ".join(words))
 
 
 @register.filter

@@ -5,17 +5,28 @@ from __future__ import annotations
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from annotator.actions.projects import people
 from annotator.errors import AnnotatorError
 from annotator.models import User
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@require_GET
+def forgotten(request: HttpRequest) -> HttpResponse:
+    """Who makes a link for a new password."""
+    return render(request, "account/password_reset.html")
+
+
+def no_mail(request: HttpRequest) -> HttpResponse:
+    """Nothing: no address is verified here, and none is changed."""
+    raise Http404("Nothing is sent by e-mail from here.")
 
 
 class PasswordForm(forms.Form):

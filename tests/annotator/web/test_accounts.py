@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 
 from tests.factories import PASSWORD
 
@@ -35,6 +36,34 @@ def test_two_step_sign_in_draws_its_code_without_inline_images(client, cast):
     page = client.get("/accounts/2fa/totp/activate/").content.decode()
     assert re.search(r'viewBox="0 0 [\d.]+ [\d.]+"><path d="M[^"]{100,}"', page)
     assert "data:image" not in page
+
+
+def test_an_address_that_nobody_could_verify_keeps_nobody_from_two_steps(client, cast):
+    EmailAddress.objects.create(user=cast.ana, email=cast.ana.email)
+    client.post("/accounts/login/", {"login": cast.ana.email, "password": PASSWORD})
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = client.get("/accounts/2fa/totp/activate/")
+    assert page.status_code == 200
+    assert "Not now" in page.content.decode(), "the form that switches it on"
+
+
+def test_nothing_is_sent_by_mail_and_no_page_tries(client, cast, mailoutbox):
+    asked = {"email": cast.ana.email, "action_send": "", "action_add": ""}
+    assert "No e-mail is sent from here" in client.get("/accounts/password/reset/").content.decode()
+    assert client.post("/accounts/password/reset/", asked).status_code == 405
+    client.post("/accounts/login/", {"login": "ana", "password": PASSWORD})
+    for page in ("/accounts/email/", "/accounts/confirm-email/", "/accounts/confirm-email/key/"):
+        assert client.get(page).status_code == client.post(page, asked).status_code == 404
+    assert mailoutbox == []
+
+
+def test_the_librarys_pages_are_written_as_ours_are(client, cast):
+    client.post("/accounts/login/", {"login": "ana", "password": PASSWORD})
+    page = client.get("/accounts/password/change/").content.decode()
+    assert "<h1>Change password</h1>" in page
+    assert ">Current password</label>" in page
+    assert "<title>Change password – Concord</title>" in page
+    assert "<h1>Two-factor authentication</h1>" in client.get("/accounts/2fa/").content.decode()
 
 
 @pytest.mark.parametrize("address", ["/", "/accounts/login/", "/welcome", "/nowhere"])
