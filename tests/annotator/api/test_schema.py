@@ -12,6 +12,7 @@ from rest_framework.serializers import BaseSerializer
 
 from annotator import api
 from annotator.api import schema
+from annotator.api.described import VERBS
 
 UNDESCRIBED = {"api_schema", "api_docs", "api_nothing"}
 
@@ -25,7 +26,7 @@ def api_patterns():
 
 def methods_of(pattern):
     view = pattern.callback.cls
-    return {name for name in schema.VERBS if hasattr(view, name) and name in view.http_method_names}
+    return {name for name in VERBS if hasattr(view, name) and name in view.http_method_names}
 
 
 def test_every_route_has_an_operation_with_a_summary():
@@ -39,7 +40,7 @@ def test_every_route_has_an_operation_with_a_summary():
             path = path.replace(f"<{kind}", "<")
         path = path.replace("<", "{").replace(">", "}")
         assert path in described, f"{path} is not in the schema"
-        assert set(described[path]) & set(schema.VERBS) == methods_of(pattern), path
+        assert set(described[path]) & set(VERBS) == methods_of(pattern), path
         for method in methods_of(pattern):
             assert described[path][method]["summary"], f"{method} {path} has no summary"
             seen += 1
@@ -51,7 +52,7 @@ def test_operation_ids_are_unique():
     ids = [
         verbs[verb]["operationId"]
         for verbs in document["paths"].values()
-        for verb in schema.VERBS
+        for verb in VERBS
         if verb in verbs
     ]
     assert len(ids) == len(set(ids))
@@ -91,12 +92,61 @@ def test_the_manual_lists_every_operation():
     from django.conf import settings
 
     told = (Path(settings.BASE_DIR) / "docs" / "api.md").read_text()
-    for operation in schema.operations(schema.schema()):
-        path = operation["path"].removeprefix("/api/v1/")
-        row = f"| {operation['method']} | `{path}` | {operation['summary']} |"
+    for operation in (each for group in schema.groups() for each in group.operations):
+        path = operation.path.removeprefix("/api/v1/")
+        row = f"| {operation.method} | `{path}` | {operation.summary} |"
         assert row in told, f"docs/api.md lacks: {row}"
 
 
 def test_every_choice_has_a_name_that_is_not_made_of_a_hash():
     names = schema.schema()["components"]["schemas"]
     assert not [name for name in names if re.search(r"[A-Z][0-9a-f]{2,3}Enum$", name)]
+
+
+def told(method, path):
+    found = (each for group in schema.groups() for each in group.operations)
+    return next(each for each in found if (each.method, each.path) == (method, path))
+
+
+def kinds(fields):
+    return {each.name: each.kind for each in fields}
+
+
+def test_the_page_tells_of_each_operation_once_by_what_it_is_about():
+    names = [group.name for group in schema.groups()]
+    assert names[0] == "Projects"
+    assert names[1:] == sorted(names[1:])
+    anchors = [each.anchor for group in schema.groups() for each in group.operations]
+    assert len(anchors) == len(set(anchors)) > 150
+
+
+def test_it_tells_what_an_operation_takes_and_gives():
+    asked = told("POST", "/api/v1/projects/{project_id}/questions")
+    takes = {each.name: each for each in asked.takes}
+    assert takes["name"].needed
+    assert not takes["only_if"].needed
+    assert takes["name"].kind == "string, up to 80 characters"
+    assert takes["kind"].kind.startswith("one of: single, rating")
+    assert takes["only_if"].kind == "list of integer"
+    assert "earlier question" in takes["only_if"].about
+    assert (asked.status, kinds(asked.gives)["labels"]) == ("201", "list of integer")
+    assert asked.asks == [], "the project stands in the address, and everybody knows it"
+
+
+def test_fields_within_fields_are_named_by_their_path():
+    gives = kinds(told("GET", "/api/v1/projects/{project_id}/questions").gives)
+    assert gives["results"].startswith("list of")
+    assert gives["results[].only_if"] == "list of integer"
+
+
+def test_no_description_tells_how_the_code_is_made():
+    document = schema.schema()["paths"].values()
+    about = {told.get("description", "") for verbs in document for told in verbs.values()}
+    assert not [words for words in about if "endpoint" in words.lower() or "for_user" in words]
+
+
+@pytest.mark.django_db
+def test_the_page_is_there_for_whoever_signed_in(ana):
+    page = ana.get("/api/v1/docs").content.decode()
+    assert "Ask a further question" in page
+    assert page.count("<details id=") == sum(len(group.operations) for group in schema.groups())
