@@ -97,23 +97,17 @@ def silent(monkeypatch):
 
 @pytest.mark.fault
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_does_what_the_row_says_once(broker, worker, silent):
+def test_a_worker_does_what_the_row_says_once_and_a_killed_ones_job_the_next(
+    broker, worker, silent
+):
     with transaction.atomic():
-        job = jobs.enqueue("probe", params={"steps": 3})
-    worker()
-    ring_from_outside(broker, job.pk, job.pk, job.pk)
-    wait_for(job, JobState.DONE)
-    assert job.attempt == 1
-
-
-@pytest.mark.fault
-@pytest.mark.django_db(transaction=True)
-def test_a_killed_workers_job_is_done_by_the_next(broker, worker, silent):
-    with transaction.atomic():
+        once = jobs.enqueue("probe", params={"steps": 3})
         job = jobs.enqueue("probe", params={"steps": 600})
     first = worker()
-    ring_from_outside(broker, job.pk)
+    ring_from_outside(broker, once.pk, once.pk, once.pk, job.pk)
     wait_for(job, JobState.RUNNING)
+    wait_for(once, JobState.DONE)
+    assert once.attempt == 1
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     assert wait_until(lambda: not others_connected()), "what it last sent is done or undone"

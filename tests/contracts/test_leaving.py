@@ -145,22 +145,23 @@ def put(folder: Path, fitted: Any, kind: str, encoder: str | None) -> None:
     (folder / "labels.json").write_text(json.dumps(labels))
 
 
-@pytest.mark.parametrize("paired", [True, False])
-def test_two_texts_are_read_elsewhere_as_here(models: Path, tmp_path: Path, paired: bool) -> None:
+def test_two_texts_are_read_elsewhere_as_here(models: Path, tmp_path: Path) -> None:
     texts, group = three_topics(30)
     both = [together(texts[-at], text) for at, text in enumerate(texts)]
-    data = TrainingData(targets=np.eye(3, dtype=np.float32)[group], texts=both, paired=paired)
-    plugin = STUDENTS.create("finetune", example_parameters("finetune", models))
-    fitted = plugin.fit(data, np.random.default_rng(0), no_report)
-    folder = tmp_path / "crossed"
-    put(folder, fitted, "finetune", None)
     asked = [("a parcel", "my refund"), ("my refund " * 90, "a parcel"), ("password", "")]
-    here = fitted.predict([together(one, other) for one, other in asked])
+    here = {}
+    for name, paired in {"joined": False, "crossed": True}.items():
+        data = TrainingData(targets=np.eye(3, dtype=np.float32)[group], texts=both, paired=paired)
+        plugin = STUDENTS.create("finetune", example_parameters("finetune", models))
+        fitted = plugin.fit(data, np.random.default_rng(0), no_report)
+        put(tmp_path / name, fitted, "finetune", None)
+        here[name] = fitted.predict([together(one, other) for one, other in asked])
     typed = [f"{one}\n{other}" for one, other in asked[:2]]
-    there = elsewhere(tmp_path, [("crossed", "")], [*asked, *typed])["said"]["crossed"]
-    np.testing.assert_allclose(there["probabilities"], [*here, *here[:2]], atol=1e-5)
-    if paired:
-        np.testing.assert_allclose(by_hand(folder, *asked[1], fitted.tokens), here[1], atol=1e-5)
+    told = elsewhere(tmp_path, [(name, "") for name in here], [*asked, *typed])["said"]
+    for name, said in here.items():
+        np.testing.assert_allclose(told[name]["probabilities"], [*said, *said[:2]], atol=1e-5)
+    alone = by_hand(tmp_path / "crossed", *asked[1], fitted.tokens)
+    np.testing.assert_allclose(alone, here["crossed"][1], atol=1e-5)
 
 
 def by_hand(folder: Path, text: str, text_b: str, longest: int) -> Any:

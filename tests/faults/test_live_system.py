@@ -20,6 +20,19 @@ SEED = int(os.environ.get("SOAK_SEED", "1"))
 ANSWERS = 40
 ITEMS = 250
 PASSWORD = "correct horse battery staple"
+# Three commands by one process, since each would start Python anew
+PREPARE = """
+import io
+from django.core.management import call_command
+from annotator.actions.projects import people
+people.create_user("ana", {password!r}, "")
+made = io.StringIO()
+labels = ["--label", "Billing", "--label", "Delivery"]
+call_command("create_project", "Tickets", "--owner", "ana", *labels, stdout=made)
+project = made.getvalue().strip()
+call_command("import", project, {file!r}, stdout=io.StringIO())
+print(project)
+"""
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
 
@@ -34,13 +47,10 @@ def system(passable_folder):
 @pytest.fixture(scope="module")
 def tickets(system, passable_folder):
     """The id of Ana's project with items enough for every fault."""
-    system.command("create_user", "ana", said=PASSWORD)
-    labels = [word for name in ("Billing", "Delivery") for word in ("--label", name)]
-    project = system.command("create_project", "Tickets", "--owner", "ana", *labels)
     file = passable_folder / "tickets.csv"
     file.write_text("text\n" + "".join(f"parcel {n} was charged twice\n" for n in range(ITEMS)))
-    system.command("import", project, str(file))
-    return int(project)
+    code = PREPARE.format(password=PASSWORD, file=str(file))
+    return int(system.command("shell", "--no-imports", "-c", code))
 
 
 def rows(system, sql, *values):

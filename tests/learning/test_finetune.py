@@ -29,15 +29,22 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
+from transformers import BertModel
 from learning.students.finetune import Finetune
 from tests.contracts.plugins import lesson
-model, folder, kill_at = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-def report(done, total):
-    if done == kill_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-student = Finetune(model=model, epochs=3, batch=8, learning_rate=1e-3, checkpoint_steps=4)
-student.fit(lesson(), np.random.default_rng(7), report, None, folder)
+student = Finetune(model=sys.argv[1], epochs=3, batch=8, learning_rate=1e-3, checkpoint_steps=4)
+for kill_at in map(int, sys.argv[3:]):
+    def report(done, total):
+        if done == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    child = os.fork()
+    if child == 0:
+        folder = Path(sys.argv[2]) / str(kill_at)
+        student.fit(lesson(), np.random.default_rng(7), report, None, folder)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+KILL_AT = (2, 10)
 
 
 @pytest.fixture
@@ -52,24 +59,32 @@ def predictions(student: Finetune, checkpoint: Path | None = None, seed: int = 7
     return fitted.predict(lesson().texts)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kill_at", [2, 10])
-def test_goes_on_after_a_kill_to_the_very_same_weights(
-    tiny: Finetune, tmp_path: Path, kill_at: int
-) -> None:
+@pytest.fixture(scope="module")
+def killed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What learners that were killed left, each in a folder named by the step at which it was."""
     import torch
 
-    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, tiny.model, str(tmp_path), str(kill_at)],
+    folder = tmp_path_factory.mktemp("killed")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(models / "text"), str(folder), *map(str, KILL_AT)],
         cwd=Path(__file__).parents[2],
-        env=env,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         check=False,
         capture_output=True,
+        text=True,
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(KILL_AT), done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", KILL_AT)
+def test_goes_on_after_a_kill_to_the_very_same_weights(
+    tiny: Finetune, killed: Path, kill_at: int
+) -> None:
     told: list[int] = []
-    resumed = predictions(tiny, tmp_path, seed=1234, report=lambda done, total: told.append(done))
+    folder = killed / str(kill_at)
+    resumed = predictions(tiny, folder, seed=1234, report=lambda done, total: told.append(done))
     first = next(done for done in told if done)
     assert first == (8 if kill_at == 10 else 1), "it began behind the last checkpoint"
     expected = predictions(tiny, seed=7 if kill_at >= 4 else 1234)

@@ -40,6 +40,7 @@ from tests.factories import make_project
 
 BAD = b"text,label\ngood,Billing\n,Billing\nalso good,Delivery\nbad\0,Login\nunknown,Weather\n"
 ROOT = Path(__file__).parents[3]
+ROWS = 60_000  # so many that a worker can be killed while it reads them
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +215,7 @@ class TestKilledWorkers:
         assert len(texts(empty)) == 2
 
     def test_by_the_system_while_it_reads(self, empty, settings):
-        rows = "".join(f"text number {n},Billing\n" for n in range(150_000))
+        rows = "".join(f"text number {n},Billing\n" for n in range(ROWS))
         batch = started(empty, f"text,label\n{rows}".encode())
         code = (
             "import django; django.setup(); from annotator import jobs; "
@@ -232,7 +233,7 @@ class TestKilledWorkers:
         assert nothing_of(empty)
         assert lease_runs_out(batch.job).state == JobState.DONE
         empty.refresh_from_db()
-        assert Item.objects.filter(project=empty).count() == empty.item_count == 150_000
+        assert Item.objects.filter(project=empty).count() == empty.item_count == ROWS
 
     def _wait_until_it_reads(self, batch, worker):
         until = time.monotonic() + 60

@@ -140,7 +140,9 @@ def under_policy(project, teacher, cast, **settings):
     project.refresh_from_db()
 
 
-def test_marks_become_verdicts_where_all_of_them_are_likely_right(taught, cast, client):
+def test_marks_become_verdicts_where_all_of_them_are_likely_right(
+    taught, cast, client, monkeypatch
+):
     project, teacher = taught
     under_policy(project, teacher, cast)
     said = Verdict.objects.filter(project=project, source="teacher").select_related("item")
@@ -164,6 +166,8 @@ def test_marks_become_verdicts_where_all_of_them_are_likely_right(taught, cast, 
     page = client.get(reverse("routing", args=[project.pk])).content.decode()
     assert "An item is right when every mark is" in page
     assert "Save the policy" in page
+    with monkeypatch.context() as patch:
+        a_tagger_learns_by_how_likely_they_are_right(project, patch)
     exporting.create_snapshot(project, exporting.Options(pack="file", splits={}), cast.lea)
     route_jobs("export")
     written = exporting.path_of(project.snapshots.get()).read_text().splitlines()
@@ -176,9 +180,7 @@ def test_marks_become_verdicts_where_all_of_them_are_likely_right(taught, cast, 
     assert not Verdict.objects.filter(project=project, source="teacher").exists()
 
 
-def test_a_tagger_learns_from_such_verdicts_by_how_likely_they_are_right(taught, cast, monkeypatch):
-    project, teacher = taught
-    under_policy(project, teacher, cast)
+def a_tagger_learns_by_how_likely_they_are_right(project, patch):
     encoding = current_encoding(project)
     run = jobs.Run(Job.objects.create(kind="train", queue="io", project=project, state="running"))
     lesson = marked_lessons.gather(project, reading_words.read(run, encoding))
@@ -197,7 +199,7 @@ def test_a_tagger_learns_from_such_verdicts_by_how_likely_they_are_right(taught,
     assert figures.evaluated_on is None or figures.evaluated_on == 0, "words of it judge nobody"
     of_people = int((~lesson.taught).sum())
     assert 10 <= of_people < len(lesson.numbers)
-    monkeypatch.setattr(evaluating, "FOLD_ROWS", of_people)
+    patch.setattr(evaluating, "FOLD_ROWS", of_people)
     rng = np.random.default_rng(0)
     figures = tagging.evaluate(run, lesson, tagging.QUICK.plugin(), None, rng)
     assert figures.evaluated_on == of_people, "what people marked is judged before others fill up"

@@ -78,7 +78,7 @@ def elsewhere(tmp_path):
         return subprocess.run(
             [sys.executable, "manage.py", *map(str, words)],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": there, "DATA_DIR": str(data)},
+            env={**os.environ, "DATABASE_URL": there, "DATA_DIR": str(data), "DEMO": "0"},
             capture_output=True,
             text=True,
             check=False,
