@@ -39,6 +39,7 @@ if not os.environ.get("DATABASE_URL"):
     embedded = Postgres(data_dir, settings)
     embedded.start(dies_with_us=True)
     os.environ["DATABASE_URL"] = socket_url(data_dir)
+    os.environ["TESTS_SHARED"] = str(data_dir)
 
 
 # The same examples in every run of a commit, so that what one run finds another finds too; a busy
@@ -201,10 +202,40 @@ END $$
 """
 
 
+MIGRATED = "migrated"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request, django_db_modify_db_settings_parallel_suffix, django_db_blocker
+):
+    """Let one process migrate and all copy what it made: migrating is most of what a start takes."""
+    from django.db import connection
+    from filelock import FileLock
+
+    shared = os.environ.get("TESTS_SHARED")
+    if shared is None or not hasattr(request.config, "workerinput"):
+        return  # a server of yours keeps nothing of ours, and one process has nobody to copy for
+    known, done = connection.settings_dict, Path(shared) / MIGRATED
+    with FileLock(done.with_suffix(".lock")), django_db_blocker.unblock():
+        if not done.exists():
+            names = known["NAME"], known["TEST"]["NAME"]
+            known["TEST"]["NAME"] = MIGRATED
+            connection.creation.create_test_db(verbosity=0, serialize=False)
+            connection.close()  # a database is copied only while nobody is connected to it
+            known["NAME"], known["TEST"]["NAME"] = names
+            done.touch()
+    known["TEST"]["TEMPLATE"] = MIGRATED
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
     """Let the test runner empty tables between tests, which the ledger refuses to everybody."""
+    from django.core.management.commands import flush
     from django.db.backends.postgresql.operations import DatabaseOperations
+
+    # What follows a flush writes what is LASTING anew, in ten times the time of the flush
+    flush.emit_post_migrate_signal = lambda *_, **__: None
 
     def sql_flush(_: object, style: object, tables: list[str], **options: object) -> list[str]:
         names = sorted(set(tables) - set(LASTING))
