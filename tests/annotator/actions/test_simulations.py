@@ -252,9 +252,8 @@ class TestCancel:
 
 
 class TestBadInput:
-    @pytest.mark.parametrize(
-        ("changes", "field", "told"),
-        [
+    def test_choices_that_cannot_be_are_refused(self, tickets):
+        for changes, field, told in (
             ({"strategies": ()}, "strategies", "at least one"),
             ({"strategies": ("margin", "margin")}, "strategies", "twice"),
             ({"strategies": ("magic",)}, "strategies", "no strategy for this project"),
@@ -268,13 +267,11 @@ class TestBadInput:
             ({"budget": 5_000, "batch": 1}, "batch", "rounds"),
             ({"student": "teacher"}, "student", "one of"),
             ({"cold_start": "margin"}, "cold_start", "one of"),
-        ],
-    )
-    def test_choices_that_cannot_be_are_refused(self, tickets, changes, field, told):
-        with pytest.raises(InvalidError, match=told) as refusal:
-            simulations.create_simulation(tickets, wish(**changes))
-        assert refusal.value.data["field"] == field
-        assert not Simulation.objects.exists()
+        ):
+            with pytest.raises(InvalidError, match=told) as refusal:
+                simulations.create_simulation(tickets, wish(**changes))
+            assert refusal.value.data["field"] == field, changes
+            assert not Simulation.objects.exists(), changes
 
     def test_an_unknown_choice_is_not_ignored(self):
         with pytest.raises(InvalidError, match="no such choice: speed"):

@@ -89,20 +89,17 @@ class TestForm:
         assert "Against random" in page
         assert "Smallest margin" in page
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [
+    def test_choices_that_cannot_be_are_refused(self, lea, tickets):
+        for wrong in (
             {"strategies": []},
             {"strategies": ["rad"]},
             {"seeds": "0"},
             {"budget": "4"},
             {"start": ""},
-        ],
-    )
-    def test_choices_that_cannot_be_are_refused(self, lea, tickets, wrong):
-        answer = lea.post(url(tickets), FORM | wrong)
-        assert answer.status_code == 422
-        assert not Simulation.objects.exists()
+        ):
+            answer = lea.post(url(tickets), FORM | wrong)
+            assert answer.status_code == 422, wrong
+            assert not Simulation.objects.exists(), wrong
 
     def test_a_second_one_is_refused_with_who_is_at_it(self, lea, tickets, cast):
         start(tickets, user=cast.ben)
@@ -197,13 +194,14 @@ class TestCompare:
         assert "Its worker died." in lea.get(url(tickets)).content.decode()
 
 
-@pytest.mark.parametrize("who", ["ana", "ben", "cleo"])
-def test_the_pages_are_for_managers(sign_in, cast, over, who):
-    client = sign_in(getattr(cast, who))
-    for rest in ("settings/strategy", f"simulations/{over.pk}", f"simulations/{over.pk}/state"):
-        assert client.get(url(over.project, rest)).status_code == 404
-    for rest in (f"simulations/{over.pk}/use", f"simulations/{over.pk}/cancel"):
-        assert client.post(url(over.project, rest)).status_code == 404
+def test_the_pages_are_for_managers(sign_in, cast, over):
+    here = f"simulations/{over.pk}"
+    for who in (cast.ana, cast.ben, cast.cleo):
+        client = sign_in(who)
+        for rest in ("settings/strategy", here, f"{here}/state"):
+            assert client.get(url(over.project, rest)).status_code == 404, who
+        for rest in (f"{here}/use", f"{here}/cancel"):
+            assert client.post(url(over.project, rest)).status_code == 404, who
 
 
 def test_the_number_of_queries_does_not_grow(lea, over, django_assert_max_num_queries, cast):
