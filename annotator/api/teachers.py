@@ -32,8 +32,9 @@ def money(**options: Any) -> serializers.DecimalField:
 class FiguresShape(serializers.Serializer[Any]):
     """Of `shared` items that people decided, `same` were decided as the teacher said; where answers
     mark spans `same` is null and `f1` tells how its marks meet the decided ones; where they are orders,
-    `pairs` is the share of pairs of candidates that stand as decided. `low` and `high` are
-    the 95 % interval, null while there are too few."""
+    `pairs` is the share of pairs of candidates that stand as decided; where they are texts, `near` is how near
+    they come to the decided ones, 1 less the share of edits. `low` and `high` are the 95 % interval, null while
+    there are too few."""
 
     answers = serializers.IntegerField()
     abstained = serializers.IntegerField()
@@ -41,6 +42,7 @@ class FiguresShape(serializers.Serializer[Any]):
     same = serializers.IntegerField(allow_null=True)
     f1 = serializers.FloatField(allow_null=True)
     pairs = serializers.FloatField(allow_null=True)
+    near = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     spent = money()

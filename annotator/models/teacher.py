@@ -281,6 +281,8 @@ class TeacherAnswer(models.Model):
     probabilities = models.JSONField(default=dict)
     # {"spans": [{"start", "end", "label", "probability"}, …]} where answers mark spans; {"order": [[2],
     # [1, 3]], "steady": how far two sequences of the candidates agreed, or null} where they are orders;
+    # {"text": …, "apart": how far all teachers' latest texts on the item then lay apart, or null} where they
+    # are texts;
     # {"labels": [[id, probability], …]} where they are forms, beside the spans of one that marks.
     value = models.JSONField(null=True)
     # Quotes that were not found in the item's text.

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from annotator.actions.figures import ordered, scorecards, sides
+from annotator.actions.figures import ordered, scorecards, sides, worded
 from annotator.actions.trust import teacher_figures, testing
 from annotator.actions.verdicts import alarming
 from annotator.errors import NotFoundError
@@ -123,6 +123,20 @@ def _orders(subject: Subject) -> dict[str, Any] | None:
         "score": ordered.score(project, teacher, subject.fingerprint),
         "teacher": teacher,
         "fewest": ordered.FEWEST,
+        "may_ask": subject.may_manage,
+    }
+
+
+def _texts(subject: Subject) -> dict[str, Any] | None:
+    """How near a teacher's texts come to those that people decided on; None for who writes none."""
+    teacher, project = subject.teacher, subject.project
+    if teacher is None or not project.task.written or subject.fingerprint is None:
+        return None
+    return {
+        "score": worded.score(project, teacher, subject.fingerprint),
+        "teacher": teacher,
+        "fewest": worded.FEWEST,
+        "compared": worded.COMPARED,
         "may_ask": subject.may_manage,
     }
 
@@ -243,6 +257,7 @@ def _table(
 SECTIONS: tuple[Section, ...] = (
     Section(template="people/sections/accuracy.html", build=_accuracy),
     Section(template="people/sections/orders.html", build=_orders),
+    Section(template="people/sections/texts.html", build=_texts),
     Section(template="people/sections/sides.html", build=_sides),
     Section(template="people/sections/work.html", build=_work),
     Section(template="people/sections/labels.html", build=_by_label),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 from django.db import connection
 
-from annotator.actions.figures import marking, ordered
+from annotator.actions.figures import marking, ordered, worded
 from annotator.models import Project, Shape
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ GROUP BY a.annotator_id
 class Agreement:
     """Of `shared` items that others answered too, `share` were decided as this voice said; where
     answers mark spans, the F1 of its marks with those that were decided, where they are orders the share
-    of pairs of candidates, and `same` is None.
+    of pairs of candidates, where they are texts how near they are, and `same` is None.
     """
 
     shared: int
@@ -51,13 +51,16 @@ class Agreement:
 
 
 def agreement(project: Project) -> dict[int, Agreement]:
-    """Per voice; one statement. The interval is Wilson's at 95 %, of F1 and pairs by drawing items again."""
+    """Per voice; one statement. The interval is Wilson's at 95 %, of F1, pairs and texts by drawing items
+    again."""
     from learning.metrics import wilson
 
     if project.shape == Shape.SPANS:
         return {voice: _of_parts(found) for voice, found in marking.agreement(project).items()}
     if project.task.ranked:
         return {voice: _of_parts(found) for voice, found in ordered.agreement(project).items()}
+    if project.task.written:
+        return {voice: _of_parts(found) for voice, found in worded.agreement(project).items()}
     with connection.cursor() as cursor:
         cursor.execute(_AGREEMENT, [project.pk])
         rows = cursor.fetchall()

@@ -113,6 +113,7 @@ def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
                 "marks": parts_of(row.value, row.item.text, labels),
                 "marked": "spans" in (row.value or {}),
                 "order": _order(project, row),
+                "wrote": (row.value or {}).get("text"),
             }
             for row in rows[:SHOWN]
         ],

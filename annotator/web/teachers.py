@@ -37,7 +37,7 @@ KINDS = {
     ),
     "openai": (
         "comment",
-        "Asks a language model behind an endpoint of yours. For labels that want reading.",
+        "Asks a language model behind an endpoint of yours. For answers that want reading.",
     ),
     "local": (
         "lock",

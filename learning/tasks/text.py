@@ -10,7 +10,7 @@ from learning.consensus import ConsensusMethod
 from learning.consensus.skills import Skills
 from learning.edits import apart, edits, plain
 from learning.errors import ShapeError
-from learning.selection import MEASURED
+from learning.selection import HEARD, MEASURED
 from learning.tasks.columns import Columns
 from learning.tasks.content import Content
 from learning.tasks.values import Agreed, Given
@@ -34,10 +34,11 @@ class FreeText(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     measure: ClassVar[str] = "edits"
     headline: ClassVar[str] = "similarity"
+    teachers: ClassVar[tuple[str, ...]] = ("openai",)
     written: ClassVar[bool] = True
     weighed: ClassVar[bool] = False
     called: ClassVar[str] = "texts"
-    strategies: ClassVar[tuple[str, ...]] = (*Wordless.strategies, *sorted(MEASURED))
+    strategies: ClassVar[tuple[str, ...]] = (*Wordless.strategies, *sorted(MEASURED | HEARD))
 
     tie: float = 0.3
 

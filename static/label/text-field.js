@@ -44,6 +44,13 @@ export class TextField {
     if (!matchMedia("(pointer: coarse)").matches) this.focus();
   }
 
+  /** Put a text in the place of what is written. */
+  fill(text) {
+    this.field.value = text;
+    this.#written();
+    this.focus();
+  }
+
   /** Nothing is written to; what was typed stays kept. */
   close() {
     this.#keep();

@@ -1,13 +1,16 @@
 """Texts are written by keys alone; what was begun outlives the tab, and what is data stays data."""
 
+from uuid import uuid4
+
 import pytest
 from playwright.sync_api import expect
 
 from annotator.actions.projects import projects
-from annotator.models import Annotation, Item
+from annotator.actions.teachers import endpoints, teachers
+from annotator.models import Annotation, Item, Teacher, TeacherAnswer, TeacherRun
 from tests.browser.pages import LabelPage
 from tests.browser.test_access import violations
-from tests.factories import make_items
+from tests.factories import make_items, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,3 +61,62 @@ def test_a_text_is_edited_kept_as_a_draft_answered_and_taken_back(visit, cast, p
     label.settled()
     latest = Annotation.objects.filter(kind="answer").latest("pk")
     assert (latest.item_id, latest.value["text"]) == (first, "The cat sat.\nTwice.")
+
+
+def test_a_suggested_text_is_accepted_and_another_edited(visit, cast, project):
+    known = {"endpoint": endpoint(), "key": "k", "params": {"model": "m"}}
+    voice = teachers.create_teacher(project, cast.lea, name="Fake", plugin="openai", **known).voice
+    items = list(Item.objects.filter(project=project))
+    for item in items[:3]:
+        suggest(project, voice, item, f"The cat sat on {item.number}.")
+    page = visit(cast.lea, reduced_motion="reduce").new_page()
+    label = LabelPage(page, project).open()
+    field, answer = page.get_by_label("Your text"), page.locator("[data-accept-word]")
+    texts = {item.pk: f"The cat sat on {item.number}." for item in items[:3]}
+    seen = []
+    for _ in items:
+        first = label.item
+        seen.append(first)
+        if first not in texts:
+            expect(field).to_have_value(DRAFT)
+            expect(page.locator("#writing-suggested")).to_be_hidden()
+        elif sum(one in texts for one in seen) == 1:
+            expect(field).to_have_value(texts[first])
+            expect(field).to_have_css("border-top-style", "dashed")
+            expect(answer).to_have_text("answer: as suggested")
+            expect(page.locator("#writing-suggested")).to_contain_text("As a teacher suggests it")
+            assert violations(page) == []
+        elif sum(one in texts for one in seen) == 2:
+            field.press("End")
+            page.keyboard.type("!")
+            expect(field).to_have_css("border-top-style", "solid")
+            expect(page.locator("#writing-suggested")).to_contain_text("Not as suggested")
+        else:
+            label.press("Escape", "s")
+            expect(field).to_have_value(DRAFT)
+            page.get_by_role("button", name="begin with the suggestion").click()
+            expect(field).to_have_value(texts[first])
+            page.get_by_role("button", name="begin with the second text").click()
+            expect(field).to_have_value(DRAFT)
+        field.press("Control+Enter")
+        label.settled()
+    said = Annotation.objects.exclude(annotator=voice)
+    suggested = [one.value["text"] for one in said.order_by("pk") if one.item_id in texts]
+    own = [texts[one] for one in seen if one in texts]
+    assert suggested == [own[0], f"{own[1]}!", DRAFT]
+
+
+def endpoint():
+    return endpoints.register(make_user("ada", is_superuser=True), "Here", "http://127.0.0.1:9")
+
+
+def suggest(project, voice, item, text):
+    """As a run of a teacher leaves it."""
+    teacher = Teacher.objects.get(voice=voice)
+    run, _ = TeacherRun.objects.get_or_create(project=project, teacher=teacher, cap=1, state="done")
+    word = Annotation.objects.create(
+        uuid=uuid4(), project=project, item=item, annotator=voice, value={"text": text}
+    )
+    TeacherAnswer.objects.create(
+        project=project, run=run, item=item, annotation=word, value={"text": text, "apart": None}
+    )

@@ -106,10 +106,10 @@ _LEASE: LiteralString = """, fresh AS (
                     ELSE jsonb_agg(jsonb_build_array(s.label_id, coalesce(s.probability, 1))
                                    ORDER BY s.probability DESC NULLS FIRST) END
                     FROM annotator_suggestion s WHERE s.item_id = found.item_id), (
-                    -- What a teacher marked, put in order or answered to a form, but for items that
-                    -- both are asked about.
+                    -- What a teacher marked, put in order, wrote or answered to a form, but for items
+                    -- that both are asked about.
                     SELECT CASE WHEN t.value->'labels' IS NULL OR t.value->'spans' IS NOT NULL
-                                THEN t.value - 'steady' ELSE t.value->'labels' END FROM annotator_teacheranswer t
+                                THEN t.value - '{steady,apart}'::text[] ELSE t.value->'labels' END FROM annotator_teacheranswer t
                     WHERE t.item_id = found.item_id AND t.value IS NOT NULL
                       AND t.annotation_id IS NOT NULL
                       AND NOT EXISTS (SELECT 1 FROM annotator_annotation later

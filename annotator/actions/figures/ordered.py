@@ -75,8 +75,8 @@ def score(project: Project, teacher: Teacher, fingerprint: str) -> OrderScore:
     """How a teacher, by its settings of this print, meets people on the drawn items."""
     from learning.audit.intervals import share
 
-    truth = _decided(project, teacher)
-    said, stale = _said(teacher, fingerprint, list(truth))
+    truth = decided(project, teacher)
+    said, stale = said_now(teacher, fingerprint, list(truth))
     pairs = [(truth[number], value) for number, value in said.items()]
     steady = _steadiness(teacher, fingerprint)
     if len(pairs) < FEWEST:
@@ -102,15 +102,21 @@ def score(project: Project, teacher: Teacher, fingerprint: str) -> OrderScore:
 def agreement(project: Project) -> dict[int, Estimate]:
     """Per voice, the share of pairs that stand as in the verdict, on items that others answered too, the
     latest ones of each voice."""
-    with connection.cursor() as cursor:
-        cursor.execute(_AGAINST_VERDICTS, [LATEST_OF_VOICE, project.pk])
-        found: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
-        for voice, said, true in cursor.fetchall():
-            found[voice].append((json.loads(true), json.loads(said)))
+    found = against_verdicts(project, LATEST_OF_VOICE)
     return {voice: _pairs_right(pairs) for voice, pairs in found.items()}
 
 
-def _decided(project: Project, teacher: Teacher) -> dict[int, Any]:
+def against_verdicts(project: Project, most: int) -> dict[int, list[tuple[Any, Any]]]:
+    """Per voice the verdict's value and its own, of so many items that others answered too, the latest."""
+    found: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_AGAINST_VERDICTS, [most, project.pk])
+        for voice, said, true in cursor.fetchall():
+            found[voice].append((json.loads(true), json.loads(said)))
+    return found
+
+
+def decided(project: Project, teacher: Teacher) -> dict[int, Any]:
     """Number -> value of the drawn items that are fair to this teacher."""
     drawn = [
         number
@@ -121,7 +127,9 @@ def _decided(project: Project, teacher: Teacher) -> dict[int, Any]:
     return dict(rows.values_list("item__number", "value"))
 
 
-def _said(teacher: Teacher, fingerprint: str, numbers: Sequence[int]) -> tuple[dict[int, Any], int]:
+def said_now(
+    teacher: Teacher, fingerprint: str, numbers: Sequence[int]
+) -> tuple[dict[int, Any], int]:
     """Number -> value of what it says now of these items, and how many it answered otherwise set up."""
     rows = Annotation.objects.filter(
         annotator=teacher.voice_id, item__number__in=numbers
@@ -138,10 +146,10 @@ def _steadiness(teacher: Teacher, fingerprint: str) -> Interval | None:
     )
     told = rows.filter(value__has_key="steady").order_by("-pk").values_list("value", flat=True)
     values = [value["steady"] for value in told[:LATEST] if value and value["steady"] is not None]
-    return _mean(values) if values else None
+    return mean(values) if values else None
 
 
-def _mean(values: Sequence[float]) -> Interval:
+def mean(values: Sequence[float]) -> Interval:
     """The mean of values between -1 and 1, its interval by drawing items again, and never narrower than
     that of a share of so many items, which few or equal ones belie.
     """

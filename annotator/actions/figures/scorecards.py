@@ -345,7 +345,7 @@ def score(project: Project, voice: Annotator) -> Score:
 def taught(project: Project) -> dict[int, Taught]:
     """By voice, of the project's teachers as they are set up now; none while there are no labels."""
     rows = list(Teacher.objects.filter(project=project).select_related("endpoint"))
-    if not rows or not (project.task.ranked or project.live_labels().exists()):
+    if not rows or (project.task.has_labels and not project.live_labels().exists()):
         return {}
     schema = lending.schema_of(project)
     return {

@@ -21,6 +21,7 @@ from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Annotation,
     Annotator,
+    Assignment,
     Encoding,
     Flag,
     Invitation,
@@ -29,6 +30,8 @@ from annotator.models import (
     Membership,
     RecordedAnswer,
     Role,
+    TeacherAnswer,
+    TeacherCache,
     User,
     Verdict,
 )
@@ -55,6 +58,7 @@ def redact_item(item: Item, by: str) -> int:
         Flag.objects.filter(item=item).update(reason="", evidence=[])
         _unquote(item)
         RecordedAnswer.objects.filter(item=item).update(reason="", unknown="", spans=None)
+        _unwrite(item)
         ItemSearch.objects.filter(item=item).delete()
         outbox.forget_item(project_id, item.pk)
         Item.objects.filter(pk=item.pk).update(
@@ -118,6 +122,15 @@ def _unquote(item: Item) -> None:
     """Blank the evidence of flags on other items that tells of this one, with its texts and its id."""
     about = [{"others": [{"number": item.number}]}]
     Flag.objects.filter(project=item.project_id, evidence__contains=about).update(evidence=[])
+
+
+def _unwrite(item: Item) -> None:
+    """Blank what teachers wrote about the item, where it was kept and where it was suggested."""
+    answers = TeacherAnswer.objects.filter(item=item, value__has_key="text")
+    texts = list(answers.values_list("value__text", flat=True))
+    TeacherCache.objects.filter(project=item.project_id, answer__text__in=texts).delete()
+    answers.update(value={"text": "", "apart": None})
+    Assignment.objects.filter(item=item, suggestion__has_key="text").update(suggestion=[])
 
 
 def _redact_texts(item: Item, by: str) -> None:

@@ -12,7 +12,7 @@ from annotator.actions.explore import seeding
 from annotator.actions.queue import queueing
 from annotator.actions.routing import sending
 from annotator.actions.students import conforming, form_tagging
-from annotator.actions.teachers import teacher_runs
+from annotator.actions.teachers import disagreeing, teacher_runs
 from annotator.models import Label, Project, Verdict, VerdictState
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def pool_of(project: Project, knowledge: Knowledge) -> Pool:
         teacher_error=teacher_error(project),
         set_sizes=_set_sizes(project, knowledge),
         lengths=_lengths(project, knowledge.rows),
+        apart=_apart(project, knowledge.rows),
         doubted=knowledge.doubted,
         parts=knowledge.parts,
         marked={
@@ -156,6 +157,13 @@ def _lengths(project: Project, rows: int) -> NDArray[np.int64] | None:
     from learning.selection import MEASURED
 
     return queueing.lengths(project, rows) if project.strategy in MEASURED else None
+
+
+def _apart(project: Project, rows: int) -> NDArray[np.float32] | None:
+    """(n,) for strategies that read them, how far what teachers wrote lies apart."""
+    from learning.selection import HEARD
+
+    return disagreeing.apart(project, rows) if project.strategy in HEARD else None
 
 
 def _answers(

@@ -22,6 +22,7 @@ from annotator.actions.teachers import (
     answer_cache,
     answer_rows,
     budgets,
+    disagreeing,
     identity,
     lending,
     prompt_trials,
@@ -262,6 +263,7 @@ class Desk:
                 self.reader.rate(rows)
             if self.run.kind == TeacherRunKind.LABEL:
                 _enter(self.run, rows, {answer.number: answer for answer in said})
+                disagreeing.note(self.run, [row for row in rows if row.annotation])
             TeacherAnswer.objects.bulk_create(rows)
             _count(self.run, rows)
         if other:

@@ -75,5 +75,6 @@ class ProjectCache:
         if answer is None:
             mine.update(asking_until=Now() - timedelta(seconds=1))
             return
-        # A reason may quote the item, and must be forgotten with it; the ledger holds it.
+        # A reason may quote the item, and must be forgotten with it; the ledger holds it. So must a text,
+        # which is found here by what the run keeps of it.
         mine.update(answer={**answer, "reason": ""}, asking_until=None)

@@ -76,6 +76,8 @@ def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) 
     if answer.order is not None:
         order = [list(group) for group in answer.order]
         row.value = {"order": order, "steady": answer.steady}
+    if answer.text is not None:
+        row.value = {"text": answer.text}
     if answer.confidence is not None:
         row.confidence = min(sure, answer.confidence)
     else:
@@ -105,11 +107,12 @@ def _take_form(row: TeacherAnswer) -> None:
 
 
 def value_of(row: TeacherAnswer) -> dict[str, Any] | None:
-    """What the ledger keeps of a marked answer or an order; None where labels are all of it."""
+    """What the ledger keeps of a marked answer, an order or a text; None where labels are all of it."""
     from learning import spans
 
-    if row.value is not None and "order" in row.value:
-        return {"order": row.value["order"]}
+    for said in ("order", "text"):
+        if row.value is not None and said in row.value:
+            return {said: row.value[said]}
     if row.value is None or "spans" not in row.value:
         return None
     return spans.value_of(spans.spans_of(row.value))

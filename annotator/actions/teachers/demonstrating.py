@@ -194,7 +194,8 @@ class Shelf:
             labels = tuple(ids[column] for column in np.flatnonzero(row > 0.5))
             marked = spans_of(value) if self.schema.marks and value else []
             spans = tuple(span for span in marked if span.label in labels)
-            found.append(Example(item=item, labels=labels, spans=spans))
+            said = value["text"] if self.schema.written and value else ""
+            found.append(Example(item=item, labels=labels, spans=spans, text=said))
         return found
 
     @cached_property

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # A price changes what an answer costs and not what it says.
 PRICES = ("price_in", "price_out")
 # How candidates are shown that are to be put in order, and how often: the one of no other answers, the other
-# of those about the better of two texts too.
-WINDOW, PASSES = "window", "passes"
+# of those about the better of two texts too. How long a text may be that is written.
+WINDOW, PASSES, LENGTH = "window", "passes", "text_tokens"
 
 
 def fingerprint(teacher: Teacher, params: Mapping[str, Any], schema: TeacherSchema) -> str:
@@ -47,9 +47,11 @@ def _print(
 
 
 def _idle(schema: TeacherSchema) -> tuple[str, ...]:
+    if schema.written:
+        return (WINDOW, PASSES)
     if schema.ranked:
-        return ()
-    return (WINDOW,) if schema.sides else (WINDOW, PASSES)
+        return (LENGTH,)
+    return (WINDOW, LENGTH) if schema.sides else (WINDOW, PASSES, LENGTH)
 
 
 def _question(one: TeacherQuestion) -> dict[str, Any]:

@@ -49,16 +49,21 @@ Note = Callable[[dict[str, Any]], None]
 
 
 def schema_of(project: Project) -> TeacherSchema:
-    """The labels and guidelines as a teacher reads them; orders of candidates have no labels. Raises
+    """The labels and guidelines as a teacher reads them; orders and texts have no labels. Raises
     ConflictError where labels are missing.
     """
     from learning.teachers.types import LabelText, TeacherSchema
 
-    if not project.task.teachers:
+    task = project.task
+    if not task.teachers:
         raise ConflictError("No teacher gives such answers yet.")
-    if project.task.ranked:
+    if not task.has_labels:
         return TeacherSchema(
-            labels=(), guidelines=project.guidelines, multi_label=True, ranked=True
+            labels=(),
+            guidelines=project.guidelines,
+            multi_label=True,
+            ranked=task.ranked,
+            written=task.written,
         )
     labels = list(project.live_labels())
     if not labels:

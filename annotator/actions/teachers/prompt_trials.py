@@ -41,12 +41,13 @@ class Comparison:
 
 def start(teacher: Teacher, versions: Sequence[int], by: User | None) -> TeacherRun:
     """Put versions to the same items. Raises InvalidError for fewer than two of them, ConflictError where
-    answers are orders."""
+    answers are orders or texts."""
     prompts.require_prompt(teacher)
-    if teacher.project.task.ranked:
+    task = teacher.project.task
+    if not task.has_labels:
         raise ConflictError(
-            "Versions are compared by the labels that they give; there is no comparison of orders yet. "
-            "Ask each about the random sample, and compare scorecards."
+            f"Versions are compared by the labels that they give; there is no comparison of {task.called} "
+            "yet. Ask each about the random sample, and compare scorecards."
         )
     wanted = sorted(set(versions))
     if not 2 <= len(wanted) <= MOST_VERSIONS:

@@ -12,7 +12,7 @@ from annotator.actions.teachers.prompt_versions import KIND, SETTINGS, latest
 from annotator.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from annotator.models import Teacher, TeacherPrompt, User
 
-_ASKED = {"orders": "order", "forms": "form"}
+_ASKED = {"orders": "order", "forms": "form", "texts": "text"}
 
 if TYPE_CHECKING:
     from learning.teachers.openai import OpenAITeacher
@@ -97,11 +97,12 @@ def _lines(prompt: TeacherPrompt) -> list[str]:
 
 
 def idle_settings(teacher: Teacher) -> tuple[str, ...]:
-    """Settings that change nothing here: a form offers the labels of all its questions, orders have none to
-    offer, nobody's are shown, and two sequences tell by themselves how sure an order is."""
-    if teacher.project.task.questions:
+    """Settings that change nothing here: a form offers the labels of all its questions, orders and texts have
+    none to offer, nobody's orders are shown, and two sequences tell by themselves how sure an order is."""
+    task = teacher.project.task
+    if task.questions or task.written:
         return ("candidates",)
-    if not teacher.project.task.ranked:
+    if not task.ranked:
         return ()
     twice = teacher.params.get("passes", 2) > 1
     return ("demonstrations", "candidates", *(["confidence"] if twice else []))

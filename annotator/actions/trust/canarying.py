@@ -43,7 +43,7 @@ def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
 
     if run.teacher.plugin not in testing.PROMPTED or job.project.item_kind == ItemKind.IMAGE:
         return
-    if schema.ranked:  # no label could be named that the text asks for
+    if not schema.labels:  # none could be named that the text asks for
         return
     rng = np.random.default_rng([run.pk, 1])
     count = len(run.numbers)

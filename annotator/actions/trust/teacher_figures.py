@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from annotator.actions.figures import marking, ordered
+from annotator.actions.figures import marking, ordered, worded
 from annotator.models import Project, Shape, Teacher, TeacherAnswer, TeacherRun, TeacherRunKind
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ GROUP BY a.annotator_id
 class Figures:
     """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said; where
     answers mark spans, `same` is None and `f1` tells how its marks meet those that were decided; where
-    they are orders, `pairs` is the share of pairs of candidates that stand as decided.
+    they are orders, `pairs` is the share of pairs of candidates that stand as decided; where they are texts,
+    `near` is how near they come to the decided ones, 1 less the share of edits.
     """
 
     answers: int = 0
@@ -46,6 +47,7 @@ class Figures:
     same: int | None = 0
     f1: float | None = None
     pairs: float | None = None
+    near: float | None = None
     low: float | None = None
     high: float | None = None
     spent: Decimal = Decimal(0)
@@ -58,7 +60,8 @@ class Figures:
         if self.shared < FEWEST:
             return None
         if self.same is None:
-            return self.f1 if self.pairs is None else self.pairs
+            told = (self.f1, self.pairs, self.near)
+            return next((each for each in told if each is not None), None)
         return self.same / self.shared
 
     @property
@@ -113,6 +116,9 @@ def _told_apart(project: Project) -> Callable[[int], dict[str, Any]] | None:
     if project.task.ranked:
         orders = ordered.agreement(project)
         return lambda voice: _alike(orders.get(voice), "pairs")
+    if project.task.written:
+        texts = worded.agreement(project)
+        return lambda voice: _alike(texts.get(voice), "near")
     return None
 
 
