@@ -244,7 +244,7 @@ def test_texts_are_held_against_people_on_the_random_sample(taught, cast, client
     page = client.get(reverse("scorecard", args=[project.pk, teacher.voice_id])).content.decode()
     assert "near to what people wrote" in page
     page = client.get(reverse("teachers", args=[project.pk])).content.decode()
-    assert "100 % less the share of edits" in page
+    assert "by the share that needs no edit" in page
 
 
 def test_what_only_knows_labels_says_so_and_every_page_opens(taught, client, cast):
