@@ -140,17 +140,8 @@ class TeacherAnswerShape(serializers.ModelSerializer[TeacherAnswer]):
     class Meta:
         model = TeacherAnswer
         fields = [
-            *(
-                "number",
-                "labels",
-                "value",
-                "dropped",
-                "probabilities",
-                "confidence",
-                "abstained",
-                "model",
-                "flags",
-            ),
+            *("number", "labels", "value", "dropped", "probabilities", "confidence", "abstained"),
+            *("model", "flags"),
             *("tokens_in", "tokens_out", "money", "seconds"),
         ]
 
