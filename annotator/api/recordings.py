@@ -43,7 +43,7 @@ class RecordingShape(serializers.ModelSerializer[Recording]):
 class AnswerMappingFields(serializers.Serializer[Any]):
     """The column that holds each part of an answer; empty for none. The item is told by one of
     `id`, `number` and `text`. `spans` in projects that mark them, `order` where candidates are put in
-    order, `answers` (the columns that answer a question each) or `label` and `spans` in forms, else `label` or
+    order, `written` where they are texts, `answers` (the columns that answer a question each) or `label` and `spans` in forms, else `label` or
     `probabilities`."""
 
     id = column()
@@ -55,6 +55,7 @@ class AnswerMappingFields(serializers.Serializer[Any]):
     spans = column()
     answers = serializers.ListField(child=column(), default=list)
     order = column()
+    written = column()
     confidence = column()
     model = column()
     reason = column()

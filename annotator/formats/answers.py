@@ -12,12 +12,13 @@ from annotator.formats.records import Record
 from annotator.formats.written import plain_name
 
 # What answers are made of; "marks": forms whose questions all mark the text.
-Kind = Literal["labels", "spans", "order", "form", "marks"]
+Kind = Literal["labels", "spans", "order", "text", "form", "marks"]
 # Parts of an answer that only some kinds of answers have.
 OWN_PARTS: dict[Kind, tuple[str, ...]] = {
     "labels": ("label", "probabilities", "separator"),
     "spans": ("spans",),
     "order": ("order",),
+    "text": ("written",),
     "form": ("label", "separator", "spans", "answers"),
     "marks": ("spans", "answers"),
 }
@@ -36,6 +37,10 @@ _USUAL = {
         *("spans", "entities", "label", "labels"),
     ),
     "order": ("order", "ranking", "prediction", "predicted_order", "answer", "response"),
+    "written": (
+        *("written", "prediction", "predicted_text", "answer", "response", "output", "completion"),
+        *("generated", "summary", "translation", "correction", "caption"),
+    ),
     "confidence": ("confidence", "score", "probability", "certainty"),
     "model": ("model", "model_name", "annotator", "llm"),
     "reason": ("reason", "explanation", "rationale"),
@@ -55,6 +60,7 @@ _ELSE: dict[Kind, str] = {
     "labels": "Answers are labels here.",
     "spans": "Answers mark spans here.",
     "order": "Answers are orders of candidates here.",
+    "text": "Answers are texts here.",
     "form": "Answers are forms here: a column for each question, or their labels in one and spans in another.",
     "marks": "Answers mark the text here, and name no other labels.",
 }
@@ -67,6 +73,7 @@ _NEEDED: dict[Kind, tuple[tuple[str, ...], str]] = {
     ),
     "spans": (("spans",), "Say which column holds the spans that were marked."),
     "order": (("order",), "Say which column holds the order of the candidates."),
+    "text": (("written",), "Say which column holds the text that was written."),
     "form": (
         ("answers", "label"),
         "Say which columns answer the questions, or which one holds the labels, each with its question.",
@@ -92,7 +99,7 @@ class AnswerMapping:
     """A column's name for each part of an answer, '' for none.
 
     The item is found by the caller's own id, by its number in the project, or by its text.
-    `answers` are columns each of which answers the question of a form that it is named after.
+    `written` is the text that was answered. `answers` are columns each of which answers the question of a form that it is named after.
     `separator` splits one cell into several labels; '' takes a cell as one label.
     """
 
@@ -105,6 +112,7 @@ class AnswerMapping:
     spans: str = ""
     answers: tuple[str, ...] = ()
     order: str = ""
+    written: str = ""
     confidence: str = ""
     model: str = ""
     reason: str = ""

@@ -15,6 +15,7 @@ from annotator.formats.spans import span_of
 from annotator.formats.written import plain_name
 from learning.errors import ShapeError
 from learning.tasks.values import spelled_task
+from learning.written import kept
 
 LONGEST_MODEL = 200
 LONGEST_REASON = 1_000
@@ -43,6 +44,7 @@ class ReadAnswer:
     spans: each with the name of its `label` and either `start` and `end` or a `quote` of the text and
     the words `before` it, and its `confidence` where it is known; None where the row has no list.
     order: the candidates' numbers, the best first, equals in one list; None where the row has none.
+    written: the text as it is kept; None where the row has none.
     stood: the column of each name.
     """
 
@@ -55,6 +57,7 @@ class ReadAnswer:
     probabilities: dict[str, float] | None = None
     spans: tuple[dict[str, Any], ...] | None = None
     order: list[Any] | None = None
+    written: str | None = None
     confidence: float | None = None
     model: str = ""
     reason: str = ""
@@ -67,7 +70,7 @@ class ReadAnswer:
     @property
     def is_silent(self) -> bool:
         """Whether it says nothing of its item."""
-        said = (self.labels, self.probabilities, self.spans, self.order)
+        said = (self.labels, self.probabilities, self.spans, self.order, self.written)
         return all(one is None for one in said)
 
     @property
@@ -102,6 +105,7 @@ def read_answer(
         probabilities=reading.probabilities(multi_label=multi_label),
         spans=spans,
         order=reading.order(),
+        written=reading.written(),
         confidence=reading.share(),
         model=reading.short("model", LONGEST_MODEL),
         reason=reading.words("reason")[:LONGEST_REASON],
@@ -292,6 +296,17 @@ class _Reading:
         except ShapeError as bad:
             self.fault("order", str(bad))
         return None
+
+    def written(self) -> str | None:
+        """As people's are kept; a blank cell is no answer."""
+        text = self.text("written")
+        if not text.replace("\x00", "").strip():
+            return None
+        try:
+            return kept(text)
+        except ShapeError as bad:
+            self.fault("written", str(bad))
+            return None
 
     def _span(self, one: Any, name: str, column: str) -> dict[str, Any]:
         """A place, or words to be found in the text, as models give them."""

@@ -72,6 +72,8 @@ class RecordedAnswer(models.Model):
     spans = models.JSONField(null=True)
     # The candidates' numbers, the best first, equals in one list; null where it gave no order.
     order = models.JSONField(null=True)
+    # The text that it wrote.
+    written = models.TextField(blank=True, db_default="", default="")
     unknown = models.CharField(max_length=200, blank=True)
     confidence = models.FloatField(null=True)
     reason = models.CharField(max_length=1000, blank=True)

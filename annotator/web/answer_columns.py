@@ -26,6 +26,7 @@ ROLES = {
     "spans": "Marked spans",
     "answers": "Answer to a question",
     "order": "Order of candidates",
+    "written": "Text that was written",
     "confidence": "Confidence",
     "model": "Model",
     "reason": "Reason",

@@ -34,7 +34,7 @@ class FreeText(Wordless):
     item_kinds: ClassVar[frozenset[str]] = frozenset({"text", "pair", "image"})
     measure: ClassVar[str] = "edits"
     headline: ClassVar[str] = "similarity"
-    teachers: ClassVar[tuple[str, ...]] = ("openai",)
+    teachers: ClassVar[tuple[str, ...]] = ("openai", "recorded")
     written: ClassVar[bool] = True
     weighed: ClassVar[bool] = False
     called: ClassVar[str] = "texts"

@@ -21,6 +21,8 @@ def kind_of(project: Project) -> Kind:
     """What the answers of a project are made of, as a file of them holds it."""
     if project.task.ranked:
         return "order"
+    if project.task.written:
+        return "text"
     if project.task.quoted:
         return "spans"
     if not project.has_questions:

@@ -215,6 +215,7 @@ class _Desk:
             probabilities=self.hearing.probabilities(answer),
             spans=self.hearing.spans(answer),
             order=answer.order,
+            written=answer.written or "",
             unknown=clean(unknown, 200),
             confidence=answer.confidence,
             reason=clean(answer.reason, 1000),

@@ -57,7 +57,9 @@ def redact_item(item: Item, by: str) -> int:
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
         Flag.objects.filter(item=item).update(reason="", evidence=[])
         _unquote(item)
-        RecordedAnswer.objects.filter(item=item).update(reason="", unknown="", spans=None)
+        RecordedAnswer.objects.filter(item=item).update(
+            reason="", unknown="", spans=None, written=""
+        )
         _unwrite(item)
         ItemSearch.objects.filter(item=item).delete()
         outbox.forget_item(project_id, item.pk)

@@ -322,6 +322,8 @@ def _record(
         record["spans"] = [{**one, "label": told(one["label"])} for one in row.spans]
     if row.order is not None:
         record["order"] = row.order
+    elif row.written:
+        record["text"] = row.written
     elif row.probabilities:
         said = {told(int(label)): p for label, p in row.probabilities.items()}
         # One label holds: what was left out had nothing.

@@ -1,5 +1,7 @@
 """Teachers in a project of texts: what they write is suggested, compared, and decides nothing."""
 
+import io
+import json
 from uuid import uuid4
 
 import numpy as np
@@ -9,6 +11,7 @@ from django.urls import reverse
 from annotator import jobs
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.figures import worded
+from annotator.actions.imports import recordings
 from annotator.actions.projects import projects, redacting
 from annotator.actions.queue import auditing
 from annotator.actions.routing import policies
@@ -26,6 +29,7 @@ from annotator.actions.teachers import (
 )
 from annotator.actions.trust import qualifying, teacher_figures
 from annotator.errors import ConflictError, InvalidError
+from annotator.formats.answers import AnswerMapping
 from annotator.models import (
     Annotation,
     Assignment,
@@ -33,7 +37,9 @@ from annotator.models import (
     Job,
     Pick,
     Project,
+    RecordedAnswer,
     Role,
+    Teacher,
     TeacherAnswer,
     TeacherCache,
     User,
@@ -303,3 +309,45 @@ def test_redacting_an_item_blanks_what_teachers_wrote_about_it(taught, cast):
     assert Annotation.objects.get(item=lease.item).value == {"text": ""}
     assert Assignment.objects.get(pk=lease.pk).suggestion == []
     assert not TeacherCache.objects.filter(answer__text="TEH DRAFT").exists()
+
+
+def test_a_file_of_texts_becomes_a_teacher(project, cast, client):
+    rows = [
+        {"number": 0, "answer": "A cat.\r\n", "model": "m"},
+        {"number": 1, "answer": " ", "model": "m"},
+        {"number": 2, "answer": "x" * 20_001, "model": "m"},
+        {"number": 3, "answer": ["a", "list"], "model": "m"},
+        {"number": 4, "answer": 5, "model": "m"},
+    ]
+    file = io.BytesIO("\n".join(map(json.dumps, rows)).encode())
+    recording = recordings.receive(project, file, None, name="gpt.jsonl")
+    look = recordings.look(recording)
+    assert (look.mapping.written, look.mapping.number) == ("answer", "number")
+    assert "20,000 characters" in look.problems[0].message
+    assert len(look.problems) == 2
+    with pytest.raises(InvalidError, match="holds the text"):
+        recordings.begin(recording, AnswerMapping(number="number", label="answer"))
+    with pytest.raises(InvalidError, match="Answers are texts here"):
+        recordings.begin(recording, AnswerMapping(number="number", label="a", written="answer"))
+    client.force_login(cast.lea)
+    page = client.get(reverse("recording", args=[project.pk, recording.pk])).content.decode()
+    assert "Text that was written" in page
+    assert "Order of candidates" not in page
+    assert "kept as a person’s is" in page
+    page = client.get(reverse("recording_new", args=[project.pk])).content.decode()
+    assert "the text that was written" in page
+    recording = recordings.begin(recording, look.mapping, bad_rows="skip")
+    jobs.execute(recording.job_id)
+    recording.refresh_from_db()
+    assert (recording.state, recording.report["silent"]) == ("done", 1)
+    page = client.get(reverse("recording", args=[project.pk, recording.pk])).content.decode()
+    assert "hold no text" in page
+    teacher = Teacher.objects.get(recording=recording)
+    run = work_off(teacher_runs.start_run(project, teacher, None, 50))
+    said = TeacherAnswer.objects.filter(run=run, abstained="").order_by("item__number")
+    assert [row.value["text"] for row in said] == ["A cat.\n", "5"]
+    silent = TeacherAnswer.objects.get(run=run, item__number=1)
+    assert silent.abstained == "The recorded answer is no text."
+    (item,) = Item.objects.filter(project=project, number=0)
+    redacting.redact_item(item, "lea")
+    assert RecordedAnswer.objects.get(item=item).written == ""
