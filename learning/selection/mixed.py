@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import ParameterError
-from learning.scores import margins
+from learning.scores import confidences
 from learning.selection.margin import hesitation, pool_margins, smallest
 from learning.selection.memory import memory
 from learning.selection.reading import (
@@ -24,6 +24,7 @@ from learning.selection.thinning import sample
 from learning.types import Floats, Pool, Selection, row_blocks
 
 LEAST_DOUBT = np.float32(1e-4)
+UNSURE = 4  # the power of how unsure the student is of every label, where items have any number
 PAIRS = 2_000  # pairs of items by which the usual distance is measured
 
 
@@ -34,7 +35,7 @@ class Mixed:
     and the labelled items as places that are there already.
 
     A waiting item weighs 1 - the margin of its two likeliest labels (with any number of labels:
-    its square), and is covered by the nearest labelled or picked item to
+    see `_unsure`), and is covered by the nearest labelled or picked item to
     exp(-sharpness d² / mean d²). The next pick is the candidate that adds most weight x cover. While the student knows nothing,
     all weigh the same and this is coverage; later the weight lies where labels meet, and the picks
     with it, spread out by what they cover. So every beginning of the list is a good batch. Where
@@ -99,19 +100,33 @@ class Mixed:
 
 
 def _doubt(pool: Pool, waiting: Rows) -> Matrix:
-    """(c,) in 0 … 1: 1 - the margin of the two likeliest labels; 1 while there is no student.
-
-    Items with any number of labels too: the label closest to 50 % is most often a common one, and
-    asking for those loses to chance. There margins are small, so doubt is squared to tell them
-    apart, and fewer candidates are looked at (docs/selection.md).
+    """(c,) in 0 … 1: 1 - the margin of the two likeliest labels, or how unsure the student is of any
+    where items have any number; 1 while there is no student.
     """
     if pool.probabilities is None:
         return np.ones(len(waiting), dtype=np.float32)
     if _ranks(pool):
-        doubt = (1 - margins(pool.probabilities, multi_label=False)[waiting]) ** 2
+        doubt = _unsure(pool, pool.probabilities)[waiting]
     else:
         doubt = 1 - pool_margins(pool, pool.probabilities)[waiting]
     result: Matrix = np.maximum(finite(doubt, "student's probabilities"), LEAST_DOUBT)
+    return result
+
+
+def _unsure(pool: Pool, probabilities: Floats) -> Matrix:
+    """(n,) in 0 … 1: how little the chance p of the likeliest label tells, where items have any number.
+
+    Where every item has a label, one of which nothing is likely teaches most; where many have none, those
+    are the ones that say nothing, and the doubt is whether there is any label at all. So it is greatest at
+    t, twice the share of labelled items without one and at most a half: (1 - |p - t| / max(t, 1 - t))^4.
+    The power tells items apart, most of which are in such doubt (docs/selection.md).
+    """
+    p = confidences(probabilities, multi_label=False)
+    none = 0.0
+    if pool.answers is not None and len(pool.answers):
+        none = float((np.asarray(pool.answers).sum(axis=1) == 0).mean())
+    most = np.float32(min(0.5, 2 * none))
+    result: Matrix = (1 - np.abs(p - most) / max(most, 1 - most)) ** UNSURE
     return result
 
 
@@ -186,6 +201,6 @@ def _reason(pool: Pool, row: int, nearest: int, waiting: int) -> str:
     if pool.probabilities is None:
         return place
     if _ranks(pool):
-        first, second = likeliest(pool, row, 2)
-        return f"the student is unsure which label comes first, {first} or {second}; {place}"
+        (first,) = likeliest(pool, row, 1)
+        return f"the student is sure of no label, likeliest is {first}; {place}"
     return f"{hesitation(pool, pool.probabilities[row], row)}; {place}"

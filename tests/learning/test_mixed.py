@@ -93,7 +93,21 @@ class TestMixed:
         probabilities = np.where((group == 1)[:, None], none, sure).astype(np.float32)
         picked = Mixed().select(replace(pool, probabilities=probabilities), 1, rng())
         assert group[picked.rows[0]] == 1
-        assert "which label comes first, Late 12 % or Broken 10 %" in picked.reasons[0]
+        assert "sure of no label, likeliest is Late 12 %" in picked.reasons[0]
+
+    @pytest.mark.parametrize(("empty", "first"), [(0.0, 1), (0.02, 1), (0.4, 3)])
+    def test_where_many_items_have_no_label_one_is_in_doubt_that_may_have_one(
+        self, empty: float, first: int
+    ) -> None:
+        pool, group = groups(rows=400, multi_label=True)
+        labelled = (group == 0) & (np.arange(400) < 250)
+        answers = np.zeros((int(labelled.sum()), 3), dtype=np.float32)
+        answers[round(empty * len(answers)) :, 0] = 1
+        table = np.array([[0.97, 0.4, 0.0], [0.05, 0.03, 0.0], [0.9, 0.2, 0.1], [0.46, 0.4, 0.1]])
+        probabilities = table[np.minimum(group, 3)].astype(np.float32)
+        told = replace(pool, labelled=labelled, answers=answers, probabilities=probabilities)
+        picked = Mixed().select(told, 1, rng())
+        assert min(group[picked.rows[0]], 3) == first
 
     def test_one_yes_or_no_label_is_in_doubt_near_one_half(self) -> None:
         pool, group = groups(multi_label=True)
