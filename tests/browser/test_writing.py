@@ -83,6 +83,7 @@ def test_a_suggested_text_is_accepted_and_another_edited(visit, cast, project):
         elif sum(one in texts for one in seen) == 1:
             expect(field).to_have_value(texts[first])
             expect(field).to_have_css("border-top-style", "dashed")
+            expect(field).to_have_css("outline-style", "dashed")
             expect(answer).to_have_text("answer: as suggested")
             expect(page.locator("#writing-suggested")).to_contain_text("As a teacher suggests it")
             assert violations(page) == []

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from annotator.actions.figures import ordered
-from annotator.models import Project, Teacher
+from annotator.models import Annotator, Project, Teacher
 
 if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
 
 # Items of the random sample below which no figure is shown.
 FEWEST = ordered.FEWEST
-# Of each voice, and characters of a text that are compared: a pair takes some milliseconds.
-LATEST_OF_VOICE, COMPARED = 100, 1_000
+# Characters of a text that are compared on a scorecard: a pair takes some milliseconds.
+COMPARED = 1_000
+# Of each voice and of all together, and characters that are compared then: a page of all takes two seconds at most.
+LATEST_OF_VOICE, LATEST_OF_ALL, BEGINNING = 100, 1_000, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ def score(project: Project, teacher: Teacher, fingerprint: str) -> TextScore:
     pairs = [(truth[number], value) for number, value in said.items()]
     if len(pairs) < FEWEST:
         return TextScore(shared=len(pairs), stale=stale)
-    near = [_near(true, told) for true, told in pairs]
+    near = [_near(true, told, COMPARED) for true, told in pairs]
     same = [plain(true["text"]) == plain(told["text"]) for true, told in pairs]
     return TextScore(
         shared=len(pairs),
@@ -60,19 +62,21 @@ def score(project: Project, teacher: Teacher, fingerprint: str) -> TextScore:
 
 
 def agreement(project: Project) -> dict[int, Estimate]:
-    """Per voice, how near its texts come to the verdict, on items that others answered too, the latest ones
-    of each voice."""
-    found = ordered.against_verdicts(project, LATEST_OF_VOICE)
+    """Per voice, how near the beginnings of its texts come to the verdict's, on items that others answered too,
+    the latest ones of each voice."""
+    voices = Annotator.objects.filter(project=project).count()
+    most = min(LATEST_OF_VOICE, LATEST_OF_ALL // max(voices, 1))
+    found = ordered.against_verdicts(project, most)
     return {
-        voice: _estimate([_near(true, told) for true, told in pairs])
+        voice: _estimate([_near(true, told, BEGINNING) for true, told in pairs])
         for voice, pairs in found.items()
     }
 
 
-def _near(true: Any, told: Any) -> float:
+def _near(true: Any, told: Any, most: int) -> float:
     from learning.edits import apart
 
-    return 1 - apart(true["text"][:COMPARED], told["text"][:COMPARED])
+    return 1 - apart(true["text"][:most], told["text"][:most])
 
 
 def _estimate(near: Sequence[float]) -> Estimate:
