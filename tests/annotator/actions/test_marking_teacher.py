@@ -167,7 +167,7 @@ def test_every_page_of_it_opens(taught, project, client, cast):
 
 
 def test_where_no_teacher_answers_routing_says_so_and_offers_none(client, cast):
-    project = make_project(cast, labels=(), task_type="text")
+    project = make_project(cast, task_type="boxes")
     client.force_login(cast.lea)
     page = client.get(reverse("routing", args=[project.pk])).content.decode()
     assert "No teacher gives such answers yet" in page
