@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -273,6 +274,13 @@ class FormQuestion(models.Model):
         """Whether its answer is a text."""
         return self.kind == self.WRITTEN
 
+    @property
+    def brings_answers(self) -> bool:
+        """Whether its labels are those of its kind, and no others."""
+        from learning.tasks import TASKS
+
+        return bool(TASKS[self.kind].begins_with)
+
     @classmethod
     def of(cls, project: Project) -> list[Question]:
         """The questions of a project in their order, as its task asks them."""
@@ -367,6 +375,13 @@ class Label(models.Model):
 
         asked = self.form_question
         return TASKS[self.project.task_type if asked is None else asked.kind]
+
+    @property
+    def begun_as(self) -> str:
+        """The key under which its task type brought it, "" for one that people made up."""
+        own = {key for _, key, _ in self._answers.begins_with}
+        key = re.sub(r"-\d+$", "", self.key)
+        return key if key in own else ""
 
     @property
     def branch(self) -> str:

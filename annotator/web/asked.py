@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import QueryDict
@@ -27,18 +27,17 @@ def questions_of(project: Project, views: list[dict[str, Any]]) -> list[dict[str
             "edits": one.edits,
             "after": list(one.after),
             "labels": [pk for pk in one.labels if pk in by_id],
-            "keys": _keys(one, by_id),
+            "keys": _keys(one, [by_id[pk] for pk in one.labels if pk in by_id]),
             "views": [by_id[pk] for pk in one.labels if pk in by_id],
         }
         for one, part in zip(task.questions, task.parts, strict=True)
     ]
 
 
-def _keys(question: Question, live: Container[int]) -> list[str]:
-    """The keys that its kind gives to its live labels; none where they are counted from the first."""
-    own = TASKS[question.kind].begins_with
-    keys = zip(question.labels, own, strict=False)
-    return [key for pk, (_, _, key) in keys if pk in live]
+def _keys(question: Question, views: list[dict[str, Any]]) -> list[str]:
+    """The keys that its kind gives to its labels; none where they are counted from the first."""
+    own = {key: hotkey for _, key, hotkey in TASKS[question.kind].begins_with}
+    return [own.get(view["begun"], "") for view in views] if own else []
 
 
 def needs_own_value(question: dict[str, Any]) -> bool:

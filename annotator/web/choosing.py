@@ -56,6 +56,7 @@ def label_views(project: Project) -> list[dict[str, Any]]:
             "key": _own_key(each, place, few=few),
             "digit": _own_key(each, place, few=few) if few else str((place + 1) % 10),
             "side": side.get(each.pk, ""),
+            "begun": each.begun_as,
         }
         for place, each in enumerate(labels)
     ]

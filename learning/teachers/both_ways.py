@@ -8,12 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.parts import asked, decoded
+from learning.teachers.filling import parts_of
 from learning.teachers.types import TeacherAnswer, TeacherItem, TeacherSchema
 from learning.types import require
 
 SHOWN = ("The first text is better", "The second text is better")
 # Marks of an answer: asked both ways; and of those, twice for the text that stood in one place.
 BOTH_WAYS, FIRST_TWICE, SECOND_TWICE = "both-ways", "first-twice", "second-twice"
+TORN = "Shown in both orders, the model’s two answers come to no whole form."
 SWAYED = "Shown in both orders, the model preferred the {} of the two texts each time."
 
 
@@ -36,11 +39,22 @@ def turned(item: TeacherItem) -> TeacherItem:
     return replace(item, text=item.text_b, text_b=item.text)
 
 
+def as_turned(schema: TeacherSchema) -> TeacherSchema:
+    """The schema as it is told of items `turned`: a question that waits for one side waits for the other."""
+    other = {one: two for sides in schema.sides for one, two in (sides, sides[::-1])}
+    questions = [
+        replace(each, after=tuple(other.get(column, column) for column in each.after))
+        for each in schema.questions
+    ]
+    return replace(schema, questions=tuple(questions))
+
+
 def joined(own: TeacherAnswer, other: TeacherAnswer, schema: TeacherSchema) -> TeacherAnswer:
     """One answer about an item from what was said to it and to it `turned`, with what both took.
 
-    The chances are the mean of the two, the confidence the lower one. Where each order got another side,
-    of a form to one question, that is no answer, nor where one of the two is none.
+    The chances are the mean of the two, of a form's question the mean of those that led to it; the
+    confidence is the lower one. Where each order got another side, of a form to one question, that is no
+    answer, nor where one of the two is none, or both come to no whole form.
     """
     require(own.number == other.number, "The two orders must be of one item.")
     whole = replace(
@@ -67,12 +81,36 @@ def joined(own: TeacherAnswer, other: TeacherAnswer, schema: TeacherSchema) -> T
             abstained=SWAYED.format(told),
             flags=tuple(sorted({*whole.flags, mark})),
         )
+    mean = _together(own.probabilities, back, schema)
+    if mean is None:
+        return replace(whole, probabilities=None, confidence=None, abstained=TORN)
     stated = [each.confidence for each in (own, other) if each.confidence is not None]
     return replace(
         whole,
-        probabilities=((own.probabilities + back) / np.float32(2)).astype(np.float32),
+        probabilities=mean,
         confidence=min(stated, default=None),
     )
+
+
+def _together(
+    own: NDArray[np.float32], back: NDArray[np.float32], schema: TeacherSchema
+) -> NDArray[np.float32] | None:
+    """(k,) what two orders amount to; None for a form of which a question is left open."""
+    both, parts = np.stack([own, back]), parts_of(schema)
+    if not schema.questions:
+        return np.asarray(both.mean(axis=0), dtype=np.float32)
+    led = asked(decoded(both, parts), parts)
+    found = np.zeros(schema.size, dtype=np.float32)
+    for place, part in enumerate(parts):
+        if led[:, place].any():
+            columns = list(part.columns)
+            found[columns] = both[led[:, place]][:, columns].mean(axis=0)
+    chosen = decoded(found[None], parts)
+    reached = asked(chosen, parts)[0]
+    for place, part in enumerate(parts):
+        if reached[place] and not (part.several or chosen[0, list(part.columns)].any()):
+            return None
+    return found
 
 
 def _twice(
@@ -81,9 +119,9 @@ def _twice(
     """Whether the text that was shown first (0) or second (1) was found better in both orders, by the first
     question to which that happened; None where it did not.
     """
-    asked = {one.columns[:2]: list(one.columns) for one in schema.questions if one.sided}
+    of_question = {one.columns[:2]: list(one.columns) for one in schema.questions if one.sided}
     for sides in schema.sides:
-        columns = asked.get(sides, list(range(schema.size)))
+        columns = of_question.get(sides, list(range(schema.size)))
         found = {int(own[columns].argmax()), int(back[columns].argmax())}
         if found == {0, 1} and own[columns].any() and back[columns].any():
             return int(own[columns].argmax())

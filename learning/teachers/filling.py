@@ -23,7 +23,7 @@ from learning.teachers.said import (
     reason_in,
 )
 from learning.teachers.types import TeacherQuestion, TeacherSchema
-from learning.types import require
+from learning.types import Part, require
 
 TASK = (
     "You fill in a form about each item. Answer its questions in their order, from what the item says; "
@@ -38,6 +38,20 @@ class Given:
 
     columns: tuple[int, ...] = ()
     marked: Located | None = None
+
+
+def parts_of(schema: TeacherSchema) -> tuple[Part, ...]:
+    """The questions of a form as label columns."""
+    return tuple(
+        Part(
+            columns=one.columns,
+            several=one.several,
+            ordered=one.ordered,
+            sided=one.sided,
+            after=one.after,
+        )
+        for one in schema.questions
+    )
 
 
 def fill(

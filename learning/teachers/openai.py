@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from learning.errors import ParameterError
 from learning.teachers import chat
 from learning.teachers.asking import check_items
-from learning.teachers.both_ways import joined, turned
+from learning.teachers.both_ways import as_shown, as_turned, joined, turned
 from learning.teachers.chat import Offer, Prices, Shape
 from learning.teachers.conversation import Conversation
 from learning.teachers.limits import Stopped
@@ -179,7 +179,7 @@ class _Asking:
             offer=self.offer,
             model=teacher.model,
             prompt=teacher.prompt(schema),
-            schema=schema,
+            schema=schema if schema.questions else as_shown(schema),
             examples=tuple(examples),
             temperature=teacher.temperature,
             prices=Prices(tokens_in=teacher.price_in, tokens_out=teacher.price_out),
@@ -222,7 +222,8 @@ def _both_ways(
     own = talk.answer(items, stopped)
     told = {answer.number for answer in own if answer.probabilities is not None}
     again = [turned(item) for item in items if item.number in told]
-    other = {each.number: each for each in talk.answer(again, stopped)} if again else {}
+    back = replace(talk, schema=as_turned(talk.schema))
+    other = {each.number: each for each in back.answer(again, stopped)} if again else {}
     return [
         joined(one, other[one.number], talk.schema) if one.number in other else one for one in own
     ]

@@ -141,11 +141,14 @@ class LabelBook:
             )
         if folded(path) in self._known:
             return path
-        task, part = TASKS[question.kind], path.partition(Label.BELOW)[2]
-        if task.begins_with and (side := side_of(part, *self._texts)):
-            return questions.side(question, side) or path
-        if task.ordered or task.begins_with:
-            what = "grade of" if task.ordered else "answer to"
+        part = path.partition(Label.BELOW)[2]
+        if question.brings_answers:
+            side = questions.side(question, side_of(part, *self._texts))
+            if side:
+                return side
+        is_grade = TASKS[question.kind].ordered
+        if is_grade or question.brings_answers:
+            what = "grade of" if is_grade else "answer to"
             raise UnknownLabelsError(f"“{path[:60]}” is no {what} “{question.name}”.")
         return path
 

@@ -12,7 +12,6 @@ from annotator.formats.mapping import Mapping as FileMapping
 from annotator.formats.written import COLUMN, plain_name
 from annotator.models import FormQuestion, Label, Project
 from learning.errors import ShapeError
-from learning.tasks import TASKS
 from learning.types import require
 
 if TYPE_CHECKING:
@@ -42,13 +41,10 @@ class Questions:
 
     @cached_property
     def _sides(self) -> dict[tuple[int, str], str]:
-        found = {}
-        for one in self._named.values():
-            keys = [key for _, key, _ in TASKS[one.kind].begins_with]
-            for key, label in zip(keys, one.labels.order_by("column"), strict=False):
-                if label.archived_at is None:
-                    found[one.pk, key] = label.name
-        return found
+        comparing = [one.pk for one in set(self._named.values()) if one.brings_answers]
+        labels = Label.objects.live().filter(form_question__in=comparing)
+        found = labels.select_related("form_question")
+        return {(one.form_question_id or 0, one.begun_as): one.name for one in found}
 
     @property
     def names(self) -> frozenset[str]:

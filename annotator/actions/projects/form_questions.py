@@ -95,7 +95,7 @@ def add_answers(question: FormQuestion, labels: Sequence[tuple[str, str]]) -> li
             f"“{question.name}” is answered with a text: it has no answers to choose.",
             field="answers",
         )
-    if labels and TASKS[question.kind].begins_with:
+    if labels and question.brings_answers:
         raise InvalidError(
             f"“{question.name}” compares two texts: its answers are fixed, and can be renamed.",
             field="answers",
@@ -176,6 +176,14 @@ def remove_question(question: FormQuestion) -> None:
                     f"“{other.name}” is asked after an answer to it. Change that first."
                 )
         question.delete()
+        _close_gaps(project)
+
+
+def _close_gaps(project: Project) -> None:
+    """Number the columns of the labels that are left without a gap: arrays have none. Nothing is answered."""
+    for column, label in enumerate(Label.objects.filter(project=project).order_by("column")):
+        if label.column != column:
+            Label.objects.filter(pk=label.pk).update(column=column)
 
 
 def path_of(question: FormQuestion, name: str) -> str:

@@ -55,7 +55,9 @@ def columns_of(project: Project, *, with_archived: bool = False) -> Columns:
 def sides_of(project: Project) -> list[tuple[int, int]]:
     """The two labels of each comparison of an item's texts: its own first text is better, its second one."""
     sides = project.task.sides
-    ids = columns_of(project, with_archived=True).label_ids if sides else ()
+    if not sides:
+        return []
+    ids = dict(Label.objects.filter(project=project).values_list("column", "pk"))
     return [(ids[first], ids[second]) for first, second in sides]
 
 
@@ -196,6 +198,12 @@ def _answering(
         raise ConflictError(f"A form has {_FORM_LABELS} labels at most.")
     questions = {one.name.casefold(): one for one in FormQuestion.objects.filter(project=project)}
     answered = [_answered(one[0], questions) for one in entries]
+    for question in {each for each, _ in answered}:
+        if question.brings_answers and question.labels.exists():
+            raise ConflictError(
+                f"“{question.name}” compares two texts: its answers are fixed, and can be renamed.",
+                field="name",
+            )
     named = [(path, *one[1:]) for (_, path), one in zip(answered, entries, strict=True)]
     return [question for question, _ in answered], named
 
@@ -382,11 +390,11 @@ def archive_label(label: Label) -> None:
 
 
 def restore_label(label: Label) -> None:
-    """Put an archived label back at the end of the schema, a grade in its place of the scale."""
+    """Put an archived label back at the end of the schema, one that cannot be moved in its place."""
     last = Label.objects.filter(project_id=label.project_id).aggregate(last=Max("position"))["last"]
     if Label.objects.filter(
         project_id=label.project_id, archived_at=None, name__iexact=label.name
     ).exists():
         raise ConflictError(f"There is another label named “{label.name}” by now.", field="name")
-    place = label.position if label.is_grade else last + 1
+    place = label.position if label.keeps_place else last + 1
     Label.objects.filter(pk=label.pk).update(archived_at=None, position=place)

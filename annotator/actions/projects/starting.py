@@ -15,7 +15,7 @@ from annotator.formats import ON_IMAGES, FormatError
 from annotator.formats.mapping import Mapping
 from annotator.formats.own_forms import AskedQuestion
 from annotator.formats.preview import SAMPLE_ROWS, Preview, given_in, looks_written, preview
-from annotator.formats.sides import speak_of_sides
+from annotator.formats.sides import side_of, speak_of_sides
 from annotator.formats.written import COLUMN
 from annotator.models import FormQuestion, ImportBatch, ItemKind, Label, Project, User
 from learning.tasks import TASKS
@@ -128,7 +128,12 @@ def begin(
         if project.has_questions:
             mapping = _ask_questions(batch, mapping, options, labels or [])
         known = {label.name.casefold() for label in project.live_labels()}
-        fresh = [(name, about) for name, about in labels or [] if name.casefold() not in known]
+        own = _comparing(project)
+        fresh = [
+            (name, about)
+            for name, about in labels or []
+            if name.casefold() not in known and _question_of(name) not in own
+        ]
         if fresh:
             schema.add_labels(project, [(name, "", about, "") for name, about in fresh])
         if project.task.ordered and not project.live_labels().exists():
@@ -144,6 +149,16 @@ def begin(
                 field="labels",
             )
         return importing.begin(batch, mapping, options, user)
+
+
+def _comparing(project: Project) -> frozenset[str]:
+    """The questions whose answers are their own, as `_question_of` has them: what is typed adds none."""
+    questions = FormQuestion.objects.filter(project=project)
+    return frozenset(_question_of(one.name) for one in questions if one.brings_answers)
+
+
+def _question_of(name: str) -> str:
+    return name.partition(Label.BELOW.strip())[0].strip().casefold()
 
 
 def _ask_questions(
@@ -193,7 +208,7 @@ def _ask_again(project: Project, asked: Sequence[AskedQuestion], mapping: Mappin
         waits_for, after = one.after or ("", ())
         labels = made[waits_for].labels.all() if waits_for in made else ()
         compares = one.kind == "single" and _compare(set(one.answers), mapping)
-        made[one.column] = form_questions.add_question(
+        made[one.column] = question = form_questions.add_question(
             project,
             one.name,
             key=one.key,
@@ -203,6 +218,18 @@ def _ask_again(project: Project, asked: Sequence[AskedQuestion], mapping: Mappin
             optional=one.optional,
             edits=one.edits,
         )
+        if compares:
+            _rename_sides(question, one.answers, mapping)
+
+
+def _rename_sides(question: FormQuestion, names: Sequence[str], mapping: Mapping) -> None:
+    """Let the answers to a comparison be called as a file calls them."""
+    called = {side_of(name, mapping.text, mapping.text_b): name for name in names}
+    labels = list(question.labels.select_related("form_question", "project"))
+    for label in labels:
+        if label.begun_as in called:
+            label.name = form_questions.path_of(question, called[label.begun_as])
+    Label.objects.bulk_update(labels, ["name"])
 
 
 def _kind_of(found: Preview, mapping: Mapping, question: str) -> str:

@@ -53,13 +53,18 @@ def refuse(row: TeacherAnswer, cause: str) -> None:
 
 def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) -> None:
     """The labels chosen, and no more confidence than both the teacher and its chances show."""
+    from learning.parts import decoded
+    from learning.teachers.filling import parts_of
     from learning.teachers.types import confidence_of
 
     p = answer.probabilities
     if p is None:
         return
     chances = [float(chance) for chance in p]
-    if schema.multi_label:
+    if schema.questions:
+        chosen = decoded(p[None], parts_of(schema))[0]
+        row.labels = [pk for pk, is_chosen in zip(schema.ids, chosen, strict=True) if is_chosen]
+    elif schema.multi_label:
         row.labels = [pk for pk, chance in zip(schema.ids, chances, strict=True) if chance > 0.5]
     else:
         row.labels = [schema.ids[int(p.argmax())]]
@@ -102,7 +107,7 @@ def _take_spans(
 def _take_form(row: TeacherAnswer) -> None:
     """Its labels as the desk suggests them; those of marks stand with their places."""
     marked = {one["label"] for one in (row.value or {}).get("spans", [])}
-    given = [[pk, row.probabilities[str(pk)]] for pk in row.labels if pk not in marked]
+    given = [[pk, row.probabilities.get(str(pk), 0.0)] for pk in row.labels if pk not in marked]
     row.value = (row.value or {}) | {"labels": given}
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from uuid import uuid4
 
@@ -14,9 +15,9 @@ from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options
 from annotator.actions.figures import sides
 from annotator.actions.imports import importing, looking
-from annotator.actions.projects import form_questions, projects, schema, starting
+from annotator.actions.projects import copying, form_questions, projects, schema, starting
 from annotator.actions.review import flagging
-from annotator.actions.teachers import foretelling, identity, lending
+from annotator.actions.teachers import foretelling, identity, lending, teacher_runs
 from annotator.actions.verdicts import agreeing, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
@@ -31,11 +32,12 @@ from annotator.models import (
     Role,
     Verdict,
 )
+from annotator.web import asked
 from annotator.web.choosing import label_views
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.actions.test_loop import work
 from tests.annotator.actions.test_preference import scored
-from tests.annotator.teaching import teacher_on
+from tests.annotator.teaching import teacher_on, work_off
 from tests.annotator.web.conftest import BACKEND
 from tests.factories import make_items
 from tests.llm import plays
@@ -114,6 +116,49 @@ class TestQuestions:
             schema.reorder_labels(project, reversed_)
         schema.archive_label(labels["Kinder > Equally good"])
         assert not Label.objects.live().filter(project=project, name="Kinder > Equally good")
+
+    def test_nor_by_any_other_way(self, cast, project, client):
+        client.force_login(cast.lea, backend=BACKEND)
+        address = f"/api/v1/projects/{project.pk}/labels"
+        told = client.post(address, {"name": "Kinder > Neither"}, "application/json")
+        assert told.status_code == 409
+        assert "fixed" in told.json()["detail"]
+        client.post(reverse("labels", args=[project.pk]), {"names": "Kinder > Nobody"})
+        assert project.labels.filter(name__startswith="Kinder").count() == 4
+
+    def test_a_question_that_goes_leaves_no_gap(self, cast, project, client):
+        form_questions.add_question(project, "Longer", kind="preference")
+        form_questions.remove_question(FormQuestion.objects.get(project=project, name="How much"))
+        form_questions.remove_question(FormQuestion.objects.get(project=project, name="Kinder"))
+        project = Project.objects.get(pk=project.pk)
+        columns = list(project.labels.order_by("column").values_list("column", flat=True))
+        assert columns == list(range(8))
+        assert project.task.sides == ((0, 1), (4, 5))
+        client.force_login(cast.lea, backend=BACKEND)
+        assert client.get(reverse("label", args=[project.pk])).status_code == 200
+
+    def test_its_keys_go_with_its_answers_through_the_archive_and_copies(self, cast, project):
+        def keys_of(made):
+            views = label_views(made)
+            kinder = next(one for one in asked.questions_of(made, views) if one["name"] == "Kinder")
+            names = [view["name"].rpartition(" › ")[2] for view in kinder["views"]]
+            return dict(zip(names, kinder["keys"], strict=True))
+
+        tie = project.labels.get(name="Kinder > Equally good")
+        schema.archive_label(tie)
+        whole = {"A is better": "1", "B is better": "2", "Equally good": "=", "Both bad": "0"}
+        without = {name: key for name, key in whole.items() if key != "="}
+        assert keys_of(project) == without
+        made = copying.create_like(project, cast.lea, "Again", item_kind="pair")
+        assert keys_of(made) == without
+        rows = "one,two,helps,kinder\nhello,good day,B,tie\nbye,fare well,B,both bad\n"
+        mapping = Mapping(text="one", text_b="two", answers=("helps", "kinder"))
+        batch = imported(made, rows.encode(), mapping, bad_rows="skip")
+        assert batch.report["problem_count"] == 1, "a tie is no answer there"
+        said = Annotation.objects.get(project=made)
+        assert {Label.objects.get(pk=pk).begun_as for pk in said.labels} == {"b", "bad"}
+        schema.restore_label(Label.objects.get(pk=tie.pk))
+        assert keys_of(project) == whole
 
     def test_items_of_one_text_cannot_be_compared(self, cast):
         made = projects.create_project(cast.lea, "Calls", task_type="form", audit_share=0)
@@ -210,6 +255,21 @@ class TestFiles:
             ["helps > A is better", "kinder > B is better"],
         ]
 
+    def test_typed_answers_add_none_to_a_comparison(self, cast):
+        file = io.BytesIO(self.ROWS.encode())
+        batch = starting.open_project(cast.lea, file, file_name="replies.csv")
+        mapping = Mapping(text="draft", text_b="final", answers=("helps", "kinder"))
+        typed = [("helps > draft", ""), ("helps > final", ""), ("Sure > yes", "")]
+        run(
+            starting.begin(
+                batch, mapping, importing.Options(bad_rows="skip"), cast.lea,
+                task_type="form", labels=typed,
+            ).job
+        )  # fmt: skip
+        made = Project.objects.get(pk=batch.project_id)
+        helps = FormQuestion.objects.get(project=made, name="helps")
+        assert (helps.kind, helps.labels.count()) == ("preference", 4)
+
     def test_what_names_no_side_is_told_by_its_row(self, cast, project):
         rows = "one,two,helps,kinder\nhello,good day,A,perhaps\n"
         mapping = Mapping(text="one", text_b="two", answers=("helps", "kinder"))
@@ -251,9 +311,71 @@ class TestFiles:
         settling.settle_now(batch.project)
         assert Verdict.objects.filter(project=batch.project, state="decided").count() == 40
 
+    def test_sides_that_were_renamed_come_back_with_their_names_and_conditions(
+        self, cast, project, settings, tmp_path
+    ):
+        settings.DATA_DIR = tmp_path
+        for name, other in (("A is better", "Model A"), ("B is better", "Model B")):
+            label = project.labels.get(name=f"Helps > {name}")
+            schema.change_label(label, name=other, description="", hotkey="")
+        said = ["Helps > Model A", "Kinder > Both bad", "How much > much"]
+        other = ["Helps > Model B", "Kinder > A is better"]
+        answered(project, cast.ana, lambda shown: said if shown == "ab" else other)
+        settling.settle_now(project)
+        snapshot = exporting.create_snapshot(project, Options.from_json({"contents": ["verdicts"]}))
+        run(snapshot.job)
+        snapshot.refresh_from_db()
+        with zipfile.ZipFile(exporting.path_of(snapshot)) as archive:
+            items = archive.read("items.jsonl")
+        batch = starting.open_project(cast.lea, io.BytesIO(items), file_name="items.jsonl")
+        mapping = looking.look(batch).mapping
+        run(starting.begin(batch, mapping, importing.Options(), cast.lea, task_type="form").job)
+        made = Project.objects.get(pk=batch.project_id)
+        helps = FormQuestion.objects.get(project=made, name="Helps")
+        names = {label.begun_as: label.part for label in helps.labels.all()}
+        assert (names["a"], names["b"]) == ("Model A", "Model B")
+        waits = FormQuestion.objects.get(project=made, name="How much").only_if
+        assert [Label.objects.get(pk=pk).name for pk in waits] == ["Helps > Model A"]
+        batch.refresh_from_db()
+        assert batch.report["problem_count"] == 0
+
 
 @pytest.mark.django_db(transaction=True)
 class TestTeachers:
+    def test_what_it_enters_is_a_whole_form_whichever_text_wins(self, cast, project):
+        """The longer reply helps more, and much where it is the first; people are told of no place."""
+        Item.objects.filter(project=project, number__lt=20).update(text_b="reply of B, " * 3)
+        known = {name: str(pk) for name, pk in ids(project).items()}
+
+        def fills(request):
+            told = plays.user_of(request).partition("Items to label:")[2]
+            texts = [block.group(2) for block in plays.BLOCK.finditer(told)]
+            system = plays.system_of(request)
+            waits = re.search(r"How much.*Asked only if.*?: (\d+) ", system)[1]
+            entries = []
+            for key, one, other in zip(
+                plays.items_of(request), texts[::2], texts[1::2], strict=True
+            ):
+                side = "A" if len(one) > len(other) else "B"
+                first = known[f"Helps > {side} is better"]
+                form = {"helps": first, "kinder": known["Kinder > Equally good"]}
+                form["how-much"] = known["How much > much"] if first == waits else None
+                entries.append({"item": key, "form": form, "confidence": 0.9})
+            return json.dumps({"answers": entries})
+
+        with Loopback(plays.says(fills)) as server:
+            _, teacher = teacher_on(server, cast, items=0, project=project)
+            job = teacher_runs.start_run(project, teacher, cast.lea, 40)
+            work_off(job)
+        assert (job.state, job.answered, job.abstained) == ("done", 40, 0)
+        names = {pk: name for name, pk in ids(project).items()}
+        said = {
+            one.item.number: {names[pk] for pk in one.labels}
+            for one in Annotation.objects.filter(annotator=teacher.voice).select_related("item")
+        }
+        assert said[30] == {"Helps > A is better", "Kinder > Equally good", "How much > much"}
+        assert said[3] == {"Helps > B is better", "Kinder > Equally good"}
+
     def test_a_form_with_a_comparison_is_asked_in_both_orders_and_paid_for(self, cast, project):
         with Loopback(plays.good) as server:
             _, teacher = teacher_on(server, cast, items=0, project=project)
