@@ -27,7 +27,7 @@ __all__ = ["models"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ABOUT = ("refund my money", "the parcel is late", "wrong password")
-EVALUATED, SAMPLED, LABELLED = 60, 80, 48  # of the secret order
+EVALUATED, SAMPLED, LABELLED = 60, 80, 24  # of the secret order
 
 
 @pytest.fixture
