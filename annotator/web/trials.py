@@ -87,7 +87,7 @@ def canaries(subject: Subject) -> dict[str, Any] | None:
     teacher = subject.teacher
     if teacher is None or teacher.plugin not in testing.PROMPTED or subject.fingerprint is None:
         return None
-    if subject.project.task.ranked:
+    if not subject.project.task.has_labels:  # none is planted where an answer names no label
         return None
     schema = lending.schema_of(subject.project)
     found = canarying.obeyed(teacher, schema, subject.fingerprint)

@@ -8,9 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.parts import asked, decoded
-from learning.teachers.filling import parts_of
-from learning.teachers.types import TeacherAnswer, TeacherItem, TeacherSchema
+from learning.teachers.filling import chosen, reached
+from learning.teachers.types import (
+    Example,
+    TeacherAnswer,
+    TeacherItem,
+    TeacherQuestion,
+    TeacherSchema,
+)
 from learning.types import require
 
 SHOWN = ("The first text is better", "The second text is better")
@@ -47,6 +52,14 @@ def as_turned(schema: TeacherSchema) -> TeacherSchema:
         for each in schema.questions
     ]
     return replace(schema, questions=tuple(questions))
+
+
+def as_turned_example(example: Example, schema: TeacherSchema) -> Example:
+    """A solved item `turned`: what was said of one of its texts is said of it where it stands now."""
+    ids = [(schema.ids[one], schema.ids[two]) for one, two in schema.sides]
+    other = {one: two for sides in ids for one, two in (sides, sides[::-1])}
+    labels = tuple(other.get(label, label) for label in example.labels)
+    return replace(example, item=turned(example.item), labels=labels)
 
 
 def joined(own: TeacherAnswer, other: TeacherAnswer, schema: TeacherSchema) -> TeacherAnswer:
@@ -96,21 +109,28 @@ def _together(
     own: NDArray[np.float32], back: NDArray[np.float32], schema: TeacherSchema
 ) -> NDArray[np.float32] | None:
     """(k,) what two orders amount to; None for a form of which a question is left open."""
-    both, parts = np.stack([own, back]), parts_of(schema)
     if not schema.questions:
-        return np.asarray(both.mean(axis=0), dtype=np.float32)
-    led = asked(decoded(both, parts), parts)
+        return np.asarray((own + back) / np.float32(2), dtype=np.float32)
+    orders = [(p, reached(schema, np.flatnonzero(chosen(schema, p)).tolist())) for p in (own, back)]
     found = np.zeros(schema.size, dtype=np.float32)
-    for place, part in enumerate(parts):
-        if led[:, place].any():
-            columns = list(part.columns)
-            found[columns] = both[led[:, place]][:, columns].mean(axis=0)
-    chosen = decoded(found[None], parts)
-    reached = asked(chosen, parts)[0]
-    for place, part in enumerate(parts):
-        if reached[place] and not (part.several or chosen[0, list(part.columns)].any()):
-            return None
-    return found
+    for one in schema.questions:
+        columns = list(one.columns)
+        heard = [p[columns] for p, led in orders if one in led]
+        if heard:
+            found[columns] = np.mean(heard, axis=0)
+    given = np.flatnonzero(chosen(schema, found)).tolist()
+    return None if any(_is_open(one, found) for one in reached(schema, given)) else found
+
+
+def _is_open(question: TeacherQuestion, found: NDArray[np.float32]) -> bool:
+    """Whether nothing answers a question that takes one answer, or two do alike; a tie beside one text is
+    half of a word for that text.
+    """
+    if question.several or question.marks:
+        return False
+    shares = np.sort(found[list(question.columns)])[::-1]
+    alike = len(shares) > 1 and shares[0] == shares[1] and not question.sided
+    return bool(shares[0] == 0 or alike)
 
 
 def _twice(

@@ -23,7 +23,7 @@ from learning.teachers.said import (
     reason_in,
 )
 from learning.teachers.types import TeacherQuestion, TeacherSchema
-from learning.types import Part, require
+from learning.types import Bools, require
 
 TASK = (
     "You fill in a form about each item. Answer its questions in their order, from what the item says; "
@@ -40,18 +40,20 @@ class Given:
     marked: Located | None = None
 
 
-def parts_of(schema: TeacherSchema) -> tuple[Part, ...]:
-    """The questions of a form as label columns."""
-    return tuple(
-        Part(
-            columns=one.columns,
-            several=one.several,
-            ordered=one.ordered,
-            sided=one.sided,
-            after=one.after,
-        )
-        for one in schema.questions
-    )
+def chosen(schema: TeacherSchema, p: NDArray[np.float32]) -> Bools:
+    """(k,) bool: the labels of a whole form, by (k,) chances as an answer has them: of each question those that
+    hold if it is asked.
+    """
+    found = np.zeros(schema.size, dtype=np.bool_)
+    for one in schema.questions:
+        columns = list(one.columns)
+        if one.after and not found[list(one.after)].any():
+            continue
+        if one.several or one.marks:
+            found[columns] = p[columns] > 0.5
+        elif p[columns].any():
+            found[columns[int(p[columns].argmax())]] = True
+    return found
 
 
 def fill(

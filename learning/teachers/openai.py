@@ -8,7 +8,13 @@ from typing import ClassVar, Literal
 from learning.errors import ParameterError
 from learning.teachers import chat
 from learning.teachers.asking import check_items
-from learning.teachers.both_ways import as_shown, as_turned, joined, turned
+from learning.teachers.both_ways import (
+    as_shown,
+    as_turned,
+    as_turned_example,
+    joined,
+    turned,
+)
 from learning.teachers.chat import Offer, Prices, Shape
 from learning.teachers.conversation import Conversation
 from learning.teachers.limits import Stopped
@@ -222,11 +228,26 @@ def _both_ways(
     own = talk.answer(items, stopped)
     told = {answer.number for answer in own if answer.probabilities is not None}
     again = [turned(item) for item in items if item.number in told]
-    back = replace(talk, schema=as_turned(talk.schema))
+    back = _turned_talk(talk)
     other = {each.number: each for each in back.answer(again, stopped)} if again else {}
     return [
         joined(one, other[one.number], talk.schema) if one.number in other else one for one in own
     ]
+
+
+def _turned_talk(talk: Conversation) -> Conversation:
+    """The same about items with their second text first; solved ones are turned with what waits for a side."""
+    schema = as_turned(talk.schema)
+    if schema == talk.schema:
+        return talk
+    show = talk.show
+
+    def shown(items: Sequence[TeacherItem]) -> list[Example]:
+        own = show([turned(item) for item in items]) if show else ()
+        return [as_turned_example(one, talk.schema) for one in own]
+
+    examples = tuple(as_turned_example(one, talk.schema) for one in talk.examples)
+    return replace(talk, schema=schema, examples=examples, show=shown if show else None)
 
 
 def _lacks(item: TeacherItem, schema: TeacherSchema, text_limit: int) -> str:

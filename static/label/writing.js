@@ -15,6 +15,7 @@ export const wordsOf = (value) => short(value.text);
 export class Widget {
   #suggestion = ""; // what is suggested of the card, "" where nothing is
   #begun = ""; // what its item gives to be edited
+  #own = null; // what the person wrote and left for one of these
 
   constructor({ say, onChange, onAnswer, prefix }) {
     Object.assign(this, { say, prefix });
@@ -26,6 +27,7 @@ export class Widget {
   show(card) {
     this.#suggestion = card ? suggestedOf(card) : "";
     this.#begun = card ? JSON.parse(card.dataset.given).begun : "";
+    this.#own = null;
     if (card) this.field.open(this.#draftOf(card), card.value?.text ?? (this.#suggestion || this.#begun));
     else this.field.close();
     this.#tell();
@@ -36,16 +38,30 @@ export class Widget {
   }
 
   #tell() {
-    const without = this.#begun ? "begin with the second text" : "begin empty";
     byId("writing-suggested").hidden = !this.#suggestion;
     byId("writing-whose").textContent = this.#asSuggested ? "As a teacher suggests it:" : "Not as suggested:";
-    byId("writing-other-word").textContent = this.#asSuggested ? without : "begin with the suggestion";
+    byId("writing-other-word").textContent = this.#wordsFor(this.#next);
     byId("writing-text").classList.toggle("suggested", this.#asSuggested);
   }
 
-  /** From what is suggested to what is given, and back. */
+  /** From what is suggested to what is given, to what was written, and round again. */
   #other() {
-    if (this.#suggestion) this.field.fill(this.#asSuggested ? this.#begun : this.#suggestion);
+    if (!this.#suggestion) return;
+    const next = this.#next;
+    const { text } = this.field;
+    if (text && text !== this.#suggestion && text !== this.#begun) this.#own = text;
+    this.field.fill(next);
+  }
+
+  get #next() {
+    const stops = [...new Set([this.#suggestion, this.#begun, this.#own ?? this.#suggestion])];
+    return stops[(stops.indexOf(this.field.text) + 1) % stops.length];
+  }
+
+  #wordsFor(text) {
+    if (text === this.#suggestion) return "begin with the suggestion";
+    if (text !== this.#begun) return "back to your own text";
+    return this.#begun ? "begin with the second text" : "begin empty";
   }
 
   #draftOf(card) {

@@ -92,6 +92,12 @@ def test_a_suggested_text_is_accepted_and_another_edited(visit, cast, project):
             page.keyboard.type("!")
             expect(field).to_have_css("border-top-style", "solid")
             expect(page.locator("#writing-suggested")).to_contain_text("Not as suggested")
+            label.press("Escape", "s")
+            expect(field).to_have_value(texts[first])
+            label.press("Escape", "s")
+            expect(field).to_have_value(DRAFT)
+            page.get_by_role("button", name="back to your own text").click()
+            expect(field).to_have_value(f"{texts[first]}!")
         else:
             label.press("Escape", "s")
             expect(field).to_have_value(DRAFT)

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from learning.spans import Span
 from learning.teachers.asking import ask
+from learning.teachers.filling import chosen
 from learning.teachers.limits import MemoryCache
 from learning.teachers.types import Example, LabelText, TeacherItem, TeacherQuestion, TeacherSchema
 from tests.llm import plays
@@ -233,3 +235,11 @@ def test_two_hundred_hostile_texts_bring_answers_of_the_form_alone(teach):
         "of the form by chance or not at all"
     )
     assert all(given(answer) == {12} for answer in said.values())
+
+
+@pytest.mark.parametrize("confidence", [0.6, 0.1, 1.0])
+def test_an_unsure_form_names_what_it_named_and_nothing_else(teach, confidence):
+    form = {"urgent": "11", "why": ["13"], "where": [], "bad": None}
+    with Loopback(filling(form, confidence)) as server:
+        (answer,) = ask(teach(server), [ITEM], SCHEMA)
+    assert set(np.flatnonzero(chosen(SCHEMA, answer.probabilities))) == {0, 2}

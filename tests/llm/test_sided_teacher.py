@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from learning.parts import decoded
 from learning.teachers.asking import ask
 from learning.teachers.both_ways import BOTH_WAYS, FIRST_TWICE, SECOND_TWICE
-from learning.teachers.filling import parts_of
+from learning.teachers.filling import chosen
 from learning.teachers.limits import MemoryCache
-from learning.teachers.types import LabelText, TeacherItem, TeacherQuestion, TeacherSchema
+from learning.teachers.types import Example, LabelText, TeacherItem, TeacherQuestion, TeacherSchema
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -221,12 +220,14 @@ def test_a_place_taken_twice_in_one_question_leaves_the_form_without_an_answer(
 def test_what_waits_for_a_side_is_asked_about_the_same_text_in_both_orders(teach):
     longest_first = TeacherItem(number=8, text=LONG, text_b=SHORT)
     with Loopback(fills(by_length)) as server:
-        here, there = ask(teach(server, batch_size=1), [longest_first, ITEM], FORM)
-    given = [
-        {FORM.ids[column] for column, p in enumerate(answer.probabilities) if p > 0.4}
-        for answer in (here, there)
-    ]
-    assert given == [{11, 14, 17}, {12, 16}]
+        answers = list(ask(teach(server, batch_size=1), [longest_first, ITEM], FORM))
+    given = {
+        answer.number: {
+            FORM.ids[column] for column, p in enumerate(answer.probabilities) if p > 0.4
+        }
+        for answer in answers
+    }
+    assert given == {8: {11, 14, 17}, 7: {12, 16}}
 
 
 def test_a_question_that_one_order_alone_led_to_keeps_its_answer(teach):
@@ -236,8 +237,30 @@ def test_a_question_that_one_order_alone_led_to_keeps_its_answer(teach):
     longest_first = TeacherItem(number=8, text=LONG, text_b=SHORT)
     with Loopback(fills(half)) as server:
         (answer,) = ask(teach(server), [longest_first], FORM)
-    chosen = decoded(answer.probabilities[None], parts_of(FORM))[0]
-    assert {FORM.ids[column] for column in np.flatnonzero(chosen)} == {11, 14, 17}
+    given = np.flatnonzero(chosen(FORM, answer.probabilities))
+    assert {FORM.ids[column] for column in given} == {11, 14, 17}
+
+
+def test_two_orders_that_answer_a_plain_question_otherwise_leave_no_form(teach):
+    def torn(one, other):
+        return {**by_length(one, other), "sure": "14" if one == LONG else "15"}
+
+    longest_first = TeacherItem(number=8, text=LONG, text_b=SHORT)
+    with Loopback(fills(torn)) as server:
+        (answer,) = ask(teach(server), [longest_first], FORM)
+    assert answer.probabilities is None
+    assert "come to no whole form" in answer.abstained
+
+
+def test_solved_forms_are_turned_with_what_waits_for_a_side(teach):
+    solved = Example(item=TeacherItem(number=1, text="Won.", text_b="Lost."), labels=(11, 14, 17))
+    with Loopback(fills(by_length)) as server:
+        list(ask(teach(server), [ITEM], FORM, [solved]))
+        own, back = (plays.user_of(request) for request in server.requests)
+    assert own.index("Won.") < own.index("Lost.")
+    assert '"helps": "11", "sure": "14", "kinder": "17"' in own
+    assert back.index("Lost.") < back.index("Won.")
+    assert '"helps": "12", "sure": "14", "kinder": "16"' in back
 
 
 def test_a_tie_in_one_order_is_no_contradiction(teach):

@@ -48,7 +48,8 @@ def score(project: Project, teacher: Teacher, fingerprint: str) -> TextScore:
 
     truth = ordered.decided(project, teacher)
     said, stale = ordered.said_now(teacher, fingerprint, list(truth))
-    pairs = [(truth[number], value) for number, value in said.items()]
+    # A redacted item's text is empty on both sides, and tells nothing.
+    pairs = [(truth[number], value) for number, value in said.items() if truth[number]["text"]]
     if len(pairs) < FEWEST:
         return TextScore(shared=len(pairs), stale=stale)
     near = [_near(true, told, COMPARED) for true, told in pairs]
@@ -68,8 +69,9 @@ def agreement(project: Project) -> dict[int, Estimate]:
     most = min(LATEST_OF_VOICE, LATEST_OF_ALL // max(voices, 1))
     found = ordered.against_verdicts(project, most)
     return {
-        voice: _estimate([_near(true, told, BEGINNING) for true, told in pairs])
+        voice: _estimate(near)
         for voice, pairs in found.items()
+        if (near := [_near(true, told, BEGINNING) for true, told in pairs if true["text"]])
     }
 
 

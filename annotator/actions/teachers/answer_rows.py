@@ -53,8 +53,7 @@ def refuse(row: TeacherAnswer, cause: str) -> None:
 
 def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) -> None:
     """The labels chosen, and no more confidence than both the teacher and its chances show."""
-    from learning.parts import decoded
-    from learning.teachers.filling import parts_of
+    from learning.teachers.filling import chosen
     from learning.teachers.types import confidence_of
 
     p = answer.probabilities
@@ -62,8 +61,8 @@ def _take_distribution(row: TeacherAnswer, answer: Said, schema: TeacherSchema) 
         return
     chances = [float(chance) for chance in p]
     if schema.questions:
-        chosen = decoded(p[None], parts_of(schema))[0]
-        row.labels = [pk for pk, is_chosen in zip(schema.ids, chosen, strict=True) if is_chosen]
+        given = chosen(schema, p)
+        row.labels = [pk for pk, is_given in zip(schema.ids, given, strict=True) if is_given]
     elif schema.multi_label:
         row.labels = [pk for pk, chance in zip(schema.ids, chances, strict=True) if chance > 0.5]
     else:

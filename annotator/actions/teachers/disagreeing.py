@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOCK = 7_008
 # Characters of a text that are compared: a pair takes a hundredth of a second then, at most.
 COMPARED = 2_000
+# Teachers whose texts are compared, those that wrote last: every two of them, each time one writes.
+MOST = 5
 
 # Of each item the last text that stands, which was compared with all others.
 _APART = """
@@ -46,7 +48,7 @@ def note(run: TeacherRun, rows: Sequence[TeacherAnswer]) -> None:
     others = _others(run, [row.item_id for row in written])
     for row in written:
         if row.value is not None:
-            row.value["apart"] = _mean([row.value["text"], *others[row.item_id]])
+            row.value["apart"] = _mean([row.value["text"], *others[row.item_id][: MOST - 1]])
 
 
 def apart(project: Project, below: int) -> NDArray[np.float32]:
@@ -62,7 +64,7 @@ def apart(project: Project, below: int) -> NDArray[np.float32]:
 
 
 def _others(run: TeacherRun, items: Sequence[int]) -> dict[int, list[str]]:
-    """The latest texts of the project's other teachers, by item."""
+    """The latest texts of the project's other teachers, by item, the last written first."""
     said = Annotation.objects.filter(
         project=run.project_id,
         item__in=items,
@@ -70,7 +72,8 @@ def _others(run: TeacherRun, items: Sequence[int]) -> dict[int, list[str]]:
         value__has_key="text",
     ).exclude(annotator=run.teacher.voice_id)
     found: dict[int, list[str]] = defaultdict(list)
-    for item, text in said.standing().values_list("item", "value__text"):
+    latest = said.standing().order_by("-pk")
+    for item, text in latest.values_list("item", "value__text"):
         found[item].append(text)
     return found
 

@@ -67,5 +67,9 @@ def _sources(teacher: Teacher) -> list[Any]:
     """
     kept = [teacher.recording_id, teacher.source_id]
     if teacher.plugin == "committee":
-        return [[each.pk, each.params] for each in teacher.members.order_by("pk")]
+        members = teacher.members.order_by("pk")
+        return [
+            [each.pk, {name: said for name, said in each.params.items() if name != LENGTH}]
+            for each in members
+        ]
     return kept if any(kept) else []
