@@ -358,11 +358,6 @@ class Label(models.Model):
         return self.name
 
     @property
-    def is_grade(self) -> bool:
-        """Whether its place in the order is what it means: on the project's scale or its question's."""
-        return self._answers.ordered
-
-    @property
     def keeps_place(self) -> bool:
         """Whether it cannot be moved among the others: a grade, an answer about two texts, part of a tree."""
         task = self._answers

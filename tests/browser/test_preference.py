@@ -14,14 +14,18 @@ ONE = "The cat sat on the mat & <b>purred</b>."
 OTHER = "The dog sat on the mat & <b>purred</b>."
 
 
-@pytest.fixture
-def project(visit, cast):
+def replies(cast, task_type):
     made = projects.create_project(
-        cast.lea, "Replies", task_type="preference", item_kind="pair", audit_share=0
+        cast.lea, "Replies", task_type=task_type, item_kind="pair", audit_share=0
     )
-    make_items(made, [ONE] * 6)
+    make_items(made, [ONE] * 8)
     Item.objects.filter(project=made).update(text_b=OTHER)
     return made
+
+
+@pytest.fixture
+def project(visit, cast):
+    return replies(cast, "preference")
 
 
 def test_arrows_answer_for_the_text_that_stands_there(visit, cast, project):
@@ -64,12 +68,7 @@ def test_what_differs_is_marked_and_unmarked(visit, cast, project):
 
 @pytest.fixture
 def criteria(visit, cast):
-    made = projects.create_project(
-        cast.lea, "Replies", task_type="form", item_kind="pair", audit_share=0
-    )
-    make_items(made, [ONE] * 8)
-    Item.objects.filter(project=made).update(text_b=OTHER)
-    return made
+    return replies(cast, "form")
 
 
 def test_several_criteria_are_compared_by_keys_and_taken_back(visit, cast, criteria, live_server):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # Items that are read at most, the latest first, and different sets of labels among their answers.
 MOST_ITEMS, MOST_SETS = 10_000, 1_500
-# Answers between two texts that the effect of their order is read from, the latest.
-MOST_ANSWERS = 20_000
 # Common items below which a pair is not told, and pairs and labels at most.
 FEWEST_COMMON, MOST_PAIRS, MOST_LABELS = 5, 100, 200
 # Points over time, each of so many items at least.
