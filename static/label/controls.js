@@ -69,8 +69,8 @@ export class Keys {
   constructor({ run, digit, isPaused, own = [] }) {
     const names = new Set(own.map((action) => action.name));
     const chords = new Set(own.flatMap((action) => action.keys));
-    const usual = ACTIONS.filter((each) => !names.has(each.name) && !each.keys.every((key) => chords.has(key)));
-    this.actions = [...usual, ...own];
+    const lost = (each) => !this.#settings.changed[each.name] && each.keys.every((key) => chords.has(key));
+    this.actions = [...ACTIONS.filter((each) => !names.has(each.name) && !lost(each)), ...own];
     this.run = run;
     this.digit = digit;
     this.isPaused = isPaused;
@@ -101,9 +101,12 @@ export class Keys {
     this.#save();
   }
 
+  /** The key that a person chose, else the usual ones that no other action of the page was given. */
   keysOf(action) {
-    const own = this.#settings.changed[action.name];
-    return own ? [own] : action.keys;
+    const { changed } = this.#settings;
+    if (changed[action.name]) return [changed[action.name]];
+    const given = this.actions.map((each) => changed[each.name]);
+    return action.keys.filter((key) => !given.includes(key));
   }
 
   /** The action that already has this chord, or undefined. */
@@ -127,7 +130,10 @@ export class Keys {
       for (const chord of this.keysOf(action)) this.chords.set(chord, action);
     document.querySelectorAll("[data-key]").forEach((shown) => {
       const action = this.actions.find((each) => each.name === shown.dataset.key);
-      if (action) shown.textContent = written(this.keysOf(action)[0]);
+      if (!action) return;
+      const [first] = this.keysOf(action);
+      shown.hidden = !first;
+      shown.textContent = first ? written(first) : "";
     });
   }
 
@@ -316,7 +322,7 @@ export class Panels {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.action = action.name;
-      button.textContent = this.keys.keysOf(action).map(written).join("  or  ");
+      button.textContent = this.keys.keysOf(action).map(written).join("  or  ") || "no key";
       button.setAttribute("aria-label", `${action.words}: ${button.textContent}. Change.`);
       cell.append(button);
       row.append(words, cell);

@@ -135,3 +135,26 @@ def test_boxes_go_round_the_loop(visit, cast, project):
     page.goto(f"/projects/{project.pk}/items/{items[0].number}")
     expect(page.locator("figure.boxed rect")).to_have_count(1)
     expect(page.get_by_text("39 % right, 39 % down, 21 × 22 %").first).to_be_visible()
+
+
+def test_a_key_that_a_person_chose_elsewhere_keeps_its_meaning_among_boxes(visit, cast, project):
+    plain = make_project(cast, labels=("Cat", "Dog"), audit_share=0)
+    Pick.objects.create(project=plain, item=make_items(plain, ["A cat."])[0], rank=0)
+    page = visit(cast.ana).new_page()
+    desk = LabelPage(page, plain).open()
+    desk.press("?")
+    page.get_by_role("button", name="Skip: ␣. Change.").click()
+    desk.press("n")
+    expect(page.locator("#keys-note")).to_have_text("Changed.")
+
+    desk = LabelPage(page, project).open()
+    desk.press("?")
+    expect(
+        page.get_by_role("button", name="Make a box in the middle: no key. Change.")
+    ).to_be_visible()
+    desk.close_keys()
+    expect(page.locator("[data-key=new-box]")).to_be_hidden()
+    skipped = desk.item
+    desk.press("n")
+    desk.settled()
+    assert project.annotations.get().item_id == skipped
