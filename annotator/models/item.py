@@ -148,6 +148,11 @@ class Item(models.Model):
     def __str__(self) -> str:
         return self.external_id or f"item {self.number}"
 
+    @property
+    def is_blanked(self) -> bool:
+        """Whether nothing is left of it to read, as after a redaction."""
+        return not (self.text or self.text_b or self.image or any(self.candidates))
+
 
 class ItemSearch(models.Model):
     """The text index, filled in batches after an import so that importing stays fast."""

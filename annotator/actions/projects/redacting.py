@@ -16,6 +16,7 @@ from annotator.actions.encoders import reading_lists, reading_words
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.explore import mapping
 from annotator.actions.imports.media import image_path
+from annotator.actions.teachers import answer_cache
 from annotator.actions.verdicts import sealing
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
@@ -31,7 +32,6 @@ from annotator.models import (
     RecordedAnswer,
     Role,
     TeacherAnswer,
-    TeacherCache,
     User,
     Verdict,
 )
@@ -51,7 +51,7 @@ def redact_item(item: Item, by: str) -> int:
     """
     image, project_id = item.image, item.project_id
     with transaction.atomic():
-        # Parts us from who decides the item by the texts that are about to go.
+        # Parts us from who decides the item by the texts that are about to go, and from who writes of it.
         sealing.hold(project_id)
         _open_door(by, "redact item", item.pk)
         blanked = _redact_all(Annotation.objects.filter(item=item), by)
@@ -130,8 +130,8 @@ def _unwrite(item: Item) -> None:
     """Blank what teachers wrote about the item, where it was kept and where it was suggested."""
     answers = TeacherAnswer.objects.filter(item=item, value__has_key="text")
     texts = list(answers.values_list("value__text", flat=True))
-    TeacherCache.objects.filter(project=item.project_id, answer__text__in=texts).delete()
     answers.update(value={"text": "", "apart": None})
+    answer_cache.forget_texts(item.project_id, texts)
     Assignment.objects.filter(item=item, suggestion__has_key="text").update(suggestion=[])
 
 

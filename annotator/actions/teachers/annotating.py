@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -31,7 +31,7 @@ from annotator.actions.teachers import (
 )
 from annotator.actions.teachers.switches import Switch
 from annotator.actions.trust import calibrating, canarying, drifting, qualifying, testing
-from annotator.actions.verdicts import settling
+from annotator.actions.verdicts import sealing, settling
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.models import (
     Annotation,
@@ -61,6 +61,7 @@ WRITE_SECONDS, WRITE_AT = 1.0, 100
 # So many faults in a row, all for one cause, end a run: the rest would go the same way.
 FAULTS = 20
 STOPPED_CAUSE = "The run was stopped."
+GONE = "The item was blanked while the teacher was asked."
 OTHER_FORM = (
     "The questions were changed while the teacher was asked, and its answers are to the old ones."
 )
@@ -253,6 +254,7 @@ class Desk:
         self._note_models(said)
         with self.job.fence():
             canarying.keep(self.run, planted, self.schema, self.fingerprint)
+            said = _unquoted(self.run, said)
             rows = _fresh_rows(self.run, said, self.schema, self.fingerprint)
             other = self.schema.questions and not lending.asks_the_same(
                 self.schema, self.run.project_id
@@ -282,6 +284,24 @@ def _close(answers: Iterator[Any]) -> None:
     close: Callable[[], None] | None = getattr(answers, "close", None)
     if close is not None:
         close()
+
+
+def _unquoted(run: TeacherRun, said: list[Said]) -> list[Said]:
+    """The answers, without what quotes an item that was redacted meanwhile."""
+    sealing.hold(run.project_id)  # as who redacts does
+    numbers = [answer.number for answer in said]
+    items = Item.objects.filter(project=run.project_id, number__in=numbers)
+    blanked = {item.number for item in items if item.is_blanked}
+    texts = [one.text for one in said if one.number in blanked and one.text is not None]
+    if texts:
+        answer_cache.forget_texts(run.project_id, texts)
+    return [_without_words(one) if one.number in blanked else one for one in said]
+
+
+def _without_words(answer: Said) -> Said:
+    if answer.text is None:
+        return replace(answer, reason="")
+    return replace(answer, reason="", text=None, probabilities=None, abstained=GONE)
 
 
 def _fresh_rows(

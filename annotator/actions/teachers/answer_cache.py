@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -26,6 +27,22 @@ SET asking_until = excluded.asking_until, run = excluded.run
 WHERE annotator_teachercache.answer IS NULL AND annotator_teachercache.asking_until < now()
 RETURNING id
 """
+
+# A text that no run keeps is of a worker that was killed before it wrote it down.
+_UNKEPT = """
+DELETE FROM annotator_teachercache AS cached
+WHERE project_id = %s AND answer ? 'text' AND NOT EXISTS (
+    SELECT FROM annotator_teacheranswer AS given
+    WHERE given.project_id = cached.project_id AND given.value->>'text' = cached.answer->>'text'
+)
+"""
+
+
+def forget_texts(project_id: int, texts: Collection[str]) -> None:
+    """Forget these texts, and those of which nobody knows what they are about."""
+    TeacherCache.objects.filter(project_id=project_id, answer__text__in=texts).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(_UNKEPT, [project_id])
 
 
 def let_go(project_id: int, run: int) -> int:

@@ -16,6 +16,7 @@ from annotator.actions.projects import projects, redacting
 from annotator.actions.queue import auditing
 from annotator.actions.routing import policies
 from annotator.actions.teachers import (
+    annotating,
     demonstrating,
     disagreeing,
     endpoints,
@@ -309,6 +310,38 @@ def test_redacting_an_item_blanks_what_teachers_wrote_about_it(taught, cast):
     assert Annotation.objects.get(item=lease.item).value == {"text": ""}
     assert Assignment.objects.get(pk=lease.pk).suggestion == []
     assert not TeacherCache.objects.filter(answer__text="TEH DRAFT").exists()
+
+
+def test_what_is_answered_of_an_item_that_was_redacted_meanwhile_is_not_kept(taught, monkeypatch):
+    project, teacher = taught
+    gone, late = [], annotating.Desk.write
+
+    def redact_first(desk):
+        if desk.waiting and not gone:
+            gone.append(Item.objects.get(project=project, number=desk.waiting[0].number))
+            redacting.redact_item(gone[0], "lea")
+        late(desk)
+
+    monkeypatch.setattr(annotating.Desk, "write", redact_first)
+    run = work_off(teacher_runs.start_run(project, teacher, None, 60))
+    row = TeacherAnswer.objects.get(run=run, item=gone[0])
+    assert (row.value, row.labels, row.abstained) == (None, [], annotating.GONE)
+    assert not Annotation.objects.filter(item=gone[0]).exists()
+    assert run.answered == 29
+
+
+def test_a_text_that_only_a_killed_worker_kept_is_forgotten_with_the_next_redaction(taught):
+    project, teacher = taught
+    work_off(teacher_runs.start_run(project, teacher, None, 60))
+    first, second = project.items.order_by("number")[:2]
+    TeacherCache.objects.update(answer={"text": "about the second"})
+    TeacherAnswer.objects.filter(item=second).update(value={"text": "about the second"})
+    stray = TeacherCache.objects.first()
+    stray.answer = {"text": "whose this is nobody wrote down"}
+    stray.save()
+    redacting.redact_item(first, "lea")
+    assert not TeacherCache.objects.filter(pk=stray.pk).exists()
+    assert TeacherCache.objects.filter(answer__text="about the second").exists()
 
 
 def test_a_file_of_texts_becomes_a_teacher(project, cast, client):
