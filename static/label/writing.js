@@ -28,7 +28,7 @@ export class Widget {
     this.#suggestion = card ? suggestedOf(card) : "";
     this.#begun = card ? JSON.parse(card.dataset.given).begun : "";
     this.#own = null;
-    if (card) this.field.open(this.#draftOf(card), card.value?.text ?? (this.#suggestion || this.#begun));
+    if (card) this.field.open(this.#draftOf(card), card.value?.text ?? this.#beginning(card));
     else this.field.close();
     this.#tell();
   }
@@ -64,8 +64,20 @@ export class Widget {
     return this.#begun ? "begin with the second text" : "begin empty";
   }
 
+  #beginning(card) {
+    const [blind] = this.#draftsOf(card);
+    return localStorage.getItem(blind) ?? (this.#suggestion || this.#begun);
+  }
+
   #draftOf(card) {
-    return `${this.prefix}.draft.${card.dataset.item}`;
+    const [blind, suggested] = this.#draftsOf(card);
+    return suggestedOf(card) ? suggested : blind;
+  }
+
+  /** What was begun without a suggestion, and on one: that must not be met again where the item is blind. */
+  #draftsOf(card) {
+    const blind = `${this.prefix}.draft.${card.dataset.item}`;
+    return [blind, `${blind}.suggested`];
   }
 
   get canUndo() {
@@ -86,7 +98,7 @@ export class Widget {
 
   /** The card was answered or skipped: its draft is done with. */
   answered(card) {
-    this.field.forget(this.#draftOf(card));
+    this.field.forget(...this.#draftsOf(card));
   }
 
   undo() {

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from annotator.actions.projects import projects
 from annotator.actions.teachers import endpoints, teachers
-from annotator.models import Annotation, Item, Teacher, TeacherAnswer, TeacherRun
+from annotator.models import Annotation, Item, Project, Teacher, TeacherAnswer, TeacherRun
 from tests.browser.pages import LabelPage
 from tests.browser.test_access import violations
 from tests.factories import make_items, make_user
@@ -111,6 +111,29 @@ def test_a_suggested_text_is_accepted_and_another_edited(visit, cast, project):
     suggested = [one.value["text"] for one in said.order_by("pk") if one.item_id in texts]
     own = [texts[one] for one in seen if one in texts]
     assert suggested == [own[0], f"{own[1]}!", DRAFT]
+
+
+def test_what_was_begun_on_a_suggestion_is_not_met_again_where_the_item_is_blind(
+    visit, cast, project
+):
+    known = {"endpoint": endpoint(), "key": "k", "params": {"model": "m"}}
+    voice = teachers.create_teacher(project, cast.lea, name="Fake", plugin="openai", **known).voice
+    for item in Item.objects.filter(project=project):
+        suggest(project, voice, item, "The cat sat.")
+    page = visit(cast.lea).new_page()
+    label = LabelPage(page, project).open()
+    field = page.get_by_label("Your text")
+    field.press("End")
+    page.keyboard.type(" Down.")
+    kept = "k => Object.keys(localStorage).some(one => one.includes('draft'))"
+    page.wait_for_function(kept)
+    for blind, text in ((True, DRAFT), (False, "The cat sat. Down.")):
+        Project.objects.filter(pk=project.pk).update(blind=blind)
+        label.open()
+        expect(field).to_have_value(text)
+    field.press("Control+Enter")
+    label.settled()
+    assert not page.evaluate(kept)
 
 
 def endpoint():
