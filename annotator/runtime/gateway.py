@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpcore2 as httpcore
@@ -164,6 +165,12 @@ class _Backend(httpcore.NetworkBackend):
         raise UnreachableError(f"Nothing answers at {Destination(host=host, port=port)}.")
 
 
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """The system's certificates; reading them takes longer than most calls."""
+    return ssl.create_default_context()
+
+
 class Gateway:
     """Calls to the destinations of one list; safe for threads, keeps connections between calls."""
 
@@ -180,7 +187,7 @@ class Gateway:
         self._limits = limits or CallLimits()
         self._current = _Current()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=trust or ssl.create_default_context(),
+            ssl_context=trust or _system_trust(),
             max_connections=None,  # whoever calls limits how many at once
             max_keepalive_connections=16,
             keepalive_expiry=20,
