@@ -26,14 +26,18 @@ OPTIONS = {
 }
 
 
-# What moves or is fetched has come to rest, however long a busy machine takes over it.
-AT_REST = """() => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling")
-  && document.getAnimations().every((each) => each.playState !== "running"
-    || each.effect.getComputedTiming().endTime === Infinity)"""
+# What moves or is fetched has come to rest for some frames, in which what a key set off has begun.
+FRAMES = 4
+AT_REST = f"""() => {{
+  const busy = document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling")
+    || document.getAnimations().some((each) => each.playState === "running"
+      && each.effect.getComputedTiming().endTime !== Infinity);
+  document.atRest = busy ? 0 : (document.atRest ?? 0) + 1;
+  return document.atRest > {FRAMES} && delete document.atRest;
+}}"""
 
 
 def violations(page) -> list[str]:
-    page.wait_for_timeout(300)
     page.wait_for_function(AT_REST)
     if not page.evaluate("'axe' in window"):  # half a megabyte of script: once per document
         page.evaluate(AXE)
