@@ -24,7 +24,7 @@ TREC = {
 }
 
 
-@pytest.mark.parametrize(("name", "every"), [("banking77", 4), ("trec6", 2), ("ag_news", 14)])
+@pytest.mark.parametrize(("name", "every"), [("banking77", 4), ("trec6", 2), ("ag_news", 5)])
 def test_the_pool_helps_everywhere_and_words_hurt_nowhere(
     name: str, every: int, pytestconfig: pytest.Config
 ) -> None:
