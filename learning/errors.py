@@ -48,6 +48,10 @@ class OutOfMemoryError(LearningError):
     """A batch does not fit the device's memory, not even in halves."""
 
 
+class CompanionError(LearningError):
+    """One of the processes that take one fit together is gone."""
+
+
 class UnreadableItemError(LearningError):
     """An item cannot be read as what it should be, an image for example."""
 

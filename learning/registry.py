@@ -58,6 +58,14 @@ class Registry(Mapping[str, type[PluginT_co]]):
                 f"There is no {self.kind} named {name!r}; known are: {known}."
             ) from None
 
+    def name_of(self, plugin: object) -> str:
+        """Under which name a plugin is here; raises UnknownPluginError where it is not."""
+        path = f"{type(plugin).__module__}:{type(plugin).__qualname__}"
+        for name, entry in self._entries.items():
+            if entry.path == path:
+                return name
+        raise UnknownPluginError(f"There is no {self.kind} that is {path}.")
+
     def choices(self) -> list[tuple[str, str]]:
         """(name, label) pairs for a form, in the order of the table."""
         return [(name, entry.label) for name, entry in self._entries.items()]

@@ -21,6 +21,7 @@ from learning.students.balance import label_weights
 from learning.students.devices import device
 from learning.students.losses import cross_entropy, label_margins
 from learning.students.patience import beside
+from learning.students.spread import spread
 from learning.students.training import Outcome, Schedule, Training, steps_of
 from learning.types import Report, TrainingData, row_blocks
 
@@ -92,8 +93,9 @@ def learn(
 
     beat()
     try:
-        made = beside(make, beat)
-        return made, _trained(plan, data, made, rng, report, checkpoint, beat)
+        with spread(plan, data, checkpoint, beat):
+            made = beside(make, beat)
+            return made, _trained(plan, data, made, rng, report, checkpoint, beat)
     except torch.OutOfMemoryError as error:
         raise OutOfMemoryError(
             "The memory of the device does not hold the model and what training it needs. Choose a "

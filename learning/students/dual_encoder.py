@@ -1,6 +1,7 @@
 """The student for hundreds of labels: texts and what labels are called, side by side in one space."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -72,8 +73,10 @@ class DualEncoder:
         """
         refuse_without_texts(data)
         from learning.students.side_by_side import tuned
+        from learning.students.spread import spread
 
-        return tuned(self, data, rng, report, checkpoint)
+        with spread(self, data, checkpoint, partial(report, 0, self.epochs)):
+            return tuned(self, data, rng, report, checkpoint)
 
     def settle(self, fitted: "FittedTransformer") -> "DualEncoder":
         """Itself: it chooses nothing from the data."""

@@ -1,5 +1,5 @@
 """Low-rank adapters: frozen linear layers with a small trained one beside each.
-Source: Hu et al. 2022. Our own because `peft` costs 2.3 s and 130 MB at import, and needs accelerate.
+Source: Hu et al. 2022. Our own because `peft` costs 2.3 s and 130 MB at import.
 """
 
 from __future__ import annotations

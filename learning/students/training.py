@@ -2,6 +2,7 @@
 
 Everything random in step s is a function of (seed, s): which rows, their order, the dropout. So a
 run that was killed goes on from its last checkpoint to the very weights that it would have had.
+Of several processes each runs this loop and takes a share of every batch, see `ranks`.
 What is trained and what a row costs is an `Objective`: the loop knows neither texts nor labels.
 """
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from learning.errors import DivergedError, OutOfMemoryError
 from learning.students import checkpoints
 from learning.students.devices import device, fixed_chance, mixed_precision
+from learning.students.ranks import Ranks
 from learning.types import Report
 
 BUCKET_BATCHES = 8  # rows are sorted by length within so many batches
@@ -83,7 +85,7 @@ class Objective(Protocol):
 
 @dataclass(kw_only=True)
 class Training:
-    """One fit under way. `step` counts optimiser steps done, `parts` how a batch is cut to fit."""
+    """One fit under way. `step` counts optimiser steps done, `parts` how a share of a batch is cut to fit."""
 
     objective: Objective
     schedule: Schedule
@@ -93,6 +95,7 @@ class Training:
     checkpoint: Path | None
     margins: torch.Tensor
     broken: torch.Tensor
+    ranks: Ranks
     step: int = 0
     parts: int = 1
     order: list[NDArray[np.int64]] = field(default_factory=list)
@@ -106,16 +109,18 @@ class Training:
         checkpoint: Path | None = None,
     ) -> Training:
         """A fit at its first step, or behind the last checkpoint if the folder holds one."""
-        where, rows = device(), len(objective.weights)
+        where, rows, ranks = device(), len(objective.weights), Ranks.present()
+        seed = ranks.begin_alike(objective.network, int(rng.integers(2**62)))
         training = cls(
             objective=objective,
             schedule=schedule,
             optimiser=_optimiser(objective, schedule),
-            seed=int(rng.integers(2**62)),
+            seed=seed,
             identity="" if checkpoint is None else _identity(objective),
             checkpoint=checkpoint,
             margins=torch.full((schedule.epochs, rows), torch.nan, device=where),
             broken=torch.zeros((), dtype=torch.bool, device=where),
+            ranks=ranks,
         )
         if checkpoint is not None:
             training._resume(checkpoint)
@@ -140,7 +145,7 @@ class Training:
             due = self.checkpoint is not None and self.step % self.schedule.checkpoint_steps == 0
             if due or last or self.step % LOOK_STEPS == 0:
                 self._look()
-            if due:
+            if due and self.ranks.own == 0:
                 self._keep()
             report(self.step, self.steps)
         self.objective.network.eval()
@@ -169,38 +174,63 @@ class Training:
             group["lr"] = group["peak"] * share
         self.objective.network.train()
         self._fill_gradients(rows)
-        trained = [each for group in self.optimiser.param_groups for each in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained(), CLIP)
         self.broken |= ~torch.isfinite(norm)
         self.optimiser.step()
 
+    def _trained(self) -> list[torch.nn.Parameter]:
+        return [each for group in self.optimiser.param_groups for each in group["params"]]
+
     def _fill_gradients(self, rows: NDArray[np.int64]) -> None:
         """Gradients of the batch's cost. A batch that does not fit is cut in two, from then on."""
+        short: torch.OutOfMemoryError | None = None
         try:
-            return self._backward(rows)
+            self._backward(rows)
         except torch.OutOfMemoryError as error:
-            if self.parts == 2 or len(rows) == 1:
-                raise OutOfMemoryError(self._too_large(rows)) from error
-        self.parts = 2  # outside of the handler, whose traceback holds the tensors
+            short = error.with_traceback(None)  # which holds the tensors
+        moved = [each.grad is not None for each in self._trained()]
+        anyone_short, *moved = self.ranks.anywhere([short is not None, *moved])
+        if not anyone_short:
+            return self._unite(rows, moved)
+        if self.parts == 2 or len(rows) <= self.ranks.count:
+            raise OutOfMemoryError(self._too_large(rows)) from short
+        self.parts = 2
         torch.cuda.empty_cache()
         return self._fill_gradients(rows)
 
     def _backward(self, rows: NDArray[np.int64]) -> None:
+        """Gradients of what this process takes of the batch."""
         self.optimiser.zero_grad()
         total = float(self.objective.weights[rows].sum())
-        for place, part in enumerate(np.array_split(rows, min(self.parts, len(rows)))):
+        cut = np.array_split(self.ranks.share(rows), self.parts)
+        for place, part in enumerate(part for part in cut if len(part)):
             weights = torch.from_numpy(self.objective.weights[part]).to(device())
-            chance = self.seed + 1_000_003 * (2 * self.step + place)  # dropout of this step
+            # Dropout of this step, another one for each part and each process
+            chance = self.seed + 1_000_003 * (2 * self.step + place) + (self.ranks.own << 50)
             with fixed_chance(chance), mixed_precision():
                 outcome = self.objective.outcome(part, self.step / self.steps)
             ((outcome.costs * weights).sum() / total).backward()
             if outcome.margins is not None:
                 self.margins[self._epoch, torch.from_numpy(part)] = outcome.margins.detach().float()
 
+    def _unite(self, rows: NDArray[np.int64], moved: list[bool]) -> None:
+        """Add up what the processes found: gradients where anyone has some, and margins."""
+        if self.ranks.count == 1:
+            return
+        trained = [each for each, there in zip(self._trained(), moved, strict=True) if there]
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in trained]
+        margins = self.margins[self._epoch, torch.from_numpy(rows)]
+        margins[torch.from_numpy(~np.isin(rows, self.ranks.share(rows)))] = 0
+        *gradients, margins = self.ranks.summed([*gradients, margins])
+        for each, gradient in zip(trained, gradients, strict=True):
+            each.grad = gradient
+        self.margins[self._epoch, torch.from_numpy(rows)] = margins
+
     def _too_large(self, rows: NDArray[np.int64]) -> str:
         longest = int(self.objective.lengths[rows].max())
+        at_once = -(-len(rows) // (self.parts * self.ranks.count))
         return (
-            f"The memory of the device does not hold {-(-len(rows) // self.parts)} items of up to "
+            f"The memory of the device does not hold {at_once} items of up to "
             f"{longest} tokens at once. Choose fewer tokens, a smaller batch, or a smaller model."
         )
 

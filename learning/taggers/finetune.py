@@ -1,6 +1,7 @@
 """The tagger that reads the texts itself: a transformer with a linear layer on each word, trained whole."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -68,9 +69,11 @@ class TokenFinetune:
             raise ShapeError("A fine-tuned tagger learns from texts; the data has none.")
         if not len(data.words.edges):
             raise NotEnoughDataError("A fine-tuned tagger needs a text with a word at least.")
+        from learning.students.spread import spread
         from learning.taggers.network import learn
 
-        return learn(self, data, rng, report, checkpoint)
+        with spread(self, data, checkpoint, partial(report, 0, self.epochs)):
+            return learn(self, data, rng, report, checkpoint)
 
     def settle(self, fitted: "FittedTokenNetwork") -> "TokenFinetune":
         """Itself: it chooses nothing from the data."""
