@@ -138,7 +138,8 @@ class OneStudent(OfStudents):
         return Response(StudentShape(student, context={"project": project}).data)
 
     @extend_schema(
-        responses={204: None}, summary="Delete a student and its files; never the current one"
+        responses={204: None},
+        summary="Delete a student and its files; not the current one, nor one that is to label a file",
     )
     def delete(self, request: Request, project_id: int, student_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)

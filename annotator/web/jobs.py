@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator import jobs
+from annotator.actions.students import background, fitting
 from annotator.errors import ForbiddenError, NotFoundError
 from annotator.models import Can, Job, JobState, Project
 from annotator.templatetags.concord import amount, percent
@@ -119,13 +120,21 @@ def _row(job: Job) -> dict[str, Any]:
     waiting = job.state == JobState.QUEUED or _was_left(job)
     return {
         "job": job,
-        "name": NAMES.get(job.kind, job.kind),
+        "name": _name(job),
         "live": not job.is_over,
         "waiting": waiting,
         "so_far": _so_far(job),
         "seconds_left": None if waiting or job.is_over else job.seconds_left,
         "tone": {"done": "success", "failed": "danger", "cancelled": "warn"}.get(job.state, ""),
     }
+
+
+def _name(job: Job) -> str:
+    """What it does; of the trainings of many kinds also which student."""
+    name, kind = NAMES.get(job.kind, job.kind), job.params.get("kind", "")
+    if job.kind not in background.TRAININGS or kind not in fitting.registry_of(kind):
+        return name
+    return f"{name}: {fitting.registry_of(kind).entry(kind).label}"
 
 
 def _was_left(job: Job) -> bool:

@@ -36,7 +36,7 @@ def _context(project: Project) -> dict[str, Any]:
     sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
     measured = figures if figures and figures["accuracy"] else None
-    measure = advising.NAMES[project.task.figure]
+    measure = advising.name_of(project)
     series = measures.learning_series(project)
     if measured and measured["curve"]:
         series = [*estimates.curve_series(measured), *series[1:]]

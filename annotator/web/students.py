@@ -11,7 +11,15 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions.students import leaving, promoting, teaching, warm_starts, warming
+from annotator.actions.figures import advising
+from annotator.actions.students import (
+    leaving,
+    promoting,
+    teaching,
+    version_figures,
+    warm_starts,
+    warming,
+)
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError, UnavailableError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, Shape, StudentVersion
@@ -30,11 +38,17 @@ TOLD, LEAST_PUSH = 6, 0.1
 def students(request: HttpRequest, project_id: int) -> HttpResponse:
     """The versions, latest first."""
     project = project_for(request, project_id, Can.SEE)
-    rows = StudentVersion.objects.filter(project=project).order_by("-number")
+    every = StudentVersion.objects.filter(project=project).order_by("-number")
+    versions = Paginator(every, PER_PAGE).get_page(request.GET.get("page"))
+    current = project.current_student
+    told = version_figures.headlines(project, [*versions, *([current] if current else [])])
     head, start = newest_head(project), warming.start_of(project)
     context = {
-        "versions": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
-        "current": project.current_student,
+        "versions": versions,
+        "rows": [(each, told[each.pk]) for each in versions],
+        "current": current,
+        "current_figure": current and told[current.pk],
+        "figure_name": advising.name_of(project),
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
         "tunes": teaching.tuned_kind(project),

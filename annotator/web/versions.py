@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from learning.audit.promotion import Paired
 
 DECISIONS = 5
+# A version with its figure.
+Measured = tuple[StudentVersion, version_figures.Headline]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "may_manage": allowed(project, Can.MANAGE),
         "found": found,
         "measure": advising.NAMES[project.task.figure],
+        "figure_name": advising.name_of(project),
+        "when_trained": version_figures.when_trained(student),
         "accuracy": found.score.accuracy and _share(found.score.accuracy),
         "rows": estimates.listed(_rows(found, labels)),
         "confusions": _confusions(project, found, labels),
@@ -203,6 +207,7 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
     # The accuracy is the figure above them.
     names = sorted((set(one.metrics) | set(other.metrics)) - {"n", "accuracy"})
     found = contrasting.contrast(project, one, other)
+    told = version_figures.headlines(project, [one, other])
     labels = Label.objects.filter(project=project).in_bulk()
     context = {
         "one": one,
@@ -215,7 +220,10 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
             )
             for name in names
         ],
-        "said": difference(one, other, found.paired),
+        "one_figure": told[one.pk],
+        "other_figure": told[other.pk],
+        "figure_name": advising.name_of(project),
+        "said": difference((one, told[one.pk]), (other, told[other.pk]), found.paired),
         "found": found,
         "judged": [_named(each, labels) for each in found.judged],
         "pool": [_named(each, labels) for each in found.pool or []],
@@ -237,10 +245,11 @@ def _named(each: Differing, labels: dict[int, Label]) -> dict[str, Any]:
     }
 
 
-def difference(one: StudentVersion, other: StudentVersion, paired: Paired) -> str:
+def difference(first: Measured, second: Measured, paired: Paired) -> str:
     """What may be said about two versions, no more."""
     if not paired.n:
-        return _by_figures(one, other)
+        return _by_figures(first, second)
+    one, other = first[0], second[0]
     counted = (
         f"Of {paired.n:,} items that chance drew and neither learned from, student {one.number} is "
         f"better on {paired.wins:,} and student {other.number} on {paired.losses:,}."
@@ -255,20 +264,19 @@ def difference(one: StudentVersion, other: StudentVersion, paired: Paired) -> st
     return f"{counted} Student {better.number} is better by {points:.1f} points ({ends}): {chance}."
 
 
-def _by_figures(one: StudentVersion, other: StudentVersion) -> str:
+def _by_figures(first: Measured, second: Measured) -> str:
     """Of versions that were not asked about the same drawn items, from their own figures."""
-    if one.accuracy is None or other.accuracy is None:
+    one, other = first[1], second[1]
+    if one.value is None or other.value is None:
         return "At least one of them was never measured, so they cannot be compared."
-    if one.estimate != other.estimate:
+    if one.source != other.source:
         return (
             "One was measured on the random sample, the other cross-validated: the two figures are "
             "not comparable."
         )
-    better = one if one.accuracy > other.accuracy else other
-    points = abs(one.accuracy - other.accuracy) * 100
-    overlap = (one.accuracy_low or 0) <= (other.accuracy_high or 1) and (
-        other.accuracy_low or 0
-    ) <= (one.accuracy_high or 1)
+    better = first[0] if one.value > other.value else second[0]
+    points = abs(one.value - other.value) * 100
+    overlap = (one.low or 0) <= (other.high or 1) and (other.low or 0) <= (one.high or 1)
     if overlap:
         return (
             f"They differ by {points:.1f} points, and their intervals overlap: this may be chance."

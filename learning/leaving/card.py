@@ -23,7 +23,8 @@ class Facts:
     paired: whether it reads two texts.
     ranks: whether it orders candidates; its `accuracy` is then the share of pairs in the right order.
     estimate: "audit", "out-of-fold" or "" where it was never measured, then `accuracy`, its 95 %
-    interval `low` and `high`, and `measured_on` items; `others` are further figures by name.
+    interval `low` and `high`, and `measured_on` items; `others` are further figures by name, from when it
+    was trained: `others_from` is such an estimate, on `others_on` items.
     position: of the ledger of answers, up to which it learned.
     encoder: in words, "" for a student that reads the texts itself; licence: of that model.
     runs: whether the folder holds a loader.
@@ -50,6 +51,8 @@ class Facts:
     low: float | None
     high: float | None
     measured_on: int
+    others_from: str
+    others_on: int
     others: Sequence[tuple[str, float]]
     encoder: str
     licence: str
@@ -159,10 +162,12 @@ def _learned(facts: Facts) -> str:
 
 def _good(facts: Facts) -> str:
     others = "".join(f"- {name}: {value:.3f}\n" for name, value in facts.others)
+    how = "drawn at random" if facts.others_from == "audit" else "out of fold, no random sample"
+    told = f"\nWhen it was trained, on {facts.others_on:,} items {how}:\n\n" if others else ""
     return f"""## How good it is
 
 {_measured(facts)}
-{others and chr(10) + others}"""
+{told}{others}"""
 
 
 def _measured(facts: Facts) -> str:
@@ -170,7 +175,9 @@ def _measured(facts: Facts) -> str:
         return "It was never measured: too few answers to audit items. Expect nothing of it yet."
     how = "" if facts.marks or facts.ranks else ", Wilson"
     interval = f" (95 % interval {facts.low or 0:.1%} to {facts.high or 0:.1%}{how})"
-    name = "F1 of spans" if facts.marks else "Accuracy"
+    name = "All labels right" if facts.multi_label else "Accuracy"
+    if facts.marks:
+        name = "F1 of spans"
     if facts.ranks:
         name = "Pairs of candidates in the right order"
     figure = f"{name} **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"

@@ -45,6 +45,13 @@ ORDER BY a.id DESC LIMIT %s
 """
 
 
+def name_of(project: Project) -> str:
+    """What a student's figure is called where it stands alone: of several labels an item, that it has all."""
+    if project.multi_label and project.task.figure == "accuracy":
+        return "all labels right"
+    return NAMES[project.task.figure]
+
+
 def next_labels(project: Project, curve: Curve | None) -> dict[str, Any]:
     """Gain and cost of the next labels, as stored: `gain` is None while nothing can be forecast."""
     from learning.audit.advice import MORE, advise

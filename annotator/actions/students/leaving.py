@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import BigIntegerField, Count, Func
 
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
-from annotator.actions.students import distilling
+from annotator.actions.students import distilling, version_figures
 from annotator.errors import NotFoundError
 from annotator.models import Encoding, ItemKind, Label, Project, StudentVersion, Verdict
 
@@ -100,6 +100,7 @@ def _card(
     from learning.taggers import TAGGERS
 
     project = version.project
+    figure = version_figures.headlines(project, [version])[version.pk]
     told = {"accuracy", "n", "subset_accuracy"}
     return card.write(
         card.Facts(
@@ -118,11 +119,13 @@ def _card(
             answers=version.answers,
             position=version.position,
             trained_at=f"{version.created_at:%Y-%m-%d %H:%M} UTC",
-            estimate=version.estimate,
-            accuracy=version.accuracy,
-            low=version.accuracy_low,
-            high=version.accuracy_high,
-            measured_on=version.evaluated_on,
+            estimate=figure.source,
+            accuracy=figure.value,
+            low=figure.low,
+            high=figure.high,
+            measured_on=figure.n,
+            others_from=version.estimate,
+            others_on=version.evaluated_on,
             others=[(name, value) for name, value in version.metrics.items() if name not in told],
             encoder=_reader_in_words(version, encoding, runs=runs),
             licence=_licence(version, encoding),

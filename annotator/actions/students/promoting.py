@@ -21,6 +21,7 @@ from annotator.actions.students import sheets
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Part,
+    PredictedFile,
     Project,
     Promotion,
     PromotionRule,
@@ -164,13 +165,20 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
 
 
 def delete(project: Project, version: StudentVersion) -> None:
-    """Remove a version and its files for good; never the one that serves. Decisions about it stay."""
+    """Remove a version and its files for good; never one that serves, or that labels a file just now.
+    Decisions about it stay."""
     with transaction.atomic():
         # Parts this from a promotion of the very version.
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if locked.current_student_id == version.pk:
             raise ConflictError(
                 f"Student {version.number} serves just now. Promote another one first."
+            )
+        at_work = PredictedFile.objects.live().filter(student=version).order_by("pk").first()
+        if at_work is not None:
+            raise ConflictError(
+                f"Student {version.number} is to label the file “{at_work.file_name}”. Delete it when that "
+                "file is done, or cancel that."
             )
         number = max(locked.student_number, version.number)
         Project.objects.filter(pk=project.pk).update(student_number=number)

@@ -1,4 +1,6 @@
-"""Everything measured about one version: on evaluation items that it never learned from."""
+"""What is measured about versions: on evaluation items that they never learned from, as far as there are
+enough of these.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,29 @@ from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import scorecards
 from annotator.actions.queue import auditing
 from annotator.actions.students import sheets
-from annotator.models import AnnotatorKind, Part, Project, StudentVersion
+from annotator.models import AnnotatorKind, EstimateSource, Part, Project, StudentVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from annotator.actions.students.sheets import Judged
     from learning.audit.estimates import Sample
     from learning.audit.intervals import Estimate
     from learning.audit.reliability import Reliability
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """A version's one figure, 0 … 1, with its 95 % interval, on `n` items; None while it was never measured.
+
+    source: whether chance drew the items, or they are its own, asked out of fold.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,31 @@ class VersionFigures:
     reliability: Reliability | None
     points: list[tuple[StudentVersion, Estimate]]
     missing: int
+
+
+def headlines(project: Project, versions: Iterable[StudentVersion]) -> dict[int, Headline]:
+    """Each version's figure by its id: on the evaluation answers of now where they are enough, else as it
+    was when it was trained. As many queries for one as for many."""
+    asked = sorted({each.pk: each for each in versions}.values(), key=lambda each: each.trained_on)
+    learned = [each for each in asked if each.trained_on]
+    found = sheets.between(project, learned, auditing.answered(project, Part.EVALUATION))
+    return {each.pk: when_trained(each) for each in asked} | {
+        each.pk: Headline(
+            value=told.value, low=told.low, high=told.high, n=told.n, source=EstimateSource.AUDIT
+        )
+        for each, told in _measured(found)
+    }
+
+
+def when_trained(version: StudentVersion) -> Headline:
+    """The figure that it got when it was trained, which stays."""
+    return Headline(
+        value=version.accuracy,
+        low=version.accuracy_low,
+        high=version.accuracy_high,
+        n=version.evaluated_on,
+        source=version.estimate,
+    )
 
 
 def figures_of(project: Project, version: StudentVersion) -> VersionFigures:
@@ -169,7 +212,11 @@ def _reliability(project: Project, version: StudentVersion, found: Judged) -> Re
 def _points(
     project: Project, version: StudentVersion, answers: list[tuple[int, list[int]]]
 ) -> list[tuple[StudentVersion, Estimate]]:
-    judged = sheets.judged(project, version, answers)
+    return _measured(sheets.judged(project, version, answers))
+
+
+def _measured(judged: Judged) -> list[tuple[StudentVersion, Estimate]]:
+    """Those that enough of the items tell of; the versions in the order of what they learned from."""
     enough = judged.known.sum(axis=1) >= auditing.FEWEST_TO_SHOW
     versions = [each for each, kept in zip(judged.versions, enough, strict=True) if kept]
     measured = judged.measured(auditing.FEWEST_TO_SHOW)

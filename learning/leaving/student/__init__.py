@@ -50,6 +50,7 @@ class Student:
         """What the model is given: vectors, two texts each, or one."""
         if isinstance(items, np.ndarray):
             return items
+        refuse_one(items)
         if self.model.reads_vectors:
             return self.encode(items)
         if self.model.pairs:
@@ -58,6 +59,7 @@ class Student:
 
     def encode(self, texts: Sequence[Item]) -> NDArray[np.float32]:
         """(n, d) vectors of n texts."""
+        refuse_one(texts)
         try:
             from .encode import Encoder
         except ModuleNotFoundError as error:
@@ -76,6 +78,7 @@ class Student:
         """The likeliest label's name of each text; where there are several labels, a list; where
         stretches are marked, a list of them, `end` exclusive."""
         if self.model.marks:
+            refuse_one(texts)
             return [self._named(spans) for spans in self.model.mark(list(texts))]
         rows = self.predict(texts)
         if not self.model.multi_label:
@@ -94,6 +97,12 @@ class Student:
 def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:
     """The student in this folder."""
     return Student(Path(folder), encoder)
+
+
+def refuse_one(items: object) -> None:
+    """A lone string would be read as one text for each of its characters."""
+    if isinstance(items, str):
+        raise TypeError('Give a list of texts, also of a single one: student(["a text"]).')
 
 
 def as_one(item: Item) -> str:

@@ -69,6 +69,23 @@ def test_the_download_works_where_nothing_of_ours_is(taught, cast, tmp_path):
     assert names == ["Billing", "Delivery", "Login"]
 
 
+def test_a_lone_string_is_refused_by_a_student_that_left(taught, tmp_path):
+    call_command("download_student", str(taught.pk), into=tmp_path)
+    name = leaving.package_of(taught.current_student)
+    for call in ("student('a text')", "student.predict('a text')", "student.encode('a text')"):
+        script = ELSEWHERE.split("texts =")[0] + call
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", script, name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr.endswith(
+            'TypeError: Give a list of texts, also of a single one: student(["a text"]).\n'
+        )
+
+
 def test_the_card_says_what_it_is_and_how_good(taught, tmp_path):
     version = taught.current_student
     StudentVersion.objects.filter(pk=version.pk).update(

@@ -97,6 +97,12 @@ def test_rolling_back_pins_and_unpinning_lets_go(lea, project):
     assert lea.post(url(project, "students/1/promote")).status_code == 302
     project.refresh_from_db()
     assert (project.current_student.number, project.student_pinned) == (1, True)
+    with_files(project, 3)
+    project.current_student = version(project, 4)
+    project.save()
+    listed = lea.get(url(project)).content.decode()
+    assert 'Roll back<span class="visually-hidden"> to student 1<' in listed
+    assert 'Promote<span class="visually-hidden"> to student 3<' in listed, "it never served"
     assert b"newer ones wait" in lea.get(url(project)).content
     lea.post(url(project, "students/unpin"))
     project.refresh_from_db()
@@ -156,7 +162,7 @@ def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
     job = Job.objects.get(kind="finetune")
     assert job.params == {"kind": "finetune", "student": {"epochs": 3}}
     assert lea.post(url(project, "students/finetune"), form).status_code == 409
-    assert b"Training another student" in lea.get(url(project)).content
+    assert b"Training another student: Fine-tuned transformer" in lea.get(url(project)).content
 
 
 def test_a_model_is_pinned_or_in_our_folder(lea, project):
@@ -194,7 +200,7 @@ def test_another_projects_student_is_not_found(lea, cast, project):
 def test_the_number_of_queries_does_not_grow(lea, project, django_assert_max_num_queries):
     for number in range(1, 20):
         version(project, number)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(13):
         lea.get(url(project))
 
 

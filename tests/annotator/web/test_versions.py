@@ -5,8 +5,16 @@ import pytest
 
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
-from annotator.actions.students import promoting, sheets, teaching
-from annotator.models import Item, Part, Project, Promotion, StudentVersion
+from annotator.actions.students import leaving, promoting, sheets, teaching
+from annotator.models import (
+    AuditSheet,
+    Item,
+    Part,
+    PredictedFile,
+    Project,
+    Promotion,
+    StudentVersion,
+)
 from learning.students.predictions import write_predictions
 from tests.annotator.audited import (
     answer_all,
@@ -63,6 +71,50 @@ def test_a_version_shows_everything_that_was_measured_with_its_intervals(lea, ca
     assert [point.y for point in page.context["training"].series[0].points] == [0.5, 0.9]
     assert "not given" in text, "the head's strength"
     assert "Its test" not in text, "the same recipe as the serving one needs none"
+
+
+def test_one_trained_before_there_were_enough_answers_has_the_figure_of_now_wherever_it_is_shown(
+    lea, cast
+):
+    project, truth, _ = audited_project(cast)
+    made = with_files(project, truth, 1, 12)
+    promoting.promote(project, made)
+    early = "out of fold (cross-validated) on 40 chosen items, no random sample"
+    assert made.accuracy is None
+    for address in ("students", "students/1", "students/compare?number=1&number=2"):
+        with_files(project, truth, 2, 30) if "compare" in address else None
+        text = lea.get(f"/projects/{project.pk}/{address}").content.decode()
+        assert "88\u202f%" in text, address
+    listed = lea.get(f"/projects/{project.pk}/students").content.decode()
+    assert listed.count("random sample of 100") == 3, "the card and both rows"
+    assert "too early to say" not in listed
+    card = dict(leaving.members(made))[f"{leaving.package_of(made)}/README.md"].decode()
+    assert "**88.0%** (95 % interval 80.2% to 93.0%, Wilson) on 100 items drawn at random" in card
+    AuditSheet.objects.all().delete()
+    StudentVersion.objects.update(
+        accuracy=0.67,
+        accuracy_low=0.64,
+        accuracy_high=0.7,
+        estimate="out-of-fold",
+        evaluated_on=40,
+        metrics={"macro_f1": 0.5},
+    )
+    assert lea.get(f"/projects/{project.pk}/students").content.decode().count(early) == 3
+    made.refresh_from_db()
+    card = dict(leaving.members(made))[f"{leaving.package_of(made)}/README.md"].decode()
+    assert "did not learn from it (out of fold)" in card
+    assert "When it was trained, on 40 items out of fold, no random sample:\n\n- macro_f1" in card
+
+
+def test_the_list_asks_the_database_no_more_for_more_versions(
+    lea, cast, django_assert_max_num_queries
+):
+    project, truth, _ = audited_project(cast)
+    for number in range(1, 13):
+        with_files(project, truth, number, number)
+    with django_assert_max_num_queries(14):
+        text = lea.get(f"/projects/{project.pk}/students").content.decode()
+    assert text.count("random sample of 100") == 12
 
 
 def test_a_model_of_the_data_folder_is_named_without_its_path(lea, project):
@@ -131,6 +183,20 @@ def test_a_version_is_deleted_with_its_files_but_never_the_serving_one(lea, ben,
     assert folder.is_dir(), "the test's own transaction is still open"
 
 
+def test_a_version_that_is_to_label_a_file_is_not_deleted_before(lea, cast):
+    project, truth, _ = audited_project(cast)
+    with_files(project, truth, 1, 30)
+    asked = PredictedFile.objects.create(
+        project=project, student=StudentVersion.objects.get(number=1), file_name="tickets.csv"
+    )
+    refused = lea.post(url(project, "1/delete"))
+    assert refused.status_code == 409
+    assert "is to label the file “tickets.csv”" in refused.content.decode()
+    PredictedFile.objects.filter(pk=asked.pk).update(state="done")
+    assert lea.post(url(project, "1/delete")).status_code == 302
+    assert not StudentVersion.objects.filter(number=1).exists()
+
+
 def test_words_that_pushed_the_label_are_marked_and_texts_are_data(lea, project, monkeypatch):
     teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
 
@@ -173,6 +239,11 @@ def test_versions_that_give_several_labels_are_shown_and_tested_by_how_many_they
         sheets.write(running(project, "train"), made, found, [])
     page = lea.get(url(project, 1))
     assert page.context["accuracy"].value == 0
+    assert "all labels right, on 60 items drawn at random" in page.content.decode()
+    assert (
+        "all labels right, random sample of 60"
+        in lea.get(f"/projects/{project.pk}/students").content.decode()
+    )
     assert page.context["confusions"]["told"] == [
         {"truth": "", "said": "Delivery", "count": 60, "of": 0}
     ]
