@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from annotator.actions.encoders import bakeoffs, switching
 from annotator.actions.encoders.encoding import current_encoding
+from annotator.actions.students import recipes
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import BakeOff, Can, ItemKind, Project
 from annotator.web import jobs
@@ -116,8 +117,10 @@ def _ranking(project: Project) -> dict[str, Any]:
     last = rows.order_by("-pk").first()
     found = bakeoffs.standings(last) if last is not None else []
     changing = switching.under_way(project)
+    former = recipes.former_encoder(project)
     return {
         "own": bakeoffs.candidate(project.encoder, project.encoder_params),
+        "former": former and bakeoffs.candidate(*former),
         "encoding": current_encoding(project),
         "bakeoff": last,
         "standings": found,

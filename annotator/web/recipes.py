@@ -15,7 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions.students import background, fitting
+from annotator.actions.students import background
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
 from annotator.web.entrance import refuse
@@ -74,8 +75,8 @@ class BackgroundForm(forms.Form):
         return [
             Shown(
                 recipe=each,
-                label=fitting.registry_of(each.kind).entry(each.kind).label,
-                idea=idea_of(fitting.registry_of(each.kind)[each.kind]),
+                label=registry_of(each.kind).entry(each.kind).label,
+                idea=idea_of(registry_of(each.kind)[each.kind]),
                 when=self[f"{each.kind}-when"],
                 params=[self[f"{each.kind}-{name}"] for name in _fields(each)],
                 wanted=background.wanted(each),
@@ -100,7 +101,7 @@ class BackgroundForm(forms.Form):
 
 
 def _defaults(kind: str) -> dict[str, Any]:
-    plugin: Any = fitting.registry_of(kind)[kind]
+    plugin: Any = registry_of(kind)[kind]
     return {each.name: each.default for each in dataclasses.fields(plugin) if each.init}
 
 
@@ -108,7 +109,7 @@ def _fields(recipe: Recipe) -> dict[str, forms.Field]:
     """One field for each parameter; its help is what the plugin's docstring says of it."""
     from learning.registry import help_of
 
-    plugin: Any = fitting.registry_of(recipe.kind)[recipe.kind]
+    plugin: Any = registry_of(recipe.kind)[recipe.kind]
     hints, helps = typing.get_type_hints(plugin), help_of(plugin)
     return {
         name: _field(hints[name], name, default, recipe.params.get(name), helps.get(name, ""))

@@ -16,8 +16,8 @@ from annotator.actions.figures import advising
 from annotator.actions.students import (
     contrasting,
     distilling,
-    fitting,
     promoting,
+    recipes,
     version_figures,
 )
 from annotator.actions.students.contrasting import Differing
@@ -153,7 +153,7 @@ def _training(student: StudentVersion) -> Curve | None:
 
 
 def _kind(student: StudentVersion) -> str:
-    known = fitting.registry_of(student.kind)
+    known = recipes.registry_of(student.kind)
     return known.entry(student.kind).label if student.kind in known else student.kind
 
 
@@ -164,7 +164,7 @@ def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
 
     try:
         known = parameters_of(
-            fitting.registry_of(student.kind).create(student.kind, student.params)
+            recipes.registry_of(student.kind).create(student.kind, student.params)
         )
     except LearningError:
         known = dict(student.params)

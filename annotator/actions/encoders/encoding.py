@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from annotator import jobs
 from annotator.actions.imports.media import read_image
+from annotator.actions.students import recipes
 from annotator.models import Encoding, Item, ItemKind, Project
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def current_encoding(project: Project) -> Encoding | None:
     One in which two texts are read as one serves until the one that reads them apart has as many rows.
     """
     return current_encodings([project]).get(project.pk)
+
+
+def matrix_of(project: Project, encoder: str, params: dict[str, Any]) -> Encoding | None:
+    """The same of an encoder that the project names no more."""
+    return _current(project, list(_named(project, encoder, params).order_by("-id")))
 
 
 def current_encodings(projects: Iterable[Project]) -> dict[int, Encoding]:
@@ -101,7 +107,8 @@ def open_matrix(encoding: Encoding) -> Any:
 
 
 def run_encode(run: jobs.Run) -> dict[str, Any]:
-    """Encode every item that has no row yet, and the labels; then let the queue be chosen anew."""
+    """Encode every item that has no row yet, and the labels; then let the queue be chosen anew. The same by
+    a former encoder while a student that reads its vectors serves."""
     from annotator.actions.explore import mapping
 
     project = run.project
@@ -111,6 +118,9 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
         jobs.enqueue("train", project=project, key=f"train:{project.pk}")
         if Project.objects.filter(pk=project.pk, item_count__gt=encoding.rows).exists():
             wish_encoding(project)
+    if former := recipes.former_encoder(project):
+        fill(run, project, *former)
+        recipes.wish_serving(project)
     return {"rows": encoding.rows, "fingerprint": encoding.fingerprint}
 
 

@@ -23,7 +23,7 @@ from annotator.actions.simulations import form_replays, marked_files, value_repl
 from annotator.actions.simulations.file_replays import WORDS, of_file
 from annotator.actions.simulations.frozen import Frozen, sealed, write
 from annotator.actions.simulations.parting import Answered, part
-from annotator.actions.students.fitting import registry_of
+from annotator.actions.students.recipes import registry_of
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
 from annotator.models import Encoding, Item, Label, Part, Project, Shape, Simulation

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from annotator.actions.simulations import labelled, marked_files
 from annotator.actions.simulations.labelled import Labelled
 from annotator.actions.simulations.simulations import NOT_REPLAYED
-from annotator.actions.students.fitting import registry_of
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import InvalidError
 
 if TYPE_CHECKING:

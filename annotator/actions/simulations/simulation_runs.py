@@ -17,7 +17,7 @@ from annotator import jobs
 from annotator.actions.simulations import replaying, simulations
 from annotator.actions.simulations.comparing import finished_runs
 from annotator.actions.simulations.simulating import mean_as_json, run_of
-from annotator.actions.students.fitting import registry_of
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError, InvalidError
 from annotator.models import (
     Job,

@@ -14,7 +14,7 @@ from annotator.actions.imports import uploads
 from annotator.actions.projects import projects
 from annotator.actions.simulations import replaying, value_replays
 from annotator.actions.simulations.parting import FEWEST_ITEMS, test_share
-from annotator.actions.students.fitting import registry_of
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import FormatError
 from annotator.formats.preview import preview

@@ -30,6 +30,7 @@ from annotator.actions.students import (
     promoting,
     tagging,
 )
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
 from learning.errors import LearningError
@@ -73,7 +74,7 @@ def recipes_of(project: Project) -> list[Recipe]:
         known.get(kind)
         or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
         for kind in project.task.students
-        if kind not in QUICK and (texts or fitting.registry_of(kind)[kind].needs == "encodings")
+        if kind not in QUICK and (texts or registry_of(kind)[kind].needs == "encodings")
     ]
 
 

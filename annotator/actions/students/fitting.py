@@ -24,7 +24,14 @@ from annotator.actions.encoders.encoding import open_matrix, students_folder
 from annotator.actions.figures import estimating
 from annotator.actions.imports import differing
 from annotator.actions.routing import routing, scoring
-from annotator.actions.students import conforming, distilling, evaluating, promoting, sheets
+from annotator.actions.students import (
+    conforming,
+    distilling,
+    evaluating,
+    promoting,
+    recipes,
+    sheets,
+)
 from annotator.actions.students.pool_texts import PoolTexts
 from annotator.actions.teachers import local_models
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
@@ -42,7 +49,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.students.lessons import Lesson
-    from learning.registry import Registry
     from learning.students import Fitted, Student
     from learning.students.predictions import Predictions
     from learning.tasks import Columns
@@ -52,16 +58,6 @@ if TYPE_CHECKING:
 KEPT_FILES, KEPT_OTHERS = 5, 2
 # How the folder of an attempt at a job is named, and that of its checkpoints.
 _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
-
-
-def registry_of(kind: str) -> Registry[Any]:
-    """Where a kind is registered: those that mark spans are taggers, those that order are rankers."""
-    from learning.rankers import RANKERS
-    from learning.students import STUDENTS
-    from learning.taggers import TAGGERS
-
-    registries: tuple[Registry[Any], ...] = (TAGGERS, RANKERS)
-    return next((each for each in registries if kind in each), STUDENTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +79,7 @@ class Plan:
 
         try:
             chosen = {"cut": None} if self.by_f1 else {}
-            return registry_of(self.kind).create(self.kind, self.params | chosen)
+            return recipes.registry_of(self.kind).create(self.kind, self.params | chosen)
         except (LearningError, ValueError) as error:
             raise InvalidError(str(error), field="params") from error
 

@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from annotator import jobs, outbox
-from annotator.actions.encoders.encoding import students_folder
+from annotator.actions.encoders.encoding import students_folder, wish_encoding
 from annotator.actions.figures import estimating
 from annotator.actions.queue import auditing
-from annotator.actions.students import sheets
+from annotator.actions.students import recipes, sheets
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import (
     Part,
@@ -64,7 +64,7 @@ def decide(project: Project, version: StudentVersion) -> Promotion | None:
         return _record(project, version, PromotionRule.FIRST, took_over=True)
     if project.student_pinned or current.pk == version.pk:
         return None
-    if same_recipe(current, version):
+    if recipes.same(current, version):
         decision = refit(paired(project, version, current))
         return _keep(project, version, current, decision, answers=0)
     standing = standing_of(project, version, current)
@@ -73,15 +73,11 @@ def decide(project: Project, version: StudentVersion) -> Promotion | None:
     return _keep(project, version, current, standing.decision, answers=standing.answers)
 
 
-def same_recipe(one: StudentVersion, other: StudentVersion) -> bool:
-    """Whether they differ only in what they learned from."""
-    return (one.kind, one.params) == (other.kind, other.params)
-
-
 def standing_of(project: Project, version: StudentVersion, current: StudentVersion) -> Standing:
     """How a version of another recipe stands against the current student, now."""
     from learning.audit.promotion import challenge
 
+    # Of all encoders: their tests share one level, so that to change encoders often wins nothing.
     held = Promotion.objects.filter(
         project=project,
         kind=version.kind,
@@ -136,9 +132,11 @@ def reconsider(run: jobs.Run) -> StudentVersion | None:
 def challengers(project: Project, current: StudentVersion) -> list[StudentVersion]:
     """The newest version of each other recipe that has its files, latest first."""
     ready = StudentVersion.objects.filter(project=project, sheet__isnull=False).ready()
-    newest = ready.exclude(folder="").order_by("kind", "params", "-number")
-    found = [each for each in newest.distinct("kind", "params") if not same_recipe(each, current)]
-    return sorted(found, key=lambda each: -each.number)
+    found: list[StudentVersion] = []
+    for each in ready.exclude(folder="").select_related("encoding").order_by("-number"):
+        if not any(recipes.same(each, known) for known in [current, *found]):
+            found.append(each)
+    return found
 
 
 def promote(project: Project, version: StudentVersion, by: User | None = None) -> None:
@@ -160,6 +158,8 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
             )
         _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
+    if recipes.former_encoder(locked):
+        wish_encoding(project)  # it predicts what came since only once that has its vectors
     jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
     estimating.wish(project)
 

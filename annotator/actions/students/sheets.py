@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.students import warming
+from annotator.actions.students import recipes, warming
 from annotator.models import AuditSheet, Item, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _doubt(entropy: float, predictions: Predictions) -> float:
 def _thin(project: Project, version: StudentVersion) -> None:
     """Drop sheets of old versions that learned from nearly as many labels as a kept one."""
     rows = list(
-        AuditSheet.objects.filter(project=project, version__kind=version.kind)
+        AuditSheet.objects.filter(version__in=recipes.like(version))
         .order_by("version__trained_on", "version__number")
         .values_list("version_id", "version__trained_on")
     )
@@ -188,8 +188,8 @@ class Judged:
 def judged(
     project: Project, current: StudentVersion, answers: list[tuple[int, list[int]]]
 ) -> Judged:
-    """The versions of the current student's kind on the answered items (number, label ids)."""
-    return _judged(project, _chosen(project, current), answers)
+    """The versions of the current student's recipe on the answered items (number, label ids)."""
+    return _judged(project, _chosen(current), answers)
 
 
 def between(
@@ -289,14 +289,12 @@ def _told(sheet: AuditSheet) -> dict[int, Any]:
     return dict(zip(sheet.numbers, sheet.values or [], strict=False))
 
 
-def _chosen(project: Project, current: StudentVersion) -> list[AuditSheet]:
-    """At most MOST_VERSIONS sheets of this kind of student; the current one is always among them."""
+def _chosen(current: StudentVersion) -> list[AuditSheet]:
+    """At most MOST_VERSIONS sheets of this recipe; the current one is always among them."""
     import numpy as np
 
     rows = list(
-        AuditSheet.objects.filter(
-            project=project, version__kind=current.kind, version__trained_on__gt=0
-        )
+        AuditSheet.objects.filter(version__in=recipes.like(current), version__trained_on__gt=0)
         .order_by("version__trained_on", "version__number")
         .values_list("version_id", "version__trained_on")
     )

@@ -12,6 +12,7 @@ from annotator.actions.encoders import naming, reading_lists, reading_words
 from annotator.actions.encoders.encoding import (
     behind,
     current_encoding,
+    matrix_of,
     open_matrix,
     students_folder,
     wish_encoding,
@@ -29,6 +30,7 @@ from annotator.actions.students import (
     marked_lessons,
     ordering,
     promoting,
+    recipes,
     tagging,
 )
 from annotator.models import (
@@ -45,13 +47,26 @@ HEAD = fitting.Plan(kind="head")
 
 
 def run_train(run: jobs.Run) -> dict[str, Any]:
+    """Train the quick student on the project's vectors, and on a former encoder's while one that reads them
+    serves: it goes on learning until it is beaten."""
+    project = run.project
+    if not run.params.get("serving"):
+        recipes.wish_serving(project)
+        return _train(run, current_encoding(project))
+    former = recipes.former_encoder(project)
+    encoding = None if former is None else matrix_of(project, *former)
+    if encoding is None or encoding.rows < project.item_count:
+        return {"trained": False, "why": "No former encoder has a vector of every item."}
+    return _train(run, encoding)
+
+
+def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
     """Train the quick student and refill the queue; without enough labels only refill it."""
     project = run.project
     if not project.task.students and flagging.has_detector(project):
         flagging.wish(
             project
         )  # answers are compared with each other, whether or not they are encoded
-    encoding = current_encoding(project)
     if encoding is None or encoding.rows == 0:
         wish_encoding(project)
         return {"trained": False, "why": "The items are not encoded yet."}

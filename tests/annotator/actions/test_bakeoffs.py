@@ -12,9 +12,11 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import bakeoff_runs, bakeoffs, encoding, switching
 from annotator.actions.projects import projects
+from annotator.actions.students import promoting
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import BakeOff, Encoding, Job, Project, StudentVersion
+from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.factories import make_items
 
@@ -66,10 +68,61 @@ def test_the_better_encoder_is_first_and_takes_over_when_it_is_ready(taught, cas
     assert encoding.current_encoding(taught).rows == taught.item_count
     work()
     taught.refresh_from_db()
-    newest = StudentVersion.objects.order_by("-number").first()
-    assert newest.encoding == encoding.current_encoding(taught)
+    assert StudentVersion.objects.filter(encoding=encoding.current_encoding(taught)).exists()
     with pytest.raises(ConflictError, match="already"):
         switching.start(taught, "tfidf-svd", {})
+
+
+def test_what_served_goes_on_learning_and_predicting_by_its_own_encoder(taught, cast):
+    old = encoding.current_encoding(taught)
+    jobs.execute(switching.start(taught, "tfidf-svd", {}).pk)
+    work()
+    taught.refresh_from_db()
+    by_both = list(
+        StudentVersion.objects.order_by("-number").values_list("encoding", flat=True)[:2]
+    )
+    assert sorted(by_both) == sorted([old.pk, encoding.current_encoding(taught).pk])
+    assert taught.current_student.encoding == old, "nothing shows yet that the other is better"
+    assert "goes on serving" in shown(taught, cast)
+    make_items(taught, ["my parcel is late", "a parcel came late"])
+    encoding.wish_encoding(taught)
+    work()
+    taught.refresh_from_db()
+    assert taught.current_student.encoding == old
+    assert predicted(taught) == taught.item_count == 62
+
+
+def test_a_student_of_a_former_encoder_that_was_chosen_by_hand_predicts_what_comes_later(taught):
+    first = taught.current_student
+    jobs.execute(switching.start(taught, "tfidf-svd", {}).pk)
+    work()
+    newest = StudentVersion.objects.filter(encoding=encoding.current_encoding(taught)).latest("pk")
+    promoting.promote(taught, newest)
+    make_items(taught, ["my parcel is late"])
+    encoding.wish_encoding(taught)
+    work()
+    taught.refresh_from_db()
+    promoting.promote(taught, first)
+    work()
+    taught.refresh_from_db()
+    assert (taught.current_student, predicted(taught)) == (first, 61)
+    make_items(taught, ["a parcel came late"])
+    encoding.wish_encoding(taught)
+    work()
+    assert predicted(taught) == 62
+
+
+def shown(project, cast):
+    """What the page of the encoder says."""
+    lea = Client()
+    lea.force_login(cast.lea)
+    return lea.get(f"/projects/{project.pk}/settings/encoder").content.decode()
+
+
+def predicted(project):
+    """Of how many items the student that serves says something."""
+    folder = encoding.students_folder(project.pk) / project.current_student.folder
+    return read_predictions(folder / "pool").rows
 
 
 def test_a_killed_comparison_goes_on_with_the_same_draws(taught, monkeypatch):

@@ -10,6 +10,7 @@ from annotator.actions.students import conforming, evaluating, fitting, promotin
 from annotator.errors import ConflictError
 from annotator.models import (
     AuditSheet,
+    Encoding,
     Item,
     Job,
     JobState,
@@ -37,6 +38,18 @@ def student(project, truth, number, wrong, *, kind="head", first=0):
     made.refresh_from_db()
     sheets.write(running(project, "train"), made, predictions(said), [])
     return made
+
+
+# Which encoder's vectors three versions read, their numbers, and how often each is wrong.
+READ_BY = {"minilm": (1, 20), "tfidf-svd": (2, 23), "minilm anew": (3, 23)}
+
+
+def read_by(version, matrix):
+    """Let a version read the vectors of an encoder, the first word of what names the matrix."""
+    version.encoding, _ = Encoding.objects.get_or_create(
+        project=version.project, encoder=matrix.split()[0], fingerprint=matrix, dimensions=2
+    )
+    version.save(update_fields=["encoding"])
 
 
 def serve(project, made):
@@ -93,6 +106,26 @@ class TestRule:
             sheet.said = [known.get(n, [labels[truth[n]]]) for n in sheet.numbers]
             sheet.doubts = [0.1] * len(sheet.numbers)
             sheet.save()
+
+    def test_the_same_student_on_another_encoder_has_to_win_too(self, cast):
+        project, truth, _ = audited_project(cast)
+        first, other, again = (student(project, truth, n, wrong) for n, wrong in READ_BY.values())
+        for made, name in zip((first, other, again), READ_BY, strict=True):
+            read_by(made, name)
+        serve(project, first)
+        assert promoting.decide(project, other).rule == "challenge"
+        assert Project.objects.get(pk=project.pk).current_student == first
+        refit = promoting.decide(project, again)
+        assert (refit.rule, refit.took_over) == ("refit", True), "only its matrix is another"
+        assert promoting.challengers(project, again) == [other]
+
+    def test_a_curve_is_of_one_encoder(self, cast):
+        project, truth, order = audited_project(cast)
+        made = [student(project, truth, n, 20) for n in range(1, 5)]
+        for each, name in zip(made, ("minilm", "minilm", "tfidf-svd", "tfidf-svd"), strict=True):
+            read_by(each, name)
+        found = sheets.judged(project, made[3], [(order[0], made[3].label_ids[:1])])
+        assert found.versions == made[2:]
 
     def test_who_was_chosen_by_hand_stays_and_it_is_written_down(self, cast):
         project, truth, _ = audited_project(cast)

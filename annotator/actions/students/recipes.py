@@ -1,0 +1,66 @@
+"""What makes two versions one student, fitted anew: its kind, its parameters, and whose vectors it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from annotator import jobs
+from annotator.models import Project, StudentVersion
+
+if TYPE_CHECKING:
+    from learning.registry import Registry
+
+
+def registry_of(kind: str) -> Registry[Any]:
+    """Where a kind is registered: those that mark spans are taggers, those that order are rankers."""
+    from learning.rankers import RANKERS
+    from learning.students import STUDENTS
+    from learning.taggers import TAGGERS
+
+    registries: tuple[Registry[Any], ...] = (TAGGERS, RANKERS)
+    return next((each for each in registries if kind in each), STUDENTS)
+
+
+def encoder_of(version: StudentVersion) -> tuple[str, dict[str, Any]] | None:
+    """The encoder whose vectors it reads, with its parameters; None for one that reads texts.
+
+    Not the matrix: one encoder's vectors stay one recipe when they are written anew.
+    """
+    encoding = version.encoding
+    if encoding is None or registry_of(version.kind)[version.kind].needs == "texts":
+        return None
+    return encoding.encoder, encoding.params
+
+
+def same(one: StudentVersion, other: StudentVersion) -> bool:
+    """Whether they differ only in what they learned from."""
+    alike = (one.kind, one.params) == (other.kind, other.params)
+    return alike and encoder_of(one) == encoder_of(other)
+
+
+def like(version: StudentVersion) -> QuerySet[StudentVersion]:
+    """All versions of its recipe."""
+    recipe = Q(project=version.project_id, kind=version.kind, params=version.params)
+    if read := encoder_of(version):
+        encoder, params = read
+        recipe &= Q(encoding__encoder=encoder, encoding__params=params)
+    return StudentVersion.objects.filter(recipe)
+
+
+def former_encoder(project: Project) -> tuple[str, dict[str, Any]] | None:
+    """The encoder whose vectors the serving student reads, where the project names another by now."""
+    serving = project.current_student
+    read = None if serving is None else encoder_of(serving)
+    return None if read == (project.encoder, project.encoder_params) else read
+
+
+def wish_serving(project: Project) -> None:
+    """Ask that the student which serves learns on by a former encoder; nothing where it reads the present one."""
+    if former_encoder(project) is None:
+        return
+    with transaction.atomic():
+        key = f"train:{project.pk}:serving"
+        jobs.enqueue("train", project=project, params={"serving": True}, key=key)
