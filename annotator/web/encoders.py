@@ -21,6 +21,9 @@ from annotator.web import jobs
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
 
+# The strategy that labels what chance draws.
+RANDOM = "random"
+
 
 class CandidatesForm(forms.Form):
     """Which encoders to compare with the one in use."""
@@ -125,6 +128,7 @@ def _ranking(project: Project) -> dict[str, Any]:
         "bakeoff": last,
         "standings": found,
         "measure": bakeoffs.measure_of(project),
+        "chosen": project.strategy != RANDOM,
         "said": bakeoffs.in_words(found),
         "changing": changing,
         "live": changing is not None or (last is not None and last.is_live),

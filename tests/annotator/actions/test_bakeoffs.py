@@ -231,6 +231,11 @@ def test_on_the_page_over_the_api_and_by_command(taught, cast, capsys, monkeypat
     made = finish(BakeOff.objects.get())
     page = lea.get(f"{here}/ranking").content.decode()
     assert "is better than the encoder in use" in page
+    assert "from 8 items a label" in page
+    assert "favours the others" in page
+    Project.objects.filter(pk=taught.pk).update(strategy="random")
+    assert "favours the others" not in lea.get(f"{here}/ranking").content.decode()
+    Project.objects.filter(pk=taught.pk).update(strategy=taught.strategy)
     best = bakeoffs.standings(made)[0]
     assert lea.post(f"{here}/{made.pk}/use", {"number": best.number}).status_code == 302
     assert switching.under_way(taught) is not None
