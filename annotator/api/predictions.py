@@ -37,7 +37,8 @@ class PredictionShape(serializers.ModelSerializer[PredictedFile]):
 class PredictionWish(serializers.Serializer[Any]):
     """A file of texts (multipart). `text` and, for two texts, `text_b` name its columns; empty ones
     are guessed. The labelled file has its columns, then `predicted_label` (or `predicted_labels`),
-    `predicted_probability` and, with `soft`, every label's probability."""
+    `predicted_probability` and, with `soft`, every label's probability; a column of its own that is called
+    so is kept under the name in `report.renamed`."""
 
     file = serializers.FileField()
     text = serializers.CharField(default="", allow_blank=True, max_length=500)

@@ -35,6 +35,11 @@ class Shown:
     wanted: int
 
     @property
+    def waits_for_gpu(self) -> bool:
+        """Whether it did what was asked of it: nothing, as this machine has no GPU."""
+        return self.recipe.when == When.GPU and self.recipe.trouble == background.NO_GPU
+
+    @property
     def is_wrong(self) -> bool:
         """Whether a refusal stands among the fields that are folded away."""
         return any(field.errors for field in self.params)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import advising
 from annotator.actions.students import (
+    choices,
     leaving,
     promoting,
     teaching,
@@ -137,6 +138,7 @@ def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     context: dict[str, Any] = {"text": text, "project": project}
     try:
         context["bars"] = _bars(project, _word_on(project, text))
+        context["draws_a_line"] = choices.draws_a_line(teaching.asked(project, None))
         context["explainable"] = len(text.split()) > 1
     except UnavailableError as error:
         context["waiting"] = error.detail

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import advising
 from annotator.actions.students import (
+    choices,
     contrasting,
     distilling,
     promoting,
@@ -157,8 +158,8 @@ def _kind(student: StudentVersion) -> str:
     return known.entry(student.kind).label if student.kind in known else student.kind
 
 
-def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
-    """(name, value, whether it was chosen): of a kind that there is no longer only what was kept."""
+def _params(student: StudentVersion) -> list[tuple[str, Any, str]]:
+    """(name, value, by whom it was chosen): of a kind that there is no longer only what was kept."""
     from learning.errors import LearningError
     from learning.registry import parameters_of
 
@@ -168,18 +169,21 @@ def _params(student: StudentVersion) -> list[tuple[str, Any, bool]]:
         )
     except LearningError:
         known = dict(student.params)
-    return [
-        (
-            name.replace("_", " "),
-            "not given" if value is None else _shown(name, value),
-            name in student.params,
-        )
-        for name, value in known.items()
-    ]
+    chosen = choices.chosen(student)
+    told = []
+    for name, given in known.items():
+        value = chosen.get(name, given)
+        whose = "set" if name in student.params else ""
+        whose = "chosen by the fit" if value != given else whose
+        shown = "not given" if value is None else _shown(name, value)
+        told.append((name.replace("_", " "), shown, whose))
+    return told
 
 
 def _shown(name: str, value: Any) -> Any:
     """A model of ours by its name: where it lies on the machine is nobody's business."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
     inside = name == "model" and Path(str(value)).is_absolute()
     return Path(str(value)).name if inside else value
 

@@ -45,6 +45,7 @@ STEP_BACK_SECONDS, HOUR_SECONDS = 30.0, 3600.0
 MOST_MINUTES = 24 * 60
 # What a new project tries where there is a GPU: of the dear ones the one that serves most projects.
 DEFAULTS = {"finetune": When.GPU, "token-finetune": When.GPU}
+NO_GPU = "No GPU was found."
 # They learn from every burst of answers by themselves.
 QUICK = ("head", tagging.QUICK.kind, ordering.PLAN.kind)
 
@@ -244,7 +245,7 @@ def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan
                     "params": recipe.params,
                     "tried_on": labelled,
                     "tried_at": Now(),
-                    "trouble": "" if here else "No GPU was found.",
+                    "trouble": "" if here else NO_GPU,
                 },
             )
             if here:

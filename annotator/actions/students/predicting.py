@@ -39,7 +39,7 @@ MOST_COLUMNS = 1_000
 SHOWN_PROBLEMS = 20
 # A piece of work ends after so long if somebody waits for the same worker.
 PIECE_SECONDS = 60.0
-# What we write; a column of the same name in the file is replaced.
+# What we write; a column of the same name in the file is kept under another.
 OURS = ("predicted_label", "predicted_labels", "predicted_probability", "predicted_soft")
 
 
@@ -127,10 +127,24 @@ def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
             run.progress(0, 0, f"Read {rows:,} rows")
     if rows == silent:
         raise InvalidError(f"No row of {predicted.file_name} has a text in the chosen column.")
-    predicted.rows, predicted.columns = rows, [name for name in columns if name not in OURS]
+    predicted.rows, predicted.columns = rows, list(columns)
     predicted.report = {"silent": silent, "unreadable": unreadable, "problems": problems}
+    predicted.report["renamed"] = _renamed(predicted.columns)
     with run.fence():
         predicted.save(update_fields=["rows", "columns", "report"])
+
+
+def _renamed(columns: list[str]) -> dict[str, str]:
+    """By its name, what a column is called from now on of whose name we write one."""
+    taken, found = {*columns, *OURS}, {}
+    for name in columns:
+        if name in OURS:
+            other = f"{name}_before"
+            while other in taken:
+                other += "_before"
+            found[name] = other
+            taken.add(other)
+    return found
 
 
 def _rows(predicted: PredictedFile) -> Iterator[Row | Problem]:
@@ -271,7 +285,9 @@ def _fields(predicted: PredictedFile) -> list[Field]:
         ours = [Field("predicted_labels", "texts"), Field("predicted_probability", "numbers")]
     if predicted.settings["soft"]:
         ours.append(Field("predicted_soft", "json"))
-    return [Field(name, given) for name in predicted.columns] + ours  # type: ignore[arg-type]
+    renamed = predicted.report.get("renamed", {})
+    kept = [renamed.get(name, name) for name in predicted.columns]
+    return [Field(name, given) for name in kept] + ours  # type: ignore[arg-type]
 
 
 def _records(
@@ -281,6 +297,7 @@ def _records(
 
     as_it_is = predicted.settings["format"] == "jsonl"
     names, several = predict.names, predicted.project.multi_label
+    renamed = predicted.report.get("renamed", {})
     for start, rows in _chunks(predicted):
         run.check()
         part = load(_part(predictions.parts_of(predicted), start).read_bytes())
@@ -289,7 +306,8 @@ def _records(
             fields: dict[str, Any] = {}
             for name in predicted.columns:
                 value = row.fields.get(name)
-                fields[name] = value if as_it_is or value is None else cell(value)
+                kept = value if as_it_is or value is None else cell(value)
+                fields[renamed.get(name, name)] = kept
             picked = predict.picked(columns, shares) if several else None
             said = [(names[column], round(p, 6)) for column, p in zip(columns, shares, strict=True)]
             yield fields | _ours(said if row.text is not None else None, picked)

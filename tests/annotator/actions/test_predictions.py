@@ -122,6 +122,7 @@ def test_json_stays_json_and_parquet_has_types(taught, tmp_path, capsys):  # noq
     path = finish(begin(taught, content, "t.jsonl", text="body", format="jsonl", soft=True))
     first, second = map(json.loads, path.read_text().splitlines())
     assert (first["tags"], first["n"], first["predicted_label"]) == (["a"], None, "Delivery")
+    assert first["predicted_label_before"] == "old", "what the file said itself stays"
     assert sum(first["predicted_soft"].values()) == pytest.approx(1, abs=1e-4)
     assert (second["n"], second["predicted_label"], second["predicted_soft"]) == (5, None, None)
     (tmp_path / "t.jsonl").write_bytes(content)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from annotator.actions.students import teaching, training
 from annotator.models import Job, Membership, Role, StudentVersion
@@ -135,6 +136,35 @@ def test_trying_shows_the_likeliest_first(lea, project, monkeypatch):
     assert [bar.name for bar, _ in part.context["bars"]] == ["Delivery", "Billing", "Login"]
     assert b"<html" not in part.content
     assert b"<html" in lea.post(url(project, "students/try"), {"text": "lost parcel"}).content
+
+
+def test_figures_that_say_on_which_side_of_a_line_a_label_is_are_not_shown_as_chances(
+    lea, project, monkeypatch
+):
+    made = with_files(project, 1)
+    project.current_student = made
+    project.save()
+    monkeypatch.setattr(teaching, "predict", lambda *_: [teaching.Guess(labels=[])])
+    manifest = training.students_folder(project.pk) / made.folder / "manifest.json"
+    told = {}
+    for cut in (0.5, 0.18):
+        manifest.write_text(json.dumps({"student": "head", "choice": {"cut": cut}}))
+        told[cut] = lea.post(url(project, "students/try"), {"text": "x"}).content.decode()
+    assert "is no chance" in told[0.18]
+    assert "is no chance" not in told[0.5]
+
+
+def test_no_gpu_is_no_trouble_where_one_is_trained_on_a_gpu_only(lea, project):
+    row = project.recipes.create(
+        kind="finetune", when="gpu", trouble="No GPU was found.", tried_at=timezone.now()
+    )
+    address = url(project, "students/background")
+    page = lea.get(address).content.decode()
+    assert "This machine had no GPU when it was looked for" in page
+    assert "brought nothing" not in page
+    row.trouble = "The disk is full."
+    row.save()
+    assert "The last run brought nothing: The disk is full." in lea.get(address).content.decode()
 
 
 def test_trying_waits_while_the_model_starts(lea, project, monkeypatch):

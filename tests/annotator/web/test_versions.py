@@ -1,5 +1,7 @@
 """A version's page, two versions side by side, deletion, evidence words."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,24 @@ def test_a_model_of_the_data_folder_is_named_without_its_path(lea, project):
     shown = lea.get(url(project, 1)).content.decode()
     assert "<dd>tiny" in shown
     assert "/srv" not in shown
+
+
+def test_a_recipe_tells_what_the_fit_chose(lea, cast):
+    project, truth, _ = audited_project(cast)
+    made = with_files(project, truth, 1, 12)
+    manifest = encoding.students_folder(project.pk) / made.folder / "manifest.json"
+    choice = {"strength": 30.0, "scale": 10.0, "cut": 0.18164, "cost": 0.4}
+    manifest.write_text(json.dumps({"student": "head", "choice": choice, "own": None}))
+    told = {
+        name: (value, whose) for name, value, whose in lea.get(url(project, 1)).context["params"]
+    }
+    assert told["strength"] == ("30", "chosen by the fit")
+    assert told["prior scale"] == ("10", "chosen by the fit")
+    assert told["cut"] == ("0.1816", "chosen by the fit")
+    assert told["own"] == ("not given", "")
+    manifest.write_text(json.dumps({"choices": [choice, None, {**choice, "strength": 3.0}]}))
+    params = lea.get(url(project, 1)).context["params"]
+    assert ("strength", "30, 3", "chosen by the fit") in params, "each question's own"
 
 
 def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
