@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from learning.errors import LearningError
+from learning.errors import CompanionError, LearningError
 from learning.registry import Registry, parameters_of
 from learning.spans import Span
 from learning.students import STUDENTS
@@ -30,6 +30,7 @@ from learning.taggers.types import Marked, Words
 from learning.types import TrainingData
 
 UNREAD = ("encodings", "label_vectors", "parts")  # of a lesson, by students that read texts
+LEAVING_SECONDS = 2.0  # between the leader's last word and the end of its input
 Arrays = Mapping[str, Any]
 
 
@@ -117,6 +118,8 @@ def main() -> None:
         with suppress(_TrainedError):
             plan.fit(data, np.random.default_rng(0), _silent, None, checkpoint)
     except LearningError as error:
+        if isinstance(error, CompanionError):
+            led.join(LEAVING_SECONDS)  # the leader may be the one who left: nothing to be told then
         sys.exit(f"Process {rank} of {count} that train together: {error}")
     led.join()
 

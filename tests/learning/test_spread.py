@@ -154,7 +154,7 @@ def test_a_tagger_learns_on_two(models: Path, by) -> None:
 
 @pytest.mark.slow
 def test_what_a_cancel_ended_goes_on_to_the_weights_of_an_undisturbed_fit(
-    models: Path, by, tmp_path: Path
+    models: Path, by, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def stop(done: int, total: int) -> None:
         if done == 9:
@@ -168,6 +168,7 @@ def test_what_a_cancel_ended_goes_on_to_the_weights_of_an_undisturbed_fit(
     with pytest.raises(InterruptedError):
         fit(lesson(), np.random.default_rng(7), stop, None, kept)
     assert not companions()
+    assert "ended" not in capfd.readouterr().err, "a cancel is nobody's fault"
     assert sorted(each.name for each in kept.iterdir())[1] == "state-8.safetensors"
     told: list[int] = []
     resumed = fit(lesson(), np.random.default_rng(1), lambda done, _: told.append(done), None, kept)
