@@ -69,9 +69,11 @@ class CheckedShape(serializers.Serializer[Any]):
 
 class RoutingShape(serializers.Serializer[Any]):
     """`seed` items have both answers of `drawn`, `needed` more are wanted; `for_people` and
-    `for_teacher` lack one answer. `decided` items have the teacher's word for their verdict; of
-    those drawn for a person `checked` were right, `foretold` is what they were held to be. `error`
-    is the teacher's on the seed, `wrong` the one expected on what it is asked next."""
+    `for_teacher` lack one answer. `decided` items have the teacher's word for their verdict; those
+    whose word is below the policy's confidence are `undecided`, and nobody is asked first about
+    `unclaimed` of them. Of those drawn for a person `checked` were right, `foretold` is what they
+    were held to be. `error` is the teacher's on the seed, `wrong` the one expected on what it is
+    asked next."""
 
     policy = PolicyShape()
     seed = serializers.IntegerField()
@@ -80,6 +82,8 @@ class RoutingShape(serializers.Serializer[Any]):
     for_people = serializers.IntegerField()
     for_teacher = serializers.IntegerField()
     decided = serializers.IntegerField()
+    undecided = serializers.IntegerField()
+    unclaimed = serializers.IntegerField()
     sent = serializers.IntegerField()
     checked = CheckedShape()
     foretold = serializers.FloatField(allow_null=True)

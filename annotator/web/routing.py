@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions.routing import overview, policies
+from annotator.actions.routing import budgeting, overview, policies
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Policy, PolicyChange, Project, Teacher
@@ -37,6 +37,7 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
     seen = overview.overview(project)
     may_manage = allowed(project, Can.MANAGE)
     changes = PolicyChange.objects.filter(project=project).select_related("changed_by")
+    work = jobs.context_for(project, "routing")
     context: dict[str, Any] = {
         "seen": seen,
         "policy": seen.policy,
@@ -48,7 +49,12 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
         **_curve(project, seen),
         **_scoreboard(project, seen.scoreboard),
         "trail": [(each, _told(project, each)) for each in changes.order_by("-pk")[:TRAIL]],
-        **jobs.context_for(project, "routing"),
+        "computing": any(
+            row["live"] and row["job"].key == f"route:{project.pk}" for row in work["job_rows"]
+        ),
+        "confidence": _percent(seen.policy.confidence),
+        "fewest_checks": budgeting.FEWEST_CHECKS,
+        **work,
     }
     if may_manage and seen.policy.teacher is not None and seen.needed:
         context |= _seed_cost(seen.policy)
@@ -167,7 +173,7 @@ def _teachers(project: Project) -> Any:
 
 def _words(kept: dict[str, Any], teachers: dict[int, str]) -> dict[str, str]:
     def share(name: str) -> str:
-        return f"{100 * float(kept.get(name) or 0):g}\u202f%"
+        return _percent(float(kept.get(name) or 0))
 
     teacher = kept.get("teacher")
     return {
@@ -181,6 +187,10 @@ def _words(kept: dict[str, Any], teachers: dict[int, str]) -> dict[str, str]:
         "untested teachers": "allowed" if kept.get("unqualified") else "not allowed",
         "an hour costs": f"{float(kept.get('hour_price') or 0):g}",
     }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}\u202f%"
 
 
 @require_POST
@@ -215,8 +225,12 @@ def point(request: HttpRequest, project_id: int) -> HttpResponse:
     except AnnotatorError as error:
         messages.warning(request, error.detail)
     else:
-        share = f"{100 * chosen.human_share:.0f}\u202f%"
-        messages.success(request, f"The policy is on: people label {share}, the teacher the rest.")
+        share, sure = _percent(chosen.human_share), _percent(chosen.confidence)
+        messages.success(
+            request,
+            f"The policy is on: people label {share}, the teacher the rest where its word is right "
+            f"with a chance of {sure} or more; below that an item stays undecided.",
+        )
     return redirect("routing", project_id=project.pk)
 
 

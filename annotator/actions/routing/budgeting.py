@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PRICED = 50
 # The loop is foretold anew when people's labels have grown by this share.
 GROWN = 0.2
+# What a point of the curve is foretold for: with another one of these it tells nothing.
+POINT = ("human_share", "confidence", "teacher", "router")
+# Fewer checks than this agree with almost anything.
+FEWEST_CHECKS = 30
 
 
 def curve(
@@ -140,18 +144,25 @@ def point_at(kept: dict[str, Any], share: float) -> dict[str, Any] | None:
     return min(points, key=lambda point: abs(point["share"] - share)) if points else None
 
 
-def outcome(project: Project, checked: Estimate | None, by_teacher: float) -> dict[str, Any] | None:
-    """What the chosen point foretold beside what checks found; None while either is missing.
+def foretold(policy: Policy) -> dict[str, Any]:
+    """The point of the curve that was chosen for the policy as it is now; {} where none was."""
+    now = {f"after__{name}": value for name, value in policy.to_json().items() if name in POINT}
+    chosen = PolicyChange.objects.filter(project=policy.project_id, **now).exclude(foretold={})
+    return chosen.order_by("-pk").values_list("foretold", flat=True).first() or {}
+
+
+def outcome(
+    said: dict[str, Any], checked: Estimate | None, by_teacher: float
+) -> dict[str, Any] | None:
+    """What was foretold for the chosen point beside what checks found; None while either is missing.
 
     checked: how often the teacher's verdicts are right; by_teacher: their share of all labels. What
-    people labelled counts as right, as it does in the curve.
+    people labelled counts as right, as it does in the curve. kept: None while too few checks tell.
     """
     from learning.audit.intervals import Estimate
     from learning.routing.curve import outcome as compared
 
-    chosen = PolicyChange.objects.filter(project=project).exclude(foretold={})
-    last = chosen.order_by("-pk").values_list("foretold", flat=True).first()
-    if last is None or checked is None or checked.value is None:
+    if not said or checked is None or checked.value is None:
         return None
     found = Estimate(
         value=1 - by_teacher * (1 - checked.value),
@@ -159,5 +170,6 @@ def outcome(project: Project, checked: Estimate | None, by_teacher: float) -> di
         high=1 - by_teacher * (1 - checked.high),
         n=checked.n,
     )
-    said = compared(Estimate(**last["quality"]), found)
-    return {"foretold": asdict(said.foretold), "found": asdict(said.found), "kept": said.kept}
+    both = compared(Estimate(**said["quality"]), found)
+    kept = both.kept if found.n >= FEWEST_CHECKS else None
+    return {"foretold": asdict(both.foretold), "found": asdict(both.found), "kept": kept}

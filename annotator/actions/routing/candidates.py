@@ -45,10 +45,7 @@ MOST_CELLS = 20_000_000
 # The teacher's standing, sealed answers on items that no person and no file decided, none of them in
 # the audit sample; with the calibrated confidence where there is one, and answers are labels: that of
 # marks is told by what routers look at themselves.
-_WORDS = """
-SELECT i.id, i.number, a.id, a.labels, t.probabilities::text,
-       CASE WHEN a.value IS NULL THEN coalesce(t.p_right, t.confidence) ELSE t.confidence END,
-       a.value::text
+_OPEN_WORDS = """
 FROM annotator_annotation a
 JOIN annotator_ledgerentry e ON e.annotation_id = a.id AND e.position IS NOT NULL
 JOIN annotator_teacheranswer t ON t.annotation_id = a.id
@@ -58,8 +55,17 @@ WHERE a.annotator_id = %s AND a.kind = 'answer' AND i.removed_at IS NULL AND i.a
   AND i.part = '' AND i.order_key > %s AND (v.item_id IS NULL OR v.source = 'teacher')
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 """
+_WORDS = (
+    """
+SELECT i.id, i.number, a.id, a.labels, t.probabilities::text,
+       CASE WHEN a.value IS NULL THEN coalesce(t.p_right, t.confidence) ELSE t.confidence END,
+       a.value::text
+"""
+    + _OPEN_WORDS
+)
 _LATEST = _WORDS + "ORDER BY a.id DESC LIMIT %s"
 _EARLIER = _WORDS + "AND a.id < %s ORDER BY random() LIMIT %s"
+_DOUBTFUL = "SELECT i.number " + _OPEN_WORDS + "AND v.item_id IS NULL"
 
 
 class Said(NamedTuple):
@@ -239,6 +245,13 @@ def _words(project: Project, teacher: Teacher, most: int) -> tuple[list[Said], b
         return latest, True
     kept = latest[: max(1, most - most // 4)]
     return kept + _read(_EARLIER, [*known, kept[-1].annotation, most - len(kept)]), False
+
+
+def doubtful(project: Project, teacher: Teacher) -> set[int]:
+    """Numbers of the items on which the teacher's word stands and decided nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DOUBTFUL, [teacher.voice_id, project.audit_cutoff])
+        return {number for (number,) in cursor.fetchall()}
 
 
 def _read(query: LiteralString, values: list[Any]) -> list[Said]:

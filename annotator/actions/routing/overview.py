@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions.routing import budgeting, doubling, policies, routing
+from annotator.actions.routing import budgeting, candidates, doubling, policies, routing
 from annotator.actions.teachers import budgets
 from annotator.models import Policy, Project, Purse, Routing, Verdict, VerdictSource
 
@@ -52,7 +52,8 @@ class Share:
 class Overview:
     """`seed` items have both answers, of `drawn`; `for_people` and `for_teacher` still lack one.
 
-    decided: items whose verdict is the teacher's word now. checked: how often such words were right,
+    decided: items whose verdict is the teacher's word now; undecided: those whose word of the teacher's
+    is not sure enough, of which nobody is asked first about `unclaimed`. checked: how often such words were right,
     on those drawn at random for a person; foretold: how often they were held to be.
     error: the teacher's on the seed. wrong: how often it is expected to be wrong on what it is asked
     next, as it is picked and as the smallest margins would be. money_left: None without a cap.
@@ -65,6 +66,8 @@ class Overview:
     for_teacher: int = 0
     needed: int = 0
     decided: int = 0
+    undecided: int = 0
+    unclaimed: int = 0
     sent: int = 0
     checked: Share = field(default_factory=Share)
     foretold: float | None = None
@@ -76,6 +79,8 @@ class Overview:
     money_left: Decimal | None = None
     # What the chosen point foretold beside what was found; None while either is missing.
     outcome: dict[str, Any] | None = None
+    # Whether the policy is on and is no point of a curve, so that nothing was foretold for it.
+    by_hand: bool = False
 
     @property
     def weak(self) -> bool:
@@ -102,6 +107,8 @@ def overview(project: Project) -> Overview:
     facts = kept.facts if kept is not None and kept.teacher_id == teacher.pk else {}
     current = kept if facts else None
     decided = Verdict.objects.filter(project=project, source=VerdictSource.TEACHER).count()
+    undecided, unclaimed = _undecided(policy, current)
+    said = budgeting.foretold(policy)
     return Overview(
         policy=policy,
         seed=both,
@@ -110,6 +117,8 @@ def overview(project: Project) -> Overview:
         for_teacher=len(doubling.unasked(project, teacher)),
         needed=max(routing.enough(policy) - both, 0),
         decided=decided,
+        undecided=undecided,
+        unclaimed=unclaimed,
         sent=0 if current is None else len(current.numbers),
         checked=checked,
         foretold=foretold,
@@ -119,8 +128,21 @@ def overview(project: Project) -> Overview:
         scoreboard={} if current is None else current.scoreboard,
         computed_at=None if current is None else current.computed_at,
         money_left=_money_left(project),
-        outcome=budgeting.outcome(project, _estimate(checked), _share_of_labels(project, decided)),
+        outcome=budgeting.outcome(said, _estimate(checked), _share_of_labels(project, decided)),
+        by_hand=policy.enabled and not said,
     )
+
+
+def _undecided(policy: Policy, kept: Routing | None) -> tuple[int, int]:
+    """(items whose word of the teacher's is below the policy's confidence, those of them that no
+    person is asked about first); nothing while no word is believed at all."""
+    if policy.teacher is None or not policy.enabled or policy.router == routing.PEOPLE:
+        return 0, 0
+    if kept is None or not kept.curve:
+        return 0, 0
+    doubtful = candidates.doubtful(policy.project, policy.teacher)
+    claimed = {*kept.numbers, *doubling.waiting(policy.project)}
+    return len(doubtful), len(doubtful - claimed)
 
 
 def _estimate(share: Share) -> Estimate | None:
