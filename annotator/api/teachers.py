@@ -33,11 +33,13 @@ class FiguresShape(serializers.Serializer[Any]):
     """Of `shared` items that people decided, `same` were decided as the teacher said; where answers
     mark spans `same` is null and `f1` tells how its marks meet the decided ones; where they are orders,
     `pairs` is the share of pairs of candidates that stand as decided; where they are texts, `near` is how near
-    they come to the decided ones, 1 less the share of edits. `low` and `high` are the 95 % interval, null while
+    they come to the decided ones, 1 less the share of edits. `abstained` are items that it was to label, by its
+    own word; on `failed` the way to it failed, in trials too. `low` and `high` are the 95 % interval, null while
     there are too few."""
 
     answers = serializers.IntegerField()
     abstained = serializers.IntegerField()
+    failed = serializers.IntegerField()
     shared = serializers.IntegerField()
     same = serializers.IntegerField(allow_null=True)
     f1 = serializers.FloatField(allow_null=True)
@@ -115,7 +117,7 @@ class TeacherWish(TeacherSettings):
 
 class TeacherRunShape(serializers.ModelSerializer[TeacherRun]):
     """`wanted` items are asked about; `estimate` is what the run was thought to cost, `cap` the most
-    it may; `held` is held back for calls under way."""
+    it may; `held` is held back for calls under way. `abstained` holds what failed on the way too."""
 
     seconds_left = serializers.SerializerMethodField()
 

@@ -188,12 +188,15 @@ def _teacher(
 ) -> HttpResponse:
     runs = TeacherRun.objects.listed().filter(teacher=found).order_by("-pk")
     latest = list(runs.select_related("created_by")[:RUNS_SHOWN])
+    failed = teacher_figures.failed(latest)
     may_manage = allowed(project, Can.MANAGE)
     context: dict[str, Any] = {
         "teacher": found,
         "kind": teachers.kind_of(found),
         "figures": teacher_figures.figures(project)[found.pk],
-        "runs": latest,
+        "runs": [
+            (run, run.abstained - failed.get(run.pk, 0), failed.get(run.pk, 0)) for run in latest
+        ],
         "live": next((run for run in latest if run.is_live), None),
         "may_manage": may_manage,
         "tried": teacher_runs.TRIED,

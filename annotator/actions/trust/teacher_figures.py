@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from annotator.actions.figures import marking, ordered, worded
@@ -39,7 +39,8 @@ class Figures:
     """A teacher's numbers. Of `shared` items that were decided without it, `same` as it said; where
     answers mark spans, `same` is None and `f1` tells how its marks meet those that were decided; where
     they are orders, `pairs` is the share of pairs of candidates that stand as decided; where they are texts,
-    `near` is how near they come to the decided ones, 1 less the share of edits.
+    `near` is how near they come to the decided ones, 1 less the share of edits. `abstained` of the items that
+    it was to label, by its own word; `failed` on the way to it, in trials too.
     """
 
     answers: int = 0
@@ -52,6 +53,7 @@ class Figures:
     high: float | None = None
     spent: Decimal = Decimal(0)
     abstained: int = 0
+    failed: int = 0
     tokens: int = 0
 
     @property
@@ -81,24 +83,48 @@ def figures(project: Project) -> dict[int, Figures]:
         .values("teacher")
         .annotate(
             money=Sum("spent"),
-            quiet=Sum("abstained"),
             read=Sum("tokens_in"),
             written=Sum("tokens_out"),
         )
     }
+    silent = _silent(project)
     alike = _told_apart(project)
     found = {}
     for teacher_id, voice_id in Teacher.objects.filter(project=project).values_list("pk", "voice"):
         answers, shared, same = said.get(voice_id, (0, 0, 0))
         costs = paid.get(teacher_id, {})
+        abstained, failed = silent.get(teacher_id, (0, 0))
         found[teacher_id] = Figures(
             answers=answers,
             **(_same(shared, same) if alike is None else alike(voice_id)),
             spent=costs.get("money") or Decimal(0),
-            abstained=costs.get("quiet") or 0,
+            abstained=abstained,
+            failed=failed,
             tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
         )
     return found
+
+
+def _silent(project: Project) -> dict[int, tuple[int, int]]:
+    """Teacher -> (items of labelling runs on which it abstained, items on which the way to it failed)."""
+    own = Q(run__kind=TeacherRunKind.LABEL) & ~_fault()
+    rows = TeacherAnswer.objects.filter(project=project).exclude(abstained="").order_by()
+    counted = rows.values_list("run__teacher").annotate(
+        own=Count("pk", filter=own), faults=Count("pk", filter=_fault())
+    )
+    return {teacher: (abstained, failed) for teacher, abstained, failed in counted}
+
+
+def failed(runs: Sequence[TeacherRun]) -> dict[int, int]:
+    """Run -> items on which the way to the teacher failed, where there are any."""
+    rows = TeacherAnswer.objects.filter(_fault(), run__in=[run.pk for run in runs if run.abstained])
+    return dict(rows.order_by().values_list("run").annotate(Count("pk")))
+
+
+def _fault() -> Q:
+    from learning.teachers.types import FAULT
+
+    return Q(flags__contains=[FAULT])
 
 
 def _same(shared: int, same: int) -> dict[str, Any]:

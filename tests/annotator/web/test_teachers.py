@@ -263,6 +263,29 @@ def test_label_words_are_ticked_and_typed(cast, lea):
     assert "Waiting for a worker" in lea.get(url).content.decode()
 
 
+def test_what_failed_on_the_way_is_no_abstention(cast, lea):
+    with Loopback(plays.error(401)) as server:
+        project, teacher = teacher_on(server, cast)
+        lea.post(reverse("teacher_try", args=[project.pk, teacher.pk]))
+        trial = work_off(TeacherRun.objects.get())
+    item = project.items.get(number=11)
+    labelling = TeacherRun.objects.create(
+        project=project, teacher=teacher, state="done", numbers=[11], abstained=1
+    )
+    TeacherAnswer.objects.create(
+        project=project, run=labelling, item=item, abstained="It said that it cannot tell."
+    )
+    assert trial.abstained
+    page = lea.get(reverse("teacher", args=[project.pk, teacher.pk])).content.decode()
+    assert page.count(f"{trial.abstained} failed") == 2, "of the teacher, and of the trial"
+    assert f"{trial.abstained} abstentions" not in page
+    assert page.count("1 abstention") == 2
+    page = lea.get(reverse("teachers", args=[project.pk])).content.decode()
+    assert f"{trial.abstained} failed" in page
+    told = lea.get(f"/api/v1/projects/{project.pk}/teachers/{teacher.pk}").json()["figures"]
+    assert (told["abstained"], told["failed"]) == (1, trial.abstained)
+
+
 def test_a_key_is_withdrawn(cast, lea):
     with Loopback(plays.good) as server:
         project, teacher = teacher_on(server, cast)
