@@ -29,6 +29,7 @@ class Arm:
     right: items answered rightly, over both orders; where spans are marked, the mean of their F1. thirds: the same for items that stood in the
     first, middle and last third of a prompt. missing, invented, twice: answers that broke the rule
     of one for each item. loss: right alone minus right here, -1 … 1, with the interval low … high.
+    places: in which third items do worse, "" when that is not clear.
     """
 
     size: int
@@ -45,6 +46,7 @@ class Arm:
     money: float
     tokens: int
     seconds: float
+    places: str
 
     @property
     def money_per_right(self) -> float | None:
@@ -102,8 +104,8 @@ class Qualify:
 
     def reads(self, gold: int, nothing: int = 0) -> int:
         """How many items are asked at most: what a trial costs before it starts."""
-        larger = [size for size in self.sizes[1:] if size <= gold]
-        return 3 * gold + nothing + sum(2 * size * -(-gold // size) for size in larger)
+        in_prompts = sum(2 * size * -(-gold // size) for size in self._larger(gold))
+        return 3 * gold + nothing + in_prompts
 
     def run(
         self,
@@ -139,9 +141,7 @@ class Qualify:
         turned = trial(1, order, _turned(schema))
         arms = [self._arm(1, [first, again], first, again)]
         reordered = flips(first, again)
-        for size in self.sizes[1:]:
-            if size > len(gold):
-                break
+        for size in self._larger(len(gold)):
             forth, back = trial(size, order), trial(size, _reversed_in_parts(order, size))
             arms.append(self._arm(size, [forth, back], first, again))
             if arms[-1].verdict != "safe":
@@ -185,7 +185,14 @@ class Qualify:
             money=sum(part.money for part in asked),
             tokens=sum(part.tokens for part in asked),
             seconds=sum(part.seconds for part in asked),
+            places=place_effect(
+                [first, again], trials, max(len(self._larger(len(first.right))), 1)
+            ),
         )
+
+    def _larger(self, gold: int) -> list[int]:
+        """The numbers of items per prompt, above one, that can be tried on so many gold items."""
+        return [size for size in self.sizes[1:] if size <= gold]
 
     def _share(self, counts: Sequence[tuple[float, int]]) -> Share:
         return Share(
@@ -276,9 +283,8 @@ def _size_sentences(arms: Sequence[Arm], tolerance: float) -> list[str]:
                 f"With {arm.size} items in a prompt it left out {arm.missing} answers, gave "
                 f"{arm.twice} twice and {arm.invented} to items that nobody asked about."
             )
-        effect = place_effect(arm.thirds)
-        if effect:
-            said.append(f"With {arm.size} items in a prompt {effect}")
+        if arm.places:
+            said.append(f"With {arm.size} items in a prompt {arm.places}")
     last = arms[-1]
     if last.verdict == "unsafe":
         said.append(

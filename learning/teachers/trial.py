@@ -6,6 +6,7 @@ Unlike `asking.ask` this never refuses what a teacher returns: it counts it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,13 @@ from learning.teachers.types import Example, Teacher, TeacherAnswer, TeacherSche
 from learning.types import Floats, Report, no_report
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from learning.teachers.types import TeacherItem
 
 Said = frozenset[Any]
-CLEAR = 2.4  # standard errors between two of three thirds: 95 % with three comparisons
+THIRDS = ("first", "middle", "last")
+CHANCE = 0.05  # of a sentence on places, in a whole test of a teacher for which they are all alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,20 +194,43 @@ def paired(differences: Floats) -> tuple[float, float]:
     return mean, math.sqrt(variance / n)
 
 
-def place_effect(thirds: tuple[Share, Share, Share]) -> str:
-    """The end of a sentence when items do worse in one third of a prompt, "" when that is not clear."""
-    best, worst = max(thirds, key=lambda s: s.value), min(thirds, key=lambda s: s.value)
-    if not best.n or not worst.n:
+def place_effect(alone: Sequence[Trial], trials: Sequence[Trial], sizes: int) -> str:
+    """The end of a sentence when items do worse in one third of a prompt, "" when that is not clear.
+
+    Each item is held against itself, asked alone; sizes: how many numbers of items per prompt are
+    tried, since each might show an effect by chance.
+    """
+    numbers = list(trials[0].right)
+    before = np.mean([[trial.right[n] for n in numbers] for trial in alone], axis=0)
+    lost = before - np.array([[trial.right[n] for n in numbers] for trial in trials])
+    thirds = np.array([[trial.third[n] for n in numbers] for trial in trials])
+    pairs = [(worse, than) for worse in range(3) for than in range(3) if worse != than]
+    found = {pair: _between(lost, thirds, *pair) for pair in pairs}
+    worse, than = max(found, key=lambda pair: found[pair][0] / found[pair][1])
+    more, spread = found[worse, than]
+    if more <= NormalDist().inv_cdf(1 - CHANCE / (len(pairs) * sizes)) * spread:
         return ""
-    together = (best.count + worst.count) / (best.n + worst.n)
-    spread = math.sqrt(together * (1 - together) * (1 / best.n + 1 / worst.n))
-    if best.value - worst.value <= CLEAR * spread:
-        return ""
-    names = ("first", "middle", "last")
     return (
-        f"items in the {names[thirds.index(worst)]} third do worse: {worst.percent} right against "
-        f"{best.percent} in the {names[thirds.index(best)]}."
+        f"items in the {THIRDS[worse]} third do worse: against what they are alone they lose "
+        f"{100 * more:.0f} points more than those in the {THIRDS[than]} third."
     )
+
+
+def _between(
+    lost: Floats, thirds: "NDArray[np.int64]", worse: int, than: int
+) -> tuple[float, float]:
+    """(how much more is lost in one third than in another, its standard error).
+
+    (t, n) losses and thirds of n items in t trials: an item that stood in both is one observation.
+    Each third is lent an item that says nothing, as in `paired`.
+    """
+    here, there = thirds == worse, thirds == than
+    if not here.any() or not there.any():
+        return 0.0, 1.0
+    weights = here / here.sum() - there / there.sum()
+    by_item = ((lost - lost.mean()) * weights).sum(axis=0)
+    lent = 1 / here.sum() ** 2 + 1 / there.sum() ** 2
+    return float((lost * weights).sum()), math.sqrt(float((by_item**2).sum() + lent))
 
 
 def _prompt(gold: Sequence[Example], start: int, size: int) -> "list[TeacherItem]":

@@ -14,6 +14,8 @@ from learning.teachers.types import Example, LabelText, TeacherAnswer, TeacherIt
 K = 4
 SCHEMA = TeacherSchema(labels=tuple(LabelText(id=10 + n, name=f"l{n}") for n in range(K)))
 
+CERTAIN = np.eye(K, dtype=np.float32)
+
 
 def gold(n: int = 120) -> list[Example]:
     return [
@@ -104,6 +106,38 @@ def test_a_teacher_that_fails_beyond_ten_items_gets_ten() -> None:
     said = " ".join(found.sentences)
     assert "items in the last third do worse" in said
     assert "With 20 items in a prompt it loses" in said
+
+
+@dataclass(frozen=True)
+class Chancy:
+    """Right with a chance of its own on each item, each time anew, and less so late in a prompt."""
+
+    rng: np.random.Generator
+    chances: np.ndarray
+    late: float = 0.0
+
+    def annotate(self, items, schema, examples, report):
+        draws = self.rng.random(len(items))
+        for place, (item, draw) in enumerate(zip(items, draws, strict=True)):
+            chance = self.chances[item.number] - self.late * (3 * place >= 2 * len(items) > 2)
+            column = (int(item.text) + int(draw >= chance)) % K
+            yield TeacherAnswer(number=item.number, probabilities=CERTAIN[column])
+
+
+def told_of_places(draw: int, late: float = 0.0) -> bool:
+    """Whether a whole test of such a teacher, through all sizes, says that places matter."""
+    rng = np.random.default_rng(draw)
+    teacher = Chancy(rng=rng, chances=rng.beta(4, 1, 100), late=late)
+    found = Qualify(tolerance=0.9).run(lambda size: teacher, gold(100), SCHEMA, rng)
+    assert len(found.arms) == 5
+    return "third do worse" in " ".join(found.sentences)
+
+
+def test_places_are_said_to_matter_where_they_do_and_by_chance_in_one_test_of_twenty_at_most() -> (
+    None
+):
+    assert sum(told_of_places(draw) for draw in range(200)) <= 10
+    assert all(told_of_places(draw, late=0.5) for draw in range(10))
 
 
 def test_left_out_answers_are_missing_and_not_wrong_or_abstained() -> None:
