@@ -129,9 +129,24 @@ def load_pooled(
         raise ModelUnavailableError(
             f"The model {source} does not say which revision it is; name one."
         )
-    return PooledText(
-        tokenizer=tokenizer, model=model, tokens=tokens, parts={**parts, "weights": commit}
+    tokenizer.model_max_length = min(
+        tokenizer.model_max_length, places_of(model) or tokenizer.model_max_length
     )
+    most = min(tokens, tokenizer.model_max_length)
+    return PooledText(
+        tokenizer=tokenizer, model=model, tokens=most, parts={**parts, "weights": commit}
+    )
+
+
+def places_of(model: Any) -> int | None:
+    """How many tokens a model has places for, those that it adds itself included; None where it does not say."""
+    places = getattr(model.config, "max_position_embeddings", None)
+    if not places:
+        return None
+    # RoBERTa's places begin after the one of its padding.
+    tables = (part for name, part in model.named_modules() if name.endswith("position_embeddings"))
+    skips = any(getattr(table, "padding_idx", None) is not None for table in tables)
+    return int(places) - (int(model.config.pad_token_id) + 1 if skips else 0)
 
 
 def quiet_transformers() -> None:

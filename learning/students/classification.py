@@ -193,7 +193,7 @@ def tokenised(
     *,
     pairs: bool = False,
 ) -> Tokens:
-    """Texts as token ids, each cut after `longest` and with one token at least.
+    """Texts as token ids, each cut after `longest`, or what the model reads, and with one token at least.
 
     beat: called between blocks of texts; what it raises passes through.
     pairs: each is two texts, see `learning.encoders.apart.parted`, and read as two segments with the
@@ -218,6 +218,7 @@ def tokenised(
 
 
 def _cut(tokenizer: Any, texts: Sequence[str], longest: int, *, pairs: bool) -> Any:
+    longest = min(longest, tokenizer.model_max_length)
     if not pairs:
         return tokenizer([as_one(text) for text in texts], truncation=True, max_length=longest)
     both = [parted(text) or (text, "") for text in texts]

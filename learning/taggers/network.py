@@ -71,6 +71,7 @@ class Windows:
     @classmethod
     def of(cls, tokenizer: Any, texts: Sequence[str], words: Words, tokens: int) -> Windows:
         """Cut each text; neighbouring windows of a long one overlap."""
+        tokens = min(tokens, tokenizer.model_max_length)
         cut = tokenizer(
             list(texts),
             truncation=True,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.encoders.pooled import places_of
+
 if TYPE_CHECKING:
     from learning.teachers.token_trie import Tokens
     from learning.types import Floats
@@ -24,15 +26,13 @@ class LoadedMasked:
 
     def __init__(self, tokenizer: Any, model: Any, identity: str) -> None:
         self.tokenizer, self.model, self.identity = tokenizer, model, identity
-        places = getattr(model.config, "max_position_embeddings", None) or USUAL_LONGEST
-        # RoBERTa's places begin after the one of its padding.
-        skipped = model.config.pad_token_id + 1 if _counts_from_padding(model) else 0
         bare, marked = (
             self.tokenizer("a", add_special_tokens=on)["input_ids"] for on in (False, True)
         )
         start = next(at for at in range(len(marked)) if marked[at : at + len(bare)] == bare)
         self._before, self._behind = marked[:start], marked[start + len(bare) :]
-        self.longest = int(places) - skipped - len(self._before) - len(self._behind)
+        places = places_of(model) or USUAL_LONGEST
+        self.longest = places - len(self._before) - len(self._behind)
 
     def tokens(self, text: str) -> list[int]:
         """What looks like a mark of the model's in a text is data: no gap is found by it."""
@@ -94,9 +94,3 @@ def log_shares(logits: Any) -> Floats:
 
     shares: Floats = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
     return shares
-
-
-def _counts_from_padding(model: Any) -> bool:
-    """Whether the table of places has its first ones for padding."""
-    tables = (m for name, m in model.named_modules() if name.endswith("position_embeddings"))
-    return any(getattr(table, "padding_idx", None) is not None for table in tables)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from learning.encoders.named import Transformers
 from learning.errors import (
     CheckpointMismatchError,
     DamagedFileError,
@@ -22,6 +23,7 @@ from learning.students.finetune import Finetune
 from learning.types import no_report
 from tests.contracts.conftest import models
 from tests.contracts.plugins import lesson
+from tests.tiny_models import tiny_masked
 
 __all__ = ["models"]
 
@@ -152,6 +154,25 @@ def test_a_model_that_does_not_fit_ends_in_a_sentence(tiny: Finetune) -> None:
 
     with pytest.raises(OutOfMemoryError, match="Choose a smaller model"):
         learn(tiny, lesson(), make, np.random.default_rng(0), no_report, None)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_what_is_longer_than_a_model_reads_is_cut_however_many_tokens_are_wanted(
+    kind: str, tmp_path: Path
+) -> None:
+    folder = str(tiny_masked(tmp_path / "model", kind, part="Model"))
+    long = "the label " * 100
+    lengthy = replace(lesson(8), texts=[long] * 8)
+    student = Finetune(model=folder, tokens=1_000, epochs=1, batch=4)
+    fitted = student.fit(lengthy, np.random.default_rng(0), no_report)
+    assert np.isfinite(fitted.predict([long])).all()
+    fitted.save(tmp_path / "student")
+    np.testing.assert_array_equal(
+        Finetune.load(tmp_path / "student").predict([long]), fitted.predict([long])
+    )
+    encoder = Transformers(name=folder, tokens=1_000).fit()
+    vectors = encoder.encode([long, f"{long} the name", "a label's name"])
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
 
 
 @pytest.mark.slow
