@@ -146,7 +146,7 @@ def _learned(facts: Facts) -> str:
         for label in facts.labels
     )
     beside = f"It {_plain(facts.beside)}.\n" if facts.beside else ""
-    table = f"""Items with each label when this folder was written:
+    table = f"""Items to learn from with each label, when this folder was written:
 
 | Label | Description | Items |
 |---|---|---:|

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import BigIntegerField, Count, Func
+from django.db.models import BigIntegerField, Count, Func, Q
 
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
 from annotator.actions.students import distilling, version_figures
 from annotator.errors import NotFoundError
-from annotator.models import Encoding, ItemKind, Label, Project, StudentVersion, Verdict
+from annotator.models import Encoding, ItemKind, Label, Part, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
     from learning.leaving.card import LabelFacts
@@ -152,9 +152,11 @@ def _label_facts(version: StudentVersion) -> list[LabelFacts]:
 
 
 def _counts(project: Project) -> dict[int, int]:
-    """Decided items by label id."""
+    """Decided items by label id, without those that students are judged on and never learn from."""
     each = Func("labels", function="unnest", set_returning=True, output_field=BigIntegerField())
-    decided = Verdict.objects.filter(project=project).decided().annotate(label=each)
+    judged = Q(item__part__in=[Part.EVALUATION, Part.CALIBRATION])
+    decided = Verdict.objects.filter(project=project).decided().exclude(judged)
+    decided = decided.annotate(label=each)
     return dict(decided.values_list("label").annotate(items=Count("pk")))
 
 
