@@ -37,6 +37,8 @@ def size(project: Project) -> int:
 
 def recut(project: Project) -> None:
     """Set the cutoff of the secret order again, after the pool or the settings changed."""
+    # Whoever changed them waited for an import, which counted its items after they read the project.
+    project.refresh_from_db(fields=["item_count", "removed_count", "audit_share", "audit_size"])
     count = size(project)
     cutoff = 0.0
     if count:

@@ -8,10 +8,11 @@ from django.db.models import Max
 
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.encoders import encoding
+from annotator.actions.projects import projects
 from annotator.actions.queue import auditing
 from annotator.actions.students import evaluating, lessons
 from annotator.actions.verdicts import settling
-from annotator.models import Encoding, Item, Part, Verdict, VerdictSource, VerdictState
+from annotator.models import Encoding, Item, Part, Project, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import make_pool, work
 from tests.factories import make_items, make_project
 
@@ -49,6 +50,7 @@ def test_enlarging_the_sample_costs_no_query_per_item(cast, django_assert_max_nu
     make_items(project, 200)
     Item.objects.update(answers=1)
     project.audit_size = 200
+    project.save()
     with django_assert_max_num_queries(10):
         auditing.recut(project)
     counts = {part: Item.objects.filter(part=part).count() for part in auditing.SHARES}
@@ -87,3 +89,13 @@ def test_an_item_drawn_while_a_student_learns_does_not_measure_it(cast, monkeypa
     assert evaluating._on_audit(project, before, Predictions()) is None
     assert evaluating._on_audit(project, after, Predictions()).evaluated_on == 6
     assert set(after.numbers.tolist()) == set(range(6, 12))
+
+
+@pytest.mark.django_db
+def test_settings_that_were_read_before_an_import_keep_the_sample_of_its_items(cast):
+    project = make_project(cast)
+    read_before = Project.objects.get(pk=project.pk)
+    make_items(project, 100)
+    projects.change_project(read_before, audit_share=0.5)
+    project.refresh_from_db()
+    assert project.items.filter(order_key__lte=project.audit_cutoff).count() == 20
