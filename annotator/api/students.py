@@ -77,9 +77,14 @@ class StudentShape(serializers.ModelSerializer[StudentVersion]):
 
 
 class FinetuneWish(serializers.Serializer[Any]):
+    kind = serializers.CharField(
+        default="",
+        allow_blank=True,
+        help_text="Another student to train, such as “contrastive”; none: the one that is fine-tuned.",
+    )
     params = ObjectField(
         default=dict,
-        help_text="Hyper-parameters of the student “finetune”, of spans “token-finetune”.",
+        help_text="Its hyper-parameters; of “finetune”, or of spans “token-finetune”, where no kind is named.",
     )
 
 
@@ -173,10 +178,13 @@ class StudentsUnpin(OfStudents):
 class StudentsFinetune(OfStudents):
     budget = "heavy"
 
-    @extend_schema(request=FinetuneWish, responses={202: JobShape}, summary="Fine-tune a student")
+    @extend_schema(
+        request=FinetuneWish, responses={202: JobShape}, summary="Train a student by hand"
+    )
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        job = teaching.start_finetune(project, self.person, body(request, FinetuneWish)["params"])
+        wish = body(request, FinetuneWish)
+        job = teaching.start_finetune(project, self.person, wish["params"], wish["kind"])
         job.refresh_from_db()
         return Response(JobShape(job).data, status=202)
 
@@ -209,6 +217,7 @@ class Predict(OfStudents):
         for number, text in enumerate(wish["texts"]):
             if not text.strip():
                 raise InvalidError(f"Text {number} (from 0) is empty.", field="texts")
+        teaching.refuse_half_pairs(project, wish["texts"])
         named = self.student(project, wish["student"]) if "student" in wish else None
         version = teaching.asked(project, named)
         guesses = teaching.predict(project, wish["texts"], version, wish["top"])

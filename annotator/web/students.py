@@ -52,8 +52,9 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "figure_name": advising.name_of(project),
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
-        "tunes": teaching.tuned_kind(project),
+        "kinds": teaching.kinds_of(project),
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == Shape.LABELS,
+        "paired": project.item_kind == ItemKind.PAIR,
         "besides": besides.others(project, head),
         "start": start,
         "start_told": besides.warm(head, start),
@@ -114,7 +115,7 @@ def unpin(request: HttpRequest, project_id: int) -> HttpResponse:
 @require_POST
 @login_required
 def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Begin to fine-tune a transformer."""
+    """Begin to train another student than the head."""
     project = project_for(request, project_id, Can.MANAGE)
     params: dict[str, Any] = {}
     if request.POST.get("model", "").strip():
@@ -124,8 +125,10 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     if request.POST.get("epochs", "").strip():
         epochs = request.POST["epochs"].strip()
         params["epochs"] = number_of(epochs, "a number of epochs", "epochs")
-    teaching.start_finetune(project, person(request), params)
-    messages.success(request, "Fine-tuning has begun; it takes over only if it wins on the sample.")
+    teaching.start_finetune(project, person(request), params, request.POST.get("kind", ""))
+    messages.success(
+        request, "Training has begun; the student takes over only if it wins on the sample."
+    )
     return redirect("students", project_id=project.pk)
 
 
@@ -134,7 +137,7 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
 def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     """Ask a student about a typed text. A model that is starting is asked again by the page."""
     project = project_for(request, project_id, Can.SEE)
-    text = request.POST.get("text", "")
+    text = _typed(project, request)
     context: dict[str, Any] = {"text": text, "project": project}
     try:
         context["bars"] = _bars(project, _word_on(project, text))
@@ -196,9 +199,20 @@ def _strength(push: float | None, most: float) -> int:
     return min(3, 1 + int(3 * abs(push) / most))
 
 
+def _typed(project: Project, request: HttpRequest) -> str:
+    """What was typed, of a pair both texts as one string."""
+    text = request.POST.get("text", "")
+    if project.item_kind != ItemKind.PAIR or "text_b" not in request.POST:
+        return text
+    if not text.strip() or not request.POST["text_b"].strip():
+        return ""
+    return teaching.pair_of(text, request.POST["text_b"])
+
+
 def _word_on(project: Project, text: str) -> teaching.Guess:
     if not text.strip() or len(text) > teaching.LONGEST_TEXT:
-        raise InvalidError(f"Type a text of 1 to {teaching.LONGEST_TEXT:,} characters.")
+        what = "both texts, of" if project.item_kind == ItemKind.PAIR else "a text of"
+        raise InvalidError(f"Type {what} 1 to {teaching.LONGEST_TEXT:,} characters.")
     (guess,) = teaching.predict(project, [text])
     return guess
 

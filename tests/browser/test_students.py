@@ -79,8 +79,8 @@ def test_a_challenger_is_trained_compared_promoted_and_rolled_back(page, project
     shutil.copytree(models / "text", local_models.folder() / "text", dirs_exist_ok=True)
     page.get_by_label("Model (optional)").fill("text")
     page.get_by_label("Epochs (optional)").fill("1")
-    page.get_by_role("button", name="Fine-tune").click()
-    expect(page.get_by_text("Fine-tuning has begun")).to_be_visible()
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text("Training has begun")).to_be_visible()
     work()
     challenger = project.students.get(kind="finetune").number
     assert project.students.count() == 2, "what is not ahead of the head teaches it nothing"

@@ -155,9 +155,8 @@ def _counts(project: Project) -> dict[int, int]:
     """Decided items by label id, without those that students are judged on and never learn from."""
     each = Func("labels", function="unnest", set_returning=True, output_field=BigIntegerField())
     judged = Q(item__part__in=[Part.EVALUATION, Part.CALIBRATION])
-    decided = Verdict.objects.filter(project=project).decided().exclude(judged)
-    decided = decided.annotate(label=each)
-    return dict(decided.values_list("label").annotate(items=Count("pk")))
+    learnt = Verdict.objects.filter(project=project).decided().exclude(judged).annotate(label=each)
+    return dict(learnt.values_list("label").annotate(items=Count("pk")))
 
 
 def _reader_in_words(version: StudentVersion, encoding: Encoding | None, *, runs: bool) -> str:

@@ -11,8 +11,9 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
 from annotator.actions.students import background, fitting
+from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Job, JobState, Label, Project, Shape, StudentVersion, User
+from annotator.models import ItemKind, Job, JobState, Label, Project, Shape, StudentVersion, User
 from annotator.runtime import modelclient
 
 TEXTS_AT_MOST = 512
@@ -51,16 +52,23 @@ def start_training(
 
 
 def start_finetune(
-    project: Project, user: User | None, params: dict[str, Any] | None = None
+    project: Project, user: User | None, params: dict[str, Any] | None = None, kind: str = ""
 ) -> Job:
-    """Ask for a fine-tuned transformer. Raises ConflictError while one waits already."""
-    return start_training(project, tuned_kind(project) or TUNED[0], params or {}, user)
+    """Ask for a fine-tuned transformer, or another dear student. Raises ConflictError while one waits already."""
+    return start_training(project, kind or tuned_kind(project) or TUNED[0], params or {}, user)
 
 
 def tuned_kind(project: Project) -> str | None:
     """Which student a fine-tuning makes in this project; None where nothing is fine-tuned."""
     kinds = {each.kind for each in background.recipes_of(project)}
     return next((kind for kind in TUNED if kind in kinds), None)
+
+
+def kinds_of(project: Project) -> list[tuple[str, str]]:
+    """Students that are trained by hand, with their names; a fine-tuned one first."""
+    kinds = [each.kind for each in background.recipes_of(project)]
+    kinds.sort(key=lambda kind: kind not in TUNED)
+    return [(kind, registry_of(kind).entry(kind).label) for kind in kinds]
 
 
 def _start_another(project: Project, kind: str, params: dict[str, Any], user: User | None) -> Job:
@@ -99,6 +107,27 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
     if student is None or not student.folder:
         raise ConflictError("There is no student to ask yet, or its files were removed.")
     return student
+
+
+def refuse_half_pairs(project: Project, texts: list[str]) -> None:
+    """Raise InvalidError for a text that is no pair where items are pairs."""
+    from learning.encoders.apart import parted
+
+    if project.item_kind != ItemKind.PAIR:
+        return
+    for number, text in enumerate(texts):
+        if not all(part.strip() for part in parted(text) or ("",)):
+            raise InvalidError(
+                f"Items have two texts here, and text {number} (from 0) is one: put a line break between the two.",
+                field="texts",
+            )
+
+
+def pair_of(text: str, text_b: str) -> str:
+    """Two texts as students read them."""
+    from learning.encoders.apart import kept_apart
+
+    return kept_apart(text, text_b)
 
 
 def predict(
@@ -145,6 +174,7 @@ def evidence(project: Project, text: str) -> Evidence:
     At most MOST_PIECES pieces are left out; a longer text is cut into so many. Raises as `predict`.
     """
     from learning.audit.occlusion import pieces, pushes, without
+    from learning.encoders.apart import as_one
 
     found = pieces(text, MOST_PIECES)
     if len(found) < 2:
@@ -158,7 +188,8 @@ def evidence(project: Project, text: str) -> Evidence:
         parts += [(text[at : piece.start], None), (text[piece.start : piece.end], push)]
         at = piece.end
     parts.append((text[at:], None))
-    return Evidence(label=label, whole=likely, parts=[each for each in parts if each[0]])
+    parts = [(as_one(said), push) for said, push in parts if said]
+    return Evidence(label=label, whole=likely, parts=parts)
 
 
 def _guess(label_ids: list[int], row: list[float], live: set[int], top: int) -> Guess:

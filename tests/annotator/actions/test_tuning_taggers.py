@@ -58,7 +58,7 @@ def test_a_person_asks_for_it_by_page_and_command_and_it_leaves_as_a_folder(
     work()
     client.force_login(cast.lea, backend="allauth.account.auth_backends.AuthenticationBackend")
     assert (
-        "Fine-tune a transformer"
+        "Train another student"
         in client.get(reverse("students", args=[project.pk])).content.decode()
     )
     recipes = client.get(reverse("students_background", args=[project.pk])).content.decode()

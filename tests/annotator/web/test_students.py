@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotator.actions.students import teaching, training
 from annotator.models import Job, Membership, Role, StudentVersion
 from annotator.runtime.modelclient import ModelStartingError
+from learning.encoders.apart import parted
 from tests.annotator.web.helpers import teach
 from tests.factories import make_project
 
@@ -136,6 +137,35 @@ def test_trying_shows_the_likeliest_first(lea, project, monkeypatch):
     assert [bar.name for bar, _ in part.context["bars"]] == ["Delivery", "Billing", "Login"]
     assert b"<html" not in part.content
     assert b"<html" in lea.post(url(project, "students/try"), {"text": "lost parcel"}).content
+
+
+def test_of_a_pair_both_texts_are_asked_for_and_read_apart(lea, cast, monkeypatch):
+    project = make_project(cast, item_kind="pair")
+    asked = []
+    monkeypatch.setattr(
+        teaching, "predict", lambda _, texts: asked.extend(texts) or [teaching.Guess(labels=[])]
+    )
+    address = url(project, "students/try")
+    lea.post(address, {"text": "one\nline more", "text_b": "the other"}, HTTP_HX_REQUEST="true")
+    assert [parted(text) for text in asked] == [("one\nline more", "the other")]
+    half = lea.post(address, {"text": "one", "text_b": " "}, HTTP_HX_REQUEST="true")
+    assert "Type both texts" in half.content.decode()
+    told = {"texts": ["one\nthe other", "one"]}
+    refused = lea.post(f"/api/v1/projects/{project.pk}/predict", told, "application/json")
+    assert refused.status_code == 422
+    assert "text 1 (from 0) is one" in refused.json()["detail"]
+    assert len(asked) == 1
+
+
+def test_any_student_beside_the_head_is_trained_by_hand(lea, project):
+    page = lea.get(url(project)).content.decode()
+    assert '<option value="finetune">' in page
+    assert '<option value="contrastive">' in page
+    address = url(project, "students/finetune")
+    assert lea.post(address, {"kind": "nobody"}).status_code == 422
+    assert lea.post(address, {"kind": "contrastive", "epochs": "2"}).status_code == 302
+    job = Job.objects.get(kind="finetune", state="queued")
+    assert job.params == {"kind": "contrastive", "student": {"epochs": 2}}
 
 
 def test_figures_that_say_on_which_side_of_a_line_a_label_is_are_not_shown_as_chances(
