@@ -53,9 +53,17 @@ class PolicyWish(serializers.Serializer[Any]):
 
 
 class PointWish(serializers.Serializer[Any]):
-    """The share of people of the point on the curve."""
+    """The share of people of a point on the curve: `share`, as points call it, or `human_share`, as the
+    policy does."""
 
-    human_share = serializers.FloatField(min_value=0, max_value=1)
+    share = serializers.FloatField(min_value=0, max_value=1, required=False)
+    human_share = serializers.FloatField(min_value=0, max_value=1, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"share": "Give share or human_share."})
+        return attrs
 
 
 class CheckedShape(serializers.Serializer[Any]):
@@ -193,11 +201,11 @@ class RoutingPoint(OfTeacher):
     @extend_schema(
         request=PointWish,
         responses=PolicyShape,
-        summary="Take a point of the curve for the policy and switch it on",
+        summary="Take a point of the curve (its `share`) for the policy and switch it on",
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)
-        share = body(request, PointWish)["human_share"]
+        (share,) = body(request, PointWish).values()
         return Response(PolicyShape(policies.choose_point(project, self.person, share)).data)
 
 

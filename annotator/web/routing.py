@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from annotator.actions.routing import budgeting, overview, policies
+from annotator.actions.routing import budgeting, overview, planning, policies
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Policy, PolicyChange, Project, Teacher
@@ -43,6 +43,7 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
         "policy": seen.policy,
         "tab": "routing",
         "may_manage": may_manage,
+        "untested": seen.policy.trouble.endswith(planning.UNTESTED),
         "no_policy": policies.why_none(project),
         "any_teacher": Teacher.objects.filter(project=project).exists(),
         "form": form or PolicyForm(project=project, policy=seen.policy),

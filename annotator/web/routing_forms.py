@@ -42,7 +42,11 @@ class PolicyForm(forms.Form):
         help_text="Off, people alone label, and no word of a teacher stays a verdict.",
     )
     teacher: Any = forms.ModelChoiceField(
-        label="Teacher", queryset=None, required=False, empty_label="None"
+        label="Teacher",
+        queryset=None,
+        required=False,
+        empty_label="None",
+        help_text="None is possible only where people alone label.",
     )
     router = forms.ChoiceField(
         label="Router",
@@ -72,7 +76,7 @@ class PolicyForm(forms.Form):
     unqualified = forms.BooleanField(
         label="Although its test did not show that it is fit",
         required=False,
-        help_text="Else a teacher labels only once it passed its test, on its own page.",
+        help_text="Else a teacher labels only once it passed its test, on its scorecard.",
     )
     hour_price = amount(
         "An hour of a person costs", "In the currency of the prices. 0: unknown.", 0
@@ -90,6 +94,7 @@ class PolicyForm(forms.Form):
         fields: Any = self.fields
         rows = Teacher.objects.filter(project=project).select_related("voice")
         fields["teacher"].queryset = rows.order_by("pk")
+        fields["teacher"].needed_when_on = True  # what may be left out only with the policy off
         fields["router"].choices = [
             ("", MARKED if project.task.quoted else LOOP),
             *ROUTERS.choices(),

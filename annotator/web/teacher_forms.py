@@ -100,8 +100,8 @@ class TeacherForm(forms.Form):
     endpoint: Any = forms.ModelChoiceField(
         label="Endpoint",
         queryset=None,
-        required=False,
         empty_label="Choose one",
+        error_messages={"required": "Choose the endpoint that it is asked at."},
         help_text="Where its calls go: one of the addresses that an instance admin has listed.",
     )
     model = forms.CharField(

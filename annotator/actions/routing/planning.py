@@ -33,7 +33,7 @@ BATCH = 200
 MOST_FIRST = 1_000
 RETRY_SECONDS = 900
 DAY_CAUSE = "for today"
-UNTESTED = "Test it on its own page, or let the policy do without."
+UNTESTED = "Test it on its scorecard, or let the policy do without."
 # What picks for the teacher, and what it is compared with.
 PICKS, OTHERWISE = "rad", "margin"
 

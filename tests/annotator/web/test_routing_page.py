@@ -112,3 +112,28 @@ class TestCurve:
         assert "What mixing gives" in (page := shown(made.project))
         assert "is being computed" not in page
         assert "Use this point" in page
+
+
+class TestForm:
+    def test_a_teacher_is_not_called_optional(self, cast, shown):
+        made = Routed(cast)
+        page = shown(made.project)
+        assert 'Teacher</label> <select name="teacher"' in page
+        assert "(optional)" in page, "what may be left out is"
+
+    def test_an_untested_teacher_leads_to_its_test(self, cast, shown):
+        made = routed(cast, unqualified=False)
+        url = reverse("scorecard", args=[made.project.pk, made.teacher.voice_id])
+        assert f'<a href="{url}#qualification-title">Its scorecard</a>' in shown(made.project)
+
+
+@pytest.mark.parametrize("name", ["share", "human_share"])
+def test_a_point_is_taken_by_what_points_or_policies_call_its_share(cast, lea, name):
+    made = routed(cast)
+    here = f"/api/v1/projects/{made.project.pk}/routing"
+    share = lea.get(here).json()["curve"]["points"][6]["share"]
+    told = lea.post(f"{here}/point", {name: share}, content_type="application/json")
+    assert (told.status_code, told.json()["human_share"]) == (200, share)
+    for wrong in ({}, {"share": 0.2, "human_share": 0.4}, {"share": 2}):
+        refused = lea.post(f"{here}/point", wrong, content_type="application/json")
+        assert refused.status_code == 422, wrong
