@@ -94,7 +94,6 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
             for row in rows[:: max(len(rows) // ROWS, 1)]
         ],
         "looped": bool(loop),
-        "priced": bool(seen.curve.get("person_money")),
     }
 
 

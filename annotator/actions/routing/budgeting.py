@@ -158,11 +158,12 @@ def outcome(
 
     checked: how often the teacher's verdicts are right; by_teacher: their share of all labels. What
     people labelled counts as right, as it does in the curve. kept: None while too few checks tell.
+    better: what was found lies above what was foretold.
     """
     from learning.audit.intervals import Estimate
     from learning.routing.curve import outcome as compared
 
-    if not said or checked is None or checked.value is None:
+    if not said or checked is None or checked.value is None or not by_teacher:
         return None
     found = Estimate(
         value=1 - by_teacher * (1 - checked.value),
@@ -172,4 +173,6 @@ def outcome(
     )
     both = compared(Estimate(**said["quality"]), found)
     kept = both.kept if found.n >= FEWEST_CHECKS else None
-    return {"foretold": asdict(both.foretold), "found": asdict(both.found), "kept": kept}
+    better = both.found.low > both.foretold.high
+    told = {"foretold": asdict(both.foretold), "found": asdict(both.found)}
+    return {**told, "kept": kept, "better": better}

@@ -120,6 +120,8 @@ def _piece(job: jobs.Run, run: TeacherRun) -> dict[str, Any]:
             items, planted = lending.items_of(job.project, numbers), owed.beside(numbers)
             for together in canarying.mixed(items, planted, run):
                 desk.work_through(teacher, together)
+    if run.kind == TeacherRunKind.LABEL and (cause := _only_fault(run)):
+        raise HopelessError(cause)
     with job.fence():
         # Together: between the two the policy would take the teacher, and a trial would stop half-way.
         if teacher_runs.end(run, TeacherRunState.DONE):
@@ -156,6 +158,16 @@ def _unasked(run: TeacherRun) -> list[int]:
     known = TeacherAnswer.objects.filter(run=run).values_list("item__number", flat=True)
     done = set(known)
     return [number for number in run.numbers if number not in done]
+
+
+def _only_fault(run: TeacherRun) -> str:
+    """Why nothing came of a run of which every call failed; "" where anything was said."""
+    from learning.teachers.types import FAULT
+
+    rows = TeacherAnswer.objects.filter(run=run)
+    if rows.exclude(flags__contains=[FAULT]).exists():
+        return ""
+    return rows.order_by("-pk").values_list("abstained", flat=True).first() or ""
 
 
 def _should_give_way(job: jobs.Run, began: float) -> bool:

@@ -203,14 +203,16 @@ class TestRuns:
         assert run.abstained > 0
         assert run.held == 0
 
-    def test_a_broken_endpoint_ends_the_run_with_its_cause(self, cast):
+    @pytest.mark.parametrize("items", [3, 60])
+    def test_a_broken_endpoint_ends_the_run_with_its_cause(self, cast, items):
+        """Also where there are too few items for it to be given up."""
         with Loopback(plays.error(401)) as server:
-            project, teacher = teacher_on(server, cast, items=60)
+            project, teacher = teacher_on(server, cast, items=items)
             run = run_of(project, teacher)
         assert (run.state, run.answered) == ("failed", 0)
         assert "refuses the key" in run.error
         assert len(server.requests) < 10
-        assert project.items.filter(open=True).count() == 60
+        assert project.items.filter(open=True).count() == items
 
     def test_an_answer_that_repeats_the_key_is_dropped(self, cast, caplog):
         with Loopback(echo) as server:

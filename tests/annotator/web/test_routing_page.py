@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from annotator.actions.routing import overview, policies, routing
+from annotator.actions.routing import budgeting, overview, policies, routing
 from annotator.models import Acceptance, Double, Routing
+from learning.audit.intervals import Estimate
 from tests.annotator.routed import Routed, routed, work
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,13 @@ class TestForetold:
         assert "set by hand" not in page
         policies.change_policy(made.project, cast.lea, teacher=None, enabled=False)
         assert overview.overview(made.project).outcome is None
+
+    def test_what_is_better_than_foretold_is_no_alarm_and_nothing_decided_is_nothing_found(self):
+        said = {"quality": {"value": 0.8, "low": 0.75, "high": 0.85, "n": 100}}
+        checked = Estimate(value=0.99, low=0.95, high=1.0, n=60)
+        found = budgeting.outcome(said, checked, 0.9)
+        assert (found["kept"], found["better"]) == (False, True)
+        assert budgeting.outcome(said, checked, 0.0) is None
 
     def test_a_few_checks_neither_agree_nor_disagree(self, cast, shown):
         made = routed(cast, human_share=0)
