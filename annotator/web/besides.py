@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotator.actions.queue import auditing
 from annotator.actions.students import distilling
 from annotator.models import Project, StudentVersion, WarmStart
 from annotator.templatetags.concord import amount
@@ -34,7 +35,7 @@ def others(project: Project, version: StudentVersion | None) -> str:
     unanswered = version.beside.get("unanswered")
     if "rows" in (unanswered or {}):
         return _by_itself(unanswered)
-    voice = _told(version.beside) if {"voice", "missing"} & set(version.beside) else ""
+    voice = _told(project, version.beside) if {"voice", "missing"} & set(version.beside) else ""
     return " ".join(filter(None, (voice, _by_itself(unanswered) if unanswered else "")))
 
 
@@ -100,9 +101,9 @@ def _by_itself(unanswered: dict[str, Any]) -> str:
     )
 
 
-def _told(beside: dict[str, Any]) -> str:
+def _told(project: Project, beside: dict[str, Any]) -> str:
     if "voice" not in beside:
-        return _unmeasured(beside["missing"])
+        return _unmeasured(project, beside["missing"])
     name = distilling.name_of(beside["voice"])
     found = beside["better"]
     measured = f"{_gap(found)} than what the answers alone teach"
@@ -125,7 +126,9 @@ def _told(beside: dict[str, Any]) -> str:
     return f"It learned from the answers alone: {name} is {measured}{_chance(found)}."
 
 
-def _unmeasured(missing: int) -> str:
+def _unmeasured(project: Project, missing: int) -> str:
+    if missing and (why := auditing.reach(project).told):
+        return f"It learned from the answers alone. {why}"
     if missing:
         return (
             "It learned from the answers alone. Whether another machine is better, and so worth learning "

@@ -182,11 +182,16 @@ def learning_series(project: Project) -> list[Series]:
 
 
 def summary(
-    project: Project, fill: list[AuditPart], decided: int, *, is_coming: bool = False
+    project: Project,
+    fill: list[AuditPart],
+    decided: int,
+    reach: auditing.Reach,
+    *,
+    is_coming: bool = False,
 ) -> str:
     """The state of the project in sentences that stand by themselves in an e-mail.
 
-    is_coming: the first student is on its way.
+    reach: how much of the evaluation counts; is_coming: the first student is on its way.
     """
     what = "a label" if project.task.has_labels else "an answer"
     done = f"{decided:,} of {project.present_count:,} items have {what}"
@@ -221,12 +226,12 @@ def summary(
         return (
             f"{project.name}: {done}. The student {figure}, on a random sample of "
             f"{student.evaluated_on:,} items that it never learned from."
-            f"{advice if wide else ''}"
+            f"{f' {reach.told}' if reach.first else advice if wide else ''}"
         )
     return (
         f"{project.name}: {done}. The student {figure}, cross-validated on "
         f"{student.evaluated_on:,} of its own items, which were not drawn at random. "
-        f"{_when_honest(project, fill)}"
+        f"{_when_honest(project, fill, reach)}"
     )
 
 
@@ -250,13 +255,11 @@ def too_small(fill: list[AuditPart]) -> bool:
     return max(evaluation.wanted, evaluation.drawn) < auditing.FEWEST_TO_SHOW
 
 
-def _when_honest(project: Project, fill: list[AuditPart]) -> str:
-    answered = next(part.answered for part in fill if part.name == Part.EVALUATION.label)
-    missing = auditing.FEWEST_TO_SHOW - answered
-    if missing <= 0:
+def _when_honest(project: Project, fill: list[AuditPart], reach: auditing.Reach) -> str:
+    if not reach.missing and not reach.first:
         return "An honest figure comes with the next training."
     if too_small(fill):
         if project.present_count < auditing.FEWEST_ITEMS:
             return "There are too few items for an honest figure."
         return "The audit sample is too small for an honest figure; a lead can enlarge it."
-    return f"An honest figure comes with {missing:,} more evaluation answers."
+    return reach.told or f"An honest figure comes with {reach.missing:,} more evaluation answers."

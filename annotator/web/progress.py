@@ -31,7 +31,7 @@ def progress(request: HttpRequest, project_id: int) -> HttpResponse:
 def _context(project: Project) -> dict[str, Any]:
     decided = Verdict.objects.filter(project=project, state=VerdictState.DECIDED).count()
     is_coming = measures.student_is_coming(project)
-    fill = measures.audit_fill(project)
+    fill, reach = measures.audit_fill(project), auditing.reach(project)
     speeds = measures.speeds(project)
     sheet = estimating.shown_sheet(project)
     figures = sheet.figures if sheet is not None else None
@@ -46,7 +46,7 @@ def _context(project: Project) -> dict[str, Any]:
         "left": max(project.present_count - decided, 0),
         "summary": advising.sentence(project, measured)
         if measured
-        else measures.summary(project, fill, decided, is_coming=is_coming),
+        else measures.summary(project, fill, decided, reach, is_coming=is_coming),
         "curve": curve(
             series,
             description=f"Learning curve of {project.name}: {measure} by labelled items",
@@ -58,6 +58,7 @@ def _context(project: Project) -> dict[str, Any]:
         "warnings": _warnings(project),
         "may_manage": allowed(project, Can.MANAGE),
         "fill": fill,
+        "reach": reach,
         "tied": auditing.tied(project),
         "too_small": measures.too_small(fill),
         "audit_needed": auditing.FEWEST_ITEMS,

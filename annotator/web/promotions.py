@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from annotator.actions.queue import auditing
 from annotator.actions.students import promoting
 from annotator.models import Part, Project, Promotion, PromotionRule, StudentVersion
 from annotator.web import measures
@@ -70,6 +71,9 @@ def waits_for(project: Project, version: StudentVersion, current: StudentVersion
 
 
 def _when(project: Project, missing: int, answers: int, tests: int) -> str:
+    reach = auditing.reach(project, wanted=answers + missing)
+    if reach.told:
+        return f"It waits to be tested against the current student. {reach.told}"
     most = _most(project)
     if answers + missing > most:
         return (

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
+from annotator.actions.queue import auditing
 from annotator.actions.routing import budgeting, overview, planning, policies
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
@@ -141,6 +142,7 @@ def _scoreboard(project: Project, kept: dict[str, Any]) -> dict[str, Any]:
             description=f"Accuracy of students of {project.name} by what their labels cost",
             x_name="% of what was spent",
         ),
+        "reach": auditing.reach(project),
         "score_rows": [(name, arm["points"][-1]) for name, arm in arms],
     }
 

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from annotator.actions.figures import ordered, scorecards, sides, worded
+from annotator.actions.queue import auditing
 from annotator.actions.trust import teacher_figures, testing
 from annotator.actions.verdicts import alarming
 from annotator.errors import NotFoundError
@@ -106,12 +107,20 @@ def _accuracy(subject: Subject) -> dict[str, Any] | None:
     found = score.accuracy
     return {
         "score": score,
+        "reach": _reach(subject),
         "share": None if found is None else estimates.Share(**asdict(found)),
         "marks": score.marks,
         "teacher": subject.teacher,
         "may_ask": subject.may_manage and subject.teacher is not None,
         "fewest": scorecards.FEWEST,
     }
+
+
+def _reach(subject: Subject) -> auditing.Reach:
+    """How much of what it answered in the parts that are fair to it counts."""
+    teacher = subject.teacher
+    parts = auditing.SHARES if teacher is None else auditing.fair_parts(teacher.plugin)
+    return auditing.reach(subject.project, *parts, wanted=scorecards.FEWEST, voice=subject.voice)
 
 
 def _orders(subject: Subject) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import advising
+from annotator.actions.queue import auditing
 from annotator.actions.students import (
     choices,
     contrasting,
@@ -65,6 +66,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "serves": current == student,
         "may_manage": allowed(project, Can.MANAGE),
         "found": found,
+        "reach": auditing.reach(project),
         "measure": advising.NAMES[project.task.figure],
         "figure_name": advising.name_of(project),
         "when_trained": version_figures.when_trained(student),

@@ -81,7 +81,8 @@ def _require_enough(project: Project) -> AuditSheet:
     sheet = shown_sheet(project)
     if sheet is None or sheet.figures is None or sheet.figures["macro_f1"] is None:
         raise ConflictError(
-            f"Class shares by domain need {auditing.FEWEST_TO_SHOW} answered evaluation items."
+            f"Class shares by domain need {auditing.FEWEST_TO_SHOW} answered evaluation items. "
+            f"{auditing.reach(project).told}".strip()
         )
     return sheet
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Min
 
 from annotator import jobs
 from annotator.actions.verdicts import verdicts
-from annotator.models import Item, Part, Policy, Project, Verdict, VerdictState
+from annotator.models import (
+    Annotator,
+    AnnotatorKind,
+    Item,
+    Part,
+    Policy,
+    Project,
+    Verdict,
+    VerdictState,
+)
 
 # Shares of the audit items, whatever their number.
 SHARES: dict[Part, float] = {Part.EVALUATION: 0.6, Part.CALIBRATION: 0.25, Part.SEED: 0.15}
@@ -123,27 +136,100 @@ def answered(project: Project, part: Part) -> list[tuple[int, list[int]]]:
     items are a uniform sample of the whole pool, also when imports joined it later. Answers to
     questions about single labels have no part in it.
     """
+    return [(one.number, one.labels) for one in _decided(project, [part]) if one.counts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How much of the sample that people decided counts by now.
+
+    answered: decided items; usable: those that count. first: items that joined between them, which
+    have to be answered before `wanted` count, or as many as can; missing: answers still lacking then.
+    """
+
+    answered: int
+    usable: int
+    first: int
+    missing: int
+
+    @property
+    def told(self) -> str:
+        """Why answers do not count, in sentences; nothing where no item has to be answered first."""
+        if not self.first:
+            return ""
+        told = (
+            f"New items joined the random sample’s range: {self.first:,} of them "
+            f"{'has' if self.first == 1 else 'have'} to be answered first. "
+            f"Until then {self.usable:,} of {self.answered:,} answers count."
+        )
+        if not self.missing:
+            return told
+        return f"{told} A figure takes {self.missing:,} new answer{'' if self.missing == 1 else 's'} in all."
+
+
+def reach(
+    project: Project,
+    *parts: Part,
+    wanted: int = FEWEST_TO_SHOW,
+    voice: Annotator | None = None,
+) -> Reach:
+    """How much of these parts counts (of the evaluation, if none is named), or of what a voice can be
+    compared on.
+
+    The stream serves the smallest keys first, so just what is undrawn below the `wanted`-th waits.
+    """
+    rows = _decided(project, parts or [Part.EVALUATION], voice)
+    usable, counted, first = sum(one.counts for one in rows), min(len(rows), wanted), 0
+    if usable < counted:
+        keys, cutoff = [one.key for one in rows[:wanted]], project.audit_cutoff
+        undrawn = Item.objects.filter(project=project, part="").present()
+        # What waits beyond the cutoff is served to nobody.
+        never = undrawn.filter(order_key__gt=cutoff).aggregate(first=Min("order_key"))["first"]
+        counted = len(keys) if never is None else bisect_left(keys, never)
+        if usable < counted:
+            reached = undrawn.filter(order_key__lt=keys[counted - 1], order_key__lte=cutoff)
+            first = reached.count()
+    return Reach(answered=len(rows), usable=usable, first=first, missing=wanted - counted)
+
+
+class _Decided(NamedTuple):
+    number: int
+    labels: list[int]
+    key: float
+    counts: bool
+
+
+def _decided(
+    project: Project, parts: Sequence[Part], voice: Annotator | None = None
+) -> list[_Decided]:
+    """What people decided of these parts, in the secret order; of a voice what it can be compared on:
+    it answered too, and a person is not the only one.
+    """
+    others = int(voice is not None and voice.kind == AnnotatorKind.PERSON)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT i.number, v.labels, i.id, EXISTS (
-                SELECT 1 FROM annotator_annotation a
-                WHERE a.item_id = i.id AND a.question_id IS NOT NULL)
+            SELECT i.number, v.labels, i.order_key, i.order_key < coalesce((
+                    SELECT min(waiting.order_key) FROM annotator_item waiting
+                    WHERE waiting.project_id = %s AND waiting.part = ''
+                      AND waiting.removed_at IS NULL), 'infinity'),
+                i.id, EXISTS (
+                    SELECT 1 FROM annotator_annotation a
+                    WHERE a.item_id = i.id AND a.question_id IS NOT NULL)
             FROM annotator_item i JOIN annotator_verdict v ON v.item_id = i.id
-            WHERE i.project_id = %s AND i.part = %s AND i.answers > 0 AND v.state = 'decided'
-              AND i.order_key < coalesce((
-                  SELECT min(waiting.order_key) FROM annotator_item waiting
-                  WHERE waiting.project_id = %s AND waiting.part = ''
-                    AND waiting.removed_at IS NULL), 'infinity')
+            WHERE i.project_id = %s AND i.part = ANY(%s) AND i.answers > %s AND v.state = 'decided'
+              AND (%s::bigint IS NULL OR EXISTS (
+                  SELECT 1 FROM annotator_annotation said
+                  WHERE said.item_id = i.id AND said.annotator_id = %s AND said.kind = 'answer'))
             ORDER BY i.order_key
             """,
-            [project.pk, part, project.pk],
+            [project.pk, project.pk, list(parts), others, *[voice.pk if voice else None] * 2],
         )
         rows = cursor.fetchall()
-    asked = [item for _, _, item, questions in rows if questions]
+    asked = [item for *_, item, questions in rows if questions]
     whole = verdicts.by_whole_answers(project, asked) if asked else {}
     return [
-        (number, whole.get(item, []) if questions else labels)
-        for number, labels, item, questions in rows
+        _Decided(number, whole.get(item, []) if questions else labels, key, counts)
+        for number, labels, key, counts, item, questions in rows
         if item in whole or not questions
     ]

@@ -13,7 +13,7 @@ from annotator.actions.queue import auditing
 from annotator.actions.students import lessons
 from annotator.actions.verdicts import verdicts
 from annotator.errors import ConflictError
-from annotator.models import Job, JobState, Part, Project, Stream, User
+from annotator.models import Job, JobState, Project, Stream, User
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +29,11 @@ WHERE v.project_id = %s AND v.source = 'reviewer'
 
 def start(project: Project, user: User) -> Job:
     """Ask for the comparison. Raises ConflictError while one waits or too few items are drawn."""
-    if len(auditing.answered(project, Part.EVALUATION)) < auditing.FEWEST_TO_SHOW:
+    reach = auditing.reach(project)
+    if reach.usable < auditing.FEWEST_TO_SHOW:
         raise ConflictError(
             f"This is measured on the audit sample: it takes {auditing.FEWEST_TO_SHOW} answered "
-            "evaluation items."
+            f"evaluation items. {reach.told}".strip()
         )
     with transaction.atomic():
         job = jobs.enqueue(

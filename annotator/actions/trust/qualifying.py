@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from annotator import jobs
+from annotator.actions.queue import auditing
 from annotator.actions.teachers import foretelling, identity, lending, teacher_runs, teachers
 from annotator.actions.trust import calibrating, testing
 from annotator.errors import ConflictError, InvalidError
@@ -57,7 +58,8 @@ class Standing:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A test before it starts. `gold` items can be asked about, `missing` more are needed; answers
-    are asked for `reads` times at most, for money between `low` and `high`."""
+    are asked for `reads` times at most, for money between `low` and `high`. `joined` tells of new
+    items for which answers do not count."""
 
     gold: int
     missing: int
@@ -65,6 +67,7 @@ class Plan:
     low: float
     high: float
     source: str
+    joined: str
 
 
 def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
@@ -78,6 +81,7 @@ def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
         gold=len(found),
         missing=missing,
         reads=reads,
+        joined=_joined(teacher, test) if missing else "",
         **{k: told[k] for k in ("low", "high", "source")},
     )
 
@@ -94,7 +98,8 @@ def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_
     if len(found) < test.fewest:
         raise ConflictError(
             f"Whether {teacher.name} may label cannot be told yet: people have answered "
-            f"{len(found)} items of the random sample, and {test.fewest} are needed."
+            f"{len(found)} items of the random sample, and {test.fewest} are needed. "
+            f"{_joined(teacher, test)}".strip()
         )
     numbers = [each.item.number for each in found]
     reads = test.reads(len(found), len(_nothing(project, teacher)))
@@ -107,6 +112,11 @@ def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_
         reads=reads,
         estimate=_told(teacher, numbers, reads),
     )
+
+
+def _joined(teacher: Teacher, test: Qualify) -> str:
+    parts = auditing.fair_parts(teacher.plugin)
+    return auditing.reach(teacher.project, *parts, wanted=test.fewest).told
 
 
 def _checked(most: int) -> int:

@@ -14,6 +14,7 @@ from annotator.actions.students import evaluating, lessons
 from annotator.actions.verdicts import settling
 from annotator.models import Encoding, Item, Part, Project, Verdict, VerdictSource, VerdictState
 from tests.annotator.actions.test_loop import make_pool, work
+from tests.annotator.audited import answer_all, audited_project
 from tests.factories import make_items, make_project
 
 
@@ -42,6 +43,61 @@ def test_items_of_a_later_import_weigh_as_much_in_the_figure_as_those_before(cas
     assert len(measured) >= 10
     last = Item.objects.filter(number__in=measured).aggregate(last=Max("order_key"))["last"]
     assert not Item.objects.filter(order_key__lt=last, part="").exists()
+
+
+@pytest.mark.django_db
+def test_items_that_joined_are_served_first_and_bring_the_answers_back(cast):
+    project, _, _ = audited_project(cast)
+    make_items(project, [f"later {n}" for n in range(60)], seed=3)
+    project.audit_share = 1.0
+    project.save()
+    auditing.recut(project)
+    before = auditing.reach(project)
+    assert (before.answered, before.missing) == (100, 0)
+    assert before.usable == len(auditing.answered(project, Part.EVALUATION)) < 10
+    assert 0 < before.first < 25
+    assert f"{before.first} of them have to be answered first" in before.told
+    assert f"{before.usable} of 100 answers count" in before.told
+    ben = assigning.voice_of(project, cast.ben)
+    answer_next(project, ben, before.first - 1)
+    almost = auditing.reach(project)
+    assert (almost.first, almost.usable < 50) == (1, True)
+    answer_next(project, ben, 1)
+    after = auditing.reach(project)
+    assert (after.first, after.missing, after.told) == (0, 0, "")
+    assert after.usable == len(auditing.answered(project, Part.EVALUATION)) >= 50
+
+
+@pytest.mark.django_db
+def test_answers_that_the_stream_can_never_bring_back_are_not_promised(cast):
+    """Of 100 answered items the smaller sample keeps some 20; what joined beyond it waits forever."""
+    project, _, _ = audited_project(cast)
+    make_items(project, [f"later {n}" for n in range(300)], seed=3)
+    Project.objects.filter(pk=project.pk).update(audit_size=40)
+    project.refresh_from_db()
+    auditing.recut(project)
+    reach = auditing.reach(project)
+    kept = Item.objects.filter(part=Part.EVALUATION, order_key__lte=project.audit_cutoff).count()
+    assert (reach.answered, reach.missing) == (100, pytest.approx(50 - kept, abs=1))
+    assert reach.told.endswith(f"A figure takes {reach.missing} new answers in all.")
+
+
+@pytest.mark.django_db
+def test_a_voice_is_told_of_what_it_answered_alone(cast):
+    project, _, order = audited_project(cast)
+    ben = assigning.voice_of(project, cast.ben)
+    chosen = list(project.items.filter(number__in=order[60:100]).order_by("order_key"))
+    answer_all(project, ben, chosen, [project.labels.first().pk] * 40)
+    chosen_ids = [item.pk for item in chosen]
+    Item.objects.filter(pk__in=chosen_ids).update(answers=2)
+    Verdict.objects.filter(item__in=chosen_ids).update(state=VerdictState.DECIDED)
+    make_items(project, [f"later {n}" for n in range(60)], seed=3)
+    auditing.recut(project)
+    mine = auditing.reach(project, *auditing.SHARES, wanted=30, voice=ben)
+    assert (mine.answered, mine.usable) == (40, 0)
+    assert mine.first > auditing.reach(project).first
+    alone = auditing.reach(project, voice=assigning.voice_of(project, cast.ana))
+    assert alone.answered == 40, "the others nobody else answered"
 
 
 @pytest.mark.django_db

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from annotator.actions.figures import domains, estimating
-from annotator.models import AuditSheet, ImportBatch, Item, Job, Project, Verdict
+from annotator.actions.queue import auditing
+from annotator.models import (
+    AuditSheet,
+    ImportBatch,
+    Item,
+    Job,
+    Project,
+    StudentVersion,
+    Verdict,
+)
 from annotator.web import estimates, measures
 from tests.annotator.audited import (
     audited_project,
@@ -37,8 +46,8 @@ def url(project, rest="progress"):
     return f"/projects/{project.pk}/{rest}"
 
 
-def told(client, project):
-    return client.get(url(project)).content.decode()
+def told(client, project, rest="progress"):
+    return client.get(url(project, rest)).content.decode()
 
 
 def estimated(project):
@@ -121,6 +130,37 @@ class TestFewData:
         project.save()
         summary = lea.get(url(project)).context["summary"]
         assert "The audit sample is too small for an honest figure" in summary
+
+    def test_after_an_import_every_page_tells_that_items_joined_the_sample(self, lea, audited):
+        project, truth, _ = audited
+        made = learn(project, truth, number=1, trained_on=60, wrong=20)
+        for name, value in (OUT_OF_FOLD | {"estimate": "audit", "evaluated_on": 100}).items():
+            setattr(made, name, value)
+        made.save()
+        make_items(project, [f"later {n}" for n in range(60)], seed=3)
+        auditing.recut(project)
+        estimated(project)
+        why = auditing.reach(project).told
+        assert "have to be answered first" in why
+        assert lea.get(url(project)).context["summary"].endswith(why)
+        text = told(lea, project)
+        assert text.count(why) == 3, "the sentence, the advice, the audit sample"
+        assert "It takes 50 answered evaluation items" not in text
+        page = told(lea, project, "students/1")
+        assert why in page
+        assert "So far right" not in page
+        ana = project.annotators.get(user__username="ana")
+        card = told(lea, project, f"annotators/{ana.pk}")
+        assert "items joined the random sample" not in card, "nobody to compare Ana with"
+
+    def test_an_early_figure_waits_for_what_joined(self, lea, audited):
+        project, truth, _ = audited
+        learn(project, truth, number=1, trained_on=60, wrong=20)
+        StudentVersion.objects.update(**OUT_OF_FOLD)
+        make_items(project, [f"later {n}" for n in range(60)], seed=3)
+        auditing.recut(project)
+        summary = lea.get(url(project)).context["summary"]
+        assert summary.endswith(auditing.reach(project).told)
 
 
 class TestRichData:

@@ -209,5 +209,5 @@ def test_the_number_of_queries_does_not_grow(lea, project, cast, django_assert_m
     for number in range(1, 8):
         student(project, number)
         jobs.enqueue("encode", project=project)
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(22):
         lea.get(url(project))

@@ -6,6 +6,9 @@ import pytest
 from django.urls import reverse
 
 from annotator.actions.desk import assigning
+from annotator.actions.queue import auditing
+from annotator.actions.routing import policies
+from annotator.actions.teachers import teacher_runs
 from annotator.actions.trust import calibrating
 from annotator.models import Annotation, TeacherRun
 from tests.annotator.audited import running
@@ -57,6 +60,25 @@ def test_a_teacher_s_scorecard_from_nothing_to_everything(cast, lea, ben, good, 
     assert reverse("scorecard", args=[project.pk, teacher.voice_id]) in cards
     assert "80\u202f%" in cards
     assert ">drifted</span>" in cards
+
+
+def test_after_an_import_a_teacher_s_card_tells_that_items_joined_the_sample(cast, lea, good):
+    project, teacher = audited_teacher(good, cast, audited=80, items=80)
+    work_off(teacher_runs.start_run(project, teacher, None, 400, pool="audited"))
+    make_items(project, [f"later {n}" for n in range(60)], seed=3)
+    project.audit_share, project.audit_size = 0.1, 80
+    project.save()
+    auditing.recut(project)
+    page = card(lea, project, teacher.voice)
+    parts = auditing.fair_parts(teacher.plugin)
+    reach = auditing.reach(project, *parts, wanted=30, voice=teacher.voice)
+    assert reach.answered == 80
+    assert page.count(reach.told) == 2, "its accuracy, and why it cannot be tested"
+    assert "more items of the random sample" not in page
+    policies.change_policy(project, cast.lea, teacher=teacher)
+    board = lea.get(reverse("routing", args=[project.pk])).content.decode()
+    assert "to be answered first" in auditing.reach(project).told
+    assert auditing.reach(project).told in board
 
 
 def test_what_cannot_be_told_is_said_with_what_is_missing(cast, lea, good):
