@@ -81,7 +81,8 @@ class RoutingShape(serializers.Serializer[Any]):
     whose word is below the policy's confidence are `undecided`, and nobody is asked first about
     `unclaimed` of them. Of those drawn for a person `checked` were right, `foretold` is what they
     were held to be. `error` is the teacher's on the seed, `wrong` the one expected on what it is
-    asked next."""
+    asked next. `back_test` tells which router did `best` on the `seed` and how each did (`area`: mean quality
+    over all human shares; `difference` from `threshold`)."""
 
     policy = PolicyShape()
     seed = serializers.IntegerField()
@@ -99,6 +100,7 @@ class RoutingShape(serializers.Serializer[Any]):
     wrong = serializers.DictField(child=serializers.FloatField())
     curve = serializers.JSONField()
     scoreboard = serializers.JSONField()
+    back_test = serializers.JSONField()
     money_left = money(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)
 

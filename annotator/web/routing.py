@@ -95,7 +95,21 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
             for row in rows[:: max(len(rows) // ROWS, 1)]
         ],
         "looped": bool(loop),
+        "standings": _standings(seen),
     }
+
+
+def _standings(seen: overview.Overview) -> list[dict[str, Any]]:
+    """How each router did in the back-test, by the name that people know."""
+    from learning.routing import ROUTERS
+
+    found: list[dict[str, Any]] = seen.back_test.get("standings", [])
+    best = seen.back_test.get("best")
+    return [
+        {**each, "label": ROUTERS.entry(each["router"]).label, "best": each["router"] == best}
+        for each in found
+        if each["router"] in ROUTERS
+    ]
 
 
 def _point(share: float, quality: dict[str, float]) -> Point:

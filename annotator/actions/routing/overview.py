@@ -77,6 +77,8 @@ class Overview:
     scoreboard: dict[str, Any] = field(default_factory=dict)
     computed_at: Any = None
     money_left: Decimal | None = None
+    # Which router the back-test found best, on how many items, and how each did; {} where one was named.
+    back_test: dict[str, Any] = field(default_factory=dict)
     # What the chosen point foretold beside what was found; None while either is missing.
     outcome: dict[str, Any] | None = None
     # Whether the policy is on and is no point of a curve, so that nothing was foretold for it.
@@ -127,6 +129,7 @@ def overview(project: Project) -> Overview:
         curve={} if current is None else current.curve,
         scoreboard={} if current is None else current.scoreboard,
         computed_at=None if current is None else current.computed_at,
+        back_test={} if policy.router else facts.get("back_test", {}),
         money_left=_money_left(project),
         outcome=budgeting.outcome(said, _estimate(checked), _share_of_labels(project, decided)),
         by_hand=policy.enabled and not said,

@@ -145,3 +145,15 @@ def test_a_point_is_taken_by_what_points_or_policies_call_its_share(cast, lea, n
     for wrong in ({}, {"share": 0.2, "human_share": 0.4}, {"share": 2}):
         refused = lea.post(f"{here}/point", wrong, content_type="application/json")
         assert refused.status_code == 422, wrong
+
+
+def test_which_router_is_used_is_told_with_how_each_did(cast, shown, lea):
+    made = routed(cast, human_share=0, router="")
+    page = shown(made.project)
+    assert "Which router is used, and why" in page
+    told = lea.get(f"/api/v1/projects/{made.project.pk}/routing").json()["back_test"]
+    names = {each["router"]: each for each in told["standings"]}
+    assert told["best"] in names
+    assert names["threshold"]["area"] > 0
+    policies.change_policy(made.project, cast.lea, router="threshold")
+    assert "Which router is used" not in shown(made.project)
