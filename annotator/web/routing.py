@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
+from annotator.actions.figures import costing
 from annotator.actions.queue import auditing
 from annotator.actions.routing import budgeting, overview, planning, policies
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
-from annotator.models import Can, Policy, PolicyChange, Project, Teacher
+from annotator.models import Can, Policy, PolicyChange, Project, Teacher, Verdict
 from annotator.web import jobs
 from annotator.web.charts import Point, Series, curve
 from annotator.web.entrance import refuse
@@ -96,6 +97,22 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
         ],
         "looped": bool(loop),
         "standings": _standings(seen),
+        "spending": _spending(project, seen),
+    }
+
+
+def _spending(project: Project, seen: overview.Overview) -> dict[str, Any]:
+    """Hours, money and people's share that the chosen point foretold, beside those so far."""
+    said = budgeting.foretold(seen.policy)
+    if not said:
+        return {}
+    so_far = costing.costs(project)
+    decided = Verdict.objects.filter(project=project).decided().count()
+    return {
+        "said": said,
+        "hours": (so_far.total.seconds or 0.0) / 3600,
+        "money": so_far.total.money,
+        "share": 1 - seen.decided / decided if decided else None,
     }
 
 

@@ -39,7 +39,9 @@ class TestForetold:
         made = routed(cast, human_share=0)
         policies.choose_point(made.project, cast.lea, 0.6)
         check(made, 40)
-        assert "Foretold for the chosen point" in shown(made.project)
+        page = shown(made.project)
+        assert "Foretold for the chosen point" in page
+        assert "people labelling 60 %. So far:" in page
         for setting in (
             {"human_share": 0.05},
             {"human_share": 0.6, "confidence": 0.8},
