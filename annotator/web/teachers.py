@@ -195,7 +195,9 @@ def _teacher(
         "kind": teachers.kind_of(found),
         "figures": teacher_figures.figures(project)[found.pk],
         "runs": [
-            (run, run.abstained - failed.get(run.pk, 0), failed.get(run.pk, 0)) for run in latest
+            # A run at work may have failed more since it was read.
+            (run, max(run.abstained - failed.get(run.pk, 0), 0), failed.get(run.pk, 0))
+            for run in latest
         ],
         "live": next((run for run in latest if run.is_live), None),
         "may_manage": may_manage,

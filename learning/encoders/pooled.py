@@ -129,13 +129,27 @@ def load_pooled(
         raise ModelUnavailableError(
             f"The model {source} does not say which revision it is; name one."
         )
-    tokenizer.model_max_length = min(
-        tokenizer.model_max_length, places_of(model) or tokenizer.model_max_length
-    )
-    most = min(tokens, tokenizer.model_max_length)
+    tokenizer.places = _table_of(model)  # who cuts texts for the model looks at them
     return PooledText(
-        tokenizer=tokenizer, model=model, tokens=most, parts={**parts, "weights": commit}
+        tokenizer=tokenizer,
+        model=model,
+        tokens=cut_at(tokenizer, tokens),
+        parts={**parts, "weights": commit},
     )
+
+
+def cut_at(tokenizer: Any, tokens: int) -> int:
+    """How many tokens of a text are read, of those that are wanted: more would fall out of the table of places
+    that the model may have.
+    """
+    places = getattr(tokenizer, "places", None)
+    return tokens if places is None else min(tokens, int(places))
+
+
+def _table_of(model: Any) -> int | None:
+    tables = ("position_embeddings", "embed_positions", "wpe")
+    has_table = any(name.endswith(tables) for name, _ in model.named_modules())
+    return places_of(model) if has_table else None
 
 
 def places_of(model: Any) -> int | None:

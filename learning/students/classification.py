@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from learning.encoders.apart import as_one, parted
+from learning.encoders.pooled import cut_at
 from learning.errors import OutOfMemoryError
 from learning.registry import parameters_of
 from learning.students.balance import label_weights
@@ -218,7 +219,7 @@ def tokenised(
 
 
 def _cut(tokenizer: Any, texts: Sequence[str], longest: int, *, pairs: bool) -> Any:
-    longest = min(longest, tokenizer.model_max_length)
+    longest = cut_at(tokenizer, longest)
     if not pairs:
         return tokenizer([as_one(text) for text in texts], truncation=True, max_length=longest)
     both = [parted(text) or (text, "") for text in texts]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from learning.encoders.minilm import model_folder
-from learning.encoders.pooled import batch_tokens, length_batches, load_pooled
+from learning.encoders.pooled import batch_tokens, cut_at, length_batches, load_pooled
 from learning.errors import DamagedFileError, ShapeError
 from learning.registry import parameters_of
 from learning.spans.tags import tags_of
@@ -71,7 +71,7 @@ class Windows:
     @classmethod
     def of(cls, tokenizer: Any, texts: Sequence[str], words: Words, tokens: int) -> Windows:
         """Cut each text; neighbouring windows of a long one overlap."""
-        tokens = min(tokens, tokenizer.model_max_length)
+        tokens = cut_at(tokenizer, tokens)
         cut = tokenizer(
             list(texts),
             truncation=True,

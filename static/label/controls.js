@@ -102,11 +102,10 @@ export class Keys {
   }
 
   /** The key that a person chose, else the usual ones that no other action of the page was given. */
-  keysOf(action) {
+  keysOf({ name, keys }) {
     const { changed } = this.#settings;
-    if (changed[action.name]) return [changed[action.name]];
-    const given = this.actions.map((each) => changed[each.name]);
-    return action.keys.filter((key) => !given.includes(key));
+    if (changed[name]) return [changed[name]];
+    return keys.filter((key) => !this.actions.some((each) => changed[each.name] === key));
   }
 
   /** The action that already has this chord, or undefined. */
@@ -130,10 +129,8 @@ export class Keys {
       for (const chord of this.keysOf(action)) this.chords.set(chord, action);
     document.querySelectorAll("[data-key]").forEach((shown) => {
       const action = this.actions.find((each) => each.name === shown.dataset.key);
-      if (!action) return;
-      const [first] = this.keysOf(action);
-      shown.hidden = !first;
-      shown.textContent = first ? written(first) : "";
+      const keys = action && this.keysOf(action);
+      if (keys) [shown.hidden, shown.textContent] = [!keys.length, written(keys[0] ?? "")];
     });
   }
 

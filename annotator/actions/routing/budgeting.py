@@ -173,6 +173,6 @@ def outcome(
     )
     both = compared(Estimate(**said["quality"]), found)
     kept = both.kept if found.n >= FEWEST_CHECKS else None
-    better = both.found.low > both.foretold.high
+    better = found.n >= FEWEST_CHECKS and found.low > both.foretold.high
     told = {"foretold": asdict(both.foretold), "found": asdict(both.found)}
     return {**told, "kept": kept, "better": better}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
@@ -65,7 +65,11 @@ SELECT i.id, i.number, a.id, a.labels, t.probabilities::text,
 )
 _LATEST = _WORDS + "ORDER BY a.id DESC LIMIT %s"
 _EARLIER = _WORDS + "AND a.id < %s ORDER BY random() LIMIT %s"
-_DOUBTFUL = "SELECT i.number " + _OPEN_WORDS + "AND v.item_id IS NULL"
+_DOUBTFUL = (
+    "SELECT count(*), count(*) FILTER (WHERE NOT i.number = ANY(%s))"
+    + _OPEN_WORDS
+    + "AND v.item_id IS NULL AND e.position <= %s"
+)
 
 
 class Said(NamedTuple):
@@ -247,11 +251,16 @@ def _words(project: Project, teacher: Teacher, most: int) -> tuple[list[Said], b
     return kept + _read(_EARLIER, [*known, kept[-1].annotation, most - len(kept)]), False
 
 
-def doubtful(project: Project, teacher: Teacher) -> set[int]:
-    """Numbers of the items on which the teacher's word stands and decided nothing."""
+def doubtful(
+    project: Project, teacher: Teacher, position: int, claimed: Collection[int]
+) -> tuple[int, int]:
+    """How many items there are on which the teacher's word of up to a position stands and decided nothing, and
+    how many of them are not among those claimed, by their numbers."""
     with connection.cursor() as cursor:
-        cursor.execute(_DOUBTFUL, [teacher.voice_id, project.audit_cutoff])
-        return {number for (number,) in cursor.fetchall()}
+        known = (teacher.voice_id, project.audit_cutoff, position)
+        cursor.execute(_DOUBTFUL, (list(claimed), *known))
+        every, unclaimed = cursor.fetchone()
+    return every, unclaimed
 
 
 def _read(query: LiteralString, values: list[Any]) -> list[Said]:

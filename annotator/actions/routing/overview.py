@@ -143,9 +143,9 @@ def _undecided(policy: Policy, kept: Routing | None) -> tuple[int, int]:
         return 0, 0
     if kept is None or not kept.curve:
         return 0, 0
-    doubtful = candidates.doubtful(policy.project, policy.teacher)
     claimed = {*kept.numbers, *doubling.waiting(policy.project)}
-    return len(doubtful), len(doubtful - claimed)
+    weighed = kept.facts.get("position", 0)  # what was said since is not below anything yet
+    return candidates.doubtful(policy.project, policy.teacher, weighed, claimed)
 
 
 def _estimate(share: Share) -> Estimate | None:

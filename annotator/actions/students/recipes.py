@@ -29,8 +29,8 @@ def encoder_of(version: StudentVersion) -> tuple[str, dict[str, Any]] | None:
 
     Not the matrix: one encoder's vectors stay one recipe when they are written anew.
     """
-    encoding = version.encoding
-    if encoding is None or registry_of(version.kind)[version.kind].needs == "texts":
+    encoding, known = version.encoding, registry_of(version.kind)
+    if encoding is None or (version.kind in known and known[version.kind].needs == "texts"):
         return None
     return encoding.encoder, encoding.params
 

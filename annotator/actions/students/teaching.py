@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,6 +15,9 @@ from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Label, Project, Shape, StudentVersion, User
 from annotator.runtime import modelclient
+
+if TYPE_CHECKING:
+    from learning.audit.occlusion import Piece
 
 TEXTS_AT_MOST = 512
 # The model process takes so many at a time.
@@ -62,6 +65,23 @@ def tuned_kind(project: Project) -> str | None:
     """Which student a fine-tuning makes in this project; None where nothing is fine-tuned."""
     kinds = {each.kind for each in background.recipes_of(project)}
     return next((kind for kind in TUNED if kind in kinds), None)
+
+
+def _left_out(text: str) -> tuple[list[Piece], list[str]]:
+    """The pieces of a text, and the text without each; of two texts each by itself, so that they stay two."""
+    from learning.audit.occlusion import Piece, pieces, without
+    from learning.encoders.apart import BETWEEN, together
+
+    if BETWEEN not in text:
+        found = pieces(text, MOST_PIECES)
+        return found, without(text, found)
+    first, second = text.split(BETWEEN, 1)
+    of_first, of_second = (pieces(side, MOST_PIECES // 2) for side in (first, second))
+    behind = len(first) + len(BETWEEN)
+    moved = [Piece(start=each.start + behind, end=each.end + behind) for each in of_second]
+    shorter = [together(each, second) for each in without(first, of_first)]
+    shorter += [together(first, each) for each in without(second, of_second)]
+    return of_first + moved, shorter
 
 
 def kinds_of(project: Project) -> list[tuple[str, str]]:
@@ -173,13 +193,13 @@ def evidence(project: Project, text: str) -> Evidence:
 
     At most MOST_PIECES pieces are left out; a longer text is cut into so many. Raises as `predict`.
     """
-    from learning.audit.occlusion import pieces, pushes, without
+    from learning.audit.occlusion import pushes
     from learning.encoders.apart import as_one
 
-    found = pieces(text, MOST_PIECES)
+    found, shorter = _left_out(text)
     if len(found) < 2:
         raise InvalidError("Type at least two words: of one alone nothing can be left out.")
-    whole, *others = predict(project, [text, *without(text, found)])
+    whole, *others = predict(project, [text, *shorter])
     label, likely = whole.labels[0]
     moved = pushes(likely, [dict(each.labels).get(label, 0.0) for each in others])
     parts: list[tuple[str, float | None]] = []

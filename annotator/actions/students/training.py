@@ -56,6 +56,8 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     former = recipes.former_encoder(project)
     encoding = None if former is None else matrix_of(project, *former)
     if encoding is None or encoding.rows < project.item_count:
+        if former is not None:
+            wish_encoding(project)  # it asks for this run again when the matrix is full
         return {"trained": False, "why": "No former encoder has a vector of every item."}
     return _train(run, encoding)
 

@@ -58,8 +58,9 @@ _SPACE = UUID("0b6f9c1e-53b8-4d0e-9f0c-6f5a4f6f2d11")
 CHUNK_PER_CALL, CHUNK = 4, 2_000
 PIECE_SECONDS = 60.0
 WRITE_SECONDS, WRITE_AT = 1.0, 100
-# So many faults in a row, all for one cause, end a run: the rest would go the same way.
-FAULTS = 20
+# So many faults in a row, all for one cause, end a run: the rest would go the same way. So few are enough
+# where nothing else came.
+FAULTS, ONLY_FAULTS = 20, 3
 STOPPED_CAUSE = "The run was stopped."
 GONE = "The item was blanked while the teacher was asked."
 OTHER_FORM = (
@@ -165,7 +166,8 @@ def _only_fault(run: TeacherRun) -> str:
     from learning.teachers.types import FAULT
 
     rows = TeacherAnswer.objects.filter(run=run)
-    if rows.exclude(flags__contains=[FAULT]).exists():
+    # One item or two may be at fault themselves, and are no reason to ask the teacher nothing more.
+    if rows.count() < ONLY_FAULTS or rows.exclude(flags__contains=[FAULT]).exists():
         return ""
     return rows.order_by("-pk").values_list("abstained", flat=True).first() or ""
 

@@ -64,6 +64,9 @@ class TestForetold:
         found = budgeting.outcome(said, checked, 0.9)
         assert (found["kept"], found["better"]) == (False, True)
         assert budgeting.outcome(said, checked, 0.0) is None
+        few = Estimate(value=0.99, low=0.95, high=1.0, n=6)
+        found = budgeting.outcome(said, few, 0.9)
+        assert (found["kept"], found["better"]) == (None, False)
 
     def test_a_few_checks_neither_agree_nor_disagree(self, cast, shown):
         made = routed(cast, human_share=0)

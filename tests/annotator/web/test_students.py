@@ -157,6 +157,25 @@ def test_of_a_pair_both_texts_are_asked_for_and_read_apart(lea, cast, monkeypatc
     assert len(asked) == 1
 
 
+def test_of_a_pair_words_are_left_out_of_one_text_at_a_time(cast, monkeypatch):
+    project = make_project(cast, item_kind="pair")
+    asked = []
+
+    def predict(_, texts):
+        asked.extend(texts)
+        return [teaching.Guess(labels=[(project.labels.first().pk, 0.5)]) for _ in texts]
+
+    monkeypatch.setattr(teaching, "predict", predict)
+    said = teaching.evidence(project, teaching.pair_of("Cats", "Dogs bark"))
+    assert [parted(text) for text in asked[1:]] == [
+        ("", "Dogs bark"),
+        ("Cats", "bark"),
+        ("Cats", "Dogs"),
+    ]
+    words = [(words, push is None) for words, push in said.parts]
+    assert words == [("Cats", False), ("\n", True), ("Dogs", False), (" ", True), ("bark", False)]
+
+
 def test_any_student_beside_the_head_is_trained_by_hand(lea, project):
     page = lea.get(url(project)).content.decode()
     assert '<option value="finetune">' in page
