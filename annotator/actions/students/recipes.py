@@ -42,11 +42,11 @@ def same(one: StudentVersion, other: StudentVersion) -> bool:
 
 
 def like(version: StudentVersion) -> QuerySet[StudentVersion]:
-    """All versions of its recipe."""
+    """All versions of its recipe, those included of which nobody knows any more what they read."""
     recipe = Q(project=version.project_id, kind=version.kind, params=version.params)
     if read := encoder_of(version):
         encoder, params = read
-        recipe &= Q(encoding__encoder=encoder, encoding__params=params)
+        recipe &= Q(encoding=None) | Q(encoding__encoder=encoder, encoding__params=params)
     return StudentVersion.objects.filter(recipe)
 
 

@@ -303,6 +303,7 @@ def test_enlarging_the_sample_draws_what_was_answered_already(project, cast):
             labels=[project.labels.first().pk],
         )
     project.audit_share, project.audit_size = 0.1, 12
+    project.save()
     auditing.recut(project)
     assert project.items.exclude(part="").count() == 4
     assert set(project.items.exclude(part="").values_list("answers", flat=True)) == {1}
