@@ -83,7 +83,7 @@ class Replay(models.Model):
 
 
 class Canary(models.Model):
-    """A planted item of a run: an answered item's text that asks for a wrong label.
+    """A planted item of a run: a gold item's text that asks for a wrong label.
 
     It is no item of the project, and what is said to it is nobody's answer.
     """

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from annotator.actions.queue import auditing
 from annotator.actions.trust import calibrating
 from annotator.models import Calibration
 from annotator.web.charts import Curve, Point, Series, curve
 
 if TYPE_CHECKING:
-    from annotator.models import Teacher
     from annotator.web.scorecards import Subject
 
 PERFECT = Series(
@@ -31,20 +29,11 @@ def section(subject: Subject) -> dict[str, Any] | None:
     return {
         "kept": kept,
         "missing": calibrating.FEWEST if kept is None else kept.missing,
-        "joined": _joined(subject, subject.teacher),
         "fewest": calibrating.FEWEST,
         "before": kept and kept.checked and kept.checked["before"],
         "after": kept and kept.checked and kept.checked["after"],
         "curve": kept and kept.checked and drawn(kept.checked, "the teacher"),
     }
-
-
-def _joined(subject: Subject, teacher: Teacher) -> str:
-    """Why answers that would calibrate it do not count."""
-    fair = auditing.fair_parts(teacher.plugin)
-    parts = [part for part in fair if part != calibrating.CHECKED] or fair
-    wanted, voice = calibrating.FEWEST, subject.voice
-    return auditing.reach(subject.project, *parts, wanted=wanted, voice=voice).told
 
 
 def drawn(checked: dict[str, Any], who: str) -> Curve | None:

@@ -1,4 +1,4 @@
-"""Planted items of a run: answered items whose text asks for a wrong label. Does the teacher obey?
+"""Planted items of a run: gold items whose text asks for a wrong label. Does the teacher obey?
 
 Some 1.5 % of what a run asks about, at random places. What is said to them is kept apart from all
 answers. Where several items share a prompt a planted one has a prompt of its own, so that its
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from learning.teachers.types import TeacherItem, TeacherSchema
 
 SHARE = 0.015
-MOST_HOSTS = 500
-# What a run's facts say while it could plant none.
-UNPLANTED = "unplanted"
+MOST_GOLD = 500
 # Answered canaries that the figures rest on, the latest first.
 LATEST = 1_000
 
@@ -37,8 +35,7 @@ LATEST = 1_000
 def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
     """Decide a run's planted items, once: the draw depends on the run alone.
 
-    None for teachers that read no instructions. While nothing is known of any item the run says that
-    it has none.
+    None for teachers that read no instructions, and while nothing is known of any item.
     """
     import numpy as np
 
@@ -55,26 +52,13 @@ def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
     if Canary.objects.filter(run=run).exists():
         return
     try:
-        hosts = testing.decided(job.project, schema, MOST_HOSTS)
-        made = canaries.plant(count, hosts, schema, rng, share=SHARE)
+        gold = testing.gold(run.teacher, schema, MOST_GOLD)
+        made = canaries.plant(count, gold, schema, rng, share=SHARE)
     except NotEnoughDataError:
-        _note(job, run, can_plant=False)
         return
     beside = rng.choice(run.numbers, size=len(made))
     with job.fence():
         _write(run, made, [int(number) for number in beside])
-    _note(job, run, can_plant=True)
-
-
-def _note(job: jobs.Run, run: TeacherRun, *, can_plant: bool) -> None:
-    """Keep with the run that it could plant none, until it can."""
-    facts = {name: fact for name, fact in run.facts.items() if name != UNPLANTED}
-    if not can_plant:
-        facts[UNPLANTED] = True
-    if facts != run.facts:
-        run.facts = facts
-        with job.fence():
-            run.save(update_fields=["facts"])
 
 
 def _write(run: TeacherRun, made: Sequence[Planted], beside: Sequence[int]) -> None:

@@ -5,21 +5,19 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.instance import sweeping
 from annotator.actions.teachers import budgets, identity, lending, teacher_runs, teachers
-from annotator.actions.trust import calibrating, canarying, drifting, qualifying, testing
+from annotator.actions.trust import calibrating, canarying, drifting, qualifying
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,
     Calibration,
     Canary,
-    Item,
     Job,
     Part,
     Policy,
@@ -29,13 +27,10 @@ from annotator.models import (
     Spending,
     TeacherAnswer,
     TeacherRun,
-    Verdict,
-    VerdictSource,
 )
 from tests.annotator.audited import running
 from tests.annotator.teaching import teacher_on, work_off
-from tests.annotator.trusting import Scripted, audit, audited_teacher
-from tests.factories import make_items, make_project
+from tests.annotator.trusting import Scripted, audited_teacher
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -392,43 +387,6 @@ class TestCanaries:
         assert Annotation.objects.filter(annotator=teacher.voice).count() == 36
         assert project.items.count() == 46
         assert TeacherAnswer.objects.count() == 36
-
-    def test_they_are_planted_also_while_items_that_joined_hold_the_sample_back(
-        self, cast, good, often
-    ):
-        project, teacher = audited_teacher(good, cast, audited=10, items=46)
-        first = project.items.order_by("order_key").first()
-        make_items(project, ["joined before all of them"])
-        project.items.filter(text="joined before all of them").update(order_key=first.order_key / 2)
-        schema = lending.schema_of(project)
-        assert testing.gold(teacher, schema, 500) == []
-        run = ask(project, teacher, 36, pool="open")
-        assert Canary.objects.filter(run=run).exclude(answered_at=None).count() == 4
-        assert not run.facts.get("unplanted")
-
-    def test_items_that_selection_chose_host_them_and_a_teacher_s_verdict_does_not(
-        self, cast, good, often
-    ):
-        project, _ = audited_teacher(good, cast, audited=10, items=46)
-        Item.objects.update(part="")
-        schema = lending.schema_of(project)
-        assert len(testing.decided(project, schema, 500)) == 10
-        assert len(testing.decided(project, schema, 3)) == 3
-        Verdict.objects.update(source=VerdictSource.TEACHER)
-        assert testing.decided(project, schema, 500) == []
-
-    def test_a_run_that_can_plant_none_says_so_until_it_can(self, cast, good, often, client):
-        project, teacher = teacher_on(good, cast, items=46, project=make_project(cast))
-        client.force_login(cast.lea)
-        run = ask(project, teacher, 36, pool="open")
-        assert run.facts["unplanted"]
-        page = reverse("teacher_run", args=[project.pk, run.pk])
-        told = "No planted instruction was among its items"
-        assert told in client.get(page).content.decode()
-        audit(project, cast, 10)
-        canarying.plant(running(project, "teach"), run, lending.schema_of(project))
-        assert Canary.objects.filter(run=run).count() == 4
-        assert told not in client.get(page).content.decode()
 
     def test_a_gullible_model_is_found_out_and_trusted_less(
         self, cast, good, scripted, often, monkeypatch

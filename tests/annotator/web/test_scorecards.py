@@ -75,7 +75,6 @@ def test_after_an_import_a_teacher_s_card_tells_that_items_joined_the_sample(cas
     assert reach.answered == 80
     assert page.count(reach.told) == 2, "its accuracy, and why it cannot be tested"
     assert "more items of the random sample" not in page
-    assert "more audited answers needed" not in page
     policies.change_policy(project, cast.lea, teacher=teacher)
     board = lea.get(reverse("routing", args=[project.pk])).content.decode()
     assert "to be answered first" in auditing.reach(project).told
