@@ -251,10 +251,13 @@ def test_one_that_leads_by_chance_does_not_keep_one_that_surely_leads_from_teach
     assert (found.voice, found.is_surely_better) == (steady, True)
 
 
-def test_without_a_sample_no_number_of_answers_is_promised():
+@pytest.mark.django_db
+def test_without_a_sample_no_number_of_answers_is_promised(cast):
     version = StudentVersion(kind="head", beside={"missing": 50})
-    assert "after 50 more evaluation answers" in besides.told(Project(audit_share=0.1), version)
-    assert "the settings ask for none" in besides.told(Project(audit_share=0.0), version)
+    project = make_project(cast, audit_share=0.1)
+    assert "after 50 more evaluation answers" in besides.told(project, version)
+    project.audit_share = 0.0
+    assert "the settings ask for none" in besides.told(project, version)
 
 
 def test_a_teachers_name_is_told_as_it_is():
