@@ -80,7 +80,7 @@ class Desk:
 
 
 def test_twenty_flags_by_keyboard_and_the_remaining_error_rate_moves(visit, cast, project):
-    review_all(project, cast.lea, 45)
+    review_all(project, cast.lea, 40)  # of 65 to 73 cases: how many are drawn is chance
     desk = Desk(visit(cast.ben).new_page(), project)
     before, settled = desk.left(), Flag.objects.filter(state="settled").count()
     assert len(before) >= 3
