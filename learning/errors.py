@@ -13,7 +13,14 @@ class UnknownPluginError(LearningError, KeyError):
 
 
 class ParameterError(LearningError, ValueError):
-    """A plugin was given a parameter that it does not have, or a value that it cannot take."""
+    """A plugin was given a parameter that it does not have, or a value that it cannot take.
+
+    parameter: its name, where one alone is to blame.
+    """
+
+    def __init__(self, sentence: str, *, parameter: str = "") -> None:
+        super().__init__(sentence)
+        self.parameter = parameter
 
 
 class ShapeError(LearningError, ValueError):

@@ -102,9 +102,11 @@ def _check_parameters(who: str, plugin: type, given: dict[str, Any]) -> None:
     for name, value in given.items():
         if name not in known:
             listed = ", ".join(known) or "none"
-            raise ParameterError(f"The {who} has no parameter {name!r}; it has: {listed}.")
+            raise ParameterError(
+                f"The {who} has no parameter {name!r}; it has: {listed}.", parameter=name
+            )
         if not _fits(value, hints[name]):
-            raise ParameterError(f"The {who} cannot take {value!r} as {name}.")
+            raise ParameterError(f"The {who} cannot take {value!r} as {name}.", parameter=name)
 
 
 def _fits(value: object, hint: Any) -> bool:

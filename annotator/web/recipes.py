@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +16,7 @@ from annotator.actions.students import background
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
+from annotator.web import parameters
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, project_for
 
@@ -71,7 +69,7 @@ class BackgroundForm(forms.Form):
                 choices=When.choices,
                 initial=recipe.when,
             )
-            for name, field in _fields(recipe).items():
+            for name, field in parameters.fields_of(recipe.kind, recipe.params).items():
                 self.fields[f"{recipe.kind}-{name}"] = field
 
     def shown(self) -> list[Shown]:
@@ -83,11 +81,23 @@ class BackgroundForm(forms.Form):
                 label=registry_of(each.kind).entry(each.kind).label,
                 idea=idea_of(registry_of(each.kind)[each.kind]),
                 when=self[f"{each.kind}-when"],
-                params=[self[f"{each.kind}-{name}"] for name in _fields(each)],
+                params=[self[f"{each.kind}-{name}"] for name in parameters.defaults(each.kind)],
                 wanted=background.wanted(each),
             )
             for each in self.recipes
         ]
+
+    def clean(self) -> dict[str, Any]:
+        """Every recipe that is to train must be one that can, so that all is told at once."""
+        cleaned = super().clean() or {}
+        for each in self.recipes:
+            given = self._given(each)
+            if cleaned.get(f"{each.kind}-when") == When.NEVER and not given:
+                continue
+            for parameter, sentence in parameters.refusals(each.kind, given).items():
+                name = f"{each.kind}-{parameter}"
+                self.add_error(name if name in self.fields else f"{each.kind}-when", sentence)
+        return cleaned
 
     def settings(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """By kind, as the action knows them; a parameter that was left empty stays as it is made."""
@@ -98,59 +108,11 @@ class BackgroundForm(forms.Form):
 
     def _given(self, recipe: Recipe) -> dict[str, Any]:
         found = {}
-        for name, default in _defaults(recipe.kind).items():
+        for name, default in parameters.defaults(recipe.kind).items():
             value = self.cleaned_data.get(f"{recipe.kind}-{name}")
             if value not in (None, "") and value != default:
                 found[name] = value
         return found
-
-
-def _defaults(kind: str) -> dict[str, Any]:
-    plugin: Any = registry_of(kind)[kind]
-    return {each.name: each.default for each in dataclasses.fields(plugin) if each.init}
-
-
-def _fields(recipe: Recipe) -> dict[str, forms.Field]:
-    """One field for each parameter; its help is what the plugin's docstring says of it."""
-    from learning.registry import help_of
-
-    plugin: Any = registry_of(recipe.kind)[recipe.kind]
-    hints, helps = typing.get_type_hints(plugin), help_of(plugin)
-    return {
-        name: _field(hints[name], name, default, recipe.params.get(name), helps.get(name, ""))
-        for name, default in _defaults(recipe.kind).items()
-    }
-
-
-def _field(hint: Any, name: str, default: Any, value: Any, help_text: str) -> forms.Field:
-    options = [each for each in _options(hint) if each is not type(None)]
-    shared: dict[str, Any] = {
-        "label": name.replace("_", " ").capitalize(),
-        "required": False,
-        "help_text": help_text[:1].upper() + help_text[1:],
-        "initial": value,
-    }
-    if options == [bool]:
-        return forms.BooleanField(**{**shared, "initial": default if value is None else value})
-    if options and typing.get_origin(hint) is typing.Literal:
-        choices = [(each, str(each)) for each in typing.get_args(hint)]
-        return forms.ChoiceField(**{**shared, "initial": value or default}, choices=choices)
-    told = "" if default is None else str(default)
-    if options == [int]:
-        widget = forms.NumberInput(attrs={"placeholder": told})
-        return forms.IntegerField(**shared, widget=widget)
-    if float in options:
-        widget = forms.NumberInput(attrs={"placeholder": told, "step": "any"})
-        return forms.FloatField(**shared, widget=widget)
-    return forms.CharField(
-        **shared, max_length=500, widget=forms.TextInput(attrs={"placeholder": told})
-    )
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
 
 
 @require_http_methods(["GET", "POST"])

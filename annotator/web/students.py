@@ -26,7 +26,9 @@ from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Label, Project, Shape, StudentVersion
 from annotator.web import besides, jobs, measures, promotions, sets
 from annotator.web.charts import Bar, bars
+from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
+from annotator.web.training_form import TrainForm
 
 PER_PAGE = 30
 TOP = 8
@@ -39,6 +41,12 @@ TOLD, LEAST_PUSH = 6, 0.1
 def students(request: HttpRequest, project_id: int) -> HttpResponse:
     """The versions, latest first."""
     project = project_for(request, project_id, Can.SEE)
+    return _listed(request, project, TrainForm(project=project))
+
+
+def _listed(
+    request: HttpRequest, project: Project, form: TrainForm, status: int = 200
+) -> HttpResponse:
     every = StudentVersion.objects.filter(project=project).order_by("-number")
     versions = Paginator(every, PER_PAGE).get_page(request.GET.get("page"))
     current = project.current_student
@@ -52,7 +60,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         "figure_name": advising.name_of(project),
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),
-        "kinds": teaching.kinds_of(project),
+        "form": form,
         "texts": project.item_kind != ItemKind.IMAGE and project.shape == Shape.LABELS,
         "paired": project.item_kind == ItemKind.PAIR,
         "besides": besides.others(project, head),
@@ -63,7 +71,7 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
         **sets.context(project),
         **jobs.context_for(project, "students"),
     }
-    return page(request, "students/students.html", project, "students", context)
+    return page(request, "students/students.html", project, "students", context, status)
 
 
 def newest_head(project: Project) -> StudentVersion | None:
@@ -117,15 +125,14 @@ def unpin(request: HttpRequest, project_id: int) -> HttpResponse:
 def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     """Begin to train another student than the head."""
     project = project_for(request, project_id, Can.MANAGE)
-    params: dict[str, Any] = {}
-    if request.POST.get("model", "").strip():
-        params["model"], _, revision = request.POST["model"].strip().partition("@")
-        if revision:
-            params["revision"] = revision
-    if request.POST.get("epochs", "").strip():
-        epochs = request.POST["epochs"].strip()
-        params["epochs"] = number_of(epochs, "a number of epochs", "epochs")
-    teaching.start_finetune(project, person(request), params, request.POST.get("kind", ""))
+    form = TrainForm(request.POST, project=project)
+    if not form.is_valid():
+        return _listed(request, project, form, 422)
+    try:
+        teaching.start_finetune(project, person(request), form.params(), form.cleaned_data["kind"])
+    except AnnotatorError as error:
+        refuse(form, error)
+        return _listed(request, project, form, error.status)
     messages.success(
         request, "Training has begun; the student takes over only if it wins on the sample."
     )

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import NotEnoughDataError, ParameterError
+from learning.bounds import Count, Rate, Scale, Weight, refuse_outside
+from learning.errors import NotEnoughDataError
 from learning.rankers import davidson
 from learning.rankers.plackett_luce import Orders
 from learning.rankers.types import Lists, Ordered, Ranked
@@ -40,20 +41,14 @@ class OrderHead:
 
     needs: ClassVar[Literal["lists"]] = "lists"
 
-    strength: float | None = None
-    prior_scale: float | None = None
-    evaluations: int = 100
-    tolerance: float = 1e-3
-    most_lists: int = 3_000
+    strength: Weight | None = None
+    prior_scale: Scale | None = None
+    evaluations: Count = 100
+    tolerance: Rate = 1e-3
+    most_lists: Count = 3_000
 
     def __post_init__(self) -> None:
-        given = 1.0 if self.strength is None else self.strength
-        if given <= 0 or self.evaluations < 1 or self.tolerance <= 0 or self.most_lists < 1:
-            raise ParameterError(
-                "An order head needs strength, evaluations, tolerance and lists above 0."
-            )
-        if self.prior_scale is not None and self.prior_scale < 0:
-            raise ParameterError("The prior scale of an order head must be 0 or more.")
+        refuse_outside(self)
 
     def fit(
         self,

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from learning.bounds import Count, Epochs, Penalty, Rate, Share, Tokens, Within, refuse_outside
 from learning.encoders.named import check_model
-from learning.errors import ParameterError
 from learning.students.finetune import BUILT_IN, refuse_without_texts
 from learning.types import Report, TrainingData
 
@@ -32,23 +32,18 @@ class Contrastive:
 
     model: str = BUILT_IN
     revision: str | None = None
-    epochs: int = 20
-    most: int = 4_000
-    batch: int = 16
-    tokens: int = 128
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    checkpoint_steps: int = 100
+    epochs: Epochs = 20
+    most: Count = 4_000
+    batch: Annotated[int, Within(2, 1_024)] = 16
+    tokens: Tokens = 128
+    learning_rate: Rate = 1e-4
+    weight_decay: Penalty = 0.01
+    warmup: Share = 0.1
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
+        refuse_outside(self)
         check_model(self.model, self.tokens)
-        if min(self.epochs, self.most, self.checkpoint_steps) < 1 or self.batch < 2:
-            raise ParameterError(
-                "Contrastive tuning needs epochs, most and checkpoint_steps above 0, a batch above 1."
-            )
-        if self.learning_rate <= 0 or not 0 <= self.warmup < 1:
-            raise ParameterError("Contrastive tuning needs a rate above 0 and a warmup of 0 to 1.")
 
     def fit(
         self,

@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from learning.bounds import (
+    Batch,
+    Count,
+    Epochs,
+    Penalty,
+    Rate,
+    Share,
+    Size,
+    Tokens,
+    Weight,
+    refuse_outside,
+)
 from learning.errors import ParameterError
 from learning.students.finetune import refuse_without_texts
 from learning.types import Report, TrainingData
@@ -46,31 +58,22 @@ class DecoderLora:
     revision: str | None = None
     direction: Literal["causal", "both"] = "causal"
     pooling: Literal["last", "mean"] = "last"
-    epochs: int = 10
-    batch: int = 8
-    tokens: int = 128
-    rank: int = 12
-    alpha: float = 32.0
-    dropout: float = 0.1
-    learning_rate: float = 1e-4
-    head_rate: float = 1e-3
+    epochs: Epochs = 10
+    batch: Batch = 8
+    tokens: Tokens = 128
+    rank: Size = 12
+    alpha: Weight = 32.0
+    dropout: Share = 0.1
+    learning_rate: Rate = 1e-4
+    head_rate: Rate = 1e-3
     class_weights: Literal["none", "balanced"] = "none"
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    checkpoint_steps: int = 100
+    weight_decay: Penalty = 0.01
+    warmup: Share = 0.1
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
         refuse_without_model("A language model with adapters", self.model)
-        if min(self.epochs, self.batch, self.tokens, self.rank, self.checkpoint_steps) < 1:
-            raise ParameterError(
-                "A decoder needs epochs, batch, tokens, rank and checkpoint_steps above 0."
-            )
-        if min(self.learning_rate, self.head_rate, self.alpha) <= 0:
-            raise ParameterError("A decoder needs learning rates and alpha above 0.")
-        if not (0 <= self.warmup < 1 and 0 <= self.dropout < 1) or self.weight_decay < 0:
-            raise ParameterError(
-                "A decoder needs warmup and dropout of 0 to below 1, no negative weight decay."
-            )
+        refuse_outside(self)
 
     def fit(
         self,
@@ -109,5 +112,6 @@ def refuse_without_model(who: str, name: str) -> None:
     if not name.strip():
         raise ParameterError(
             f"{who} needs the name of a causal language model, or a folder that holds one: "
-            "the parameter model."
+            "the parameter model.",
+            parameter="model",
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from learning.bounds import Batch, Count, Epochs, Penalty, Rate, Share, Size, Tokens, refuse_outside
 from learning.encoders.named import check_model
-from learning.errors import ParameterError
 from learning.students.finetune import BUILT_IN, refuse_without_texts
 from learning.types import Report, TrainingData
 
@@ -37,26 +37,20 @@ class DualEncoder:
     model: str = BUILT_IN
     revision: str | None = None
     loss: Literal["softmax", "top-k"] = "softmax"
-    top: int = 5
-    compared: int = 64
-    epochs: int = 10
-    batch: int = 32
-    tokens: int = 128
-    learning_rate: float = 5e-5
-    label_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    checkpoint_steps: int = 100
+    top: Size = 5
+    compared: Size = 64
+    epochs: Epochs = 10
+    batch: Batch = 32
+    tokens: Tokens = 128
+    learning_rate: Rate = 5e-5
+    label_rate: Rate = 1e-3
+    weight_decay: Penalty = 0.01
+    warmup: Share = 0.1
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
+        refuse_outside(self)
         check_model(self.model, self.tokens)
-        whole = (self.epochs, self.batch, self.checkpoint_steps, self.top, self.compared)
-        if min(whole) < 1:
-            raise ParameterError(
-                "A dual encoder needs epochs, batch, checkpoint_steps, top and compared above 0."
-            )
-        if min(self.learning_rate, self.label_rate) <= 0 or not 0 <= self.warmup < 1:
-            raise ParameterError("A dual encoder needs rates above 0 and a warmup of 0 to 1.")
 
     def fit(
         self,

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from learning.bounds import (
+    Batch,
+    Count,
+    Epochs,
+    Penalty,
+    Rate,
+    Share,
+    Size,
+    Tokens,
+    Weight,
+    refuse_outside,
+)
 from learning.encoders.named import check_model
-from learning.errors import NotEnoughDataError, ParameterError, ShapeError
+from learning.errors import NotEnoughDataError, ShapeError
 from learning.types import Report, TrainingData
 
 if TYPE_CHECKING:
@@ -46,30 +58,23 @@ class Finetune:
 
     model: str = BUILT_IN
     revision: str | None = None
-    epochs: int = 10
-    batch: int = 16
-    tokens: int = 128
+    epochs: Epochs = 10
+    batch: Batch = 16
+    tokens: Tokens = 128
     method: Literal["full", "lora"] = "full"
-    rank: int = 8
-    alpha: float = 16.0
-    dropout: float = 0.1
-    learning_rate: float | None = None
-    head_rate: float = 5e-3
+    rank: Size = 8
+    alpha: Weight = 16.0
+    dropout: Share = 0.1
+    learning_rate: Rate | None = None
+    head_rate: Rate = 5e-3
     class_weights: Literal["none", "balanced"] = "none"
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    checkpoint_steps: int = 100
+    weight_decay: Penalty = 0.01
+    warmup: Share = 0.1
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
+        refuse_outside(self)
         check_model(self.model, self.tokens)
-        if min(self.epochs, self.batch, self.checkpoint_steps, self.rank) < 1:
-            raise ParameterError(
-                "Fine-tuning needs epochs, batch, rank and checkpoint_steps above 0."
-            )
-        if min(self.rate, self.head_rate, self.alpha) <= 0 or not 0 <= self.warmup < 1:
-            raise ParameterError("Fine-tuning needs rates and alpha above 0, a warmup of 0 to 1.")
-        if not 0 <= self.dropout < 1 or self.weight_decay < 0:
-            raise ParameterError("Fine-tuning needs a dropout of 0 to 1, no negative weight decay.")
 
     @property
     def rate(self) -> float:

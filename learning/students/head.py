@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.bounds import Count, Rate, Scale, Weight, Within, refuse_outside
 from learning.encoders.apart import meeting
-from learning.errors import NotEnoughDataError, ParameterError, ShapeError
+from learning.errors import NotEnoughDataError, ShapeError
 from learning.storage import load_folder, save_folder
 from learning.students.decision import HALF, best_cut, tilted
 from learning.students.lbfgs import minimise
@@ -59,24 +60,16 @@ class Head:
 
     needs: ClassVar[Literal["encodings", "texts"]] = "encodings"
 
-    strength: float | None = None
-    evaluations: int = 200
-    tolerance: float = 1e-3
-    prior_scale: float | None = None
+    strength: Weight | None = None
+    evaluations: Count = 200
+    tolerance: Rate = 1e-3
+    prior_scale: Scale | None = None
     class_weights: Literal["none", "balanced"] = "none"
-    own: float | None = None
-    cut: float | None = HALF
+    own: Weight | None = None
+    cut: Annotated[float, Within(0, 1, above=True, below=True)] | None = HALF
 
     def __post_init__(self) -> None:
-        given = 1.0 if self.strength is None else self.strength
-        if given <= 0 or self.evaluations < 1 or self.tolerance <= 0:
-            raise ParameterError("A head needs strength, evaluations and tolerance above 0.")
-        if self.own is not None and self.own <= 0:
-            raise ParameterError("Texts' own vectors must count more than 0.")
-        if self.cut is not None and not 0 < self.cut < 1:
-            raise ParameterError("A label must be given from a probability between 0 and 1 on.")
-        if self.prior_scale is not None and self.prior_scale < 0:
-            raise ParameterError("The prior scale of a head must be 0 or more.")
+        refuse_outside(self)
 
     def fit(
         self,

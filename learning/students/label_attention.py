@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.bounds import Count, Scale, Tokens, refuse_outside
 from learning.encoders.named import check_model
 from learning.errors import ParameterError
 from learning.students.finetune import BUILT_IN, refuse_without_texts
@@ -36,14 +37,13 @@ class LabelAttention:
 
     model: str = BUILT_IN
     revision: str | None = None
-    focus: float | None = None
-    most: int = 4_000
-    tokens: int = 128
+    focus: Scale | None = None
+    most: Count = 4_000
+    tokens: Tokens = 128
 
     def __post_init__(self) -> None:
+        refuse_outside(self)
         check_model(self.model, self.tokens)
-        if self.most < 1 or (self.focus is not None and self.focus < 0):
-            raise ParameterError("Label attention needs most above 0, and a focus of 0 or more.")
 
     def fit(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from learning.errors import ParameterError
+from learning.bounds import Batch, Count, Epochs, Penalty, Rate, Share, Size, Tokens, refuse_outside
 from learning.students.decoder_lora import refuse_without_model
 from learning.students.finetune import refuse_without_texts
 from learning.types import Report, TrainingData
@@ -41,29 +41,20 @@ class Prompt:
 
     model: str = ""
     revision: str | None = None
-    length: int = 50
-    learning_rate: float = 3e-3
-    head_rate: float = 1e-3
-    epochs: int = 10
-    batch: int = 8
-    tokens: int = 128
+    length: Size = 50
+    learning_rate: Rate = 3e-3
+    head_rate: Rate = 1e-3
+    epochs: Epochs = 10
+    batch: Batch = 8
+    tokens: Tokens = 128
     class_weights: Literal["none", "balanced"] = "none"
-    weight_decay: float = 0.0
-    warmup: float = 0.1
-    checkpoint_steps: int = 100
+    weight_decay: Penalty = 0.0
+    warmup: Share = 0.1
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
         refuse_without_model("A trained prompt", self.model)
-        if min(self.length, self.epochs, self.batch, self.tokens, self.checkpoint_steps) < 1:
-            raise ParameterError(
-                "A prompt needs length, epochs, batch, tokens and checkpoint_steps above 0."
-            )
-        if min(self.learning_rate, self.head_rate) <= 0:
-            raise ParameterError("A prompt needs learning rates above 0.")
-        if not 0 <= self.warmup < 1 or self.weight_decay < 0:
-            raise ParameterError(
-                "A prompt needs a warmup of 0 to below 1 and no negative weight decay."
-            )
+        refuse_outside(self)
 
     def fit(
         self,

@@ -3,12 +3,23 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from learning.bounds import (
+    Batch,
+    Count,
+    Epochs,
+    Penalty,
+    Rate,
+    Share,
+    Tokens,
+    Within,
+    refuse_outside,
+)
 from learning.encoders.named import check_model
-from learning.errors import NotEnoughDataError, ParameterError, ShapeError
+from learning.errors import NotEnoughDataError, ShapeError
 from learning.taggers.types import Marked
 from learning.types import Report
 
@@ -35,22 +46,19 @@ class TokenFinetune:
 
     model: str = BUILT_IN
     revision: str | None = None
-    epochs: int = 5
-    batch: int = 8
-    tokens: int = 192
-    learning_rate: float = 1e-4
-    head_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    reach: float = 0.0
-    checkpoint_steps: int = 100
+    epochs: Epochs = 5
+    batch: Batch = 8
+    tokens: Tokens = 192
+    learning_rate: Rate = 1e-4
+    head_rate: Rate = 1e-3
+    weight_decay: Penalty = 0.01
+    warmup: Share = 0.1
+    reach: Annotated[float, Within(-100, 100)] = 0.0
+    checkpoint_steps: Count = 100
 
     def __post_init__(self) -> None:
+        refuse_outside(self)
         check_model(self.model, self.tokens)
-        if min(self.epochs, self.batch, self.checkpoint_steps) < 1:
-            raise ParameterError("Fine-tuning needs epochs, batch and checkpoint_steps above 0.")
-        if min(self.learning_rate, self.head_rate) <= 0 or not 0 <= self.warmup < 1:
-            raise ParameterError("Fine-tuning needs rates above 0 and a warmup of 0 to 1.")
 
     def fit(
         self,

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import NotEnoughDataError, ParameterError
+from learning.bounds import Count, Rate, Weight, Within, refuse_outside
+from learning.errors import NotEnoughDataError
 from learning.spans.tags import OUTSIDE, tags_of
 from learning.storage import load_folder, save_folder
 from learning.students.lbfgs import minimise
@@ -36,20 +37,15 @@ class TokenHead:
 
     needs: ClassVar[Literal["words", "texts"]] = "words"
 
-    strength: float = 0.01
-    reach: float = 1.0
-    neighbours: int = 1
-    most_words: int = 60_000
-    evaluations: int = 100
-    tolerance: float = 1e-3
+    strength: Weight = 0.01
+    reach: Annotated[float, Within(-100, 100)] = 1.0
+    neighbours: Annotated[int, Within(0, 3)] = 1
+    most_words: Count = 60_000
+    evaluations: Count = 100
+    tolerance: Rate = 1e-3
 
     def __post_init__(self) -> None:
-        if self.strength <= 0 or self.evaluations < 1 or self.tolerance <= 0:
-            raise ParameterError("A token head needs strength, evaluations and tolerance above 0.")
-        if not 0 <= self.neighbours <= 3:
-            raise ParameterError("A token head looks at 0 to 3 neighbours on each side.")
-        if self.most_words < 1:
-            raise ParameterError("A token head learns from one word at least.")
+        refuse_outside(self)
 
     def fit(
         self,

@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from learning.bounds import bounds_of
 from learning.errors import ParameterError, UnknownPluginError
 from learning.registry import parameters_of
 from tests.contracts.plugins import EVERY, REGISTRIES, example_parameters
@@ -89,3 +91,21 @@ print(sorted(heavy & set(sys.modules)))
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [each for each in EVERY if each[0] in {"Students", "Taggers", "Rankers"}]
+)
+def test_every_number_that_a_student_takes_is_declared_with_its_bounds_and_refused_beyond(
+    kind: str, name: str, models: Path
+) -> None:
+    plugin = REGISTRIES[kind][name]
+    example, bounds = example_parameters(name, models, kind), bounds_of(plugin)
+    for field in dataclasses.fields(plugin):
+        if not re.search(r"\b(int|float)\b", str(get_type_hints(plugin)[field.name])):
+            continue
+        within = bounds[field.name]
+        for beyond in (within.least - 1, within.most + 1):
+            with pytest.raises(ParameterError, match=f"{field.name} must be") as refusal:
+                REGISTRIES[kind].create(name, {**example, field.name: beyond})
+            assert refusal.value.parameter == field.name

@@ -82,5 +82,5 @@ def test_few_rows_and_one_label_an_item_keep_to_the_half() -> None:
 
 def test_a_line_at_nought_or_one_is_refused() -> None:
     for cut in (0.0, 1.0):
-        with pytest.raises(ParameterError, match="between 0 and 1"):
+        with pytest.raises(ParameterError, match="above 0 and below 1"):
             Head(cut=cut)

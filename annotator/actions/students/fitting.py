@@ -81,7 +81,9 @@ class Plan:
             chosen = {"cut": None} if self.by_f1 else {}
             return recipes.registry_of(self.kind).create(self.kind, self.params | chosen)
         except (LearningError, ValueError) as error:
-            raise InvalidError(str(error), field="params") from error
+            named = getattr(error, "parameter", "")
+            told = {"parameter": named} if named else {}
+            raise InvalidError(str(error), field="params", **told) from error
 
     def plain(self) -> Plan:
         """The same without values that the kind has anyway: what trains alike is one recipe, and its

@@ -63,7 +63,9 @@ def test_a_person_asks_for_it_by_page_and_command_and_it_leaves_as_a_folder(
     )
     recipes = client.get(reverse("students_background", args=[project.pk])).content.decode()
     assert "Fine-tuned transformer, word by word" in recipes
-    client.post(reverse("students_finetune", args=[project.pk]), {"epochs": "1"})
+    client.post(
+        reverse("students_finetune", args=[project.pk]), {"kind": "token-finetune", "epochs": "1"}
+    )
     asked = Job.objects.get(kind="finetune")
     assert asked.params == {"kind": "token-finetune", "student": {"epochs": 1}}
     asked.delete()

@@ -277,6 +277,10 @@ class TestEngineer:
         engineer("post", f"{here}/students/finetune", {"params": {}}, expect=409)
         refused = engineer("post", f"{here}/students/finetune", {"params": {"x": 1}}, expect=422)
         assert refused["field"] == "params"
+        much = engineer(
+            "post", f"{here}/students/finetune", {"params": {"learning_rate": 1e9}}, expect=422
+        )
+        assert "learning_rate must be above 0 and at most 1" in much["detail"]
         cancelled = engineer("post", f"{here}/jobs/{job['id']}/cancel", expect=202)
         assert cancelled["state"] == "cancelled"
 

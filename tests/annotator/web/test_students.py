@@ -236,7 +236,7 @@ def test_trying_nothing_is_refused(lea, project):
 
 
 def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
-    form = {"epochs": "3", "model": ""}
+    form = {"kind": "finetune", "epochs": "3", "model": ""}
     assert lea.post(url(project, "students/finetune"), form).status_code == 302
     job = Job.objects.get(kind="finetune")
     assert job.params == {"kind": "finetune", "student": {"epochs": 3}}
@@ -247,15 +247,62 @@ def test_fine_tuning_is_a_job_with_its_parameters(lea, project):
 def test_a_model_is_pinned_or_in_our_folder(lea, project):
     named = f"owner/name@{'a' * 40}"
     for wrong in ("/etc", "../students", "owner/name"):
-        assert lea.post(url(project, "students/finetune"), {"model": wrong}).status_code == 422
-    assert lea.post(url(project, "students/finetune"), {"model": named}).status_code == 302
+        form = {"kind": "finetune", "model": wrong}
+        assert lea.post(url(project, "students/finetune"), form).status_code == 422
+    form = {"kind": "finetune", "model": named}
+    assert lea.post(url(project, "students/finetune"), form).status_code == 302
     student = Job.objects.get(kind="finetune").params["student"]
     assert student == {"model": "owner/name", "revision": "a" * 40}
 
 
-def test_parameters_that_cannot_be_are_refused(lea, project):
-    assert lea.post(url(project, "students/finetune"), {"epochs": "0"}).status_code == 422
+@pytest.mark.parametrize(
+    ("wrong", "field", "told"),
+    [
+        ({"epochs": "0"}, "epochs", "epochs must be from 1 to 100, not 0."),
+        ({"epochs": "1000"}, "epochs", "epochs must be from 1 to 100, not 1,000."),
+        ({"epochs": "many"}, "epochs", "Enter a whole number."),
+        ({"model": "no-such"}, "model", "There is no such model"),
+        ({"model": "owner/name@main"}, "model", "Name the commit"),
+        ({"kind": "label-attention", "epochs": "3"}, "epochs", "has no parameter 'epochs'"),
+        ({"kind": "prompt", "epochs": "101"}, "epochs", "not 101"),
+        ({"kind": "prompt"}, "model", "needs the name of a causal language model"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_beside_its_field_and_the_rest_is_kept(
+    lea, project, wrong, field, told
+):
+    form = {"kind": "finetune", "model": "", "epochs": ""} | wrong
+    response = lea.post(url(project, "students/finetune"), form)
+    assert response.status_code == 422
+    shown = response.context["form"]
+    assert told in shown.errors[field][0]
+    assert set(shown.errors) == {field} | ({"model"} if form["kind"] == "prompt" else set())
+    assert shown["kind"].value() == form["kind"]
     assert not Job.objects.filter(kind="finetune").exists()
+
+
+def test_everything_wrong_in_the_background_is_told_in_one_step(lea, project):
+    form = {
+        "minutes": "-1",
+        "finetune-when": "always",
+        "finetune-epochs": "1000",
+        "finetune-learning_rate": "1e9",
+        "contrastive-when": "never",
+        "contrastive-batch": "1",
+        "prompt-when": "always",
+    }
+    response = lea.post(url(project, "students/background"), form)
+    assert response.status_code == 422
+    errors = response.context["form"].errors
+    assert set(errors) == {
+        "minutes",
+        "finetune-epochs",
+        "finetune-learning_rate",
+        "contrastive-batch",
+        "prompt-model",
+    }
+    assert errors["finetune-epochs"] == ["epochs must be from 1 to 100, not 1,000."]
+    assert not project.recipes.filter(when="always").exists()
 
 
 def test_reviewers_look_and_managers_act(sign_in, ben, cast, project):
