@@ -23,12 +23,12 @@ from annotator.actions.students import (
     version_figures,
 )
 from annotator.actions.students.contrasting import Differing
-from annotator.models import Can, Label, Project, Promotion, StudentVersion
+from annotator.models import Can, ItemKind, Label, Project, Promotion, StudentVersion
 from annotator.web import besides, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
 from annotator.web.scorecards import confused
-from annotator.web.students import number_of, student_for
+from annotator.web.students import asks_texts, number_of, student_for
 
 if TYPE_CHECKING:
     from learning.audit.promotion import Paired
@@ -67,6 +67,8 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "may_manage": allowed(project, Can.MANAGE),
         "found": found,
         "reach": auditing.reach(project),
+        "tried": [student] if asks_texts(project) and student.folder else [],
+        "paired": project.item_kind == ItemKind.PAIR,
         "measure": advising.NAMES[project.task.figure],
         "figure_name": advising.name_of(project),
         "when_trained": version_figures.when_trained(student),

@@ -188,7 +188,7 @@ class Evidence:
     parts: list[tuple[str, float | None]]
 
 
-def evidence(project: Project, text: str) -> Evidence:
+def evidence(project: Project, text: str, version: StudentVersion | None = None) -> Evidence:
     """Which words pushed the likeliest label: each is left out in turn, and the student asked again.
 
     At most MOST_PIECES pieces are left out; a longer text is cut into so many. Raises as `predict`.
@@ -199,7 +199,7 @@ def evidence(project: Project, text: str) -> Evidence:
     found, shorter = _left_out(text)
     if len(found) < 2:
         raise InvalidError("Type at least two words: of one alone nothing can be left out.")
-    whole, *others = predict(project, [text, *shorter])
+    whole, *others = predict(project, [text, *shorter], version)
     label, likely = whole.labels[0]
     moved = pushes(likely, [dict(each.labels).get(label, 0.0) for each in others])
     parts: list[tuple[str, float | None]] = []

@@ -139,11 +139,41 @@ def test_trying_shows_the_likeliest_first(lea, project, monkeypatch):
     assert b"<html" in lea.post(url(project, "students/try"), {"text": "lost parcel"}).content
 
 
+def test_any_version_with_files_is_tried_and_says_which_words_spoke(lea, project, monkeypatch):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+    current = StudentVersion.objects.get(project=project)
+    named = list(project.labels.order_by("column").values_list("pk", flat=True))
+    older = with_files(project, 7, label_ids=named, encoding=current.encoding)
+    gone = version(project, 8)
+    asked = []
+
+    def predict(texts, student, **_):
+        asked.append(student)
+        return np.array([[0.2, 0.7, 0.1]] * len(texts), dtype=np.float32)
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    offered = lea.get(url(project)).context["tried"]
+    assert [each.number for each in offered] == [current.number, 7]
+    page = lea.get(url(project, "students/7")).content.decode()
+    assert "Ask student 7" in page
+    assert "Ask student 8" not in lea.get(url(project, "students/8")).content.decode()
+    form = {"text": "lost parcel", "number": "7"}
+    part = lea.post(url(project, "students/try"), form, HTTP_HX_REQUEST="true").content.decode()
+    assert "What student 7 says" in part
+    assert '<input type="hidden" name="number" value="7">' in part
+    lea.post(url(project, "students/explain"), form, HTTP_HX_REQUEST="true")
+    assert [place.endswith(older.folder) for place in asked] == [True, True]
+    form["number"] = str(gone.number)
+    part = lea.post(url(project, "students/try"), form, HTTP_HX_REQUEST="true").content.decode()
+    assert "its files were removed" in part
+    assert lea.post(url(project, "students/try"), form | {"number": "99"}).status_code == 404
+
+
 def test_of_a_pair_both_texts_are_asked_for_and_read_apart(lea, cast, monkeypatch):
     project = make_project(cast, item_kind="pair")
     asked = []
     monkeypatch.setattr(
-        teaching, "predict", lambda _, texts: asked.extend(texts) or [teaching.Guess(labels=[])]
+        teaching, "predict", lambda _, texts, __: asked.extend(texts) or [teaching.Guess(labels=[])]
     )
     address = url(project, "students/try")
     lea.post(address, {"text": "one\nline more", "text_b": "the other"}, HTTP_HX_REQUEST="true")
@@ -161,7 +191,7 @@ def test_of_a_pair_words_are_left_out_of_one_text_at_a_time(cast, monkeypatch):
     project = make_project(cast, item_kind="pair")
     asked = []
 
-    def predict(_, texts):
+    def predict(_, texts, __):
         asked.extend(texts)
         return [teaching.Guess(labels=[(project.labels.first().pk, 0.5)]) for _ in texts]
 

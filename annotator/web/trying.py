@@ -1,0 +1,123 @@
+"""A student's word on a typed text, and which of its words speak for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from annotator.actions.students import choices, teaching
+from annotator.errors import AnnotatorError, InvalidError, UnavailableError
+from annotator.models import Can, ItemKind, Label, Project, StudentVersion
+from annotator.web.charts import Bar, bars
+from annotator.web.pages import page, project_for
+from annotator.web.students import number_of, student_for
+
+TOP = 8
+# Words that are told, and the push (in log odds) from which on a word is marked at all.
+TOLD, LEAST_PUSH = 6, 0.1
+
+
+@require_POST
+@login_required
+def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Ask a student about a typed text. A model that is starting is asked again by the page."""
+    project = project_for(request, project_id, Can.SEE)
+    text, version = _typed(project, request), _asked(request, project)
+    context: dict[str, Any] = {"text": text, "project": project, "version": version}
+    try:
+        context["bars"] = _bars(project, _word_on(project, text, version))
+        context["draws_a_line"] = choices.draws_a_line(teaching.asked(project, version))
+        context["explainable"] = len(text.split()) > 1
+    except UnavailableError as error:
+        context["waiting"] = error.detail
+    except AnnotatorError as error:
+        if not request.headers.get("HX-Request"):
+            raise
+        context["problem"] = error.detail  # the page shows only what is answered with 200
+    if request.headers.get("HX-Request"):
+        return render(request, "students/guess.html", context)
+    return page(request, "students/guess_page.html", project, "students", context)
+
+
+@require_POST
+@login_required
+def explain(request: HttpRequest, project_id: int) -> HttpResponse:
+    """Which words of a typed text pushed the likeliest label."""
+    project = project_for(request, project_id, Can.SEE)
+    text, version = request.POST.get("text", ""), _asked(request, project)
+    context: dict[str, Any] = {"project": project, "text": text, "version": version}
+    try:
+        if len(text) > teaching.LONGEST_TEXT:
+            raise InvalidError(f"Type a text of 1 to {teaching.LONGEST_TEXT:,} characters.")
+        context["evidence"] = _explained(project, teaching.evidence(project, text, version))
+    except UnavailableError as error:
+        context["waiting"] = error.detail
+    except AnnotatorError as error:
+        if not request.headers.get("HX-Request"):
+            raise
+        context["problem"] = error.detail
+    if request.headers.get("HX-Request"):
+        return render(request, "students/evidence.html", context)
+    return page(request, "students/evidence_page.html", project, "students", context)
+
+
+def _explained(project: Project, found: teaching.Evidence) -> dict[str, Any]:
+    """The text with marks of three strengths, and the words that pushed most."""
+    known = [(words, push) for words, push in found.parts if push is not None]
+    most = max(*(abs(push) for _, push in known), LEAST_PUSH)
+    ranked = sorted(known, key=lambda pair: -abs(pair[1]))
+    return {
+        "label": Label.objects.get(project=project, pk=found.label),
+        "whole": found.whole,
+        "parts": [
+            (words, _strength(push, most), push is not None and push > 0)
+            for words, push in found.parts
+        ],
+        "told": [pair for pair in ranked[:TOLD] if abs(pair[1]) >= LEAST_PUSH],
+    }
+
+
+def _strength(push: float | None, most: float) -> int:
+    """0 none … 3 among the strongest."""
+    if push is None or abs(push) < LEAST_PUSH:
+        return 0
+    return min(3, 1 + int(3 * abs(push) / most))
+
+
+def _typed(project: Project, request: HttpRequest) -> str:
+    """What was typed, of a pair both texts as one string."""
+    text = request.POST.get("text", "")
+    if project.item_kind != ItemKind.PAIR or "text_b" not in request.POST:
+        return text
+    if not text.strip() or not request.POST["text_b"].strip():
+        return ""
+    return teaching.pair_of(text, request.POST["text_b"])
+
+
+def _asked(request: HttpRequest, project: Project) -> StudentVersion | None:
+    """The version that the form names; none: the current one."""
+    named = request.POST.get("number", "")
+    return (
+        student_for(request, project, number_of(named), Can.SEE)
+        if named
+        else project.current_student
+    )
+
+
+def _word_on(project: Project, text: str, version: StudentVersion | None) -> teaching.Guess:
+    if not text.strip() or len(text) > teaching.LONGEST_TEXT:
+        what = "both texts, of" if project.item_kind == ItemKind.PAIR else "a text of"
+        raise InvalidError(f"Type {what} 1 to {teaching.LONGEST_TEXT:,} characters.")
+    (guess,) = teaching.predict(project, [text], version)
+    return guess
+
+
+def _bars(project: Project, guess: teaching.Guess) -> list[tuple[Bar, float]]:
+    labels = Label.objects.filter(project=project).in_bulk()
+    shown = [(labels[pk], share) for pk, share in guess.labels[:TOP] if pk in labels]
+    drawn = bars([(each.name, round(p * 1_000_000), each.colour % 12) for each, p in shown])
+    return [(bar, share) for bar, (_, share) in zip(drawn, shown, strict=True)]
