@@ -212,7 +212,8 @@ def _rest(facts: Facts) -> str:
     base = facts.encoder or "the transformer in `encoder/`"
     return f"""## Files and licence
 
-Weights are safetensors; `manifest.json` has the sha256 of each, and `load()` refuses a changed one.
+Weights are safetensors; `manifest.json` has the sha256 of each, and `load()` refuses a changed one. It also
+says, as `made`, by which seed, parameters and versions of libraries they were trained.
 `labels.json` has the labels in the order of the columns. It reads texts by {base}. Licence of that
 model: {facts.licence}. The labels, and what was learned from them, belong to the project's owners.
 """

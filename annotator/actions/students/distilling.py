@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.queue import auditing
-from annotator.actions.students import unanswered, voices, warming
+from annotator.actions.students import origins, unanswered, voices, warming
 from annotator.models import Encoding, Project, StudentVersion, WarmStart
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def _fit(run: jobs.Run, project: Project, lesson: Lesson, soft: TrainingData) ->
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Learning from a better voice")
 
-    rng = np.random.default_rng([*unanswered.seed_of(project, lesson), soft.rows])
+    rng = np.random.default_rng([*origins.seed_of(project.pk, lesson), soft.rows])
     return Distillation().fit(_head(project), lesson.data, soft, rng, report)
 
 

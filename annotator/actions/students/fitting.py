@@ -28,6 +28,7 @@ from annotator.actions.students import (
     conforming,
     distilling,
     evaluating,
+    origins,
     promoting,
     recipes,
     sheets,
@@ -135,7 +136,7 @@ def learn(
         follow_up(run, done, predictions)
         return done, predictions
     started = time.monotonic()
-    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     student: Student = plan.plugin()
     remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
@@ -282,6 +283,7 @@ def publish(
     from learning.storage import MANIFEST, sha256_of
 
     folder = students_folder(encoding.project_id) / fields["folder"]
+    origins.note(folder, encoding, lesson, fields)
     with run.fence():
         # Parts two trainings that finish at the same moment: numbers and promotion.
         project = Project.objects.select_for_update(no_key=True).get(pk=encoding.project_id)

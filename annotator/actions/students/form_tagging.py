@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.students import marked_lessons, tagging
+from annotator.actions.students import marked_lessons, origins, tagging
 from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _learn_one(run: jobs.Run, words: Words, question: Question, folder: Path) ->
     lesson = marked_lessons.gather(run.project, words, question)
     if lesson is None:
         return None
-    rng = np.random.default_rng([run.project.pk, lesson.position, len(lesson.numbers)])
+    rng = np.random.default_rng(origins.seed_of(run.project.pk, lesson))
     tagger: Tagger = tagging.QUICK.plugin()
     fitted = tagger.fit(
         lesson.data, rng, lambda at, of: run.progress(at, of, f"Learning to mark: {question.name}")

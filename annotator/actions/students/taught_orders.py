@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.queue import auditing
-from annotator.actions.students import distilling, unanswered
+from annotator.actions.students import distilling, origins, unanswered
 from annotator.actions.teachers import identity, lending
 from annotator.models import Annotation, Encoding, Teacher
 
@@ -68,7 +68,7 @@ class _Bench:
         """The orders of the sample by a ranker that learned from `data`, as the version will."""
         import numpy as np
 
-        rng = np.random.default_rng(unanswered.seed_of(self.run.project, self.lesson))
+        rng = np.random.default_rng(origins.seed_of(self.run.project.pk, self.lesson))
         numbers = np.array(sorted(self.truth), dtype=np.int64)
         fitted = self.ranker.fit(data, rng, lambda at, of: self.run.check())
         said = fitted.order(self.lists.subset(numbers))

@@ -13,6 +13,7 @@ from django.db import connection
 from annotator import jobs
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.queue import auditing
+from annotator.actions.students import origins
 from annotator.models import Encoding, Project
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def drawn(
         cursor.execute(_UNANSWERED, [project.pk, encoding.rows, project.audit_cutoff])
         numbers = among([number for (number,) in cursor.fetchall()])
     if len(numbers) > MOST_ROWS:
-        rng = np.random.default_rng(seed_of(project, lesson))
+        rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
         numbers = sorted(rng.choice(numbers, MOST_ROWS, replace=False).tolist())
     vectors = vectors_of(encoding, numbers)
     told = vectors.any(axis=1)  # what was redacted has none left
@@ -81,14 +82,9 @@ def learned(
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Learning from unanswered items")
 
-    rng = np.random.default_rng(seed_of(project, lesson))
+    rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     made = plan.fit(Head(), plain, lesson.data, vectors, rng, report)
     return None if made is None else (numbers, made)
-
-
-def seed_of(project: Project, lesson: Learned) -> list[int]:
-    """The same for the same lesson."""
-    return [project.pk, lesson.position, len(lesson.numbers)]
 
 
 def vectors_of(encoding: Encoding, numbers: list[int]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.students import evaluating, fitting
+from annotator.actions.students import evaluating, fitting, origins
 from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def learn(
         fitting.follow_up(run, done, predictions)
         return done, predictions, work.read(pool, predictions)
     started = time.monotonic()
-    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     fitting.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{work.plan.kind}-{run.job.pk}-{run.job.attempt}"
     with fitting.resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:

@@ -20,7 +20,7 @@ from annotator import jobs
 from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import current_encoding, students_folder
 from annotator.actions.projects.schema import columns_of
-from annotator.actions.students import lessons
+from annotator.actions.students import lessons, origins
 from annotator.errors import AnnotatorError, ConflictError
 from annotator.models import Encoding, Item, Project, StudentVersion, WarmStart
 
@@ -273,7 +273,7 @@ def begun(
     def report(done: int, total: int) -> None:
         run.progress(done, total, f"Beginning with “{start.source_name}”")
 
-    rng = np.random.default_rng([project.pk, lesson.position, len(lesson.numbers)])
+    rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     plan = Beginning(taken=taken.part(kept), columns=columns)
     if alone is None:
         return plan.fit(head, lesson.data, rng, report)

@@ -18,6 +18,7 @@ from annotator.actions.students import leaving
 from annotator.actions.students.training import students_folder
 from annotator.actions.verdicts import settling
 from annotator.models import Job, StudentVersion
+from learning.storage import sha256_of
 from learning.students import load
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 
@@ -67,6 +68,18 @@ def test_the_download_works_where_nothing_of_ours_is(taught, cast, tmp_path):
     here = load(students_folder(taught.pk) / version.folder).predict(ready.encode(texts))
     np.testing.assert_allclose(said, here, atol=1e-5)
     assert names == ["Billing", "Delivery", "Login"]
+
+
+def test_the_manifest_says_by_what_it_could_be_made_again(taught):
+    version = taught.current_student
+    found = {name.split("/")[1]: content for name, content in leaving.members(version)}
+    made = json.loads(found["manifest.json"].read_text())["made"]
+    assert made["position"] == version.position
+    assert made["seed"] == [taught.pk, version.position, version.trained_on]
+    assert (made["kind"], made["params"]) == (version.kind, version.params)
+    assert made["libraries"]["numpy"] == np.__version__
+    assert {"python", "concord"} <= set(made["libraries"])
+    assert version.digest == sha256_of(found["manifest.json"])
 
 
 def test_a_lone_string_is_refused_by_a_student_that_left(taught, tmp_path):
