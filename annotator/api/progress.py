@@ -44,7 +44,8 @@ WHERE v.project_id = %s AND v.state = 'decided' GROUP BY chosen.label ORDER BY c
 
 
 class PointShape(serializers.Serializer[Any]):
-    """Accuracy 0…1 with its 95 % interval. `estimate` says on what: audit or out-of-fold."""
+    """Accuracy 0…1 with its 95 % interval, as it was when that student was trained. `estimate` says on
+    what: audit or out-of-fold. `progress/estimates` has the curve on the answers of now."""
 
     student = serializers.IntegerField(source="number")
     kind = serializers.CharField()

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.students import leaving, promoting, teaching
+from annotator.actions.students import leaving, promoting, teaching, version_figures
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, ObjectField, body
@@ -38,23 +38,60 @@ class SetsShape(serializers.Serializer[Any]):
     difference = serializers.FloatField(allow_null=True)
 
 
+class FigureShape(serializers.Serializer[Any]):
+    """A student's one figure, 0…1, with its 95 % interval. `estimate`: audit or out-of-fold."""
+
+    accuracy = serializers.FloatField(source="value", allow_null=True)
+    accuracy_low = serializers.FloatField(source="low", allow_null=True)
+    accuracy_high = serializers.FloatField(source="high", allow_null=True)
+    evaluated_on = serializers.IntegerField(source="n")
+    estimate = serializers.CharField(source="source")
+
+
+class StudentRows(serializers.ListSerializer[Any]):
+    """Many at once, their figures computed together."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows = list(data)
+        context: Any = self.context
+        context["headlines"] = version_figures.headlines(context["project"], rows)
+        return super().to_representation(rows)
+
+
 class StudentShape(serializers.ModelSerializer[StudentVersion]):
     """`accuracy` (0…1) with its 95 % interval, and on what it was measured: `estimate` is audit
-    (a random sample) or out-of-fold (an early figure, not on a random sample). `beside` tells which
+    (the evaluation answers of now that it surely never learned from) or out-of-fold (an early figure,
+    not on a random sample), as on the pages; `when_trained` is the same as it was then, and `metrics` are
+    of then. Of spans it is their F1, of orders the share of pairs in the right order. `beside` tells which
     voice taught it by how many soft rows of what weight, and what that bought on the sample; or,
     as `unanswered`, from how many items without an answer it learned by itself, and what that bought."""
 
     current = serializers.SerializerMethodField()
     answer_sets = serializers.SerializerMethodField()
 
+    when_trained = serializers.SerializerMethodField()
+
     class Meta:
         model = StudentVersion
+        list_serializer_class = StudentRows
         fields = [
             *("id", "number", "kind", "params", "state", "current", "label_ids", "position"),
             *("trained_on", "answers", "seconds", "device", "digest"),
             *("accuracy", "accuracy_low", "accuracy_high", "evaluated_on", "estimate", "metrics"),
+            "when_trained",
             *("beside", "answer_sets", "created_at", "promoted_at"),
         ]
+
+    def to_representation(self, instance: StudentVersion) -> Any:
+        """With its figure of now in the place of that of its training."""
+        known = self.context.get("headlines", {})
+        figure = known.get(instance.pk) or version_figures.headline(instance)
+        return super().to_representation(instance) | FigureShape(figure).data
+
+    @extend_schema_field(FigureShape)
+    def get_when_trained(self, student: StudentVersion) -> dict[str, Any]:
+        """The figure that it got when it was trained, which stays."""
+        return dict(FigureShape(version_figures.when_trained(student)).data)
 
     def get_current(self, student: StudentVersion) -> bool:
         """Whether its suggestions are shown and its doubt fills the queue."""

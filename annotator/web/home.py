@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -44,7 +45,8 @@ def home(request: HttpRequest) -> HttpResponse:
         .order_by("-pk")
     )
     counts = _counts(projects, me)
-    cards = [_card(each, counts) for each in projects]
+    measured = figures.measured_at(projects)
+    cards = [_card(each, counts, measured) for each in projects]
     needs = [need for card in cards for need in card["needs"]]
     context = {"cards": cards, "needs": needs, "model_servers": _model_servers(me)}
     return render(request, "home.html", context)
@@ -91,14 +93,16 @@ def _counts(projects: list[Project], me: User) -> dict[str, dict[int, int]]:
     }
 
 
-def _card(project: Project, counts: dict[str, dict[int, int]]) -> dict[str, Any]:
+def _card(
+    project: Project, counts: dict[str, dict[int, int]], measured: dict[int, datetime | None]
+) -> dict[str, Any]:
     """A project as Home shows it; others' figures only to those who may see them."""
     of = {name: counted.get(project.pk, 0) for name, counted in counts.items()}
     sees = allowed(project, Can.SEE)
     return {
         "project": project,
         "sees": sees,
-        "student": "".join(figures.of_student(project).values()) if sees else "",
+        "student": "".join(figures.of_student(project, measured).values()) if sees else "",
         "doors": _doors(project),
         "needs": _needs(project, of),
         **of,

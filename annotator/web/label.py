@@ -249,7 +249,9 @@ def _pieces(
         "project": project,
         "cards": cards,
         "lost": lost,
-        "numbers": figures.of_voice(project, voice) if whole else figures.of_student(project),
+        "numbers": figures.of_voice(project, voice)
+        if whole
+        else figures.of_student(project, figures.measured_at([project])),
         "nothing": None if cards else _nothing(project, voice),
         "feedback": feedback,
     }

@@ -224,7 +224,7 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
         "other": other,
         "metrics": [
             (
-                name.replace("_", " ").replace("f1", "F1"),
+                f"{name.replace('_', ' ').replace('f1', 'F1')}, when trained",
                 one.metrics.get(name),
                 other.metrics.get(name),
             )

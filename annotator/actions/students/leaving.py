@@ -100,7 +100,7 @@ def _card(
     from learning.taggers import TAGGERS
 
     project = version.project
-    figure = version_figures.headlines(project, [version])[version.pk]
+    figure = version_figures.headline(version)
     told = {"accuracy", "n", "subset_accuracy"}
     return card.write(
         card.Facts(

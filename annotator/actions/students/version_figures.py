@@ -11,7 +11,14 @@ from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.figures import scorecards
 from annotator.actions.queue import auditing
 from annotator.actions.students import sheets
-from annotator.models import AnnotatorKind, EstimateSource, Part, Project, StudentVersion
+from annotator.models import (
+    AnnotatorKind,
+    AuditSheet,
+    EstimateSource,
+    Part,
+    Project,
+    StudentVersion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,6 +80,21 @@ def headlines(project: Project, versions: Iterable[StudentVersion]) -> dict[int,
         )
         for each, told in _measured(found)
     }
+
+
+def headline(version: StudentVersion) -> Headline:
+    """The same of one."""
+    return headlines(version.project, [version])[version.pk]
+
+
+def kept(version: StudentVersion) -> Headline:
+    """Its figure as it was computed last, which costs nothing to read; else the one of its training."""
+    sheet = AuditSheet.objects.filter(version=version).first()
+    found = (sheet.figures or {}).get("accuracy") if sheet else None
+    if not found:
+        return when_trained(version)
+    ends = {name: found[name] for name in ("value", "low", "high", "n")}
+    return Headline(**ends, source=EstimateSource.AUDIT)
 
 
 def when_trained(version: StudentVersion) -> Headline:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotator.actions.students import teaching, warm_starts
+from annotator.actions.students import teaching, version_figures, warm_starts
 from annotator.management.base import Command as Base
 from annotator.management.base import named_by, project_named
 from annotator.management.working import work_off
@@ -124,16 +124,17 @@ def _parameter(text: str) -> tuple[str, Any]:
 def _told(job: Job) -> dict[str, Any]:
     version = StudentVersion.objects.get(project=job.project, number=job.result["student"])
     project = version.project
+    figure = version_figures.headline(version)
     return {
         "student": version.number,
         "kind": version.kind,
         "current": project.current_student_id == version.pk,
         "trained_on": version.trained_on,
         "seconds": version.seconds,
-        "accuracy": version.accuracy,
-        "low": version.accuracy_low,
-        "high": version.accuracy_high,
-        "estimate": str(version.estimate),
-        "evaluated_on": version.evaluated_on,
+        "accuracy": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "estimate": str(figure.source),
+        "evaluated_on": figure.n,
         "metrics": version.metrics,
     }
