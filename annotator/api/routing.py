@@ -81,7 +81,11 @@ class RoutingShape(serializers.Serializer[Any]):
     whose word is below the policy's confidence are `undecided`, and nobody is asked first about
     `unclaimed` of them. Of those drawn for a person `checked` were right, `foretold` is what they
     were held to be. `error` is the teacher's on the seed, `wrong` the one expected on what it is
-    asked next. `back_test` tells which router did `best` on the `seed` and how each did (`area`: mean quality
+    asked next. `answered` items people answered. A point of the `curve` tells of a `share` of people the `quality` of what is decided, the
+    share of all items that stays `undecided` at the policy's confidence, `hours` and `money` still to come, and whether people
+    have `passed` it: then it cannot be chosen. Of the chosen point `outcome` tells the quality foretold and found by checks,
+    `undecided_words` which share of the teacher's words decides nothing, `loop_outcome` how right student and teacher
+    together are; null while that cannot be told. `back_test` tells which router did `best` on the `seed` and how each did (`area`: mean quality
     over all human shares; `difference` from `threshold`)."""
 
     policy = PolicyShape()
@@ -94,12 +98,16 @@ class RoutingShape(serializers.Serializer[Any]):
     undecided = serializers.IntegerField()
     unclaimed = serializers.IntegerField()
     sent = serializers.IntegerField()
+    answered = serializers.IntegerField()
     checked = CheckedShape()
     foretold = serializers.FloatField(allow_null=True)
     error = CheckedShape()
     wrong = serializers.DictField(child=serializers.FloatField())
     curve = serializers.JSONField()
     scoreboard = serializers.JSONField()
+    outcome = serializers.JSONField(allow_null=True)
+    undecided_words = serializers.JSONField(allow_null=True)
+    loop_outcome = serializers.JSONField(allow_null=True)
     back_test = serializers.JSONField()
     money_left = money(allow_null=True)
     computed_at = serializers.DateTimeField(allow_null=True)

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import costing
 from annotator.actions.queue import auditing
-from annotator.actions.routing import budgeting, overview, planning, policies
+from annotator.actions.routing import overview, planning, policies, promises
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
-from annotator.models import Can, Policy, PolicyChange, Project, Teacher, Verdict
+from annotator.models import Can, Policy, PolicyChange, Project, Teacher
 from annotator.web import jobs
 from annotator.web.charts import Point, Series, curve
 from annotator.web.entrance import refuse
@@ -56,7 +56,7 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
             row["live"] and row["job"].key == f"route:{project.pk}" for row in work["job_rows"]
         ),
         "confidence": _percent(seen.policy.confidence),
-        "fewest_checks": budgeting.FEWEST_CHECKS,
+        "fewest_checks": promises.FEWEST_CHECKS,
         **work,
     }
     if may_manage and seen.policy.teacher is not None and seen.needed:
@@ -75,11 +75,15 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
         "curve": curve(
             [
                 Series(
-                    name="people's answers in place of the teacher's",
-                    points=[_point(row["share"], row["quality"]) for row in rows],
+                    name="what people and the teacher's sure words decide",
+                    points=[
+                        _point(row["share"], row["quality"])
+                        for row in rows
+                        if row["quality"]["value"] is not None
+                    ],
                 ),
                 Series(
-                    name="and what the student learns from them",
+                    name="all of it, with the student's opinion",
                     points=[_point(row["share"], row) for row in ahead],
                     ahead=True,
                 ),
@@ -89,30 +93,39 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
         ),
         "points": [
             (
-                row,
+                row | _undecided(row, seen.curve["items"]),
                 seen.policy.enabled and round(100 * row["share"]) == chosen,
                 loop.get(row["share"]),
             )
             for row in rows[:: max(len(rows) // ROWS, 1)]
         ],
+        "passed": any(row["passed"] for row in rows),
         "looped": bool(loop),
         "standings": _standings(seen),
         "spending": _spending(project, seen),
     }
 
 
-def _spending(project: Project, seen: overview.Overview) -> dict[str, Any]:
-    """Hours, money and people's share that the chosen point foretold, beside those so far."""
-    said = budgeting.foretold(seen.policy)
-    if not said:
-        return {}
-    so_far = costing.costs(project)
-    decided = Verdict.objects.filter(project=project).decided().count()
+def _undecided(row: dict[str, Any], items: int) -> dict[str, Any]:
+    """How many items a point leaves undecided, between which numbers."""
+    told = row.get("undecided")
     return {
-        "said": said,
-        "hours": (so_far.total.seconds or 0.0) / 3600,
-        "money": so_far.total.money,
-        "share": 1 - seen.decided / decided if decided else None,
+        "left": {end: round(items * told[end]) for end in ("value", "low", "high")} if told else {}
+    }
+
+
+def _spending(project: Project, seen: overview.Overview) -> dict[str, Any]:
+    """Hours and money that the chosen point foretold, beside those since, and people's share so far."""
+    choice = seen.choice
+    if choice is None:
+        return {}
+    since = costing.since(project, choice.changed_at)
+    return {
+        "said": choice.foretold,
+        "at": choice.changed_at,
+        "hours": (since.seconds or 0.0) / 3600,
+        "money": since.money,
+        "share": seen.answered / max(project.present_count, 1),
     }
 
 
@@ -197,6 +210,8 @@ def _told(project: Project, change: PolicyChange) -> str:
     names = {each.pk: each.voice.name for each in _teachers(project)}
     before, after = (_words(side, names) for side in (change.before, change.after))
     changed = [f"{name} {after[name]}" for name in after if after[name] != before.get(name)]
+    if change.foretold:
+        changed.append("taken from the curve")
     return ", ".join(changed) or "nothing"
 
 

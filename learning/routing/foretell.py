@@ -10,7 +10,7 @@ from learning.audit.curves import Curve, Measured, fit
 from learning.audit.intervals import CONFIDENCE, Estimate
 from learning.errors import NotEnoughDataError
 from learning.routing.crossfit import Order, order_of
-from learning.routing.curve import SHARES, Point, Work, points
+from learning.routing.curve import ALL_DECIDED, SHARES, Point, Work, points
 from learning.routing.loop import Voices, fit_blend, opinion_of
 from learning.routing.types import Shares, decided
 from learning.scores import margins
@@ -62,7 +62,8 @@ def loop_curve(
     alike, whole = np.ones(len(truth)), np.zeros(len(truth), dtype=np.int64)
     order = order_of(doubt, ~right[-1], alike, whole, rng)
     asked = np.asarray(shares, dtype=np.float64)
-    return points(shares, _quality(curve, order, len(labelled), work.items, asked, rng), work)
+    reached = _quality(curve, order, len(labelled), work.items, asked, rng)
+    return points(shares, [(quality, ALL_DECIDED) for quality in reached], work)
 
 
 def _enough(heard: Voices) -> tuple[Rows, Bools]:

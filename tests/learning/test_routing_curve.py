@@ -73,6 +73,71 @@ def test_the_curve_begins_at_the_teacher_and_ends_with_people() -> None:
     assert (curve[-1].money, curve[-1].hours) == (100.0, 2.5)
 
 
+def what_is_decided(
+    whole: Seed, seed: Seed, share: float, most_wrong: float
+) -> tuple[float, float]:
+    """(quality of what is decided, share that nobody decides) when people answer the least sure."""
+    fitted = Threshold().fit(seed, rng(), no_report)
+    asked = first(fitted.benefit(whole.items), round(share * whole.rows), rng())
+    people = np.isin(np.arange(whole.rows), asked)
+    decided = people | (fitted.wrong(whole.items) <= most_wrong)
+    return float(1 - (whole.wrong & ~people)[decided].mean()), float(1 - decided.mean())
+
+
+def test_the_curve_foretells_what_a_policy_decides_and_what_it_leaves_undecided() -> None:
+    held, errors, left = [], [], []
+    for seed in range(30):
+        whole = pool(3_000, seed)
+        drawn = whole.subset(rng(seed).choice(3_000, 150, replace=False))
+        curve = replace_curve(Threshold(), drawn, WORK, rng(seed), most_wrong=0.25)
+        for share in (0.0, 0.2, 0.5, 0.8):
+            point, (quality, undecided) = (
+                at(curve, share),
+                what_is_decided(whole, drawn, share, 0.25),
+            )
+            held.append(point.quality.low <= quality <= point.quality.high)
+            errors.append(point.quality.value - quality)
+            left.append(point.undecided.value - undecided)
+    assert np.mean(held) > 0.9
+    assert abs(np.mean(errors)) < 0.01
+    assert abs(np.mean(left)) < 0.02
+
+
+def test_what_is_not_sure_enough_is_undecided_until_people_label_it() -> None:
+    seed = taught(100)
+    told = {
+        wrong: replace_curve(Threshold(), seed, WORK, rng(), most_wrong=wrong)
+        for wrong in (1.0, 0.2, -1.0)
+    }
+    assert {point.undecided.value for point in told[1.0]} == {0}
+    undecided = [point.undecided.value for point in told[0.2]]
+    assert 0 < undecided[0] < 1
+    assert undecided == sorted(undecided, reverse=True)
+    assert undecided[-1] == told[0.2][-1].undecided.high == 0
+    assert told[0.2][0].quality.value > told[1.0][0].quality.value, (
+        "the doubtful words are left out"
+    )
+    nothing, some = told[-1.0][0], told[-1.0][1]
+    assert (nothing.quality.value, nothing.undecided.value) == (None, 1)
+    assert (some.quality.value, some.undecided.value) == (1, pytest.approx(0.95))
+
+
+def test_people_may_get_items_in_another_order_than_the_routers() -> None:
+    whole = pool(200, 4)
+    doubt = whole.wrong * 1.0  # as if all errors were known
+    curve = replace_curve(Threshold(), whole, WORK, rng(), doubt=doubt)
+    share = float(np.ceil(20 * whole.wrong.mean()) / 20)
+    assert at(curve, share).quality.value == pytest.approx(1)
+
+
+def test_only_what_is_still_to_be_answered_costs_anything() -> None:
+    half = replace(WORK, answered=400, unasked=0.5)
+    assert (half.people(0.3), half.hours(0.3)) == (0, 0), "that share was passed"
+    assert half.money(0.3) == pytest.approx(0.5 * 600 * 0.002)
+    assert (half.people(0.6), half.hours(0.6)) == (200, 0.5)
+    assert half.money(0.6) == pytest.approx(200 * 0.1 + 0.5 * 400 * 0.002)
+
+
 def test_an_item_counts_by_what_it_stands_for() -> None:
     wrong = np.array([True, False, False])
     order = order_of(np.array([3.0, 2, 1]), wrong, np.array([2.0, 1, 1]), np.zeros(3, int), rng())
@@ -99,6 +164,8 @@ class Remembers:
 
         def benefit(self, items: Candidates) -> np.ndarray:
             return np.array([float(self.known.get(x, 0)) for x in items.lengths.tolist()])
+
+        wrong = benefit
 
 
 def test_a_router_is_never_judged_on_what_it_learned_from() -> None:

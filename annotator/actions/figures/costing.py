@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
@@ -15,6 +16,7 @@ from annotator.models import (
     Purse,
     StudentVersion,
     TeacherAnswer,
+    TeacherRunKind,
     Verdict,
     VerdictSource,
 )
@@ -24,6 +26,7 @@ _SPENT = """
 SELECT count(*), count(a.seconds), coalesce(sum(a.seconds), 0)
 FROM annotator_annotation a JOIN annotator_annotator v ON v.id = a.annotator_id
 WHERE a.project_id = %s AND v.kind = 'person' AND a.kind = 'answer'
+  AND (%s::timestamptz IS NULL OR a.created_at >= %s)
   AND NOT EXISTS (SELECT 1 FROM annotator_annotation later WHERE later.previous_id = a.id)
 """
 
@@ -72,10 +75,21 @@ def costs(project: Project) -> Costs:
     )
 
 
-def _people(project: Project) -> tuple[int, float]:
+def since(project: Project, moment: datetime) -> Cost:
+    """What people's answers and the teachers' took from this moment on; `count` of people's. Trials
+    and tests of teachers are not in it."""
+    price = float(policies.policy_of(project).hour_price) / 3600
+    answers, seconds = _people(project, moment)
+    said = TeacherAnswer.objects.filter(project=project, created_at__gte=moment)
+    said = said.filter(run__kind=TeacherRunKind.LABEL)
+    paid = said.aggregate(sum=Sum("money"))["sum"] or Decimal(0)
+    return Cost(count=answers, seconds=seconds, money=seconds * price + float(paid))
+
+
+def _people(project: Project, moment: datetime | None = None) -> tuple[int, float]:
     """Answers and seconds; an answer that was not timed counts as the others' mean."""
     with connection.cursor() as cursor:
-        cursor.execute(_SPENT, [project.pk])
+        cursor.execute(_SPENT, [project.pk, moment, moment])
         answers, timed, seconds = cursor.fetchone()
     return answers, float(seconds) * answers / timed if timed else 0.0
 

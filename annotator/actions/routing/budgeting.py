@@ -1,5 +1,5 @@
-"""The budget curve of a project: how good its labels will be for how much of people's time, as its
-own double-labelled items tell; and, afterwards, whether that was right."""
+"""The budget curve of a project: how good its labels will be and how many items stay undecided, for
+how much of people's time, as its own double-labelled items tell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.actions.figures import advising
 from annotator.actions.teachers import foretelling, teacher_runs
-from annotator.models import Annotation, Policy, PolicyChange, Project, Teacher
+from annotator.actions.trust import canarying
+from annotator.models import Annotation, Item, Policy, Project, Teacher
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,47 +17,90 @@ if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
     from learning.routing.curve import Work
     from learning.routing.loop import Voices
-    from learning.routing.types import Router, Seed
+    from learning.routing.types import Router, Seed, Shares
     from learning.types import Report
 
 # Items by which the price of the teacher's next answers is told.
 PRICED = 50
 # The loop is foretold anew when people's labels have grown by this share.
 GROWN = 0.2
-# What a point of the curve is foretold for: with another one of these it tells nothing.
-POINT = ("human_share", "confidence", "teacher", "router")
-# Fewer checks than this agree with almost anything.
-FEWEST_CHECKS = 30
+# Sends all to people: no word of a teacher decides anything.
+PEOPLE = "all_human"
 
 
 def curve(
-    policy: Policy, router: Router, seed: Seed, rng: np.random.Generator, report: Report
+    policy: Policy,
+    router: Router,
+    seed: Seed,
+    doubt: Shares | None,
+    rng: np.random.Generator,
+    report: Report,
 ) -> dict[str, Any]:
-    """The curve as it is stored and shown; {} where the seed is too small for it."""
+    """The curve as it is stored and shown; {} where the seed is too small for it.
+
+    doubt: (s,) the order in which people get the items, None for the router's.
+    """
     from learning.errors import LearningError
     from learning.routing.curve import replace_curve
 
-    work = work_left(policy)
+    work, most = work_left(policy), most_wrong(policy)
     try:
-        found = replace_curve(router, seed, work, rng, report)
+        found = replace_curve(router, seed, work, rng, report, most_wrong=most, doubt=doubt)
     except LearningError:
         return {}
     return {
         "seed": seed.rows,
         "items": work.items,
+        "answered": work.answered,
+        "confidence": policy.confidence,
+        "router": policy.router,
         "person_seconds": work.person_seconds,
         "person_money": work.person_money,
         "teacher_money": work.teacher_money,
         "points": [
             {
                 "share": point.share,
-                "quality": {name: round(v, 4) for name, v in asdict(point.quality).items()},
+                "quality": _told(point.quality),
+                "undecided": _told(point.undecided),
                 "money": round(point.money, 6),
                 "hours": round(point.hours, 3),
             }
             for point in found
         ],
     }
+
+
+def _told(figure: Estimate) -> dict[str, Any]:
+    return {name: v if v is None else round(v, 4) for name, v in asdict(figure).items()}
+
+
+def trust(policy: Policy) -> float:
+    """What is left of the teacher's word where texts can turn it."""
+    return 1.0 if policy.teacher is None else canarying.current_trust(policy.teacher)
+
+
+def most_wrong(policy: Policy) -> float:
+    """With which chance a word may be wrong and decide an item; below 0 where none does."""
+    left = trust(policy)
+    if policy.router == PEOPLE or left <= 0:
+        return -1.0
+    return float(1 - policy.confidence / left)
+
+
+def is_current(policy: Policy, kept: dict[str, Any]) -> bool:
+    """Whether a stored curve was told for the policy as it is now."""
+    told = (kept.get("confidence"), kept.get("router"))
+    return told == (policy.confidence, policy.router)
+
+
+def answered(project: Project) -> int:
+    """How many items people answered, of those that are there."""
+    return Item.objects.present().filter(project=project, answers__gt=0).count()
+
+
+def is_passed(project: Project, share: float, done: int) -> bool:
+    """Whether people answered more than this share of the pool already."""
+    return round(share * project.present_count) < done
 
 
 def loop(
@@ -66,7 +110,8 @@ def loop(
     rng: np.random.Generator,
     report: Report,
 ) -> dict[str, Any]:
-    """The loop's points by the share of the whole pool, {} while too few items tell.
+    """The loop's points by the share of the whole pool, {} while too few items tell; `now` is how good
+    the opinion is at the share that people labelled so far.
 
     Twenty students are fitted for it, so the kept ones serve until people's labels grew by a share.
     """
@@ -80,24 +125,22 @@ def loop(
         return kept
     project = policy.project
     present = project.present_count
-    done = project.items.filter(answers__gt=0, removed_at=None).count()
+    done = answered(project)
     waiting = present - done
     if waiting <= 0:
         return {}
-    ahead = [share for share in SHARES if share * present >= done]
+    ahead = [done / present, *(share for share in SHARES if share * present > done)]
     of_waiting = [(share * present - done) / waiting for share in ahead]
-    work = replace(work_left(policy), items=waiting)
+    work = replace(work_left(policy), items=waiting, answered=0)
     try:
         found = loop_curve(voices, work, STUDENTS["head"](), rng, report, of_waiting)
     except LearningError:
         return {}
-    return {
-        "labels": labels,
-        "points": [
-            {"share": share, **_of_all(point.quality, done / present)}
-            for share, point in zip(ahead, found, strict=True)
-        ],
-    }
+    now, *points = [
+        {"share": share, **_of_all(point.quality, done / present)}
+        for share, point in zip(ahead, found, strict=True)
+    ]
+    return {"labels": labels, "now": now, "points": points}
 
 
 def _of_all(quality: Estimate, done: float) -> dict[str, float]:
@@ -109,23 +152,25 @@ def _of_all(quality: Estimate, done: float) -> dict[str, float]:
 def work_left(policy: Policy) -> Work:
     """What is still to label, and what an answer of either costs.
 
-    Shares are of the whole pool: what people answered already is part of theirs, and costs no more.
+    Shares are of the whole pool: what people answered already is part of theirs, and costs no more,
+    nor does what the teacher answered.
     """
     from learning.routing.curve import Work
 
     project = policy.project
     seconds = advising.seconds_per_label(project) or 0.0
-    present = max(project.present_count, 1)
+    done = min(answered(project), project.present_count)
     asked = 0
     if policy.teacher is not None:
-        said = Annotation.objects.filter(annotator=policy.teacher.voice_id)
-        asked = said.values("item").distinct().count()
+        said = Annotation.objects.filter(annotator=policy.teacher.voice_id, item__answers=0)
+        asked = said.filter(item__removed_at=None).values("item").distinct().count()
     return Work(
         items=project.present_count,
         person_seconds=seconds,
         person_money=seconds / 3600 * float(policy.hour_price),
         teacher_money=0.0 if policy.teacher is None else price_of(project, policy.teacher),
-        unanswered=max(1 - asked / present, 0.0),
+        answered=done,
+        unasked=max(1 - asked / max(project.present_count - done, 1), 0.0),
     )
 
 
@@ -142,37 +187,3 @@ def point_at(kept: dict[str, Any], share: float) -> dict[str, Any] | None:
     """The stored curve's point at a share; None where there is no curve."""
     points = kept.get("points") or []
     return min(points, key=lambda point: abs(point["share"] - share)) if points else None
-
-
-def foretold(policy: Policy) -> dict[str, Any]:
-    """The point of the curve that was chosen for the policy as it is now; {} where none was."""
-    now = {f"after__{name}": value for name, value in policy.to_json().items() if name in POINT}
-    chosen = PolicyChange.objects.filter(project=policy.project_id, **now).exclude(foretold={})
-    return chosen.order_by("-pk").values_list("foretold", flat=True).first() or {}
-
-
-def outcome(
-    said: dict[str, Any], checked: Estimate | None, by_teacher: float
-) -> dict[str, Any] | None:
-    """What was foretold for the chosen point beside what checks found; None while either is missing.
-
-    checked: how often the teacher's verdicts are right; by_teacher: their share of all labels. What
-    people labelled counts as right, as it does in the curve. kept: None while too few checks tell.
-    better: what was found lies above what was foretold.
-    """
-    from learning.audit.intervals import Estimate
-    from learning.routing.curve import outcome as compared
-
-    if not said or checked is None or checked.value is None or not by_teacher:
-        return None
-    found = Estimate(
-        value=1 - by_teacher * (1 - checked.value),
-        low=1 - by_teacher * (1 - checked.low),
-        high=1 - by_teacher * (1 - checked.high),
-        n=checked.n,
-    )
-    both = compared(Estimate(**said["quality"]), found)
-    kept = both.kept if found.n >= FEWEST_CHECKS else None
-    better = found.n >= FEWEST_CHECKS and found.low > both.foretold.high
-    told = {"foretold": asdict(both.foretold), "found": asdict(both.found)}
-    return {**told, "kept": kept, "better": better}

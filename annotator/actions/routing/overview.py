@@ -9,9 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from annotator.actions.routing import budgeting, candidates, doubling, policies, routing
+from annotator.actions.routing import (
+    budgeting,
+    candidates,
+    doubling,
+    policies,
+    promises,
+    routing,
+)
 from annotator.actions.teachers import budgets
-from annotator.models import Policy, Project, Purse, Routing, Verdict, VerdictSource
+from annotator.models import (
+    Policy,
+    PolicyChange,
+    Project,
+    Purse,
+    Routing,
+    Verdict,
+    VerdictSource,
+)
 
 if TYPE_CHECKING:
     from learning.audit.intervals import Estimate
@@ -22,8 +37,9 @@ WEAK = 0.75
 # Fewer checked words than this say nothing.
 FEWEST_CHECKED = 5
 
-# Accepted words that were drawn to be checked, once a person has decided: how likely right each was
-# held to be, and whether it was. Of a word that was accepted more than once the first time counts.
+# Words that were drawn to be checked and accepted at the policy's confidence, once a person has decided:
+# how likely right each was held to be, and whether it was. Of a word that was accepted more than once
+# the first time counts.
 _CHECKED = """
 SELECT DISTINCT ON (c.item_id) c.p_right, d.probability, said.labels, said.value::text,
        v.labels, v.value::text
@@ -33,7 +49,7 @@ JOIN annotator_annotation said ON said.id = c.annotation_id
 JOIN annotator_teacher t ON t.id = d.teacher_id AND t.voice_id = said.annotator_id
 JOIN annotator_item i ON i.id = d.item_id AND i.answers > 0
 JOIN annotator_verdict v ON v.item_id = d.item_id AND v.state = 'decided' AND v.source <> 'teacher'
-WHERE d.project_id = %s AND d.teacher_id = %s AND d.why = 'check'
+WHERE d.project_id = %s AND d.teacher_id = %s AND d.why = 'check' AND c.p_right >= %s
 ORDER BY c.item_id, c.id
 """
 
@@ -51,6 +67,7 @@ class Share:
 @dataclass(frozen=True, kw_only=True)
 class Overview:
     """`seed` items have both answers, of `drawn`; `for_people` and `for_teacher` still lack one.
+    answered: items that people answered.
 
     decided: items whose verdict is the teacher's word now; undecided: those whose word of the teacher's
     is not sure enough, of which nobody is asked first about `unclaimed`. checked: how often such words were right,
@@ -69,6 +86,7 @@ class Overview:
     undecided: int = 0
     unclaimed: int = 0
     sent: int = 0
+    answered: int = 0
     checked: Share = field(default_factory=Share)
     foretold: float | None = None
     error: Share = field(default_factory=Share)
@@ -79,8 +97,13 @@ class Overview:
     money_left: Decimal | None = None
     # Which router the back-test found best, on how many items, and how each did; {} where one was named.
     back_test: dict[str, Any] = field(default_factory=dict)
-    # What the chosen point foretold beside what was found; None while either is missing.
+    # The choice of the point that the policy is at; None where it is at none.
+    choice: PolicyChange | None = None
+    # What the chosen point foretold beside what was found; None while either is missing: the quality of
+    # what is decided, the share of the teacher's words that decides nothing, the loop's opinion.
     outcome: dict[str, Any] | None = None
+    undecided_words: dict[str, Any] | None = None
+    loop_outcome: dict[str, Any] | None = None
     # Whether the policy is on and is no point of a curve, so that nothing was foretold for it.
     by_hand: bool = False
 
@@ -93,6 +116,7 @@ class Overview:
         """The figures without the policy's settings."""
         kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
         kept.pop("policy")
+        kept.pop("choice")
         return kept | {"checked": asdict(self.checked), "error": asdict(self.error)}
 
 
@@ -110,7 +134,7 @@ def overview(project: Project) -> Overview:
     current = kept if facts else None
     decided = Verdict.objects.filter(project=project, source=VerdictSource.TEACHER).count()
     undecided, unclaimed = _undecided(policy, current)
-    said = budgeting.foretold(policy)
+    curve = {} if current is None else current.curve
     return Overview(
         policy=policy,
         seed=both,
@@ -126,14 +150,40 @@ def overview(project: Project) -> Overview:
         foretold=foretold,
         error=_error(facts, both),
         wrong=facts.get("wrong", {}),
-        curve={} if current is None else current.curve,
+        answered=(done := budgeting.answered(project)),
+        curve=_with_passed(project, curve, done),
         scoreboard={} if current is None else current.scoreboard,
         computed_at=None if current is None else current.computed_at,
         back_test={} if policy.router else facts.get("back_test", {}),
         money_left=_money_left(project),
-        outcome=budgeting.outcome(said, _estimate(checked), _share_of_labels(project, decided)),
-        by_hand=policy.enabled and not said,
+        **_promised(policy, checked, (undecided, decided), curve),
     )
+
+
+def _promised(
+    policy: Policy, checked: Share, words: tuple[int, int], curve: dict[str, Any]
+) -> dict[str, Any]:
+    """What the chosen point foretold beside what came; words: undecided ones, and deciding ones."""
+    choice = promises.chosen(policy)
+    said = {} if choice is None else choice.foretold
+    return {
+        "choice": choice,
+        "outcome": promises.outcome(said, _estimate(checked)),
+        "undecided_words": promises.undecided(said, *words),
+        "loop_outcome": promises.of_loop(said, curve),
+        "by_hand": policy.enabled and not said,
+    }
+
+
+def _with_passed(project: Project, curve: dict[str, Any], done: int) -> dict[str, Any]:
+    """The curve with, for each point, whether people answered more than its share already."""
+    if not curve:
+        return {}
+    points = [
+        {**point, "passed": budgeting.is_passed(project, point["share"], done)}
+        for point in curve["points"]
+    ]
+    return {**curve, "points": points}
 
 
 def _undecided(policy: Policy, kept: Routing | None) -> tuple[int, int]:
@@ -156,11 +206,6 @@ def _estimate(share: Share) -> Estimate | None:
     return Estimate(value=share.value, low=share.low, high=share.high, n=share.n)
 
 
-def _share_of_labels(project: Project, by_teacher: int) -> float:
-    every = Verdict.objects.filter(project=project).decided().count()
-    return by_teacher / every if every else 0.0
-
-
 def _error(facts: dict[str, Any], n: int) -> Share:
     value, low, high = facts.get("error") or (None, None, None)
     return Share(n=n, value=value, low=low, high=high)
@@ -174,7 +219,7 @@ def _checked(project: Project, policy: Policy) -> tuple[Share, float | None]:
     from learning.audit.intervals import share, weights_of
 
     with connection.cursor() as cursor:
-        cursor.execute(_CHECKED, [project.pk, policy.teacher_id])
+        cursor.execute(_CHECKED, [project.pk, policy.teacher_id, policy.confidence])
         rows = cursor.fetchall()
     if len(rows) < FEWEST_CHECKED:
         return Share(n=len(rows)), None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.routing.candidates import Sight
-    from learning.routing.types import FittedRouter
+    from learning.routing.types import FittedRouter, Shares
     from learning.types import Pool, Selection
 
 # Items of one run of the policy's making: few, so that the next ones profit from what was learned.
@@ -144,6 +144,18 @@ def _by_doubt(
     who = np.where(heard, "of student and teacher together", "of the student")
     told = zip(who.tolist(), found.reasons, strict=True)
     return found.rows, [f"sent to a person because, in the opinion {w}, {why}" for w, why in told]
+
+
+def doubt_of_seed(policy: Policy, sight: Sight) -> Shares | None:
+    """(s,) how much the loop's opinion of each seed item is in doubt: the order in which people would
+    get them. None where the router orders them."""
+    from learning.routing.loop import LoopPolicy
+    from learning.scores import margins
+
+    if policy.router or sight.of_marks:
+        return None
+    said = LoopPolicy().opinion(sight.voices()).probabilities[: len(sight.drawn)]
+    return 1 - margins(said, multi_label=sight.items.multi_label).astype("float64")
 
 
 def _decided(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -76,14 +76,26 @@ def change_policy(
 def choose_point(project: Project, by: User | None, share: float) -> Policy:
     """Take a point of the curve for the policy and switch it on; what it foretells is kept.
 
-    Raises ConflictError while there is no curve.
+    Raises ConflictError while there is no curve, or none for the policy as it is, and where people
+    have passed the point.
     """
     kept = Routing.objects.filter(pk=project.pk).first()
     point = None if kept is None else budgeting.point_at(kept.curve, share)
-    if point is None:
+    if kept is None or point is None:
         raise ConflictError("There is no curve yet: too few items have both answers.")
-    chosen = {"enabled": True, "human_share": point["share"]}
-    return change_policy(project, by, foretold=point, **chosen)
+    if not budgeting.is_current(policy_of(project), kept.curve):
+        raise ConflictError(
+            "The curve was told for another confidence or router. It is being computed for the policy "
+            "as it is now; choose a point once that is done."
+        )
+    done = budgeting.answered(project)
+    if budgeting.is_passed(project, point["share"], done):
+        raise ConflictError(
+            f"People have answered {done:,} of {project.present_count:,} items, more than "
+            f"{point['share']:.0%} of them. Choose a larger share."
+        )
+    foretold = {**point, "loop": kept.curve.get("loop") or {}}
+    return change_policy(project, by, foretold=foretold, enabled=True, human_share=point["share"])
 
 
 def resume(project: Project) -> Policy:

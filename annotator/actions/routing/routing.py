@@ -19,7 +19,6 @@ from annotator.actions.routing import accepting, budgeting, candidates, doubling
 from annotator.actions.routing.accepting import Word
 from annotator.actions.routing.planning import Plan
 from annotator.actions.teachers import teacher_runs
-from annotator.actions.trust import canarying
 from annotator.actions.verdicts import settling
 from annotator.actions.verdicts.sealing import position as sealed_position
 from annotator.errors import ConflictError
@@ -39,8 +38,8 @@ RETRY_SECONDS = planning.RETRY_SECONDS + 30.0
 ENOUGH = 0.8
 # Routers are compared anew when the seed has grown by this share.
 GROWN = 0.1
-# Sends all to people, which the back-test cannot compare with sending some.
-PEOPLE = "all_human"
+# Which the back-test cannot compare with sending some to the teacher.
+PEOPLE = budgeting.PEOPLE
 
 
 def wish(project: Project) -> None:
@@ -143,7 +142,8 @@ def _fit(
 
     plan.router = _router(policy, seed, plan, rng, report)
     router = ROUTERS[plan.router]()
-    plan.curve = budgeting.curve(policy, router, seed, rng, report)
+    doubt = planning.doubt_of_seed(policy, sight)
+    plan.curve = budgeting.curve(policy, router, seed, doubt, rng, report)
     if plan.curve and not sight.of_marks:  # the loop's opinion is one of labels
         kept = _kept_curve(policy).get("loop") or {}
         plan.curve["loop"] = budgeting.loop(policy, sight.voices(), kept, rng, report)
@@ -195,7 +195,7 @@ def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) 
         return {}
     live = set(sight.label_ids)
     rows = sight.word_rows()
-    right = (1 - fitted.wrong(sight.items)[rows]) * _trust(policy)
+    right = (1 - fitted.wrong(sight.items)[rows]) * budgeting.trust(policy)
     standing = accepting.fitting(policy)
     believed = {} if sight.all_words else dict(standing)
     for row, word, p in zip(rows.tolist(), sight.words, right.tolist(), strict=True):
@@ -207,11 +207,6 @@ def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) 
         else:
             believed.pop(word.item, None)
     return believed
-
-
-def _trust(policy: Policy) -> float:
-    """What is left of the teacher's word where texts can turn it."""
-    return 1.0 if policy.teacher is None else canarying.current_trust(policy.teacher)
 
 
 def _choose(

@@ -1,11 +1,16 @@
 """What the page of routing says: of the point in use, of what nobody decided, of what is computed."""
 
+import numpy as np
 import pytest
 from django.urls import reverse
 
-from annotator.actions.routing import budgeting, overview, policies, routing
+from annotator.actions.routing import overview, policies, promises, routing
+from annotator.errors import ConflictError
 from annotator.models import Acceptance, Double, Routing
 from learning.audit.intervals import Estimate
+from learning.routing import curve
+from learning.routing.loop import LoopPolicy
+from learning.scores import margins
 from tests.annotator.routed import Routed, routed, work
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +46,7 @@ class TestForetold:
         check(made, 40)
         page = shown(made.project)
         assert "Foretold for the chosen point" in page
-        assert "people labelling 60 %. So far:" in page
+        assert "until people label 60 %. Since then:" in page
         for setting in (
             {"human_share": 0.05},
             {"human_share": 0.6, "confidence": 0.8},
@@ -59,14 +64,44 @@ class TestForetold:
         assert overview.overview(made.project).outcome is None
 
     def test_what_is_better_than_foretold_is_no_alarm_and_nothing_decided_is_nothing_found(self):
-        said = {"quality": {"value": 0.8, "low": 0.75, "high": 0.85, "n": 100}}
+        said = self.said(share=0.1, right=0.8, undecided=0.0)
         checked = Estimate(value=0.99, low=0.95, high=1.0, n=60)
-        found = budgeting.outcome(said, checked, 0.9)
+        found = promises.outcome(said, checked)
         assert (found["kept"], found["better"]) == (False, True)
-        assert budgeting.outcome(said, checked, 0.0) is None
+        assert promises.outcome(self.said(0.1, 1.0, undecided=0.9), checked) is None
         few = Estimate(value=0.99, low=0.95, high=1.0, n=6)
-        found = budgeting.outcome(said, few, 0.9)
+        found = promises.outcome(said, few)
         assert (found["kept"], found["better"]) == (None, False)
+
+    @staticmethod
+    def said(share, right, undecided):
+        quality = {"value": right, "low": right - 0.05, "high": min(right + 0.05, 1), "n": 100}
+        left = {"value": undecided, "low": undecided, "high": undecided, "n": 100}
+        return {"share": share, "quality": quality, "undecided": left}
+
+    def test_checks_speak_of_what_is_decided_with_as_many_of_peoples_labels_as_foretold(self):
+        """Half of the decided items are the teacher's, of which a fifth are wrong."""
+        said = self.said(share=0.4, right=0.9, undecided=0.2)
+        found = promises.outcome(said, Estimate(value=0.8, low=0.7, high=0.9, n=40))
+        assert found["found"]["value"] == pytest.approx(0.9)
+        assert found["kept"]
+        left = promises.undecided(said, found=10, decided=20)
+        assert left["foretold"]["value"] == pytest.approx(1 / 3)
+        assert left["found"] == pytest.approx(1 / 3)
+
+    def test_the_loops_opinion_is_held_against_the_share_that_people_labelled_since(self):
+        def loop(labels, *told):
+            points = [{"share": s, "value": v, "low": v - 0.02, "high": v + 0.02} for s, v in told]
+            return {"labels": labels, "now": points[0], "points": points[1:]}
+
+        before = {"loop": loop(60, (0.2, 0.7), (0.4, 0.9))}
+        assert promises.of_loop(before, before) is None, "nobody labelled anything since"
+        found = promises.of_loop(before, {"loop": loop(90, (0.3, 0.81), (0.4, 0.9))})
+        assert found["foretold"]["value"] == pytest.approx(0.8)
+        assert (found["share"], found["found"]["value"], found["kept"]) == (0.3, 0.81, True)
+        found = promises.of_loop(before, {"loop": loop(90, (0.3, 0.6), (0.4, 0.9))})
+        assert not found["kept"]
+        assert promises.of_loop({}, {"loop": loop(90, (0.3, 0.6))}) is None
 
     def test_a_few_checks_neither_agree_nor_disagree(self, cast, shown):
         made = routed(cast, human_share=0)
@@ -92,7 +127,7 @@ class TestUndecided:
             f"{len(undecided - drawn)} of them are not sent to people first. Lower it"
         ) in shown(made.project)
         policies.change_policy(made.project, cast.lea, human_share=0.5)
-        assert "Undecided" not in shown(made.project), "it is being worked out"
+        assert "Undecided:" not in shown(made.project), "it is being worked out"
         work("route")
         undecided = set(said) - made.verdicts()
         sent = set(Routing.objects.get().numbers)
@@ -103,13 +138,94 @@ class TestUndecided:
         assert overview.overview(made.project).undecided == len(set(said) - made.verdicts())
         policies.change_policy(made.project, cast.lea, enabled=False)
         work("route")
-        assert "Undecided" not in shown(made.project), "no word is believed at all"
+        assert "Undecided:" not in shown(made.project), "no word is believed at all"
 
     def test_whoever_takes_a_point_is_told_that_doubtful_words_decide_nothing(self, cast, lea):
         made = routed(cast)
         url = reverse("routing_point", args=[made.project.pk])
         page = lea.post(url, {"share": "0.5"}, follow=True).content.decode()
         assert "below that an item stays undecided" in page
+
+
+class TestPoints:
+    @pytest.fixture(autouse=True)
+    def same_draws(self, monkeypatch):
+        """What chance decides is decided alike in every run."""
+        monkeypatch.setattr("annotator.actions.routing.routing.secrets.randbits", lambda bits: 7)
+
+    def test_what_a_point_leaves_undecided_is_what_the_policy_leaves_undecided(self, cast, shown):
+        made = routed(cast, human_share=0)
+        start = overview.overview(made.project).curve["points"][0]
+        made.ask(item for item in made.items if item not in [*made.others, *made.drawn()])
+        made.route()
+        seen = overview.overview(made.project)
+        found = seen.undecided / (seen.undecided + seen.decided)
+        assert start["undecided"]["low"] < found < start["undecided"]["high"]
+        assert start["quality"]["value"] > 0.95, "of the sure words, not of all"
+        policies.change_policy(made.project, cast.lea, confidence=1.0)
+        work("route")
+        strict = overview.overview(made.project)
+        assert strict.undecided == seen.undecided + seen.decided
+        assert strict.curve["points"][0]["undecided"]["value"] == 1
+
+    def test_where_words_decide_nothing_all_is_undecided_but_what_people_label(self, cast, shown):
+        made = routed(cast, router="all_human")
+        points = overview.overview(made.project).curve["points"]
+        assert points[0]["quality"]["value"] is None
+        assert [point["undecided"]["value"] for point in points[:3]] == [1, 0.95, 0.9]
+        assert "What mixing gives" in shown(made.project)
+
+    def test_what_people_have_passed_is_shown_and_cannot_be_chosen(self, cast, shown, lea):
+        made = routed(cast, human_share=0.5)
+        points = overview.overview(made.project).curve["points"]
+        assert [p["share"] for p in points if p["passed"]] == [0, 0.05, 0.1, 0.15, 0.2]
+        page = shown(made.project)
+        assert page.count('<span class="tag">passed</span>') == 3
+        assert "People have answered 60 items already: smaller shares are passed." in page
+        assert 'name="share" value="0.20"' not in page
+        assert 'name="share" value="0.30"' in page
+        here = f"/api/v1/projects/{made.project.pk}/routing/point"
+        told = lea.post(here, {"share": 0.2}, content_type="application/json")
+        assert told.status_code == 409
+        assert "answered 60 of 240 items, more than 20% of them" in told.json()["detail"]
+        assert made.policy.human_share == 0.5
+
+    def test_hours_and_money_are_those_still_to_come(self, cast):
+        made = routed(cast, human_share=0, hour_price="36")
+        points = {p["share"]: p for p in overview.overview(made.project).curve["points"]}
+        assert (points[0.25]["hours"], points[0.25]["money"]) == (0, 0), "all of it is done"
+        seconds = overview.overview(made.project).curve["person_seconds"]
+        assert seconds > 0
+        assert points[0.5]["hours"] == pytest.approx(60 * seconds / 3600, abs=0.001)
+        assert points[0.5]["money"] == pytest.approx(60 * seconds / 100, abs=1e-5)
+
+    def test_a_curve_of_another_confidence_offers_nothing_until_it_is_told_anew(self, cast):
+        made = routed(cast)
+        policies.change_policy(made.project, cast.lea, confidence=0.8)
+        with pytest.raises(ConflictError, match="another confidence"):
+            policies.choose_point(made.project, cast.lea, 0.5)
+        work("route")
+        assert policies.choose_point(made.project, cast.lea, 0.5).human_share == 0.5
+
+    @pytest.mark.parametrize("router", ["", "threshold"])
+    def test_its_points_are_told_by_the_order_in_which_the_policy_asks_people(
+        self, cast, monkeypatch, router
+    ):
+        """The loop's by its doubt; a named router's by what it says that a person is worth."""
+        orders, opinions = [], []
+        tell, ask = curve.replace_curve, LoopPolicy.ask
+        monkeypatch.setattr(
+            curve, "replace_curve", lambda *a, **k: orders.append(k["doubt"]) or tell(*a, **k)
+        )
+        monkeypatch.setattr(
+            LoopPolicy, "ask", lambda *a, **k: opinions.append(a[2].probabilities) or ask(*a, **k)
+        )
+        routed(cast, router=router)
+        if router:
+            assert orders == [None]
+        else:
+            doubt = 1 - margins(opinions[-1][:60], multi_label=False)
+            np.testing.assert_allclose(orders[-1], doubt, atol=1e-6)
 
 
 class TestCurve:
@@ -128,6 +244,10 @@ class TestCurve:
 
 
 class TestForm:
+    def test_the_policy_comes_before_the_many_points_of_the_curve(self, cast, shown):
+        page = shown(routed(cast).project)
+        assert page.index('id="policy-title"') < page.index('id="budget-title"')
+
     def test_a_teacher_is_not_called_optional(self, cast, shown):
         made = Routed(cast)
         page = shown(made.project)
