@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "skills": Kind(action="annotator.actions.verdicts.skills:run_skills", queue="io"),
     "domains": Kind(action="annotator.actions.figures.domains:run_domains", queue="io"),
     "compare": Kind(action="annotator.actions.imports.differing:run_compare", queue="io"),
+    "pool": Kind(action="annotator.actions.students.pools:run_pool", queue="train"),
     "predict": Kind(action="annotator.actions.students.predicting:run_predict", queue="train"),
     "simulate": Kind(
         action="annotator.actions.simulations.simulation_runs:run_simulate", queue="train"

@@ -36,6 +36,7 @@ NAMES = {
     "warm": "Starting from another project",
     "finetune": "Training another student",
     "background": "Training in the background",
+    "pool": "The student reads the items",
     "predict": "Labelling a file",
     "simulate": "Simulating strategies",
     "teach": "Asking a teacher",
@@ -59,7 +60,7 @@ NAMES = {
 # shown while it runs or when it failed.
 QUICK = (
     *("settle", "refill", "train", "estimate", "skills", "calibrate", "compare", "simulate"),
-    *("background", "predict", "export"),
+    *("background", "pool", "predict", "export"),
     *("teach", "teach-local", "route", "scoreboard", "flag"),
 )
 # Work whose steps are items; of the steps of any other only the share means something to a person.
@@ -72,7 +73,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(NAMES),
     "imports": ("import", "undo", "index", "encode"),
     "exports": ("export",),
-    "students": ("finetune", "background"),
+    "students": ("finetune", "background", "pool"),
     "predictions": ("predict",),
     "encoders": ("switch", "bakeoff"),
     "bulk": ("bulk",),

@@ -6,12 +6,11 @@ worker left of it is removed by the next attempt, or by the next training.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import re
+import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,14 +31,13 @@ from annotator.actions.students import (
     promoting,
     recipes,
     sheets,
+    version_files,
 )
 from annotator.actions.students.pool_texts import PoolTexts
 from annotator.actions.teachers import local_models
-from annotator.errors import AnnotatorError, ConflictError, InvalidError
+from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
     Encoding,
-    Job,
-    PredictedFile,
     Project,
     StudentState,
     StudentVersion,
@@ -54,11 +52,9 @@ if TYPE_CHECKING:
     from learning.students.predictions import Predictions
     from learning.tasks import Columns
 
-# Old versions keep their figures for the curve; their files go, but for the newest few heads, which
-# are small, and the newest of the others, which may be returned to.
-KEPT_FILES, KEPT_OTHERS = 5, 2
-# How the folder of an attempt at a job is named, and that of its checkpoints.
-_ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
+
+# So long a student reads the pool before it is told how long all of it takes.
+LOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +134,11 @@ def learn(
     started = time.monotonic()
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     student: Student = plan.plugin()
-    remove_attempts(run, project)
+    version_files.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
-    with resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+    with version_files.resumable(
+        students_folder(project.pk) / f".checkpoint-{run.job.pk}"
+    ) as checkpoint:
         start = _former(encoding, plan.kind, lesson.columns)
         fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
@@ -148,7 +146,7 @@ def learn(
         taught.save(folder)
         items = open_matrix(encoding).view() if student.needs == "encodings" else PoolTexts(project)
         predictions = write_predictions(
-            folder / "pool", fitted, items, lambda done, of: run.progress(done, of, "Predicting")
+            folder / "pool", fitted, items, within_the_day(run, plan, started)
         )
         figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
         if also is not None:
@@ -205,21 +203,22 @@ def fit(
         return learnt()
 
 
-@contextlib.contextmanager
-def resumable(folder: Path) -> Iterator[Path]:
-    """A folder for the checkpoints of a job: it goes when the version is published or refused, and
-    stays for the next worker when this one dies or loses its lease.
-    """
-    from learning.errors import LearningError
+def within_the_day(run: jobs.Run, plan: Plan, started: float) -> Callable[[int, int], None]:
+    """Report how far the pool is predicted. What would take longer than all the minutes of a day ends as soon
+    as that is seen."""
+    began = time.monotonic()
 
-    try:
-        yield folder
-    except jobs.FencedError:
-        raise
-    except (AnnotatorError, LearningError):
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    def report(done: int, total: int) -> None:
+        run.progress(done, total, "Predicting")
+        took = time.monotonic() - began
+        minutes = (began - started + took * total / done) / 60
+        if plan.most_minutes is not None and took > LOOK_SECONDS and minutes > plan.most_minutes:
+            raise ConflictError(
+                f"With all {total:,} items to read it would take about {math.ceil(minutes):,} minutes, and the project "
+                f"has {plan.most_minutes:g} a day. Give it more, or start this training by hand."
+            )
+
+    return report
 
 
 def device_of(student: Any) -> str:
@@ -312,79 +311,10 @@ def _next_number(project: Project) -> int:
     return number
 
 
-def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
-    """Let the student that serves predict items that came after it. False where none did."""
-    from learning import students
-    from learning.students.predictions import read_predictions, write_predictions
-
-    serving = project.current_student
-    if serving is None or not serving.folder:
-        return False
-    of_vectors = students.STUDENTS[serving.kind].needs == "encodings"
-    if of_vectors and serving.encoding_id != encoding.pk:
-        return False  # it reads other vectors than there are now
-    folder = students_folder(project.pk) / serving.folder
-    items = open_matrix(encoding).view() if of_vectors else PoolTexts(project)
-    if len(items) > encoding.rows or read_predictions(folder / "pool").rows >= len(items):
-        return (
-            False  # what has no vector yet is not chosen from: the training behind it comes again
-        )
-    write_predictions(
-        folder / "pool",
-        students.load(folder),
-        items,
-        lambda done, of: run.progress(done, of, "Predicting"),
-    )
-    return True
-
-
 def put_to_use(version: StudentVersion) -> None:
     """Let the queue follow a version that took over, and remove files that it made needless."""
     project = version.project
     if Project.objects.filter(pk=project.pk, current_student=version).exists():
         with transaction.atomic():
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
-    forget_old_files(project)
-
-
-def remove_attempts(run: jobs.Run, project: Project) -> None:
-    """Remove what earlier attempts at this job wrote before they were killed."""
-    for left in students_folder(project.pk).glob(f"*-{run.job.pk}-*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def forget_old_files(project: Project) -> None:
-    """Remove the files of versions that neither serve, nor label a file just now, nor are among the
-    newest of their kind, and those that no version names; rows stay."""
-    with transaction.atomic():
-        # Parts this from a person who promotes one of them: it must not serve without its files.
-        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        versions = StudentVersion.objects.filter(project=project).exclude(folder="")
-        kinds = set(versions.order_by().values_list("kind", flat=True))
-        kept = {
-            pk
-            for kind in kinds
-            for pk in versions.filter(kind=kind)
-            .order_by("-number")
-            .values_list("pk", flat=True)[: KEPT_FILES if kind == "head" else KEPT_OTHERS]
-        }
-        kept.add(locked.current_student_id or 0)
-        at_work = PredictedFile.objects.live().filter(project=project, student__isnull=False)
-        kept |= set(at_work.values_list("student_id", flat=True))
-        gone = dict(versions.exclude(pk__in=kept).values_list("pk", "folder"))
-        StudentVersion.objects.filter(pk__in=gone).update(folder="")
-    for folder in gone.values():  # a worker that is killed here leaves strays
-        shutil.rmtree(students_folder(project.pk) / folder, ignore_errors=True)
-    _forget_strays(project)
-
-
-def _forget_strays(project: Project) -> None:
-    """Remove what a killed or cancelled training left, once its job is over."""
-    paths = list(students_folder(project.pk).glob("*"))  # before the jobs: one may begin just now
-    live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
-    for path in paths:
-        found = _ATTEMPT.fullmatch(path.name)
-        if found is None or int(found[1] or found[2]) in live:
-            continue
-        if not StudentVersion.objects.filter(project=project, folder=path.name).exists():
-            shutil.rmtree(path, ignore_errors=True)
+    version_files.forget_old(project)

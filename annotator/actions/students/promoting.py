@@ -154,7 +154,7 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
         if not folder or not (students_folder(project.pk) / folder / "manifest.json").is_file():
             raise ConflictError(
                 f"The files of student {version.number} were removed to save space. "
-                "Train again, or promote one of the newest versions."
+                "Train again, or promote a version that still has its files."
             )
         _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)

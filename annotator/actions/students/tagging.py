@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
-from annotator.actions.encoders import reading_words
-from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.queue import auditing
 from annotator.actions.students import evaluating, fitting, valued
 from annotator.actions.students.marked_lessons import (
@@ -17,7 +15,7 @@ from annotator.actions.students.marked_lessons import (
     unseen,
 )
 from annotator.actions.students.pool_texts import PoolTexts
-from annotator.models import Encoding, EstimateSource, Project, StudentVersion
+from annotator.models import Encoding, EstimateSource, StudentVersion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,31 +59,6 @@ def _value(said: Tagged, number: int, label_ids: Sequence[int]) -> dict[str, Any
     from learning.spans import value_of
 
     return value_of(span._replace(label=label_ids[span.label]) for span, _ in said.spans(number))
-
-
-def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
-    """Let the tagger that serves mark items that came after it. False where none did."""
-    from learning import taggers
-    from learning.students.predictions import read_predictions
-    from learning.taggers.pool import write_tagged
-
-    serving = project.current_student
-    if serving is None or not serving.folder:
-        return False
-    of_words = taggers.TAGGERS[serving.kind].needs == "words"
-    if of_words and serving.encoding_id != encoding.pk:
-        return False  # it reads other vectors than there are now
-    folder, words = students_folder(project.pk) / serving.folder, reading_words.read(run, encoding)
-    if read_predictions(folder / "pool").rows >= words.texts:
-        return False
-    write_tagged(
-        folder / "pool",
-        taggers.load(folder),
-        words,
-        lambda at, of: run.progress(at, of, "Predicting"),
-        None if of_words else PoolTexts(project),
-    )
-    return True
 
 
 def evaluate(

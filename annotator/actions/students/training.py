@@ -29,9 +29,11 @@ from annotator.actions.students import (
     lessons,
     marked_lessons,
     ordering,
+    pools,
     promoting,
     recipes,
     tagging,
+    version_files,
 )
 from annotator.models import (
     Encoding,
@@ -92,10 +94,10 @@ def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
     serving = Project.objects.select_related("current_student").get(pk=project.pk)
     if serving.current_student == version:
         _refill(run, project, encoding, knowledge)
-    elif fitting.catch_up(run, serving, encoding):
+    elif pools.catch_up(run, serving, encoding):
         _refill(run, project, encoding, knowledge_of(serving, encoding))
     promoting.reconsider(run)
-    fitting.forget_old_files(project)
+    version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, len(lesson.numbers))
     return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
@@ -151,10 +153,10 @@ def _followed(
         _refill(run, project, encoding, known)
     else:
         serving = Project.objects.select_related("current_student").get(pk=project.pk)
-        if project.shape == Shape.SPANS and tagging.catch_up(run, serving, encoding):
+        if pools.catch_up(run, serving, encoding):
             _refill(run, project, encoding, knowledge_of(serving, encoding))
     promoting.reconsider(run)
-    fitting.forget_old_files(project)
+    version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, version.trained_on)
     return {"trained": True, "student": version.number, "trained_on": version.trained_on}
@@ -166,6 +168,9 @@ def run_refill(run: jobs.Run) -> dict[str, Any]:
     encoding = current_encoding(project)
     if encoding is None or encoding.rows == 0:
         return {"picks": 0}
+    pools.catch_up(run, project, encoding)
+    if project.current_student is not None and not pools.is_whole(project.current_student):
+        return {"picks": 0, "why": "The student reads the items first."}
     knowledge = knowledge_of(project, encoding)
     if project.current_student is not None and knowledge is not None:
         sets = conforming.follow(run, project.current_student, knowledge.predictions)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.students import evaluating, fitting, origins
+from annotator.actions.students import evaluating, fitting, origins, version_files
 from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -59,9 +59,11 @@ def learn(
         return done, predictions, work.read(pool, predictions)
     started = time.monotonic()
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
-    fitting.remove_attempts(run, project)
+    version_files.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{work.plan.kind}-{run.job.pk}-{run.job.attempt}"
-    with fitting.resumable(students_folder(project.pk) / f".checkpoint-{run.job.pk}") as checkpoint:
+    with version_files.resumable(
+        students_folder(project.pk) / f".checkpoint-{run.job.pk}"
+    ) as checkpoint:
         start = _former(project, lesson, work)
         fitted = fitting.fit(run, work.data, work.plan, rng, checkpoint, start)
         fitted.save(folder)

@@ -6,7 +6,14 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
-from annotator.actions.students import conforming, evaluating, fitting, promoting, sheets
+from annotator.actions.students import (
+    conforming,
+    evaluating,
+    pools,
+    promoting,
+    sheets,
+    version_files,
+)
 from annotator.errors import ConflictError
 from annotator.models import (
     AuditSheet,
@@ -159,7 +166,7 @@ def test_files_stay_while_their_student_labels_a_file_and_none_serves_without_th
         folder = encoding.students_folder(project.pk) / each.folder
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text("{}")
-    fitting.forget_old_files(project)
+    version_files.forget_old(project)
     kept = StudentVersion.objects.exclude(folder="").order_by("number")
     assert list(kept.values_list("number", flat=True)) == [1, 2, 4, 5, 6, 7, 8]
     left = {path.name for path in encoding.students_folder(project.pk).iterdir()}
@@ -167,6 +174,50 @@ def test_files_stay_while_their_student_labels_a_file_and_none_serves_without_th
     with pytest.raises(ConflictError, match="removed to save space"):
         promoting.promote(project, made[2])  # as it was read before its files went
     assert Project.objects.get(pk=project.pk).current_student == made[0]
+
+
+def with_files(project, number, *, bytes=100, **fields):
+    """A version with a model of so many bytes, and what it says of the pool."""
+    made = version(project, number, 40)
+    StudentVersion.objects.filter(pk=made.pk).update(**fields)
+    folder = version_files.folder_of(made)
+    (folder / "pool").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"0" * bytes)
+    (folder / "pool" / "manifest.json").write_text("{}")
+    (folder / "pool" / "margins.bin").write_bytes(b"0" * 10_000)
+    return made
+
+
+@pytest.mark.django_db
+def test_who_ever_served_can_be_returned_to_and_only_what_it_said_of_the_pool_goes(cast):
+    project, _, _ = audited_project(cast)
+    served = timezone.now()
+    made = [
+        with_files(project, n, promoted_at=served if n in (1, 3) else None) for n in range(1, 9)
+    ]
+    tuned = [with_files(project, n, kind="finetune", promoted_at=served) for n in range(9, 13)]
+    version_files.forget_old(project)
+    kept = StudentVersion.objects.exclude(folder="").order_by("number")
+    assert list(kept.values_list("number", flat=True)) == [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    assert [each.number for each in kept if not pools.is_whole(each)] == [1, 3, 9, 10]
+    promoting.promote(project, made[0])
+    assert Project.objects.get(pk=project.pk).current_student == made[0]
+    with pytest.raises(ConflictError, match="removed to save space"):
+        promoting.promote(project, made[1])
+    assert tuned[0] in kept
+
+
+@pytest.mark.django_db
+def test_of_those_that_served_the_newest_stay_while_there_is_room(cast, monkeypatch):
+    project, _, _ = audited_project(cast)
+    sizes = {1: 50, 2: 500, 3: 300, 4: 500}
+    for number in range(1, 10):
+        with_files(project, number, bytes=sizes.get(number, 500), promoted_at=timezone.now())
+    monkeypatch.setattr(version_files, "SERVED_BYTES", 900)
+    version_files.forget_old(project)
+    kept = StudentVersion.objects.exclude(folder="").order_by("number")
+    assert list(kept.values_list("number", flat=True)) == [1, 3, 4, 5, 6, 7, 8, 9]
 
 
 class Killed(BaseException):
@@ -215,4 +266,4 @@ def test_a_kill_at_any_phase_leaves_one_version_or_none(cast, monkeypatch):
         assert project.current_student == newest
     left = {path.name for path in encoding.students_folder(project.pk).iterdir()}
     assert left == set(StudentVersion.objects.values_list("folder", flat=True))
-    assert len(left) == fitting.KEPT_FILES == len(PHASES)
+    assert len(left) == version_files.KEPT_FILES == len(PHASES)
