@@ -17,7 +17,8 @@ from annotator.models import Can, Project, When
 
 class RecipeShape(serializers.Serializer[Any]):
     """A kind of student. `wanted`: the labelled items from which on it is due; `trouble`: why its
-    last run brought nothing."""
+    last run brought nothing; `unpaid`: why it is not worth a try just now, by what it was measured on;
+    `serves`: it goes on learning whenever it is set to."""
 
     kind = serializers.CharField()
     when = serializers.ChoiceField(choices=When.choices)
@@ -26,6 +27,8 @@ class RecipeShape(serializers.Serializer[Any]):
     tried_at = serializers.DateTimeField(allow_null=True)
     wanted = serializers.IntegerField()
     trouble = serializers.CharField()
+    unpaid = serializers.CharField()
+    serves = serializers.BooleanField()
 
 
 class BackgroundShape(serializers.Serializer[Any]):
@@ -51,8 +54,12 @@ class BackgroundWish(serializers.Serializer[Any]):
 def _shown(project: Project) -> dict[str, Any]:
     today = background.today(project)
     recipes = background.recipes_of(project)
+    labelled, labels = background.labelled(project), project.live_labels().count()
+    served = background.serving_recipe(project, recipes)
     for recipe in recipes:
         recipe.wanted = background.wanted(recipe)  # type: ignore[attr-defined]
+        recipe.unpaid = background.unpaid(recipe, labelled, labels)  # type: ignore[attr-defined]
+        recipe.serves = recipe is served  # type: ignore[attr-defined]
     shape = BackgroundShape({"minutes": today.minutes, "used": today.used, "recipes": recipes})
     found: dict[str, Any] = dict(shape.data)
     return found

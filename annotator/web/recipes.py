@@ -31,6 +31,8 @@ class Shown:
     when: forms.BoundField
     params: list[forms.BoundField]
     wanted: int
+    unpaid: str
+    serves: bool
 
     @property
     def waits_for_gpu(self) -> bool:
@@ -58,6 +60,7 @@ class BackgroundForm(forms.Form):
         """Offer the recipes that fit the project."""
         super().__init__(*args, **kwargs)
         fit = background.recipes_of(project)
+        self.project, self.served = project, background.serving_recipe(project, fit)
         # One that was not on the page when it was filled in stays as it is.
         self.recipes = [
             each for each in fit if not self.is_bound or f"{each.kind}-when" in self.data
@@ -75,6 +78,7 @@ class BackgroundForm(forms.Form):
     def shown(self) -> list[Shown]:
         from learning.registry import idea_of
 
+        labelled, labels = background.labelled(self.project), self.project.live_labels().count()
         return [
             Shown(
                 recipe=each,
@@ -83,6 +87,8 @@ class BackgroundForm(forms.Form):
                 when=self[f"{each.kind}-when"],
                 params=[self[f"{each.kind}-{name}"] for name in parameters.defaults(each.kind)],
                 wanted=background.wanted(each),
+                unpaid=background.unpaid(each, labelled, labels),
+                serves=each is self.served,
             )
             for each in self.recipes
         ]

@@ -23,7 +23,7 @@ from annotator.actions.students import (
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Project, Shape, StudentState, StudentVersion
-from annotator.web import besides, jobs, measures, promotions, sets
+from annotator.web import besides, jobs, measures, onward, promotions, sets
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.training_form import TrainForm
@@ -55,6 +55,7 @@ def _listed(
         "rows": [(each, told[each.pk]) for each in versions],
         "current": current,
         "current_figure": current and told[current.pk],
+        "onward": onward.told(project),
         "figure_name": advising.name_of(project),
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),

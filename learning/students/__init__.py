@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,22 @@ class Student(Protocol):
 
     @classmethod
     def load(cls, folder: Path) -> Fitted: ...
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A student that knows of lessons on which it was found not to pay."""
+
+    def unpaid(self, rows: int, labels: int) -> str:
+        """Why it is not worth a try of its own accord on `rows` answered items with `labels` labels, as a
+        sentence; "" where it may be.
+        """
+        ...
+
+
+def unpaid(student: object, rows: int, labels: int) -> str:
+    """What a student says of such a lesson, see `Choosy.unpaid`; "" of one that knows of no such lesson."""
+    return student.unpaid(rows, labels) if isinstance(student, Choosy) else ""
 
 
 STUDENTS: Registry[Student] = Registry(

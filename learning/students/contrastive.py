@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from learning.students.transformer import FittedTransformer
 
 
+# Where it was found to pay: answers a label, and labels.
+FEWEST, MOST, MOST_LABELS = 4, 50, 20
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contrastive:
     """Tune an encoder so that texts of a label come together and near to what it is called, then fit a
@@ -62,6 +66,17 @@ class Contrastive:
 
         plan = replace(self, epochs=max(1, min(self.epochs, self.most // data.rows)))
         return tuned(plan, data, rng, report, checkpoint)
+
+    def unpaid(self, rows: int, labels: int) -> str:
+        """It is for a few texts of each of a few labels: of more the head is as good, in a second."""
+        if labels > MOST_LABELS:
+            return f"It pays with up to {MOST_LABELS} labels, and these are {labels:,}."
+        if not FEWEST * labels <= rows <= MOST * labels:
+            return (
+                f"It pays with {FEWEST} to {MOST} answers a label, here {FEWEST * labels:,} to "
+                f"{MOST * labels:,} in all, and these are {rows:,}."
+            )
+        return ""
 
     def settle(self, fitted: "FittedTransformer") -> "Contrastive":
         """Itself: it chooses nothing from the data but the head's strength."""

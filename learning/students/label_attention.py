@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PAIRS = 200_000  # texts times labels that are held at once, a vector for each
 KEPT = 4  # answers about each label that are learnt from, however many there are in all
+MOST_LABELS = int((PAIRS / KEPT) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +60,33 @@ class LabelAttention:
         as with `Finetune.fit`, and ParameterError for more labels than it can learn some answers of.
         """
         refuse_without_texts(data)
-        if data.labels * data.labels * KEPT > PAIRS:
-            most_labels = int((PAIRS / KEPT) ** 0.5)
+        if data.labels > MOST_LABELS:
             raise ParameterError(
-                f"Label attention is for up to {most_labels} labels, these are {data.labels:,}: "
+                f"Label attention is for up to {MOST_LABELS} labels, these are {data.labels:,}: "
                 "train a dual encoder."
             )
         from learning.students.reading import fitted
 
-        most = max(1, min(self.most, PAIRS // data.labels))
+        most = self._most(data.labels)
         if data.rows > most:
             data = data.subset(_drawn(data, most, rng))
         return fitted(self, data, rng, report)
+
+    def unpaid(self, rows: int, labels: int) -> str:
+        """With fewer than `KEPT` rows a label nothing chooses the focus, and from more than it learns of the
+        head learns more.
+        """
+        if labels > MOST_LABELS:
+            return f"It is for up to {MOST_LABELS} labels, and these are {labels:,}."
+        if rows < KEPT * labels:
+            return f"It pays from {KEPT} answers a label on, {KEPT * labels:,} in all."
+        most = self._most(labels)
+        if rows > most:
+            return f"Of {labels:,} labels it learns from {most:,} answers, and the head from all {rows:,}."
+        return ""
+
+    def _most(self, labels: int) -> int:
+        return max(1, min(self.most, PAIRS // max(labels, 1)))
 
     def settle(self, fitted: "FittedTransformer") -> "LabelAttention":
         """The same student with the focus that `fitted` chose."""

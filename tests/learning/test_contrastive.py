@@ -13,6 +13,7 @@ from learning import students
 from learning.errors import ParameterError, ShapeError
 from learning.students.comparisons import decoupled_softmax, label_places, together_costs
 from learning.students.contrastive import Contrastive
+from learning.students.head import Head
 from learning.students.transformer import unit_classifier
 from learning.types import no_report
 from tests.contracts.conftest import models
@@ -140,3 +141,21 @@ def test_refuses_encodings_alone_and_bad_parameters(tiny: Contrastive) -> None:
     for wrong in ({"batch": 1}, {"warmup": 1.0}, {"learning_rate": 0.0}, {"most": 0}):
         with pytest.raises(ParameterError):
             Contrastive(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "told"),
+    [
+        (23, 6, "4 to 50 answers a label, here 24 to 300 in all, and these are 23"),
+        (24, 6, ""),
+        (300, 6, ""),
+        (301, 6, "these are 301"),
+        (200, 20, ""),
+        (200, 21, "up to 20 labels"),
+    ],
+)
+def test_it_says_where_it_does_not_pay(rows, labels, told):
+    said = students.unpaid(Contrastive(), rows, labels)
+    assert told in said
+    assert bool(said) == bool(told)
+    assert students.unpaid(Head(), rows, labels) == "", "one that knows of nothing says nothing"

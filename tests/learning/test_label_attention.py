@@ -237,3 +237,21 @@ def test_more_labels_than_it_can_learn_some_answers_of_are_refused(tiny) -> None
     data = TrainingData(targets=np.eye(224, dtype=np.float32), texts=["a text"] * 224)
     with pytest.raises(ParameterError, match=r"up to 223 labels, these are 224: train a dual"):
         fit(tiny, data)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "told"),
+    [
+        (100, 6, ""),
+        (307, 77, "from 4 answers a label on, 308 in all"),
+        (308, 77, ""),
+        (2_597, 77, ""),
+        (2_598, 77, "learns from 2,597 answers, and the head from all 2,598"),
+        (4_001, 6, "learns from 4,000 answers"),
+        (100_000, 224, "up to 223 labels"),
+    ],
+)
+def test_it_says_where_it_does_not_pay(rows, labels, told):
+    said = students.unpaid(LabelAttention(), rows, labels)
+    assert told in said
+    assert bool(said) == bool(told)

@@ -3,7 +3,8 @@
 The head learns from every burst of answers. Dearer recipes wait until the labels grew by a good part
 since their last run, until no other work waits for the machine that trains, and while the project has
 minutes left today; of two projects the one that used less goes first. A recipe that failed, or found
-no GPU, waits for as many new labels as one that was trained.
+no GPU, waits for as many new labels as one that was trained; one that says itself that it does not pay
+on such a lesson waits until it does. The recipe of the student that serves goes on in any case.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from annotator.actions.students import (
     marked_lessons,
     ordering,
     promoting,
+    serving,
     tagging,
 )
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
+from learning import students
 from learning.errors import LearningError
 
 QUEUE = "train"
@@ -43,8 +46,10 @@ TRAININGS = ("background", "finetune")
 GROWN, FEWEST = 0.2, 100
 STEP_BACK_SECONDS, HOUR_SECONDS = 30.0, 3600.0
 MOST_MINUTES = 24 * 60
-# What a new project tries where there is a GPU: of the dear ones the one that serves most projects.
-DEFAULTS = {"finetune": When.GPU, "token-finetune": When.GPU}
+# What a new project tries where there is a GPU: of the dear ones the one that serves most projects. And on
+# whatever there is those that take a minute, the quickest first, of texts with the answers they were measured on.
+WITH_GPU = ("finetune", "token-finetune")
+ANYWHERE = {"label-attention": ("single", "multi"), "contrastive": ("single",)}
 NO_GPU = "No GPU was found."
 # They learn from every burst of answers by themselves.
 QUICK = ("head", tagging.QUICK.kind, ordering.PLAN.kind)
@@ -72,11 +77,28 @@ def recipes_of(project: Project) -> list[Recipe]:
     known = {each.kind: each for each in Recipe.objects.filter(project=project)}
     texts = project.item_kind != ItemKind.IMAGE
     return [
-        known.get(kind)
-        or Recipe(project=project, kind=kind, when=DEFAULTS.get(kind, When.NEVER), params={})
+        known.get(kind) or Recipe(project=project, kind=kind, when=_at_first(project, kind))
         for kind in project.task.students
         if kind not in QUICK and (texts or registry_of(kind)[kind].needs == "encodings")
     ]
+
+
+def _at_first(project: Project, kind: str) -> When:
+    """When a recipe trains that no lead set."""
+    if project.item_kind == ItemKind.TEXT and project.task_type in ANYWHERE.get(kind, ()):
+        return When.ALWAYS
+    return When.GPU if kind in WITH_GPU else When.NEVER
+
+
+def unpaid(recipe: Recipe, labelled: int, labels: int) -> str:
+    """Why a recipe that trains by itself is not worth a try just now, as the student itself says it."""
+    if recipe.when == When.NEVER:
+        return ""
+    try:
+        student = fitting.Plan(kind=recipe.kind, params=recipe.params).plugin()
+    except InvalidError:
+        return ""  # its training says what is wrong, where it stays to be read
+    return students.unpaid(student, labelled, labels)
 
 
 def change(
@@ -123,17 +145,52 @@ def today(project: Project) -> Today:
 
 
 def due(project: Project, labelled: int) -> list[Recipe]:
-    """The recipes for which enough changed, the one that waited longest first."""
+    """The recipes for which enough changed, the one that waited longest first; of those that were never tried
+    the quickest."""
+    known, labels = recipes_of(project), project.live_labels().count()
     found = [
-        each for each in recipes_of(project) if each.when != When.NEVER and labelled >= wanted(each)
+        each
+        for each in known
+        if each.when != When.NEVER
+        and labelled >= wanted(each)
+        and not unpaid(each, labelled, labels)
     ]
+    served = serving_recipe(project, known)
+    if served and served not in found and _is_behind(project, served, labelled):
+        found.append(served)
     long_ago = timezone.now() - timedelta(days=10_000)
-    return sorted(found, key=lambda each: each.tried_at or long_ago)
+    ranks = {kind: rank for rank, kind in enumerate(ANYWHERE)}
+    return sorted(
+        found, key=lambda each: (each.tried_at or long_ago, ranks.get(each.kind, len(ranks)))
+    )
 
 
 def wanted(recipe: Recipe) -> int:
     """The labelled items from which on the recipe is due."""
     return max(FEWEST, math.ceil(recipe.tried_on * (1 + GROWN)))
+
+
+def serving_recipe(project: Project, known: list[Recipe]) -> Recipe | None:
+    """The recipe of the student that serves, where it does not learn from every burst of answers anyway."""
+    current = project.current_student
+    if current is None or current.kind in QUICK:
+        return None
+    return serving.recipe_of(project, current, known)
+
+
+def learns_on_from(recipe: Recipe, current: StudentVersion) -> int:
+    """The labelled items from which on the student that serves, of this recipe, learns on."""
+    return math.ceil(max(recipe.tried_on, current.trained_on) * (1 + GROWN))
+
+
+def _is_behind(project: Project, recipe: Recipe, labelled: int) -> bool:
+    """Whether the student that serves is to learn on: there is as much more as any recipe waits for, or the
+    labels are others."""
+    current = project.current_student
+    if current is None:
+        return False
+    grown = labelled >= learns_on_from(recipe, current)
+    return grown or serving.has_moved(project, current, recipe.tried_at)
 
 
 def wish(project: Project, labelled: int, *, in_seconds: float = 0.0) -> None:
@@ -149,16 +206,16 @@ def run_background(run: jobs.Run) -> dict[str, Any]:
     project = run.project
     plan = _plan(run)  # what an attempt began that was killed
     if plan is None:
-        labelled = _labelled(project)
+        answered = labelled(project)
         if project.training_paused:
             return {"trained": False, "why": "Training is paused."}
         if today(project).left <= 0:
-            wish(project, labelled, in_seconds=HOUR_SECONDS)
+            wish(project, answered, in_seconds=HOUR_SECONDS)
             return {"trained": False, "why": "Today's minutes are used up."}
         if not is_turn(run.job):
-            wish(project, labelled, in_seconds=STEP_BACK_SECONDS)
+            wish(project, answered, in_seconds=STEP_BACK_SECONDS)
             return {"trained": False, "why": "Other work goes first."}
-        plan = _chosen(run, due(project, labelled), labelled)
+        plan = _chosen(run, due(project, answered), answered)
     if plan is None:
         return {"trained": False, "why": "No recipe is due, or those that are want a GPU."}
     try:
@@ -225,7 +282,7 @@ def _may_teach(project: Project, version: StudentVersion) -> bool:
     return promoting.paired(project, version, current).p_better <= distilling.ALPHA
 
 
-def _labelled(project: Project) -> int:
+def labelled(project: Project) -> int:
     """What the newest version learned from: as many as there are, to some answers."""
     newest = StudentVersion.objects.filter(project=project).order_by("-number")
     return newest.values_list("trained_on", flat=True).first() or 0
@@ -234,25 +291,37 @@ def _labelled(project: Project) -> int:
 def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan | None:
     """The first one that this machine may train. It is marked as tried, so that it waits if it fails,
     and written into the job, so that another worker goes on with it if this one is killed."""
+    known = recipes_of(run.project)
+    served = serving_recipe(run.project, known)
     for recipe in recipes:
-        here = recipe.when == When.ALWAYS or fitting.accelerator() != "cpu"
+        anyway = recipe.when == When.ALWAYS or (served is not None and _are_one(recipe, served))
+        here = anyway or fitting.accelerator() != "cpu"
         with run.fence():
-            Recipe.objects.update_or_create(
-                project=recipe.project,
-                kind=recipe.kind,
-                defaults={
-                    "when": recipe.when,
-                    "params": recipe.params,
-                    "tried_on": labelled,
-                    "tried_at": Now(),
-                    "trouble": "" if here else NO_GPU,
-                },
-            )
+            if any(_are_one(recipe, each) for each in known):
+                _mark(recipe, labelled, "" if here else NO_GPU)
             if here:
-                plan = {"kind": recipe.kind, "student": recipe.params}
+                plan = {"kind": recipe.kind, "student": recipe.params, "labelled": labelled}
                 Job.objects.filter(pk=run.job.pk).update(params=plan)
                 return fitting.Plan(kind=recipe.kind, params=recipe.params)
     return None
+
+
+def _are_one(one: Recipe, other: Recipe) -> bool:
+    return (one.kind, one.params) == (other.kind, other.params)
+
+
+def _mark(recipe: Recipe, labelled: int, trouble: str) -> None:
+    Recipe.objects.update_or_create(
+        project=recipe.project,
+        kind=recipe.kind,
+        defaults={
+            "when": recipe.when,
+            "params": recipe.params,
+            "tried_on": labelled,
+            "tried_at": Now(),
+            "trouble": trouble,
+        },
+    )
 
 
 def is_turn(job: Job) -> bool:

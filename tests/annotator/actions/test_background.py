@@ -1,6 +1,8 @@
 """Which students train by themselves: when enough changed, in turn, within the minutes of a day."""
 
 import shutil
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,10 +11,12 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
-from annotator.actions.students import background, fitting, teaching
+from annotator.actions.projects.schema import add_labels, archive_label
+from annotator.actions.students import background, fitting, serving, teaching
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Job, JobState, Project, Recipe, StudentVersion
+from annotator.models import Job, JobState, Project, Recipe, StudentVersion, Verdict
+from learning.students import finetune
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models
 from tests.factories import make_items, make_project
@@ -32,11 +36,22 @@ def sooner(monkeypatch):
     monkeypatch.setattr(background, "FEWEST", 12)
 
 
+def never(project, *kinds):
+    """None of these trains by itself."""
+    background.change(project, recipes=dict.fromkeys(kinds, ("never", {})))
+
+
 def switch_on(project, models, **params):
+    """Fine-tuning alone trains, with a model of a few weights."""
     mine = shutil.copytree(models / "text", local_models.folder() / "text", dirs_exist_ok=True)
     params = {"model": str(mine), "epochs": 1, "batch": 4, **params}
     background.change(project, recipes={"finetune": ("always", params)})
+    never(project, *background.ANYWHERE)
     return params
+
+
+def kinds_due(project, labelled):
+    return [each.kind for each in background.due(project, labelled)]
 
 
 def waiting(project, *, used_minutes=0.0):
@@ -98,14 +113,15 @@ def kill(*_):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_says_why_and_waits_for_new_labels(cast, models, sooner):
+def test_what_fails_says_why_and_waits_for_new_labels(cast, models, sooner, monkeypatch):
+    monkeypatch.setattr(finetune, "refuse_outside", lambda _: None)  # rates that nobody may choose
     project, truth, _ = make_pool(cast, 30, audit_share=0)
     switch_on(project, models, learning_rate=1e30, head_rate=1e30)
     encoding.wish_encoding(project)
     label_some(project, assigning.voice_of(project, cast.ana), truth, 13)
     with pytest.raises(AssertionError, match="lower learning rates"):
         work()
-    recipe = Recipe.objects.get()
+    recipe = Recipe.objects.get(kind="finetune")
     assert "lower learning rates" in recipe.trouble
     assert background.due(project, 13) == []
     assert background.due(project, 16) == [recipe]
@@ -161,12 +177,170 @@ class TestTurns:
 
     def test_without_a_gpu_a_recipe_that_wants_one_is_not_trained(self, cast, monkeypatch, sooner):
         project = make_project(cast)
+        never(project, *background.ANYWHERE)
         monkeypatch.setattr(fitting, "accelerator", lambda: "cpu")
         StudentVersion.objects.create(project=project, number=1, kind="head", trained_on=20)
         job = waiting(project)
         jobs.execute(job.pk)
-        assert Recipe.objects.get().trouble == "No GPU was found."
+        assert Recipe.objects.get(kind="finetune").trouble == "No GPU was found."
         assert background.due(project, 20) == []
+
+
+@pytest.mark.django_db
+class TestAnywhere:
+    """What trains by itself on a machine without a GPU, in a project that nobody has set up for it."""
+
+    @pytest.fixture(autouse=True)
+    def cpu(self, monkeypatch):
+        monkeypatch.setattr(fitting, "accelerator", lambda: "cpu")
+
+    def test_the_quickest_trains_first_and_then_the_next(self, cast, bells, monkeypatch):
+        project = make_project(cast)
+        StudentVersion.objects.create(project=project, number=1, kind="head", trained_on=120)
+        began = []
+
+        def train(run, plan):
+            began.append((plan.kind, plan.most_minutes))
+            return StudentVersion(number=2, trained_on=120)
+
+        monkeypatch.setattr(background, "_train", train)
+        background.wish(project, 120)
+        while job := Job.objects.filter(state=JobState.QUEUED).first():
+            jobs.execute(job.pk)
+        assert began == [("label-attention", 30), ("contrastive", 30)]
+        assert Recipe.objects.get(kind="finetune").trouble == "No GPU was found."
+        assert kinds_due(project, 143) == []
+        assert kinds_due(project, 144) == ["label-attention", "contrastive", "finetune"]
+
+    @pytest.mark.parametrize(
+        ("fields", "kinds"),
+        [
+            ({"task_type": "multi"}, ["label-attention", "finetune"]),
+            ({"item_kind": "pair"}, ["finetune"]),
+            ({"task_type": "rating"}, ["finetune"]),
+            ({"item_kind": "image"}, []),
+        ],
+    )
+    def test_only_where_it_was_measured(self, cast, fields, kinds):
+        assert kinds_due(make_project(cast, **fields), 120) == kinds
+
+    def test_not_on_lessons_on_which_it_does_not_pay(self, cast):
+        project = make_project(cast)
+        assert kinds_due(project, 150) == ["label-attention", "contrastive", "finetune"]
+        assert kinds_due(project, 3_000) == ["label-attention", "finetune"]
+        assert kinds_due(project, 9_000) == ["finetune"]
+        add_labels(project, [(f"Label {n}", "", "", "") for n in range(30)])
+        assert kinds_due(project, 120) == ["finetune"]
+        assert kinds_due(project, 150) == ["label-attention", "finetune"]
+
+
+@pytest.mark.django_db
+class TestServing:
+    """A student of another recipe that serves goes on learning, however its recipe is set."""
+
+    @pytest.fixture
+    def project(self, cast, bells, monkeypatch):
+        monkeypatch.setattr(fitting, "accelerator", lambda: "cpu")
+        project = make_project(cast)
+        make_items(project, 12)
+        never(project, *background.ANYWHERE, "finetune")
+        return project
+
+    def serve(self, project, **fields):
+        ids = list(project.labels.order_by("column").values_list("pk", flat=True))
+        fields = {"kind": "contrastive", "trained_on": 200, "label_ids": ids, **fields}
+        project.current_student = StudentVersion.objects.create(
+            project=project, number=1, state="ready", **fields
+        )
+        project.save(update_fields=["current_student"])
+        return project.current_student
+
+    def give(self, project, label, number=0):
+        Verdict.objects.create(
+            project=project,
+            item=project.items.get(number=number),
+            labels=[label.pk],
+            soft={str(label.pk): 1.0},
+            state="decided",
+            source="consensus",
+            position=1,
+        )
+
+    def begun(self, project, labelled, monkeypatch):
+        """What a job of the background trains, if anything."""
+        began = []
+        monkeypatch.setattr(background, "_train", lambda run, plan: began.append(plan) or fail())
+        monkeypatch.setattr(background, "labelled", lambda _: labelled)
+        background.wish(project, labelled)
+        for job in Job.objects.filter(state=JobState.QUEUED, kind="background"):
+            jobs.execute(job.pk)
+        return [(plan.kind, plan.params) for plan in began]
+
+    def test_though_its_recipe_never_trains(self, project, monkeypatch):
+        assert kinds_due(project, 300) == []
+        self.serve(project)
+        assert kinds_due(project, 239) == []
+        assert self.begun(project, 240, monkeypatch) == [("contrastive", {})]
+        kept = Recipe.objects.get(kind="contrastive")
+        assert (kept.when, kept.tried_on, kept.trouble) == ("never", 240, "It broke.")
+        assert self.begun(project, 287, monkeypatch) == [], "it failed on 240"
+        assert self.begun(project, 288, monkeypatch) == [("contrastive", {})]
+
+    def test_with_the_parameters_that_it_was_trained_with(self, project, monkeypatch):
+        background.change(project, recipes={"finetune": ("gpu", {"epochs": 3})})
+        Recipe.objects.filter(kind="finetune").update(tried_on=10_000)
+        self.serve(project, kind="finetune", params={"epochs": 5})
+        assert self.begun(project, 240, monkeypatch) == [("finetune", {"epochs": 5})]
+        kept = Recipe.objects.get(kind="finetune")
+        assert (kept.when, kept.params, kept.tried_on) == ("gpu", {"epochs": 3}, 10_000)
+        assert self.begun(project, 287, monkeypatch) == [], "it failed on 240"
+        assert self.begun(project, 288, monkeypatch) == [("finetune", {"epochs": 5})]
+
+    def test_at_once_when_a_label_is_given_that_it_cannot_give(self, project, monkeypatch):
+        current = self.serve(project)
+        assert kinds_due(project, 201) == []
+        (label,) = add_labels(project, [("Fraud", "", "", "")])
+        assert serving.added(project, current) == [label]
+        assert kinds_due(project, 201) == [], "nobody gave it yet"
+        drawn = project.items.filter(number=0)
+        drawn.update(part="evaluation")
+        self.give(project, label)
+        assert kinds_due(project, 201) == [], "nothing is learned from what it is judged on"
+        drawn.update(part="")
+        assert self.begun(project, 201, monkeypatch) == [("contrastive", {})]
+        assert kinds_due(project, 202) == [], "that was tried, and waits like any other"
+
+    def test_at_once_when_a_label_is_archived_that_it_gives(self, project):
+        self.serve(project)
+        archive_label(project.labels.first())
+        assert kinds_due(project, 200) == ["contrastive"]
+
+    def test_what_it_reads_more_than_pays_for_a_new_one_too(self, project):
+        background.change(project, recipes={"contrastive": ("always", {})})
+        assert kinds_due(project, 3_000) == []
+        self.serve(project)
+        assert kinds_due(project, 3_000) == ["contrastive"]
+
+
+def fail():
+    raise ConflictError("It broke.")
+
+
+def test_a_pool_that_takes_longer_than_a_day_has_is_not_read_to_the_end(monkeypatch):
+    class Run:
+        def progress(self, *_):
+            pass
+
+    monkeypatch.setattr(fitting, "LOOK_SECONDS", -1.0)
+    plan = fitting.Plan(kind="contrastive", most_minutes=1)
+    soon = fitting.within_the_day(Run(), plan, time.monotonic() - 30)
+    soon(1_000, 1_000)
+    late = fitting.within_the_day(Run(), plan, time.monotonic() - 61)
+    with pytest.raises(ConflictError, match=r"all 1,000 items .* about 2 minutes.* 1 a day"):
+        late(10, 1_000)
+    fitting.within_the_day(Run(), replace(plan, most_minutes=None), time.monotonic() - 61)(
+        10, 1_000
+    )
 
 
 @pytest.mark.django_db

@@ -8,6 +8,7 @@ from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.encoders.encoding import students_folder
 from annotator.models import Job, JobState, StudentVersion
+from learning.students import finetune
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models
 
@@ -73,7 +74,10 @@ class TestFinetuning:
         assert all(0 <= share <= 1 for share in version.by_epoch)
         assert not list(folder.glob(".checkpoint-*"))
 
-    def test_a_fit_that_breaks_down_leaves_a_sentence_and_no_student(self, pool, models):
+    def test_a_fit_that_breaks_down_leaves_a_sentence_and_no_student(
+        self, pool, models, monkeypatch
+    ):
+        monkeypatch.setattr(finetune, "refuse_outside", lambda _: None)  # rates nobody may choose
         project, _, folder = pool
         before = sorted(path.name for path in folder.iterdir())
         job = begin(project, models, learning_rate=1e30, head_rate=1e30)

@@ -1,0 +1,40 @@
+"""How the student that serves goes on learning, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from annotator.actions.students import background, serving
+from annotator.models import Label, Project
+
+NAMED = 3
+
+
+def told(project: Project) -> str:
+    """When it learns on, and which labels it lacks; "" for one that learns from every burst of answers."""
+    current = project.current_student
+    if current is None or current.kind in background.QUICK:
+        return ""
+    recipe = serving.recipe_of(project, current, background.recipes_of(project))
+    wanted = background.learns_on_from(recipe, current)
+    lacks = serving.added(project, current)
+    if project.training_paused:
+        when = "It learns nothing more while training is paused."
+    elif not project.training_minutes:
+        when = "It learns nothing more while no student has minutes to train in the background."
+    elif lacks:
+        when = f"It learns on once one of them was given, or from {wanted:,} labelled items on."
+    else:
+        when = f"It learns on by itself from {wanted:,} labelled items on."
+    return f"{_lacking(lacks)} {when}".strip()
+
+
+def _lacking(labels: Sequence[Label]) -> str:
+    if not labels:
+        return ""
+    names = [f"“{each.name}”" for each in labels[:NAMED]]
+    more = len(labels) - NAMED
+    if more > 0:
+        names.append(f"{more:,} more")
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"It cannot give {listed}, added since it was trained."
