@@ -80,6 +80,8 @@ class StudentVersion(models.Model):
     answers = models.PositiveIntegerField(default=0)
     folder = models.CharField(max_length=200, blank=True)
     digest = models.CharField(max_length=64, blank=True)
+    # A hash of what it learned from: the same for the same lesson. "" for versions of before.
+    lesson = models.CharField(max_length=64, blank=True, default="", db_default="")
     seconds = models.FloatField(default=0.0)
     device = models.CharField(max_length=32, default="cpu")
 

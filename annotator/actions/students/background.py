@@ -225,7 +225,7 @@ def run_background(run: jobs.Run) -> dict[str, Any]:
         kept.update(trouble=str(refusal))
         raise
     wish(project, version.trained_on)
-    return _told(version)
+    return fitting.told(run, version)
 
 
 def _plan(run: jobs.Run) -> fitting.Plan | None:
@@ -235,14 +235,11 @@ def _plan(run: jobs.Run) -> fitting.Plan | None:
     return fitting.Plan(kind=run.params["kind"], params=run.params["student"])
 
 
-def _told(version: StudentVersion) -> dict[str, Any]:
-    return {"trained": True, "student": version.number, "trained_on": version.trained_on}
-
-
 def run_asked(run: jobs.Run) -> dict[str, Any]:
     """Train the student that a person asked for; it takes over by the same rule as any other."""
     asked = run.params.get("student", {})
-    return _told(_train(run, _plan(run) or fitting.Plan(kind="finetune", params=asked)))
+    version = _train(run, _plan(run) or fitting.Plan(kind="finetune", params=asked))
+    return fitting.told(run, version)
 
 
 def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:

@@ -67,10 +67,22 @@ class Taught:
         """What the answers alone make."""
         return self.fitted if self.plain is None else self.plain
 
+    def is_as(self, told: dict[str, Any]) -> bool:
+        """Whether a version of which this is told learned the same beside the same answers."""
+        return _beside(self.told) == _beside(told)
+
     def without_start(self, why: str) -> dict[str, Any]:
         """What is told where something else than the warm start is kept."""
         start = self.told.get("warm")
         return {**self.told, "warm": {**start, "used": False, "why": why}} if start else self.told
+
+
+def _beside(told: dict[str, Any]) -> list[Any]:
+    """What was learned beside the answers: soft rows, unanswered items, and what it began with."""
+    start = told.get("warm", {})
+    began = (start.get("choice"), start.get("rows"), start.get("labels"), start.get("source"))
+    alone = told.get("unanswered", {}).get("digest")
+    return [told.get("weight"), told.get("digest"), alone, began if start.get("used") else None]
 
 
 def plain_folder(version: StudentVersion) -> Path:

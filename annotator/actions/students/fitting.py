@@ -27,7 +27,9 @@ from annotator.actions.students import (
     conforming,
     distilling,
     evaluating,
+    lessons,
     origins,
+    pools,
     promoting,
     recipes,
     sheets,
@@ -132,6 +134,10 @@ def learn(
         follow_up(run, done, predictions)
         return done, predictions
     started = time.monotonic()
+    digest = digest_of(project, encoding, lesson, plan)
+    twin = twin_of(project, plan, digest)
+    if twin is not None and plan.kind != "head":
+        return _as_before(run, twin)
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     student: Student = plan.plugin()
     version_files.remove_attempts(run, project)
@@ -142,6 +148,9 @@ def learn(
         start = _former(encoding, plan.kind, lesson.columns)
         fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
+        if twin is not None and taught.is_as(twin.beside):
+            StudentVersion.objects.filter(pk=twin.pk).update(beside=taught.told)
+            return _as_before(run, twin)
         fitted = taught.fitted
         taught.save(folder)
         items = open_matrix(encoding).view() if student.needs == "encodings" else PoolTexts(project)
@@ -155,6 +164,7 @@ def learn(
             "kind": plan.kind,
             "params": plan.params,
             "folder": folder.name,
+            "lesson": digest,
             "by_epoch": _by_epoch(fitted),
             "beside": taught.told,
             "device": device_of(student),
@@ -164,6 +174,37 @@ def learn(
         version = publish(run, encoding, lesson, predictions, fields)
     follow_up(run, version, predictions)
     return version, predictions
+
+
+def digest_of(project: Project, encoding: Encoding, lesson: Lesson, plan: Plan) -> str:
+    """A hash of what a student of this plan would learn from."""
+    return lessons.digest_of(project, encoding, lesson, plan.by_f1)
+
+
+def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
+    """The newest version of the recipe, if it learned from just this and can say all that it would say."""
+    alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
+    newest = alike.ready().select_related("sheet", "project").order_by("-number").first()
+    is_twin = newest is not None and newest.lesson == digest and pools.is_whole(newest)
+    return newest if is_twin else None
+
+
+def _as_before(run: jobs.Run, twin: StudentVersion) -> tuple[StudentVersion, Predictions]:
+    """The version that there is, with what is measured of it anew."""
+    from learning.students.predictions import read_predictions
+
+    predictions = read_predictions(version_files.folder_of(twin) / "pool")
+    follow_up(run, twin, predictions)
+    return twin, predictions
+
+
+def told(run: jobs.Run, version: StudentVersion) -> dict[str, Any]:
+    """What a job that learned says: of which version, and where it was there already."""
+    said = {"student": version.number, "trained_on": version.trained_on}
+    if version.job_id == run.job.pk:
+        return {"trained": True, **said}
+    why = f"Student {version.number} learned from just these answers already."
+    return {"trained": False, **said, "why": why}
 
 
 def published(run: jobs.Run) -> StudentVersion | None:

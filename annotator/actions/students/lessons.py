@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,23 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         answers=sum(row[3] for row in learnt.rows),
         position=position,
     )
+
+
+def digest_of(project: Project, encoding: Encoding, lesson: Lesson, *ways: object) -> str:
+    """A hash of all that a student learns from, of the items that it is to speak of, and of `ways`, in which it is
+    to learn though they are no parameters."""
+    import numpy as np
+
+    data, told = lesson.data, hashlib.sha256()
+    arrays = (lesson.numbers, lesson.groups, data.targets, data.weights, data.known, data.younger)
+    for array in (*arrays, data.label_vectors):
+        told.update(repr(None if array is None else (array.shape, str(array.dtype))).encode())
+        told.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    columns = lesson.columns
+    labels = (columns.label_ids, sorted(columns.archived), naming.texts_of(project, columns))
+    pool = (encoding.fingerprint, encoding.rows, project.audit_cutoff)
+    told.update(json.dumps([*labels, *pool, *ways]).encode())
+    return told.hexdigest()
 
 
 def _texts(project: Project, numbers: list[int]) -> list[str]:

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import transaction
 
 from annotator import jobs
-from annotator.actions.encoders.encoding import matrix_folder, students_folder
-from annotator.actions.students import background, fitting
+from annotator.actions.encoders.encoding import current_encoding, matrix_folder, students_folder
+from annotator.actions.students import background, fitting, lessons
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Label, Project, Shape, StudentVersion, User
@@ -99,6 +99,7 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
     if kind not in kinds:
         raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
     plan = fitting.Plan(kind=kind, params=params).plain()
+    _refuse_twins(project, plan)
     background.step_aside(project)
     with transaction.atomic():
         job = jobs.enqueue(
@@ -111,6 +112,22 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
     if job is None:
         raise ConflictError("A training waits already; it will learn from every answer so far.")
     return job
+
+
+def _refuse_twins(project: Project, plan: fitting.Plan) -> None:
+    """Raise ConflictError for what is there already."""
+    encoding = current_encoding(project)
+    if project.shape != Shape.LABELS or encoding is None:
+        return
+    lesson = lessons.gather(project, encoding)
+    if lesson is None:
+        return
+    twin = fitting.twin_of(project, plan, fitting.digest_of(project, encoding, lesson, plan))
+    if twin is not None:
+        raise ConflictError(
+            f"Student {twin.number} is that already: it learned from just these answers in the same way. "
+            "Label more, or choose other parameters."
+        )
 
 
 def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:

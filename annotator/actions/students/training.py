@@ -100,7 +100,7 @@ def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
     version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, len(lesson.numbers))
-    return {"trained": True, "student": version.number, "trained_on": len(lesson.numbers)}
+    return fitting.told(run, version)
 
 
 def head_of(project: Project) -> fitting.Plan:
@@ -159,7 +159,7 @@ def _followed(
     version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, version.trained_on)
-    return {"trained": True, "student": version.number, "trained_on": version.trained_on}
+    return fitting.told(run, version)
 
 
 def run_refill(run: jobs.Run) -> dict[str, Any]:
