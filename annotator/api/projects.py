@@ -42,7 +42,7 @@ class ProjectShape(serializers.ModelSerializer[Project]):
             *("sure_at", "voices_at_most", "share_at_most", "gold_share"),
             *("entry_items", "entry_pass", "answer_sets", "set_coverage", "set_method"),
             *("retrain_answers", "retrain_seconds", "training_paused", "soft_rows", "best_f1"),
-            *("item_count", "student_pinned", "created_at", "archived_at"),
+            *("balanced", "item_count", "student_pinned", "created_at", "archived_at"),
         ]
 
 
@@ -114,6 +114,10 @@ class Settings(serializers.Serializer[Any]):
         required=False,
         help_text="With several labels an item, let the head give a label from the probability on that makes "
         "F1 best, by its own word on answers that it has not met, and not from a half on; a half then means it.",
+    )
+    balanced = serializers.BooleanField(
+        required=False,
+        help_text="Let rare labels count more when the head learns (`class_weights: balanced` of a head).",
     )
 
 

@@ -127,6 +127,8 @@ class Project(models.Model):
     soft_rows = models.BooleanField(default=True, db_default=True)
     # Whether its head gives several labels from the probability of the best F1 on, not from a half on.
     best_f1 = models.BooleanField(default=False, db_default=False)
+    # Whether rare labels count more when its head learns.
+    balanced = models.BooleanField(default=False, db_default=False)
     # What students beside the head may take a day in the background; 0 trains none.
     training_minutes = models.PositiveIntegerField(default=30, db_default=30)
 

@@ -182,7 +182,8 @@ def _params(student: StudentVersion) -> list[tuple[str, Any, str]]:
     for name, given in known.items():
         value = chosen.get(name, given)
         whose = "set" if name in student.params else ""
-        whose = "chosen by the fit" if value != given else whose
+        if value != given:
+            whose = "set for the project" if name == "class_weights" else "chosen by the fit"
         shown = "not given" if value is None else _shown(name, value)
         told.append((name.replace("_", " "), shown, whose))
     return told

@@ -73,6 +73,7 @@ SETTINGS = {
     "training_paused",
     "soft_rows",
     "best_f1",
+    "balanced",
 }
 
 ASKING_PEOPLE = {

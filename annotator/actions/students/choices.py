@@ -13,7 +13,8 @@ CALLED = {"strength": "strength", "scale": "prior_scale", "cut": "cut"}
 
 
 def chosen(version: StudentVersion) -> dict[str, Any]:
-    """By parameter: a number, or the different ones of several questions; {} where the files are gone."""
+    """By parameter: a number, or the different ones of several questions, or the project's class weights; {} where
+    the files are gone."""
     from learning.storage import MANIFEST, read_json
 
     path = students_folder(version.project_id) / version.folder / MANIFEST
@@ -26,7 +27,9 @@ def chosen(version: StudentVersion) -> dict[str, Any]:
         ours: [choice.get(theirs) for choice in choices if choice]
         for theirs, ours in CALLED.items()
     } | {"own": owns}
-    return {name: _one(values) for name, values in found.items() if any(values)}
+    chosen = {name: _one(values) for name, values in found.items() if any(values)}
+    weighed = manifest.get("class_weights")
+    return chosen | ({"class_weights": weighed} if weighed else {})
 
 
 def draws_a_line(version: StudentVersion) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.queue import auditing
-from annotator.actions.students import origins, unanswered, voices, warming
+from annotator.actions.students import origins, recipes, unanswered, voices, warming
 from annotator.models import Encoding, Project, StudentVersion, WarmStart
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def _by_itself(
     plain = alone.alone
     if len(sample.numbers) < auditing.FEWEST_TO_SHOW or not isinstance(plain, FittedHead):
         return alone
-    made = unanswered.learned(run, project, encoding, lesson, plain)
+    made = unanswered.learned(run, encoding, lesson, _head(project), plain)
     if made is None:
         return alone
     numbers, head = made
@@ -382,7 +382,7 @@ def _fit(run: jobs.Run, project: Project, lesson: Lesson, soft: TrainingData) ->
 def _head(project: Project) -> Head:
     from learning.students.head import Head
 
-    return Head(cut=None) if project.heads_draw_by_f1 else Head()
+    return Head(**recipes.ways_of(project))
 
 
 def _digest(numbers: list[int], soft: TrainingData) -> str:

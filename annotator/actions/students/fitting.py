@@ -24,6 +24,7 @@ from annotator.actions.figures import estimating
 from annotator.actions.imports import differing
 from annotator.actions.routing import routing, scoring
 from annotator.actions.students import (
+    choices,
     conforming,
     distilling,
     evaluating,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from annotator.actions.students.lessons import Lesson
-    from learning.students import Fitted, Student
+    from learning.students import Fitted
     from learning.students.predictions import Predictions
     from learning.tasks import Columns
 
@@ -63,22 +64,20 @@ LOOK_SECONDS = 10.0
 class Plan:
     """What to train: a kind of student, its parameters, and after how long to give up.
 
-    by_f1: a head gives several labels by their best F1. It is no parameter: what a student says stays of one
-    recipe wherever its line is drawn.
+    ways: how a head learns by the project's settings, see `recipes.ways_of`.
     """
 
     kind: str
     params: dict[str, Any] = field(default_factory=dict)
     most_minutes: float | None = None
-    by_f1: bool = False
+    ways: dict[str, Any] = field(default_factory=dict)
 
     def plugin(self) -> Any:
         """A student, or a tagger. Raises InvalidError for a kind or parameters that there are not."""
         from learning.errors import LearningError
 
         try:
-            chosen = {"cut": None} if self.by_f1 else {}
-            return recipes.registry_of(self.kind).create(self.kind, self.params | chosen)
+            return recipes.registry_of(self.kind).create(self.kind, self.params | self.ways)
         except (LearningError, ValueError) as error:
             named = getattr(error, "parameter", "")
             told = {"parameter": named} if named else {}
@@ -126,38 +125,28 @@ def learn(
     """
     import numpy as np
 
-    from learning.students.predictions import read_predictions, write_predictions
-
-    done = published(run)
-    if done is not None:
-        predictions = read_predictions(students_folder(project.pk) / done.folder / "pool")
-        follow_up(run, done, predictions)
-        return done, predictions
+    if (done := published(run)) is not None:
+        return _as_before(run, done)
     started = time.monotonic()
     digest = digest_of(project, encoding, lesson, plan)
-    twin = twin_of(project, plan, digest)
+    # What is marked beside the labels is not in the lesson.
+    twin = twin_of(project, plan, digest) if also is None else None
     if twin is not None and plan.kind != "head":
         return _as_before(run, twin)
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
-    student: Student = plan.plugin()
     version_files.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
-    with version_files.resumable(
-        students_folder(project.pk) / f".checkpoint-{run.job.pk}"
-    ) as checkpoint:
-        start = _former(encoding, plan.kind, lesson.columns)
+    place = students_folder(project.pk) / f".checkpoint-{run.job.pk}"
+    with version_files.resumable(place) as checkpoint:
+        start = _former(encoding, plan, lesson.columns)
         fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
         if twin is not None and taught.is_as(twin.beside):
             StudentVersion.objects.filter(pk=twin.pk).update(beside=taught.told)
             return _as_before(run, twin)
-        fitted = taught.fitted
-        taught.save(folder)
-        items = open_matrix(encoding).view() if student.needs == "encodings" else PoolTexts(project)
-        predictions = write_predictions(
-            folder / "pool", fitted, items, within_the_day(run, plan, started)
-        )
-        figures = evaluating.evaluate(project, lesson, student, predictions, rng, run)
+        _save(taught, plan, folder)
+        predictions = _predicted(run, encoding, plan, taught.fitted, folder, started)
+        figures = evaluating.evaluate(project, lesson, plan.plugin(), predictions, rng, run)
         if also is not None:
             figures = replace(figures, metrics=figures.metrics | also(folder))
         fields = {
@@ -165,9 +154,9 @@ def learn(
             "params": plan.params,
             "folder": folder.name,
             "lesson": digest,
-            "by_epoch": _by_epoch(fitted),
+            "by_epoch": _by_epoch(taught.fitted),
             "beside": taught.told,
-            "device": device_of(student),
+            "device": device_of(plan.plugin()),
             "seconds": round(time.monotonic() - started, 3),
             **figures.fields(),
         }
@@ -176,9 +165,30 @@ def learn(
     return version, predictions
 
 
+def _save(taught: distilling.Taught, plan: Plan, folder: Path) -> None:
+    """Write the student; its manifest tells how its labels counted, which no parameter does."""
+    from learning.storage import note
+
+    taught.save(folder)
+    if "class_weights" in plan.ways:
+        note(folder, {"class_weights": plan.ways["class_weights"]})
+
+
+def _predicted(
+    run: jobs.Run, encoding: Encoding, plan: Plan, fitted: Fitted, folder: Path, started: float
+) -> Predictions:
+    """What it says of the pool, written beside it."""
+    from learning.students.predictions import write_predictions
+
+    of_vectors = plan.plugin().needs == "encodings"
+    items = open_matrix(encoding).view() if of_vectors else PoolTexts(run.project)
+    report = within_the_day(run, plan, started)
+    return write_predictions(folder / version_files.POOL, fitted, items, report)
+
+
 def digest_of(project: Project, encoding: Encoding, lesson: Lesson, plan: Plan) -> str:
     """A hash of what a student of this plan would learn from."""
-    return lessons.digest_of(project, encoding, lesson, plan.by_f1)
+    return lessons.digest_of(project, encoding, lesson, plan.ways)
 
 
 def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
@@ -290,17 +300,19 @@ def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) 
     scoring.wish(project)
 
 
-def _former(encoding: Encoding, kind: str, columns: Columns) -> Fitted | None:
-    """The newest head on the same vectors to begin a head from, if its columns are still ours; of one
-    that a better voice taught, what its answers alone made."""
+def _former(encoding: Encoding, plan: Plan, columns: Columns) -> Fitted | None:
+    """The newest head on the same vectors to begin a head from, if its columns are still ours and its labels
+    counted as they are to count now; of one that a better voice taught, what its answers alone made."""
     from learning import students
     from learning.errors import DamagedFileError
 
-    if kind != "head":
+    if plan.kind != "head":
         return None
-    heads = StudentVersion.objects.filter(encoding=encoding, kind=kind).exclude(folder="")
+    heads = StudentVersion.objects.filter(encoding=encoding, kind=plan.kind).exclude(folder="")
     former = heads.order_by("-number").first()
     if former is None or tuple(former.label_ids) != columns.label_ids[: len(former.label_ids)]:
+        return None
+    if choices.chosen(former).get("class_weights") != plan.ways.get("class_weights"):
         return None
     try:
         return students.load(distilling.plain_folder(former))

@@ -35,6 +35,18 @@ def encoder_of(version: StudentVersion) -> tuple[str, dict[str, Any]] | None:
     return encoding.encoder, encoding.params
 
 
+def ways_of(project: Project) -> dict[str, Any]:
+    """How the project's heads learn, by their parameters, as its settings say. It is no part of their recipe, so
+    that what is chosen there holds from the next training on and need not win a test first.
+    """
+    ways: dict[str, Any] = {}
+    if project.heads_draw_by_f1:
+        ways["cut"] = None
+    if project.balanced:
+        ways["class_weights"] = "balanced"
+    return ways
+
+
 def same(one: StudentVersion, other: StudentVersion) -> bool:
     """Whether they differ only in what they learned from."""
     alike = (one.kind, one.params) == (other.kind, other.params)

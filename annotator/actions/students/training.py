@@ -105,7 +105,7 @@ def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
 
 def head_of(project: Project) -> fitting.Plan:
     """The quick student, as the project wants it."""
-    return replace(HEAD, by_f1=project.heads_draw_by_f1)
+    return replace(HEAD, ways=recipes.ways_of(project))
 
 
 def _train_tagger(run: jobs.Run, encoding: Encoding) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from annotator.actions.students.fitting import Learned
     from annotator.actions.students.lessons import Lesson
-    from learning.students.head import FittedHead
+    from learning.students.head import FittedHead, Head
 
 # Learnt from at most, by chance from all that there are.
 MOST_ROWS = 2_000
@@ -66,15 +66,14 @@ def drawn(
 
 
 def learned(
-    run: jobs.Run, project: Project, encoding: Encoding, lesson: Lesson, plain: FittedHead
+    run: jobs.Run, encoding: Encoding, lesson: Lesson, head: Head, plain: FittedHead
 ) -> tuple[list[int], FittedHead] | None:
     """(item numbers, head) of the answers and of how unanswered items lie; None where these cannot help."""
     import numpy as np
 
-    from learning.students.head import Head
     from learning.students.unlabelled import Unlabelled
 
-    plan = Unlabelled()
+    project, plan = run.project, Unlabelled()
     if not plan.suits(lesson.data):
         return None
     numbers, vectors = drawn(project, encoding, lesson)
@@ -83,7 +82,7 @@ def learned(
         run.progress(done, total, "Learning from unanswered items")
 
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
-    made = plan.fit(Head(), plain, lesson.data, vectors, rng, report)
+    made = plan.fit(head, plain, lesson.data, vectors, rng, report)
     return None if made is None else (numbers, made)
 
 

@@ -8,10 +8,10 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.projects.schema import change_label
-from annotator.actions.students import lessons, teaching, version_files
+from annotator.actions.students import choices, lessons, teaching, version_files
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError
-from annotator.models import Encoding, Job, Project, StudentVersion
+from annotator.models import Encoding, Job, Project, Promotion, StudentVersion
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models
 
@@ -120,3 +120,15 @@ def test_ways_that_are_no_parameters_are_part_of_the_lesson(labelled):
     lesson = lessons.gather(project, matrix)
     told = [lessons.digest_of(project, matrix, lesson, way) for way in (True, False, False)]
     assert told[0] != told[1] == told[2]
+
+
+def test_a_head_whose_labels_count_otherwise_is_a_refit_and_says_so(labelled):
+    project, _ = labelled
+    assert "class_weights" not in choices.chosen(newest())
+    Project.objects.filter(pk=project.pk).update(balanced=True)
+    assert train(project)["trained"]
+    assert choices.chosen(newest())["class_weights"] == "balanced"
+    project.refresh_from_db()
+    assert project.current_student == newest()
+    assert Promotion.objects.latest("pk").rule == "refit"
+    assert not train(project)["trained"]

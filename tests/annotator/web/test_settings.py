@@ -259,3 +259,13 @@ def test_what_the_database_cannot_hold_is_left_out_of_the_guidelines(lea, projec
     assert lea.post(url(project, "settings/guidelines"), {"guidelines": "a\0b"}).status_code == 302
     project.refresh_from_db()
     assert project.guidelines == "ab"
+
+
+def test_rare_labels_count_more_where_a_lead_wants_it(lea, cast, project):
+    assert training.head_of(project).plugin().class_weights == "none"
+    assert lea.post(url(project), {**FORM, "balanced": "on"}).status_code == 302
+    project.refresh_from_db()
+    assert training.head_of(project).plugin().class_weights == "balanced"
+    assert training.head_of(project).params == {}, "it stays of one recipe"
+    spans = make_project(cast, task_type="spans")
+    assert b'name="balanced"' not in lea.get(url(spans)).content
