@@ -42,7 +42,9 @@ class Grid:
 
 GRIDS = {
     "quick": Grid(
-        sets={"banking77": 4, "trec6": 2, "ag_news": 5}, strategies=("random", "margin"), seeds=4
+        sets={"banking77": 4, "trec6": 2, "ag_news": 5},
+        strategies=("random", "margin", "mixed"),
+        seeds=4,
     ),
     "full": Grid(
         sets={"banking77": 1, "trec6": 1, "ag_news": 1},
