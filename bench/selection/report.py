@@ -49,7 +49,7 @@ class Table:
         both = self.pair(DEFAULT, strategy)
         if both is None:
             return False
-        mean, low, _ = _gain(self, both)
+        mean, low, _ = gain(self, both)
         return mean > FAR and low > 0
 
 
@@ -109,7 +109,7 @@ def _line(table: Table, strategy: str) -> str:
     against = ""
     both = None if strategy == DEFAULT else table.pair(DEFAULT, strategy)
     if both is not None:
-        mean, low, high = _gain(table, both)
+        mean, low, high = gain(table, both)
         verdict = "better" if low > 0 else "worse" if high < 0 else "tied"
         against = f"{verdict}: {mean:+.4f} ({low:+.4f} … {high:+.4f})"
     to_90, to_95 = (
@@ -121,7 +121,8 @@ def _line(table: Table, strategy: str) -> str:
     )
 
 
-def _gain(table: Table, both: tuple[f.Curves, f.Curves]) -> tuple[float, float, float]:
+def gain(table: Table, both: tuple[f.Curves, f.Curves]) -> tuple[float, float, float]:
+    """Mean and 95 % interval of the first one's area minus the other's, paired by seed."""
     return f.paired(f.area(table.labels, both[0]) - f.area(table.labels, both[1]))
 
 
@@ -172,7 +173,7 @@ def _against_chance(table: Table, stem: str) -> list[Figure]:
     both = table.pair(DEFAULT, CHANCE)
     if both is None:
         return []
-    mean, low, high = _gain(table, both)
+    mean, low, high = gain(table, both)
     print(f"{stem}.area.minus_random: {mean:+.4f} ({low:+.4f} … {high:+.4f})")
     _, end = f.worst_budget(*both)
     return [
@@ -201,7 +202,7 @@ def _against_libraries(table: Table, stem: str) -> list[Figure]:
         for strategy in table.scores:
             both = table.pair(DEFAULT, strategy)
             if strategy.startswith(f"{library}:") and both is not None:
-                gains[strategy] = _gain(table, both)
+                gains[strategy] = gain(table, both)
         if not gains:
             continue
         best = min(gains, key=lambda name: gains[name][0])
