@@ -24,6 +24,8 @@ def told(project: Project) -> str:
         when = "It learns nothing more while no student has minutes to train in the background."
     elif lacks:
         when = f"It learns on once one of them was given, or from {wanted:,} labelled items on."
+    elif background.labelled(project) >= wanted:
+        when = "It learns on as soon as the machine that trains is free."
     else:
         when = f"It learns on by itself from {wanted:,} labelled items on."
     return f"{_lacking(lacks)} {when}".strip()

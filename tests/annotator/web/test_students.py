@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from annotator.actions.projects.schema import add_labels
 from annotator.actions.students import teaching, training
-from annotator.models import Job, Membership, Role, StudentVersion
+from annotator.models import Job, Membership, Project, Role, StudentVersion
 from annotator.runtime.modelclient import ModelStartingError
 from learning.encoders.apart import parted
 from tests.annotator.web.helpers import teach
@@ -373,3 +374,32 @@ def test_what_trains_in_the_background_is_set_with_the_plugins_own_fields(lea, b
     assert wrong.status_code == 422
     assert b"epochs" in wrong.content
     assert ben.get(url(project, "students/background")).status_code == 404
+
+
+def test_who_serves_says_when_it_learns_on_and_which_labels_it_lacks(lea, project):
+    with_files(project, 1)
+    ids = list(project.labels.order_by("column").values_list("pk", flat=True))
+    StudentVersion.objects.filter(project=project).update(
+        kind="contrastive", trained_on=100, label_ids=ids
+    )
+    project.current_student = StudentVersion.objects.get(project=project)
+    project.save(update_fields=["current_student"])
+    version(project, 2, trained_on=119)
+    said = "It learns on by itself from 120 labelled items on."
+    assert said in lea.get(url(project)).content.decode()
+    add_labels(project, [("Fraud", "", "", "")])
+    told = lea.get(url(project)).content.decode()
+    assert "It cannot give “Fraud”, added since it was trained." in told
+    assert "once one of them was given, or from 120 labelled items on" in told
+    Project.objects.filter(pk=project.pk).update(training_paused=True)
+    assert "nothing more while training is paused" in lea.get(url(project)).content.decode()
+    Project.objects.filter(pk=project.pk).update(training_paused=False, training_minutes=0)
+    assert "no student has minutes" in lea.get(url(project)).content.decode()
+
+
+def test_the_background_says_where_a_student_would_not_pay(lea, project):
+    version(project, 1, trained_on=5_000)
+    told = lea.get(url(project, "students/background")).content.decode()
+    assert (
+        "It pays with 4 to 50 answers a label, here 12 to 150 in all, and these are 5,000." in told
+    )
