@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import connection, transaction
 
@@ -106,6 +107,17 @@ class Learnt:
         return np.array([1.0 if row[5] is None else row[5] for row in self.rows], dtype=np.float32)
 
 
+class Learned(Protocol):
+    """What every lesson has: its items, which content each has, and the labels by column."""
+
+    @property
+    def numbers(self) -> NDArray[np.int64]: ...
+    @property
+    def groups(self) -> NDArray[np.int64]: ...
+    @property
+    def columns(self) -> Columns: ...
+
+
 def wish_with_others(project: Project) -> None:
     """Ask for a head now that another machine's word changed, which it may learn from beside the answers."""
     if project.soft_rows and project.current_student_id and not project.training_paused:
@@ -164,15 +176,23 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
 def digest_of(project: Project, encoding: Encoding, lesson: Lesson, *ways: object) -> str:
     """A hash of all that a student learns from, of the items that it is to speak of, and of `ways`, in which it is
     to learn though they are no parameters."""
+    data = lesson.data
+    arrays = (data.targets, data.weights, data.known, data.younger, data.label_vectors)
+    called = naming.texts_of(project, lesson.columns)
+    return hashed(project, encoding, lesson, arrays, called, *ways)
+
+
+def hashed(
+    project: Project, encoding: Encoding, lesson: Learned, arrays: Iterable[Any], *ways: object
+) -> str:
+    """The same of whatever is learned from: its arrays, some of them None, and what else there is."""
     import numpy as np
 
-    data, told = lesson.data, hashlib.sha256()
-    arrays = (lesson.numbers, lesson.groups, data.targets, data.weights, data.known, data.younger)
-    for array in (*arrays, data.label_vectors):
+    told = hashlib.sha256()
+    for array in (lesson.numbers, lesson.groups, *arrays):
         told.update(repr(None if array is None else (array.shape, str(array.dtype))).encode())
         told.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    columns = lesson.columns
-    labels = (columns.label_ids, sorted(columns.archived), naming.texts_of(project, columns))
+    labels = (lesson.columns.label_ids, sorted(lesson.columns.archived))
     pool = (encoding.fingerprint, encoding.rows, project.audit_cutoff)
     told.update(json.dumps([*labels, *pool, *ways]).encode())
     return told.hexdigest()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from annotator import jobs
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
-from annotator.actions.students import decided_values
+from annotator.actions.students import decided_values, lessons
 from annotator.actions.verdicts.sealing import position as sealed_position
-from annotator.models import Item, Part, Project
+from annotator.models import Encoding, Item, Part, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +84,12 @@ def gather(
         answers=sum(row.answers for row in rows),
         position=position,
     )
+
+
+def digest_of(project: Project, encoding: Encoding, lesson: MarkedLesson) -> str:
+    """A hash of all that a tagger learns from, as `lessons.digest_of`."""
+    marked = [[list(span) for span in spans] for spans in lesson.data.spans]
+    return lessons.hashed(project, encoding, lesson, [lesson.data.weights], marked)
 
 
 def _weights(rows: Sequence[decided_values.Decided]) -> NDArray[np.float32] | None:

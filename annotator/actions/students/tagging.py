@@ -12,6 +12,7 @@ from annotator.actions.students.marked_lessons import (
     FEWEST_FOR_FOLDS,
     FOLDS,
     MarkedLesson,
+    digest_of,
     unseen,
 )
 from annotator.actions.students.pool_texts import PoolTexts
@@ -51,6 +52,7 @@ def learn(
         read=read_tagged,
         evaluate=lambda said, rng: evaluate(run, lesson, tagger, said, rng),
         told=lambda said, number: _value(said, number, lesson.columns.label_ids),
+        digest=digest_of(run.project, encoding, lesson),
     )
     return valued.learn(run, encoding, lesson, work)
 

@@ -29,7 +29,7 @@ class Work(Generic[SaidT]):
     plan: what is trained, on data; load: of the folder of a former one to begin from, None where none is.
     write: (folder, fitted) -> what it says of the pool, also as predictions; read: the same, as written.
     evaluate: (what it says, generator) -> its figures; told: (what it says, an item's number) -> the value
-    that this amounts to. beside: what it learns from beside the answers.
+    that this amounts to. beside: what it learns from beside the answers. digest: of all that it learns from; "" where twins are not told.
     """
 
     plan: fitting.Plan
@@ -40,6 +40,7 @@ class Work(Generic[SaidT]):
     evaluate: Callable[[SaidT, np.random.Generator], evaluating.Figures]
     told: Callable[[SaidT, int], Any]
     beside: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
 
 def learn(
@@ -52,6 +53,8 @@ def learn(
 
     project = run.project
     done = fitting.published(run)
+    if done is None and work.digest:
+        done = fitting.twin_of(project, work.plan, work.digest)
     if done is not None:
         pool = students_folder(project.pk) / done.folder / "pool"
         predictions = read_predictions(pool)
@@ -72,6 +75,7 @@ def learn(
             "kind": work.plan.kind,
             "params": work.plan.params,
             "folder": folder.name,
+            "lesson": work.digest,
             "device": fitting.device_of(work.plan.plugin()),
             **work.evaluate(said, rng).fields(),
             "beside": work.beside,

@@ -75,8 +75,10 @@ for, until --start-alone.
             return
         work_off(job, self.note)
         job.refresh_from_db()
-        if not job.result.get("trained"):
+        if "student" not in job.result:
             raise CommandError(str(job.result.get("why", "Nothing was trained.")))
+        if not job.result["trained"]:
+            self.note(job.result["why"])
         self.say(json.dumps(_told(job), ensure_ascii=False))
 
     def _start_from(self, project: Project, options: dict[str, Any]) -> None:

@@ -148,6 +148,9 @@ def test_a_second_training_begins_from_the_first_and_a_refill_keeps_suggestions(
     mark(project, cast.ana, 10)
     work()
     assert StudentVersion.objects.count() == 2
+    jobs.enqueue("train", project=project, key="train")
+    work()
+    assert StudentVersion.objects.count() == 2, "nothing was marked since"
     Pick.objects.all().delete()
     jobs.enqueue("refill", project=project, key="refill")
     work()
