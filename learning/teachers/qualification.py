@@ -4,7 +4,7 @@ Gold items of the project are asked alone, in batches of growing size and in two
 et al. 2024 (M4LE: short items put together until a length is reached, under random ids).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal
@@ -26,14 +26,16 @@ Verdict = Literal["safe", "unsafe", "unsure"]
 class Arm:
     """What happened at one number of items per prompt.
 
-    right: items answered rightly, over both orders; where spans are marked, the mean of their F1. thirds: the same for items that stood in the
-    first, middle and last third of a prompt. missing, invented, twice: answers that broke the rule
+    right: items answered rightly, over both orders; where spans are marked, the mean of their F1. An
+    item that was asked twice is one item, right by as much as its answers are in the mean. thirds: the same
+    for items that stood in the first, middle and last third of a prompt. rights: right answers in all. missing, invented, twice: answers that broke the rule
     of one for each item. loss: right alone minus right here, -1 … 1, with the interval low … high.
     places: in which third items do worse, "" when that is not clear.
     """
 
     size: int
     right: Share
+    rights: float
     thirds: tuple[Share, Share, Share]
     abstained: Share
     missing: int
@@ -51,7 +53,7 @@ class Arm:
     @property
     def money_per_right(self) -> float | None:
         """What one right answer cost; None when none was right."""
-        return self.money / self.right.count if self.right.count else None
+        return self.money / self.rights if self.rights else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +174,10 @@ class Qualify:
             verdict = "unsafe"
         return Arm(
             size=size,
-            right=self._share([trial.right_of() for trial in trials]),
-            thirds=tuple(self._share([t.right_of(third) for t in trials]) for third in range(3)),  # type: ignore[arg-type]
-            abstained=self._share([trial.abstained() for trial in trials]),
+            right=self._share(*(trial.right for trial in trials)),
+            rights=sum(sum(trial.right.values()) for trial in trials),
+            thirds=tuple(self._share(*(t.right_in(third) for t in trials)) for third in range(3)),  # type: ignore[arg-type]
+            abstained=self._share(*(trial.abstained() for trial in trials)),
             missing=sum(part.missing for part in asked),
             invented=sum(part.invented for part in asked),
             twice=sum(part.twice for part in asked),
@@ -194,31 +197,34 @@ class Qualify:
         """The numbers of items per prompt, above one, that can be tried on so many gold items."""
         return [size for size in self.sizes[1:] if size <= gold]
 
-    def _share(self, counts: Sequence[tuple[float, int]]) -> Share:
-        return Share(
-            count=sum(count for count, _ in counts),
-            n=sum(n for _, n in counts),
-            confidence=self.confidence,
-        )
+    def _share(self, *passes: Mapping[int, float]) -> Share:
+        """The mean over items of what they are (0 … 1, by number) in one or several passes. Two
+        answers to one item hang together, so it counts once, by their mean."""
+        told: dict[int, list[float]] = {}
+        for each in passes:
+            for number, value in each.items():
+                told.setdefault(number, []).append(value)
+        means = [sum(values) / len(values) for values in told.values()]
+        return Share(count=sum(means), n=len(means), confidence=self.confidence)
 
     def _verdict(
         self,
         arms: Sequence[Arm],
         gold: Sequence[Example],
         trials: tuple[Trial, Trial, Trial, Trial],
-        reordered: tuple[int, int],
+        reordered: Mapping[int, float],
         schema: TeacherSchema,
     ) -> Qualification:
         first, again, turned, silent = trials
         safe = [arm for arm in arms if arm.verdict == "safe"]
-        alone, constant = self._share([first.right_of()]), _commonest(gold, schema)
+        alone, constant = self._share(first.right), _commonest(gold, schema)
         repeated, relabelled = (
-            self._share([flips(first, again)]),
-            self._share([flips(first, turned)]),
+            self._share(flips(first, again)),
+            self._share(flips(first, turned)),
         )
-        shuffled = self._share([reordered]) if len(safe) > 1 else None
+        shuffled = self._share(reordered) if len(safe) > 1 else None
         spoke = silent.nothing_said() if schema.quoted else silent.abstained()
-        on_nothing = self._share([spoke]) if silent.asked else None
+        on_nothing = self._share(spoke) if silent.asked else None
         qualified = alone.low > constant
         sentences = [_alone_sentence(alone, constant, schema)]
         if not qualified:
@@ -239,7 +245,7 @@ class Qualify:
             repeated=repeated,
             reordered=shuffled,
             relabelled=relabelled,
-            abstained=self._share([first.abstained()]),
+            abstained=self._share(first.abstained()),
             abstained_on_nothing=on_nothing,
             sentences=tuple(sentences),
         )

@@ -123,21 +123,20 @@ class Trial:
         right = {e.item.number: rightness(said[e.item.number], e, schema) for e in gold}
         return cls(asked=tuple(asked), said=said, right=right, third=third)
 
-    def right_of(self, third: int | None = None) -> tuple[float, int]:
-        """(right, asked), of all or of one third of the prompts."""
-        places = [n for n in self.right if third is None or self.third[n] == third]
-        return sum(self.right[n] for n in places), len(places)
+    def right_in(self, third: int) -> dict[int, float]:
+        """How right it is on the items that stood in one third of a prompt, by number."""
+        return {n: right for n, right in self.right.items() if self.third[n] == third}
 
-    def abstained(self) -> tuple[int, int]:
-        """(abstentions, asked); an answer that is missing is no abstention."""
+    def abstained(self) -> dict[int, float]:
+        """1 where it abstained, else 0, by number; an answer that is missing is no abstention."""
         said = [part.answers.get(number) for part in self.asked for number in _numbers(part)]
         own = [a for a in said if a is not None and a.number in self.said]
         silent = {a.number for a in own if a.probabilities is None}
-        return len(silent), len(self.said)
+        return {number: float(number in silent) for number in self.said}
 
-    def nothing_said(self) -> tuple[int, int]:
-        """(items of which nothing was said, or that nothing was marked in, asked)."""
-        return sum(not said for said in self.said.values()), len(self.said)
+    def nothing_said(self) -> dict[int, float]:
+        """1 where nothing was said, or nothing marked, else 0, by number."""
+        return {number: float(not said) for number, said in self.said.items()}
 
 
 def labels_of(answer: TeacherAnswer | None, schema: TeacherSchema) -> frozenset[int] | None:
@@ -169,9 +168,9 @@ def rightness(said: Said | None, gold: Example, schema: TeacherSchema) -> float:
     return int(said == truth_of(gold, schema))
 
 
-def flips(one: Trial, two: Trial) -> tuple[int, int]:
-    """(items whose labels differ between two trials, items)."""
-    return sum(one.said[n] != two.said[n] for n in one.said), len(one.said)
+def flips(one: Trial, two: Trial) -> dict[int, float]:
+    """1 where the labels differ between two trials, else 0, by number."""
+    return {n: float(one.said[n] != two.said[n]) for n in one.said}
 
 
 def compare(base: Sequence[Trial], other: Sequence[Trial]) -> tuple[float, float]:

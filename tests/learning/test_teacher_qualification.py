@@ -207,11 +207,34 @@ def test_the_price_is_told_before_and_counted_after() -> None:
         np.random.default_rng(0),
         report=lambda *at: seen.append(at),
     )
-    asked = sum(arm.right.n for arm in found.arms) + 120
+    asked = sum(2 * arm.right.n for arm in found.arms) + 120
     assert plan.reads(120) == asked
     assert seen[-1] == (asked, asked)
     assert found.arms[1].money_per_right == pytest.approx(0.01)
     assert found.arms[1].tokens == 240 * 5
+
+
+def test_an_item_that_was_asked_twice_is_one_item() -> None:
+    """Whoever says the same again is no surer known for it."""
+    found = run(guesses=True)
+    first = found.arms[0].right
+    assert (first.n, first.count) == (found.alone.n, found.alone.count) == (120, found.alone.count)
+    assert (first.low, first.high) == (found.alone.low, found.alone.high)
+    assert found.arms[0].rights == 2 * first.count
+    noisy = run(noise=0.3).arms[1].right
+    assert noisy.n == 120
+    assert 0 < noisy.value < 1
+
+
+def test_the_interval_of_two_passes_holds_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(3)
+    held = []
+    for _ in range(1_000):
+        right = dict(enumerate((draw.random(60) < 0.7).astype(float)))
+        again = {n: r if draw.random() < 0.9 else 1 - r for n, r in right.items()}
+        told = Qualify()._share(right, again)
+        held.append(told.low <= 0.9 * 0.7 + 0.1 * 0.5 <= told.high)
+    assert 0.87 < np.mean(held) < 0.95
 
 
 def test_the_same_generator_gives_the_same_verdict() -> None:

@@ -192,6 +192,17 @@ def reach(
     return Reach(answered=len(rows), usable=usable, first=first, missing=wanted - counted)
 
 
+def source(project: Project) -> str:
+    """Where answers to the random sample come from, in a sentence."""
+    if project.audit_share <= 0:
+        return "People are served none of it now: give it a share in Settings, under Audit."
+    share = f"{100 * project.audit_share:.3g}\u202f%"
+    return (
+        f"{share} of what people are served to label is of it: label on, or raise that share in "
+        "Settings, under Audit."
+    )
+
+
 class _Decided(NamedTuple):
     number: int
     labels: list[int]

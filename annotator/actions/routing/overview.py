@@ -148,7 +148,7 @@ def overview(project: Project) -> Overview:
         sent=0 if current is None else len(current.numbers),
         checked=checked,
         foretold=foretold,
-        error=_error(facts, both),
+        error=Share() if current is None else _error(current),
         wrong=facts.get("wrong", {}),
         answered=(done := budgeting.answered(project)),
         curve=_with_passed(project, curve, done),
@@ -206,9 +206,10 @@ def _estimate(share: Share) -> Estimate | None:
     return Estimate(value=share.value, low=share.low, high=share.high, n=share.n)
 
 
-def _error(facts: dict[str, Any], n: int) -> Share:
-    value, low, high = facts.get("error") or (None, None, None)
-    return Share(n=n, value=value, low=low, high=high)
+def _error(kept: Routing) -> Share:
+    """Of as many items as both had answered when it was told."""
+    value, low, high = kept.facts.get("error") or (None, None, None)
+    return Share(n=kept.seed, value=value, low=low, high=high)
 
 
 def _checked(project: Project, policy: Policy) -> tuple[Share, float | None]:

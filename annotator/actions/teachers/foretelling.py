@@ -19,7 +19,6 @@ PROMPTS = 10
 # How many bytes of a prompt make a token, and how many tokens an answer has that says little.
 FEWEST_BYTES, MOST_BYTES = 2.0, 5.0
 SHORT_ANSWER = 12
-NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +69,16 @@ def _of_one(teacher: Teacher, numbers: list[int]) -> Estimate:
 
 
 def _from_calls(paid: list[float], count: int) -> Estimate:
-    """The interval of a sum of `count` prices to come, given a sample of earlier ones."""
+    """The interval at 95 % of a sum of `count` prices to come, given a sample of earlier ones: by
+    Student's t, since a few calls tell the spread itself only roughly."""
+    from learning.audit.intervals import CONFIDENCE, student_quantile
+
     middle = count * fmean(paid)
-    width = NORMAL_95 * stdev(paid) * math.sqrt(count * (1 + count / len(paid)))
+    width = (
+        student_quantile(CONFIDENCE, len(paid) - 1)
+        * stdev(paid)
+        * math.sqrt(count * (1 + count / len(paid)))
+    )
     return Estimate(items=count, low=max(middle - width, 0.0), high=middle + width, source="calls")
 
 

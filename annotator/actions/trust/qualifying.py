@@ -58,8 +58,8 @@ class Standing:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A test before it starts. `gold` items can be asked about, `missing` more are needed; answers
-    are asked for `reads` times at most, for money between `low` and `high`. `joined` tells of new
-    items for which answers do not count."""
+    are asked for `reads` times at most, for money between `low` and `high`. `remedy` tells where the
+    missing ones come from, and of new items for which answers do not count; "" where none is missing."""
 
     gold: int
     missing: int
@@ -67,7 +67,7 @@ class Plan:
     low: float
     high: float
     source: str
-    joined: str
+    remedy: str
 
 
 def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
@@ -81,7 +81,7 @@ def plan(project: Project, teacher: Teacher, most: int = MOST_GOLD) -> Plan:
         gold=len(found),
         missing=missing,
         reads=reads,
-        joined=_joined(teacher, test) if missing else "",
+        remedy=_remedy(teacher, test) if missing else "",
         **{k: told[k] for k in ("low", "high", "source")},
     )
 
@@ -98,8 +98,8 @@ def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_
     if len(found) < test.fewest:
         raise ConflictError(
             f"Whether {teacher.name} may label cannot be told yet: people have answered "
-            f"{len(found)} items of the random sample, and {test.fewest} are needed. "
-            f"{_joined(teacher, test)}".strip()
+            f"{len(found)} items of the random sample, and {test.fewest} are needed, "
+            f"{test.fewest - len(found)} more. {_remedy(teacher, test)}"
         )
     numbers = [each.item.number for each in found]
     reads = test.reads(len(found), len(_nothing(project, teacher)))
@@ -114,9 +114,11 @@ def start(project: Project, teacher: Teacher, by: User | None, most: int = MOST_
     )
 
 
-def _joined(teacher: Teacher, test: Qualify) -> str:
+def _remedy(teacher: Teacher, test: Qualify) -> str:
+    """What has to be answered first, where something has, and where answers come from."""
     parts = auditing.fair_parts(teacher.plugin)
-    return auditing.reach(teacher.project, *parts, wanted=test.fewest).told
+    joined = auditing.reach(teacher.project, *parts, wanted=test.fewest).told
+    return f"{joined} {auditing.source(teacher.project)}".strip()
 
 
 def _checked(most: int) -> int:

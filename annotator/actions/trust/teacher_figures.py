@@ -52,6 +52,8 @@ class Figures:
     low: float | None = None
     high: float | None = None
     spent: Decimal = Decimal(0)
+    # See `Costs.per_answer`: `spent` is all that it took, trials and tests too.
+    per_answer: Decimal | None = None
     abstained: int = 0
     failed: int = 0
     tokens: int = 0
@@ -65,10 +67,6 @@ class Figures:
             told = (self.f1, self.pairs, self.near)
             return next((each for each in told if each is not None), None)
         return self.same / self.shared
-
-    @property
-    def per_answer(self) -> Decimal | None:
-        return self.spent / self.answers if self.answers else None
 
 
 def figures(project: Project) -> dict[int, Figures]:
@@ -87,20 +85,22 @@ def figures(project: Project) -> dict[int, Figures]:
             written=Sum("tokens_out"),
         )
     }
+    labelling = costs(project)
     silent = _silent(project)
     alike = _told_apart(project)
     found = {}
     for teacher_id, voice_id in Teacher.objects.filter(project=project).values_list("pk", "voice"):
         answers, shared, same = said.get(voice_id, (0, 0, 0))
-        costs = paid.get(teacher_id, {})
+        all_runs = paid.get(teacher_id, {})
         abstained, failed = silent.get(teacher_id, (0, 0))
         found[teacher_id] = Figures(
             answers=answers,
             **(_same(shared, same) if alike is None else alike(voice_id)),
-            spent=costs.get("money") or Decimal(0),
+            spent=all_runs.get("money") or Decimal(0),
+            per_answer=labelling.get(teacher_id, Costs()).per_answer,
             abstained=abstained,
             failed=failed,
-            tokens=(costs.get("read") or 0) + (costs.get("written") or 0),
+            tokens=(all_runs.get("read") or 0) + (all_runs.get("written") or 0),
         )
     return found
 
@@ -177,6 +177,7 @@ class Costs:
 
     @property
     def per_answer(self) -> Decimal | None:
+        """What one answer cost, abstentions and faults of those runs paid with it."""
         return self.spent / self.answered if self.answered else None
 
     def per_right(self, share: float) -> float | None:

@@ -85,8 +85,18 @@ def test_what_cannot_be_told_is_said_with_what_is_missing(cast, lea, good):
     project, teacher = audited_teacher(good, cast, audited=12, items=12)
     page = card(lea, project, teacher.voice)
     assert "people have answered 12 items of the random sample, 18 more are needed" in page
+    assert "People are served none of it now" in page
+    project.audit_share = 0.2
+    project.save()
+    page = card(lea, project, teacher.voice)
+    assert "20 % of what people are served to label is of it" in page
+    assert f'<a href="{reverse("settings", args=[project.pk])}#audit">Audit settings</a>' in page
+    assert 'id="audit"' in lea.get(reverse("settings", args=[project.pk])).content.decode()
+    assert f'<a href="{reverse("label", args=[project.pk])}">Label</a>' in page
     url = reverse("teacher_qualify", args=[project.pk, teacher.pk])
-    assert "cannot be told yet" in lea.post(url, follow=True).content.decode()
+    refused = lea.post(url, follow=True).content.decode()
+    assert "cannot be told yet" in refused
+    assert "30 are needed, 18 more." in refused
     url = reverse("teacher_replay", args=[project.pk, teacher.pk])
     assert "never tested" in lea.post(url, follow=True).content.decode()
     assert good.requests == []
