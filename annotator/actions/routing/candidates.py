@@ -284,7 +284,7 @@ def _unasked(
     import numpy as np
 
     project = policy.project
-    numbers = rng.permutation(queueing.open_numbers(project, below))
+    numbers = rng.permutation(np.sort(queueing.open_numbers(project, below)))
     taken = [*teacher_runs.known_to(teacher), *teacher_runs.busy(project), *_held(project)]
     taken += teacher_runs.given_up(teacher, policy.resumed_at)
     numbers = numbers[~np.isin(numbers, taken)]

@@ -13,6 +13,7 @@ from annotator.actions.trust import qualifying
 from annotator.errors import ConflictError
 from annotator.models import (
     Policy,
+    Routing,
     TeacherRun,
     TeacherRunKind,
     TeacherRunState,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Items of one run of the policy's making: few, so that the next ones profit from what was learned.
 BATCH = 200
+# Fewer than these are not taken back from people: each routing would make a run of a few.
+FEWEST_BACK = 20
 # What is put to people first; the strategy's own picks follow.
 MOST_FIRST = 1_000
 RETRY_SECONDS = 900
@@ -184,13 +187,26 @@ def pick_for_teacher(
     rows = sight.unasked_rows()
     rows = rows[~np.isin(rows, people)]
     rows = rows[~np.isin(sight.numbers[rows], plan.due)]
-    if not len(rows):
+    if _stay_with_people(policy, sight.numbers[rows].tolist(), plan) or not len(rows):
         return
     wrong = fitted.wrong(sight.items)
     pool = _pool(policy, sight, rows)
     picked = {name: _picked(name, pool, rows, rng) for name in (PICKS, OTHERWISE)}
     plan.facts["wrong"] = {name: round(float(wrong[r].mean()), 4) for name, r in picked.items()}
     plan.due += [int(number) for number in sight.numbers[picked[PICKS]]]
+
+
+def _stay_with_people(policy: Policy, numbers: list[int], plan: Plan) -> bool:
+    """Whether all that is left for the teacher is a few items that people were sent; they keep them
+    while they are sent any."""
+    kept = Routing.objects.filter(pk=policy.pk, teacher=policy.teacher).first()
+    before = {} if kept is None else dict(zip(kept.numbers, kept.reasons, strict=True))
+    few = len(numbers) < FEWEST_BACK and set(numbers) <= set(before)
+    if not few or not plan.facts["people"]["left"]:
+        return False
+    plan.numbers += numbers
+    plan.reasons += [before[number] for number in numbers]
+    return True
 
 
 def _pool(policy: Policy, sight: Sight, rows: NDArray[np.int64]) -> Pool:

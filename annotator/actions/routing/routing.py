@@ -90,27 +90,33 @@ def run_route(run: jobs.Run) -> dict[str, Any]:
     if policy is None or policy.teacher is None:
         return _take_back(run)
     plan = Plan(position=settling.settle_now(project))
-    rng = np.random.default_rng(secrets.randbits(64))
+    looking, fitting, choosing = np.random.default_rng(evidence(project, plan)).spawn(3)
     if policy.enabled:
         with run.fence():
             doubling.draw_checks(project, policy)
         tired = teacher_runs.given_up(policy.teacher, policy.resumed_at)
         plan.due = [number for number in draw(project, policy) if number not in tired]
     run.progress(0, 4, "Looking at items and answers")
-    sight = candidates.look(run, policy, policy.teacher, rng)
-    fitted = None if sight is None else _fit(run, policy, sight, plan, rng)
+    sight = candidates.look(run, policy, policy.teacher, looking)
+    fitted = None if sight is None else _fit(run, policy, sight, plan, fitting)
     run.progress(1, 4, "Believing the teacher")
     words = _believed(policy, sight, fitted) if policy.enabled else {}
     changed = accepting.bring_in_line(run, words)
     run.progress(2, 4, "Choosing what is asked next")
     if policy.enabled:
-        _choose(policy, sight, fitted, plan, rng)
+        _choose(policy, sight, fitted, plan, choosing)
     run.progress(3, 4, "Writing")
     _keep(run, policy, plan)
     started = _ask(run, policy, plan)
     _follow(project, policy, plan, changed)
     told = {"seed": plan.seed, "people": len(plan.numbers), "trouble": plan.trouble}
     return changed | told | ({} if started is None else {"run": started.pk})
+
+
+def evidence(project: Project, plan: Plan) -> list[int]:
+    """What a routing's draws follow from: the same answers give the same verdicts, however often they
+    are routed. Each step has draws of its own, since some are left out where nothing has changed."""
+    return [project.pk, plan.position]
 
 
 def _take_back(run: jobs.Run) -> dict[str, Any]:
@@ -140,15 +146,16 @@ def _fit(
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Learning where the teacher errs")
 
-    plan.router = _router(policy, seed, plan, rng, report)
+    testing, curving, looping, learning = rng.spawn(4)
+    plan.router = _router(policy, seed, plan, testing, report)
     router = ROUTERS[plan.router]()
     doubt = planning.doubt_of_seed(policy, sight)
-    plan.curve = budgeting.curve(policy, router, seed, doubt, rng, report)
+    plan.curve = budgeting.curve(policy, router, seed, doubt, curving, report)
     if plan.curve and not sight.of_marks:  # the loop's opinion is one of labels
         kept = _kept_curve(policy).get("loop") or {}
-        plan.curve["loop"] = budgeting.loop(policy, sight.voices(), kept, rng, report)
+        plan.curve["loop"] = budgeting.loop(policy, sight.voices(), kept, looping, report)
     try:
-        return router.fit(seed, rng, report)
+        return router.fit(seed, learning, report)
     except NotEnoughDataError as refusal:
         plan.trouble = str(refusal)
         return None
@@ -188,8 +195,9 @@ def _kept_curve(policy: Policy) -> dict[str, Any]:
 def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) -> dict[int, Word]:
     """Item -> the word that is as likely right as the policy asks.
 
-    Where the student learned the word itself nothing new is known of it: it stays as it was, unless
-    the policy asks for more by now.
+    One that stands falls when it is less likely right by more than what the draw of the seed does to
+    such a chance. Where the student learned the word itself nothing new is known of it: it stays as it
+    was, unless the policy asks for more by now.
     """
     if sight is None or fitted is None or policy.router == PEOPLE:
         return {}
@@ -197,16 +205,25 @@ def _believed(policy: Policy, sight: Sight | None, fitted: FittedRouter | None) 
     rows = sight.word_rows()
     right = (1 - fitted.wrong(sight.items)[rows]) * budgeting.trust(policy)
     standing = accepting.fitting(policy)
+    fall_below = policy.confidence - _noise(policy.confidence, len(sight.drawn))
     believed = {} if sight.all_words else dict(standing)
     for row, word, p in zip(rows.tolist(), sight.words, right.tolist(), strict=True):
         before = standing.get(word.item)
-        if not sight.fair[row] and before is not None and before.annotation == word.annotation:
+        if before is not None and before.annotation != word.annotation:
+            before = None
+        least = policy.confidence if before is None else fall_below
+        if not sight.fair[row] and before is not None:
             believed[word.item] = before
-        elif sight.fair[row] and p >= policy.confidence and set(word.labels) <= live:
+        elif sight.fair[row] and p >= least and set(word.labels) <= live:
             believed[word.item] = Word(annotation=word.annotation, p_right=p)
         else:
             believed.pop(word.item, None)
     return believed
+
+
+def _noise(confidence: float, seed: int) -> float:
+    """The standard error of such a chance, told from so many drawn items."""
+    return math.sqrt(confidence * (1 - confidence) / max(seed, 1))
 
 
 def _choose(

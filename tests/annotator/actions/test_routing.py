@@ -29,7 +29,7 @@ from annotator.models import (
     Verdict,
 )
 from tests.annotator.audited import answer_all, running
-from tests.annotator.routed import Routed, routed, speak, work
+from tests.annotator.routed import Routed, routed, same_draws, speak, work
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
@@ -42,9 +42,8 @@ def broken(project):
 
 
 @pytest.fixture(autouse=True)
-def same_draws(monkeypatch):
-    """What chance decides is decided alike in every run."""
-    monkeypatch.setattr("annotator.actions.routing.routing.secrets.randbits", lambda bits: 7)
+def fixed_draws(monkeypatch):
+    same_draws(monkeypatch)
 
 
 class TestBelieving:

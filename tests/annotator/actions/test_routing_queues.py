@@ -15,15 +15,14 @@ from annotator.models import (
     TeacherRun,
 )
 from tests.annotator.audited import answer_all
-from tests.annotator.routed import Routed, routed, work
+from tests.annotator.routed import Routed, routed, same_draws, work
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def same_draws(monkeypatch):
-    """What chance decides is decided alike in every run."""
-    monkeypatch.setattr("annotator.actions.routing.routing.secrets.randbits", lambda bits: 7)
+def fixed_draws(monkeypatch):
+    same_draws(monkeypatch)
 
 
 class TestWhoGetsWhat:

@@ -11,7 +11,7 @@ from learning.audit.intervals import Estimate
 from learning.routing import curve
 from learning.routing.loop import LoopPolicy
 from learning.scores import margins
-from tests.annotator.routed import Routed, routed, work
+from tests.annotator.routed import Routed, routed, same_draws, work
 
 pytestmark = pytest.mark.django_db
 
@@ -149,9 +149,8 @@ class TestUndecided:
 
 class TestPoints:
     @pytest.fixture(autouse=True)
-    def same_draws(self, monkeypatch):
-        """What chance decides is decided alike in every run."""
-        monkeypatch.setattr("annotator.actions.routing.routing.secrets.randbits", lambda bits: 7)
+    def fixed_draws(self, monkeypatch):
+        same_draws(monkeypatch)
 
     def test_what_a_point_leaves_undecided_is_what_the_policy_leaves_undecided(self, cast, shown):
         made = routed(cast, human_share=0)
