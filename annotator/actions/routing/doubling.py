@@ -2,19 +2,22 @@
 that was: what everything that is known of the teacher rests on.
 
 Three draws. The seed part of the audit sample, once people answered it; a uniform draw from the rest
-of the pool while that is too small; and a share of what the teacher answers, for as long as it does.
+of the pool while that is too small, and from what joined the pool since; and a share of what the teacher
+answers, for as long as it does.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.crypto import salted_hmac
 
+from annotator.actions.routing import strata
 from annotator.models import (
     Annotation,
     Double,
@@ -78,11 +81,14 @@ class Both(NamedTuple):
 
 
 def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int:
-    """Draw what the seed still lacks. Returns how many items were drawn."""
+    """Draw what the seed still lacks, and of what joined the pool since it was drawn from as many as
+    their share of a seed. Returns how many items were drawn."""
     teacher = policy.teacher
     if teacher is None:
         return 0
+    before = strata.draws(project, teacher)
     drawn = _draw_audit(project, teacher)
+    drawn += _draw_joined(project, policy, teacher, before, rng)
     seed = Double.objects.filter(project=project, teacher=teacher).exclude(why=Drawn.CHECK)
     seed = seed.exclude(item__part__in=KEPT)
     have = seed.count()
@@ -91,16 +97,23 @@ def draw_seed(project: Project, policy: Policy, rng: np.random.Generator) -> int
     missing = policy.seed_size - have + silent.count()
     most = MOST_DRAWN * policy.seed_size - have
     drawn += _draw_random(project, teacher, min(missing, most), rng)
-    _weigh(project, seed)
+    strata.weigh(project, teacher)
     return drawn
 
 
-def _weigh(project: Project, seed: QuerySet[Double]) -> None:
-    """Draws by chance from the pool are together one such draw, in however many goes they came: by the
-    size of its own go, a single item drawn late would stand for as many as all the others together.
-    """
-    share = min(1.0, seed.count() / max(project.present_count, 1))
-    seed.exclude(probability=share).update(probability=share)
+def _draw_joined(
+    project: Project,
+    policy: Policy,
+    teacher: Teacher,
+    before: list[datetime],
+    rng: np.random.Generator,
+) -> int:
+    """From what joined the pool after the last draw: else nothing would be known of it."""
+    late = strata.joined(project, teacher, before)
+    if not late.items:
+        return 0
+    wanted = round(policy.seed_size * late.items / max(project.present_count, 1)) - late.drawn
+    return _draw_random(project, teacher, wanted, rng, since=before[-1])
 
 
 def _draw_audit(project: Project, teacher: Teacher) -> int:
@@ -110,14 +123,23 @@ def _draw_audit(project: Project, teacher: Teacher) -> int:
     return _write(project, teacher, fresh, Drawn.AUDIT)
 
 
-def _draw_random(project: Project, teacher: Teacher, count: int, rng: np.random.Generator) -> int:
-    """Uniformly from the items outside of the audit sample, whether people answered them or not."""
+def _draw_random(
+    project: Project,
+    teacher: Teacher,
+    count: int,
+    rng: np.random.Generator,
+    since: datetime | None = None,
+) -> int:
+    """Uniformly from the items outside of the audit sample, whether people answered them or not; from
+    those alone that came after `since`, if it is given."""
     frame = _undrawn(
         Item.objects.present().filter(
             project=project, part=Part.NONE, order_key__gt=project.audit_cutoff
         ),
         teacher,
     ).exclude(text="", text_b="", image="")
+    if since is not None:
+        frame = frame.filter(created_at__gte=since)
     taken: list[int] = []
     order = rng.permutation(project.item_count) if count > 0 else ()
     for start in range(0, len(order), CHUNK):
@@ -172,7 +194,7 @@ def _write(
     teacher: Teacher,
     items: list[int],
     why: Drawn,
-    probability: float = 1.0,  # until `_weigh`, in the same transaction
+    probability: float = 1.0,  # until it is weighed, in the same transaction
 ) -> int:
     made = Double.objects.bulk_create(
         (

@@ -74,7 +74,7 @@ def draw(project: Project, policy: Policy) -> list[int]:
         return []
     with transaction.atomic():
         # Parts two that draw at once: the seed would be twice as large.
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if doubling.draw_seed(project, policy, np.random.default_rng(secrets.randbits(64))):
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
     return doubling.unasked(project, policy.teacher)
