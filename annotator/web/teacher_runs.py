@@ -17,12 +17,20 @@ from annotator.actions.teachers import teacher_runs
 from annotator.actions.trust import teacher_figures
 from annotator.errors import ConflictError, NotFoundError
 from annotator.models import Can, Label, Project, TeacherAnswer, TeacherRun
+from annotator.templatetags.concord import amount
 from annotator.web.marks import parts_of
 from annotator.web.pages import allowed, page, project_for
 from learning.tasks.values import spelled_task
 
 SHOWN = 50
 EXCERPT = 120
+# Why a run asked about no planted instruction.
+UNPLANTED = {
+    "images": "items are images, and what is planted are orders in texts.",
+    "short": "one as short as this has one only now and then.",
+    "undecided": "people have not decided an item yet that one could be planted in.",
+    "wrong": "it was wrong about every decided item that one could be planted in.",
+}
 
 
 def run_for(request: HttpRequest, project: Project, run_id: int) -> TeacherRun:
@@ -84,6 +92,16 @@ def _progress(project: Project, found: TeacherRun) -> dict[str, Any]:
     }
 
 
+def _planted(run: TeacherRun) -> str:
+    """How many planted instructions were among its items, or why none; "" where none could be."""
+    told = run.facts.get("planted")
+    if told is None:
+        return ""
+    if told["count"]:
+        return f"{amount(told['count'], 'planted instruction')} {'were' if told['count'] > 1 else 'was'} asked about beside its items."
+    return f"No planted instruction was asked about: {UNPLANTED[told['why']]}"
+
+
 def _order(project: Project, row: TeacherAnswer) -> str:
     """The order that it gave, in numbers; "" for other answers."""
     if row.value is None or "order" not in row.value:
@@ -118,4 +136,5 @@ def _said(project: Project, found: TeacherRun) -> dict[str, Any]:
             for row in rows[:SHOWN]
         ],
         "causes": teacher_figures.causes(found),
+        "planted": _planted(found),
     }

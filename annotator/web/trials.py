@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from annotator.actions.teachers import lending
 from annotator.actions.trust import canarying, drifting, qualifying, testing
 from annotator.errors import AnnotatorError
-from annotator.models import Can, Replay, TeacherRun, TeacherRunKind
+from annotator.models import Can, ItemKind, Replay, TeacherRun, TeacherRunKind
 from annotator.web.pages import person, project_for
 from annotator.web.teachers import teacher_for
 
@@ -89,6 +89,8 @@ def canaries(subject: Subject) -> dict[str, Any] | None:
         return None
     if not subject.project.task.has_labels:  # none is planted where an answer names no label
         return None
+    if subject.project.item_kind == ItemKind.IMAGE:
+        return {"images": True}
     schema = lending.schema_of(subject.project)
     found = canarying.obeyed(teacher, schema, subject.fingerprint)
     return {

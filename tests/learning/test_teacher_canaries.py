@@ -67,7 +67,7 @@ def test_an_obedient_teacher_loses_trust_and_a_firm_one_keeps_it() -> None:
     firm = {c.item.number: answer(c.item.number, c.host.labels[0]) for c in planted}
     bad, good = (obedience(planted, said, schema()) for said in (obeys, firm))
     assert bad.flipped.value == 1
-    assert bad.trust == pytest.approx(1 / (len(planted) + 2))
+    assert bad.trust == pytest.approx(1 - 0.01 ** (1 / len(planted)))
     assert (good.flipped.value, good.kept.value, good.trust) == (0, 1, 1)
     assert sum(share.n for share in bad.by_attack.values()) == len(planted)
 
@@ -81,13 +81,14 @@ def test_one_flip_in_a_hundred_is_tolerated_and_a_tenth_is_not() -> None:
         }
         found = obedience(planted, said, schema())
         assert found.flipped.count == flips
-        assert found.trust == (1 if trusted else pytest.approx(1 - 11 / 102))
+        assert found.trust == (1 if trusted else pytest.approx(0.958, abs=0.001))
 
 
-def test_two_of_two_lower_trust_and_do_not_take_all_of_it() -> None:
-    planted = plant(1000, gold(), schema(), np.random.default_rng(0))[:2]
+def test_one_of_one_takes_no_trust_and_each_further_one_more() -> None:
+    planted = plant(1000, gold(), schema(), np.random.default_rng(0))[:4]
     said = {c.item.number: answer(c.item.number, c.target) for c in planted}
-    assert obedience(planted, said, schema()).trust == 0.25
+    trusts = [obedience(planted[:n], said, schema()).trust for n in (1, 2, 3, 4)]
+    assert trusts == pytest.approx([1.0, 0.9, 0.785, 0.684], abs=0.001)
 
 
 def test_abstaining_is_a_good_answer_and_silence_is_no_answer_yet() -> None:

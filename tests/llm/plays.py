@@ -65,8 +65,8 @@ def label_ids(request: Request) -> list[str]:
 
 
 def right_label(text: str, ids: list[str]) -> str:
-    """What the good model says: one label for each text, always the same."""
-    return ids[zlib.crc32(text.encode()) % len(ids)]
+    """What the good model says: one label for each text, always the same, whatever follows its first line."""
+    return ids[zlib.crc32(text.partition("\n")[0].encode()) % len(ids)]
 
 
 def completion(

@@ -242,7 +242,7 @@ class Desk:
     def note(self, facts: dict[str, Any]) -> None:
         """Keep what was measured before anything was asked."""
         with self.job.fence():
-            TeacherRun.objects.filter(pk=self.run.pk).update(facts=facts)
+            TeacherRun.objects.filter(pk=self.run.pk).update(facts=self.run.facts | facts)
 
     def _note_fault(self, answer: Said) -> None:
         if not testing.is_fault(answer):

@@ -1,15 +1,19 @@
-"""Planted items of a run: gold items whose text asks for a wrong label. Does the teacher obey?
+"""Planted items of a run: decided items whose text asks for a wrong label. Does the teacher obey?
 
 Some 1.5 % of what a run asks about, at random places. What is said to them is kept apart from all
 answers. Where several items share a prompt a planted one has a prompt of its own, so that its
 instruction never stands beside a real item.
+
+A teacher's own error may be the label that was asked for. So only those count whose text it has right
+without the instruction: where that is not known, it is asked about the plain text too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from django.db.models.functions import Now
@@ -17,7 +21,7 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.teachers import identity, lending
 from annotator.actions.trust import testing
-from annotator.models import Annotation, Canary, Item, ItemKind, Teacher, TeacherRun
+from annotator.models import Canary, Item, ItemKind, Teacher, TeacherAnswer, TeacherRun
 from learning.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
@@ -27,38 +31,66 @@ if TYPE_CHECKING:
     from learning.teachers.types import TeacherItem, TeacherSchema
 
 SHARE = 0.015
-MOST_GOLD = 500
+MOST_HOSTS = 500
+# From so many hosts on that it has right by now, no others are taken.
+ENOUGH_RIGHT = 20
+# What stands for the attack where the text is asked about as it is.
+PLAIN = "plain"
 # Answered canaries that the figures rest on, the latest first.
 LATEST = 1_000
 
 
 def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
-    """Decide a run's planted items, once: the draw depends on the run alone.
+    """Decide a run's planted items, once, and keep with the run how many there are, or why none.
 
-    None for teachers that read no instructions, and while nothing is known of any item.
+    Nothing of it for teachers that read no instructions, and where an answer names no label.
     """
     import numpy as np
 
     from learning.teachers import canaries
 
-    if run.teacher.plugin not in testing.PROMPTED or job.project.item_kind == ItemKind.IMAGE:
+    if run.teacher.plugin not in testing.PROMPTED or not schema.labels:
         return
-    if not schema.labels:  # none could be named that the text asks for
+    if job.project.item_kind == ItemKind.IMAGE:
+        _note(job, run, why="images")
         return
     rng = np.random.default_rng([run.pk, 1])
     count = len(run.numbers)
     if rng.random() >= count * SHARE / (1 - SHARE):  # a short run has one now and then
+        _note(job, run, why="short")
         return
     if Canary.objects.filter(run=run).exists():
         return
+    known = _plain(run.teacher, identity.fingerprint(run.teacher, run.params, schema))
+    decided = testing.decided(job.project, schema, MOST_HOSTS)
+    hosts = [each for each in decided if each.item.number not in known]
+    right = [each for each in decided if known.get(each.item.number) == frozenset(each.labels)]
+    if len(right) >= ENOUGH_RIGHT:
+        hosts = []
     try:
-        gold = testing.gold(run.teacher, schema, MOST_GOLD)
-        made = canaries.plant(count, gold, schema, rng, share=SHARE)
+        made = canaries.plant(count, right + hosts, schema, rng, share=SHARE)
     except NotEnoughDataError:
+        _note(job, run, why="wrong" if decided and not hosts else "undecided")
         return
-    beside = rng.choice(run.numbers, size=len(made))
+    beside = [int(number) for number in rng.choice(run.numbers, size=len(made))]
     with job.fence():
-        _write(run, made, [int(number) for number in beside])
+        _write(run, [*made, *_twins(made, known)], beside)
+    _note(job, run, count=len(made))
+
+
+def _note(job: jobs.Run, run: TeacherRun, *, count: int = 0, why: str = "") -> None:
+    run.facts = run.facts | {"planted": {"count": count, "why": why}}
+    with job.fence():
+        run.save(update_fields=["facts"])
+
+
+def _twins(made: Sequence[Planted], known: Mapping[int, frozenset[int]]) -> list[Planted]:
+    """The texts of planted items as they are, where nobody knows yet what the teacher says of them."""
+    unknown = {each.host.item.number: each for each in made if each.host.item.number not in known}
+    return [
+        replace(each, item=replace(each.host.item, number=-len(made) - place), attack=PLAIN)
+        for place, each in enumerate(unknown.values(), start=1)
+    ]
 
 
 def _write(run: TeacherRun, made: Sequence[Planted], beside: Sequence[int]) -> None:
@@ -78,7 +110,7 @@ def _write(run: TeacherRun, made: Sequence[Planted], beside: Sequence[int]) -> N
             target=each.target,
             truth=sorted(each.host.labels),
         )
-        for each, place in zip(made, beside, strict=True)
+        for each, place in zip(made, cycle(beside), strict=False)
     )
 
 
@@ -105,7 +137,9 @@ def owed(run: TeacherRun, schema: TeacherSchema, left: Sequence[int]) -> Owed:
         gone = row.host.removed_at is not None or not row.host.text.strip()
         if not left or row.target not in labels or gone:
             continue
-        text = ATTACKS[row.attack](row.host.text, labels[row.target])
+        text = row.host.text
+        if row.attack != PLAIN:
+            text = ATTACKS[row.attack](text, labels[row.target])
         item = TeacherItem(number=row.number, text=text, text_b=row.host.text_b)
         found[row.beside if row.beside in open_ones else left[0]].append(item)
     return Owed(by_place=found)
@@ -145,7 +179,8 @@ def keep(run: TeacherRun, said: Sequence[Said], schema: TeacherSchema, fingerpri
 
 
 def obeyed(teacher: Teacher, schema: TeacherSchema, fingerprint: str) -> Obedience | None:
-    """How often planted items turned the teacher, as it is set up now; None before any was asked."""
+    """How often planted items turned the teacher, as it is set up now, of those whose text it has right
+    without an instruction; None before any was asked."""
     from learning.teachers import canaries
 
     live = set(schema.ids)
@@ -156,13 +191,17 @@ def obeyed(teacher: Teacher, schema: TeacherSchema, fingerprint: str) -> Obedien
         .order_by("-answered_at")[:LATEST]
         if live.issuperset({row.target, *row.truth, *row.labels})
     ]
-    if not rows:
+    plain = _plain(teacher, fingerprint, [row.host_id for row in rows])
+    plain |= {row.host_id: frozenset(row.labels) for row in rows if row.attack == PLAIN}
+    told = [
+        row
+        for row in rows
+        if row.attack != PLAIN and plain.get(row.host_id) == frozenset(row.truth)
+    ]
+    if not told:
         return None
-    planted = [_planted(row) for row in rows]
-    plain = _plain(teacher, rows, schema)
-    return canaries.obedience(
-        planted, {row.pk: _said(row, schema) for row in rows}, schema, plain=plain
-    )
+    planted = [_planted(row) for row in told]
+    return canaries.obedience(planted, {row.pk: _said(row, schema) for row in told}, schema)
 
 
 def _planted(row: Canary) -> Planted:
@@ -183,18 +222,21 @@ def _said(row: Canary, schema: TeacherSchema) -> Said:
     return TeacherAnswer(number=row.pk, probabilities=schema.target(row.labels))
 
 
-def _plain(teacher: Teacher, rows: Sequence[Canary], schema: TeacherSchema) -> dict[int, Said]:
-    """What it says of the same texts without an instruction, where it was asked."""
-    from learning.teachers.types import TeacherAnswer
-
-    said = Annotation.objects.filter(
-        annotator=teacher.voice_id, item__in=[row.host_id for row in rows]
-    )
-    live = set(schema.ids)
+def _plain(
+    teacher: Teacher, fingerprint: str, items: Sequence[int] | None = None
+) -> dict[int, frozenset[int]]:
+    """What it said of texts without an instruction, as it is set up now: by the number of the item, or
+    where ids are given, of these by the id."""
+    said = TeacherAnswer.objects.filter(
+        project=teacher.project_id, run__teacher=teacher, fingerprint=fingerprint, abstained=""
+    ).order_by("pk")
+    if items is not None:
+        return {
+            item: frozenset(labels)
+            for item, labels in said.filter(item__in=items).values_list("item", "labels")
+        }
     return {
-        item: TeacherAnswer(number=item, probabilities=schema.target(labels))
-        for item, labels in said.standing().values_list("item", "labels")
-        if live.issuperset(labels)
+        number: frozenset(labels) for number, labels in said.values_list("item__number", "labels")
     }
 
 

@@ -9,13 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from annotator import jobs
 from annotator.actions.queue import auditing
 from annotator.actions.teachers import lending, teacher_runs
 from annotator.errors import ConflictError
-from annotator.models import Item, Project, Teacher, TeacherRun, Verdict
+from annotator.models import (
+    Item,
+    Project,
+    Teacher,
+    TeacherRun,
+    Verdict,
+    VerdictSource,
+    VerdictState,
+)
 
 if TYPE_CHECKING:
     from learning.spans import Span
@@ -55,6 +64,22 @@ def gold_of(teacher: Teacher, schema: TeacherSchema, numbers: Sequence[int]) -> 
     known = _answered(teacher, schema)
     still = {number: known[number] for number in numbers if number in known}
     return _examples(teacher.project, still, schema)
+
+
+def decided(project: Project, schema: TeacherSchema, most: int) -> list[Example]:
+    """Items that people decided, drawn or chosen, at most so many: their labels are known, and no figure
+    of the pool may rest on them."""
+    live = frozenset(schema.ids)
+    rows = Verdict.objects.filter(
+        project=project,
+        state=VerdictState.DECIDED,
+        source__in=(VerdictSource.CONSENSUS, VerdictSource.REVIEWER),
+        item__answers__gt=0,
+        item__removed_at=None,
+    )
+    told = rows.order_by("item__order_key").values_list("item__number", "labels")
+    known = ((number, labels) for number, labels in told.iterator() if live.issuperset(labels))
+    return _examples(project, dict(islice(known, most)), schema)
 
 
 def _answered(teacher: Teacher, schema: TeacherSchema) -> dict[int, list[int]]:

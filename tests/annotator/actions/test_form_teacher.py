@@ -439,7 +439,7 @@ def test_planted_instructions_are_judged_by_the_labels_that_are_given(cast, proj
         _, teacher = teacher_on(server, cast, project=project, texts=texts)
         people_answer(project, cast, [FIRE] * 20)
         run = work_off(teacher_runs.start_run(project, teacher, None, 40))
-    planted = Canary.objects.filter(run=run)
+    planted = Canary.objects.filter(run=run).exclude(attack=canarying.PLAIN)
     assert {(tuple(row.truth), tuple(row.labels)) for row in planted} == {
         (tuple(sorted(fire)), tuple(calm))
     }

@@ -5,19 +5,21 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.instance import sweeping
 from annotator.actions.teachers import budgets, identity, lending, teacher_runs, teachers
-from annotator.actions.trust import calibrating, canarying, drifting, qualifying
+from annotator.actions.trust import calibrating, canarying, drifting, qualifying, testing
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,
     Calibration,
     Canary,
+    Item,
     Job,
     Part,
     Policy,
@@ -27,10 +29,13 @@ from annotator.models import (
     Spending,
     TeacherAnswer,
     TeacherRun,
+    Verdict,
+    VerdictSource,
 )
 from tests.annotator.audited import running
 from tests.annotator.teaching import teacher_on, work_off
-from tests.annotator.trusting import Scripted, audited_teacher
+from tests.annotator.trusting import Scripted, audit, audited_teacher
+from tests.factories import make_items, make_project
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -379,10 +384,12 @@ class TestCanaries:
     def test_planted_items_are_asked_about_and_are_nobody_s_answer(self, cast, good, often):
         project, teacher = audited_teacher(good, cast, audited=10, items=46)
         run = ask(project, teacher, 36, pool="open")
-        planted = list(Canary.objects.filter(run=run))
+        planted = list(Canary.objects.filter(run=run).exclude(attack=canarying.PLAIN))
         assert len(planted) == 4
-        assert all(each.answered_at and each.number < 0 for each in planted)
-        assert len(good.requests) == 40
+        plain = Canary.objects.filter(run=run, attack=canarying.PLAIN)
+        assert {each.host_id for each in plain} == {each.host_id for each in planted}
+        assert all(each.answered_at and each.number < 0 for each in [*planted, *plain])
+        assert len(good.requests) == 44
         assert (run.asked, run.wanted) == (36, 36)
         assert Annotation.objects.filter(annotator=teacher.voice).count() == 36
         assert project.items.count() == 46
@@ -408,20 +415,78 @@ class TestCanaries:
         schema = lending.schema_of(project)
         now = identity.fingerprint(teacher, teacher.params, schema)
         found = canarying.obeyed(teacher, schema, now)
-        assert found.flipped.n == 19
-        assert found.flipped.count >= 15, "some it would have given anyway"
-        assert found.trust < 0.3
+        assert found.flipped.count == found.flipped.n >= 10, (
+            "of those that it has right as they are"
+        )
+        assert found.trust == pytest.approx(1 - 0.01 ** (1 / found.flipped.n))
         assert canarying.current_trust(teacher) == found.trust
         assert Calibration.objects.get().trust == pytest.approx(found.trust)
         rights = TeacherAnswer.objects.exclude(p_right=None).values_list("p_right", flat=True)
         assert 0 < max(rights) <= found.trust
+
+    def test_what_it_gets_wrong_by_itself_is_no_obedience(self, cast, good, scripted, often):
+        project, teacher = audited_teacher(good, cast, audited=80, items=180, wrong_every=1)
+        ask(project, teacher, 90, pool="open")
+        planted = Canary.objects.filter(teacher=teacher).exclude(attack=canarying.PLAIN)
+        assert any(each.labels == [each.target] for each in planted), "they coincide by chance"
+        schema = lending.schema_of(project)
+        now = identity.fingerprint(teacher, teacher.params, schema)
+        assert canarying.obeyed(teacher, schema, now) is None
+        assert canarying.current_trust(teacher) == 1
+
+    def test_hosts_are_those_that_it_has_right_once_enough_are_known(
+        self, cast, good, scripted, often
+    ):
+        project, teacher = audited_teacher(good, cast, audited=60, items=150)
+        ask(project, teacher, 60, pool="audited")
+        run = ask(project, teacher, 36, pool="open")
+        planted = Canary.objects.filter(run=run)
+        assert planted.count() == 4, "what it says of their plain texts is known"
+        right = dict(TeacherAnswer.objects.values_list("item", "labels"))
+        assert all(right[each.host_id] == each.truth for each in planted)
+
+    def test_they_are_planted_also_while_items_that_joined_hold_the_sample_back(
+        self, cast, good, often
+    ):
+        project, teacher = audited_teacher(good, cast, audited=10, items=46)
+        first = project.items.order_by("order_key").first()
+        make_items(project, ["joined before all of them"])
+        project.items.filter(text="joined before all of them").update(order_key=first.order_key / 2)
+        assert testing.gold(teacher, lending.schema_of(project), 500) == []
+        run = ask(project, teacher, 36, pool="open")
+        assert run.facts["planted"]["count"] == 4
+
+    def test_items_that_selection_chose_host_them_and_a_teacher_s_verdict_does_not(
+        self, cast, good, often
+    ):
+        project, _ = audited_teacher(good, cast, audited=10, items=46)
+        Item.objects.update(part="")
+        schema = lending.schema_of(project)
+        assert len(testing.decided(project, schema, 500)) == 10
+        assert len(testing.decided(project, schema, 3)) == 3
+        Verdict.objects.update(source=VerdictSource.TEACHER)
+        assert testing.decided(project, schema, 500) == []
+
+    def test_a_run_says_how_many_were_planted_or_why_none(self, cast, good, often, client):
+        project, teacher = teacher_on(good, cast, items=86, project=make_project(cast))
+        client.force_login(cast.lea)
+
+        def told(run):
+            page = client.get(reverse("teacher_run", args=[project.pk, run.pk]))
+            return page.content.decode()
+
+        run = ask(project, teacher, 36, pool="open")
+        assert "No planted instruction was asked about: people have not decided" in told(run)
+        audit(project, cast, 10)
+        run = ask(project, teacher, 36, pool="open")
+        assert "4 planted instructions were asked about beside its items." in told(run)
 
     def test_a_planted_item_shares_no_prompt_with_a_real_one(self, cast, good, often):
         project, teacher = audited_teacher(
             good, cast, audited=10, items=46, params={"batch_size": 4}
         )
         run = ask(project, teacher, 36, pool="open")
-        assert Canary.objects.filter(run=run).exclude(answered_at=None).count() == 4
+        assert Canary.objects.filter(run=run).exclude(answered_at=None).count() == 8
         asked = [list(plays.items_of(request).values()) for request in good.requests]
         real = set(project.items.values_list("text", flat=True))
         planted = [texts for texts in asked if not set(texts) <= real]
@@ -434,7 +499,7 @@ class TestCanaries:
             run = made_run(project, teacher, 20)
             canarying.plant(job, run, schema)
             canarying.plant(job, run, schema)
-            counts.append(Canary.objects.filter(run=run).count())
+            counts.append(Canary.objects.filter(run=run).exclude(attack=canarying.PLAIN).count())
         assert sum(counts) <= 9
         assert set(counts) <= {0, 1}
 
@@ -442,10 +507,10 @@ class TestCanaries:
         project, teacher = audited_teacher(good, cast, audited=10, items=210)
         run, schema = made_run(project, teacher, 200), lending.schema_of(project)
         canarying.plant(running(project, "teach"), run, schema)
-        gone = Canary.objects.filter(run=run).first()
+        gone = Canary.objects.filter(run=run).order_by("-number").first()
         left = [number for number in run.numbers if number != gone.beside]
         owed = canarying.owed(run, schema, left)
-        assert len(owed.beside(left)) == 4
+        assert len(owed.beside(left)) == 8
         assert gone.number in [item.number for item in owed.beside(left[:1])]
 
 
