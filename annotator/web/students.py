@@ -56,6 +56,7 @@ def _listed(
         "current": current,
         "current_figure": current and told[current.pk],
         "onward": onward.told(project),
+        "flattered": current is not None and version_figures.flattered(current),
         "figure_name": advising.name_of(project),
         "is_coming": measures.student_is_coming(project),
         "may_manage": allowed(project, Can.MANAGE),

@@ -87,6 +87,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "beside": distilling.learned(student),
         "has_pool": pools.is_whole(student),
         "besides": besides.told(project, student),
+        "flattered": version_figures.flattered(student),
         "decisions": [(each, promotions.told(each)) for each in made.order_by("-id")[:DECISIONS]],
         "waits": promotions.waits_for(project, student, current) if waits and current else "",
     }

@@ -29,6 +29,7 @@ class Facts:
     encoder: in words, "" for a student that reads the texts itself; licence: of that model.
     runs: whether the folder holds a loader.
     beside: what it learned from beside answers, to follow on “It”; "" for nothing.
+    flattered: whether the drawn items also chose between it and its like.
     """
 
     package: str
@@ -59,6 +60,7 @@ class Facts:
     needs: Sequence[str]
     runs: bool
     beside: str = ""
+    flattered: bool = False
 
 
 def write(facts: Facts) -> str:
@@ -182,9 +184,14 @@ def _measured(facts: Facts) -> str:
         name = "Pairs of candidates in the right order"
     figure = f"{name} **{facts.accuracy:.1%}**{interval} on {facts.measured_on:,} items"
     if facts.estimate == "audit":
+        chosen = (
+            " The better of two heads was chosen on them, which flatters the figure a little."
+            if facts.flattered
+            else ""
+        )
         return (
             f"{figure} drawn at random from the project's items, labelled blind, and kept from every "
-            "training. The figure holds for items like those of the project."
+            f"training.{chosen} The figure holds for items like those of the project."
         )
     return (
         f"{figure}, each predicted by a model that did not learn from it (out of fold). These are the "

@@ -132,6 +132,7 @@ def _card(
             needs=[*needs, *_packages(encoding)],
             runs=runs,
             beside=distilling.learned(version),
+            flattered=version_figures.flattered(version),
         )
     )
 

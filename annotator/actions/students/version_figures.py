@@ -97,6 +97,14 @@ def kept(version: StudentVersion) -> Headline:
     return Headline(**ends, source=EstimateSource.AUDIT)
 
 
+def flattered(version: StudentVersion) -> bool:
+    """Whether the sample that measures it also chose between it and its like."""
+    told = version.beside
+    return any(
+        "bought" in each for each in (told, *(told.get(x, {}) for x in ("unanswered", "warm")))
+    )
+
+
 def when_trained(version: StudentVersion) -> Headline:
     """The figure that it got when it was trained, which stays."""
     return Headline(

@@ -272,3 +272,15 @@ def test_versions_that_give_several_labels_are_shown_and_tested_by_how_many_they
     compared = lea.get(url(project, "compare?number=1&number=2"))
     assert compared.context["found"].paired.difference == pytest.approx(-0.5)
     assert b"student 2 on 60" in compared.content
+
+
+def test_a_figure_of_items_that_also_chose_the_head_says_so(lea, cast):
+    project, truth, _ = audited_project(cast)
+    made = with_files(project, truth, 1, 30)
+    promoting.promote(project, made, by=cast.lea)
+    pages = (url(project, 1), f"/projects/{project.pk}/students")
+    told = "chosen on this sample, which flatters the figure a little"
+    assert not [page for page in pages if told in lea.get(page).content.decode()]
+    bought = {"difference": 0.02, "low": -0.01, "high": 0.05, "n": 100}
+    StudentVersion.objects.update(beside={"unanswered": {"bought": bought}})
+    assert all(told in lea.get(page).content.decode() for page in pages)
