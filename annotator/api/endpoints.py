@@ -94,3 +94,16 @@ class OneEndpoint(Endpoint):
             raise NotFoundError("There is no such endpoint.")
         changed = endpoints.change(found, self.person, **body(request, EndpointChange))
         return Response(EndpointShape(changed).data)
+
+    @extend_schema(
+        responses={204: None},
+        summary="Take an endpoint off the list, with all keys for it (instance admins)",
+        description="Teachers that ask there stay, and ask nothing until they have another one.",
+    )
+    def delete(self, request: Request, endpoint_id: int) -> Response:
+        endpoints.check_admin(self.person)
+        found = Address.objects.filter(pk=endpoint_id).first()
+        if found is None:
+            raise NotFoundError("There is no such endpoint.")
+        endpoints.delete(found, self.person)
+        return Response(status=204)

@@ -11,10 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.actions.teachers import endpoints as actions
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import Endpoint
+from annotator.models import Endpoint, Teacher
 from annotator.web.entrance import refuse
 from annotator.web.pages import person
 from annotator.web.teacher_forms import EndpointForm
+
+# Teachers of an endpoint that are named.
+TOLD = 5
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,8 +35,9 @@ def endpoints(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{made.name} may be called from now on.")
             return redirect("endpoints")
+    listed = Endpoint.objects.select_related("created_by").order_by("name")
     context = {
-        "endpoints": Endpoint.objects.select_related("created_by").order_by("name"),
+        "endpoints": [(each, _used(actions.users(each))) for each in listed],
         "form": form,
         "usual": actions.suggested(),
     }
@@ -54,6 +58,27 @@ def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     told = "is open" if found.enabled else "is closed; calls to it end within seconds"
     messages.success(request, f"{found.name} {told}.")
     return redirect("endpoints")
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, endpoint_id: int) -> HttpResponse:
+    """Take an address off the list."""
+    actions.check_admin(person(request))
+    found = Endpoint.objects.filter(pk=endpoint_id).first()
+    if found is None:
+        raise NotFoundError("There is no such endpoint.")
+    used = _used(actions.delete(found, person(request)))
+    told = f" They ask nothing until they have another one: {used}." if used else ""
+    messages.success(request, f"{found.name} and all keys for it are deleted.{told}")
+    return redirect("endpoints")
+
+
+def _used(teachers: list[Teacher]) -> str:
+    """Who asks at an endpoint, by name and project."""
+    told = [f"{each.name} ({each.project.name})" for each in teachers[:TOLD]]
+    more = len(teachers) - len(told)
+    return ", ".join(told) + (f" and {more:,} more" if more else "")
 
 
 def _pace(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:

@@ -48,6 +48,7 @@ urlpatterns = [
     path("tokens/revoke", tokens.revoke, name="token_revoke"),
     path("endpoints", endpoints.endpoints, name="endpoints"),
     path("endpoints/<int:endpoint_id>/switch", endpoints.switch, name="endpoint_switch"),
+    path("endpoints/<int:endpoint_id>/delete", endpoints.delete, name="endpoint_delete"),
     path("webhook-hosts", webhook_hosts.hosts, name="webhook_hosts"),
     path(
         "webhook-hosts/<int:host_id>/withdraw", webhook_hosts.withdraw, name="webhook_host_withdraw"

@@ -211,6 +211,7 @@ api_delivery_again     POST    yes   yes     no       no        no     404      
 api_endpoints          GET     yes   yes     no       no        no     no       in
 api_endpoints          POST    no    no      no       no        no     no       in
 api_endpoint           PATCH   no    no      no       no        no     no       in
+api_endpoint           DELETE  no    no      no       no        no     no       in
 api_teachers           GET     yes   yes     yes      no        yes    404      in
 api_teachers           POST    yes   yes     no       no        no     404      in
 api_teachers_money     GET     yes   yes     yes      no        yes    404      in
@@ -375,6 +376,7 @@ delivery_again         POST    yes   yes     404      404       404    404      
 endpoints              GET     no    no      no       no        no     no       in
 endpoints              POST    no    no      no       no        no     no       in
 endpoint_switch        POST    no    no      no       no        no     no       in
+endpoint_delete        POST    no    no      no       no        no     no       in
 exports                GET     yes   yes     404      404       404    404      in
 exports                POST    yes   yes     404      404       404    404      in
 snapshot               GET     yes   yes     404      404       404    404      in

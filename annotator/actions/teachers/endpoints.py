@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from annotator.actions.instance import sealed_box
 from annotator.errors import ConflictError, ForbiddenError, InvalidError
-from annotator.models import Can, Endpoint, EndpointKey, Membership, Project, User
+from annotator.models import Can, Endpoint, EndpointKey, Membership, Project, Teacher, User
 from annotator.models.people import ROLES
 
 if TYPE_CHECKING:
@@ -62,8 +62,21 @@ def offered() -> QuerySet[Endpoint]:
 def suggested() -> list[tuple[str, str]]:
     """(name, address) of model servers that may run on this machine, but for our own port."""
     known = set(Endpoint.objects.values_list("base_url", flat=True))
-    ours = f":{settings.PORT}/"
-    return [(name, url) for name, url in USUAL if url not in known and ours not in url]
+    return [(name, url) for name, url in USUAL if url not in known and not _is_ours(url)]
+
+
+def _is_ours(url: str) -> bool:
+    """Whether this application itself answers at an address."""
+    from annotator.runtime.destinations import Destination, parse_base_url
+
+    asked = parse_base_url(url)
+    if settings.PUBLIC_URL:
+        public = parse_base_url(settings.PUBLIC_URL)
+        if (asked.host, asked.port) == (public.host, public.port):
+            return True
+    here = Destination(host=asked.host, port=asked.port)
+    loopback = here.host == "localhost" or (here.local and here.host.startswith(("127.", "::1")))
+    return asked.port == settings.PORT and (loopback or asked.host in settings.ALLOWED_HOSTS)
 
 
 def register(
@@ -80,6 +93,12 @@ def register(
     check_admin(by)
     url = parse_base_url(base_url.strip())
     destination = Destination(host=url.host, port=url.port, private=private)
+    if _is_ours(base_url.strip()):
+        raise InvalidError(
+            f"{destination} is this application itself, where no model answers. Name the port of the "
+            "model server.",
+            field="base_url",
+        )
     address = destination.address
     if address is not None and kind(address) == "never":
         raise InvalidError(f"{destination} is a reserved address, which is never called.")
@@ -143,6 +162,23 @@ def change(endpoint: Endpoint, by: User, **settings: Any) -> Endpoint:
     except IntegrityError:
         raise ConflictError("An endpoint with this name is there already.") from None
     return endpoint
+
+
+def users(endpoint: Endpoint) -> list[Teacher]:
+    """The teachers that ask there, in projects that are not deleted."""
+    rows = Teacher.objects.filter(endpoint=endpoint, project__archived_at=None)
+    return list(rows.select_related("voice", "project").order_by("project__name", "pk"))
+
+
+def delete(endpoint: Endpoint, by: User) -> list[Teacher]:
+    """Take an address off the list, with every project's key for it -> the teachers that asked there.
+
+    Their calls end within seconds; what they said stays, and they ask again once they have another one.
+    """
+    check_admin(by)
+    left = users(endpoint)
+    endpoint.delete()
+    return left
 
 
 def set_key(project: Project, endpoint: Endpoint, value: str, by: User | None) -> EndpointKey:

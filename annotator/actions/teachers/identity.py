@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PRICES = ("price_in", "price_out")
 # How candidates are shown that are to be put in order, and how often: the one of no other answers, the other
 # of those about the better of two texts too. How long a text may be that is written.
+BOTH_ORDERS = "both orders"
 WINDOW, PASSES, LENGTH = "window", "passes", "text_tokens"
 
 
@@ -43,6 +44,10 @@ def _print(
     told = [teacher.plugin, place, kept, labels, schema.guidelines, schema.multi_label]
     told += [_question(one) for one in schema.questions]
     told += _sources(teacher)
+    if teacher.plugin == "local" and schema.sides:
+        told.append(
+            BOTH_ORDERS
+        )  # answers and tests from before it was asked so are of another teacher
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

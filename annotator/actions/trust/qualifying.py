@@ -307,7 +307,10 @@ def _judged(teacher: Teacher, latest: Qualification) -> tuple[State, str]:
     if not teacher.project.live_labels().exists() or latest.identity != identity.identity(
         teacher, lending.schema_of(teacher.project)
     ):
-        return "changed", f"The settings of {name}, or the labels, changed since its test."
+        return (
+            "changed",
+            f"The settings of {name}, the labels, or how it is asked changed since its test.",
+        )
     if latest.moved_to:
         return "moved", f"The model of {name} now calls itself {latest.moved_to}."
     if not latest.qualified:

@@ -44,6 +44,31 @@ class TestEndpoints:
             endpoints.register(admin(), "Bad", url)
         assert not Endpoint.objects.exists()
 
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
+    def test_an_address_of_this_application_itself_is_refused(self, db, settings, host):
+        ada = admin()
+        with pytest.raises(InvalidError, match="this application itself"):
+            endpoints.register(ada, "Me", f"http://{host}:{settings.PORT}/v1")
+        endpoints.register(ada, "Other", f"http://{host}:{settings.PORT + 1}/v1")
+
+    def test_a_deleted_one_takes_its_keys_along_and_its_teachers_say_what_they_need(
+        self, cast, good, client
+    ):
+        project, teacher = teacher_on(good, cast)
+        address = teacher.endpoint
+        with pytest.raises(ForbiddenError):
+            endpoints.delete(address, cast.lea)
+        client.force_login(address.created_by)
+        told = f"{teacher.name} ({project.name})"
+        assert f"asked by {told}" in client.get("/endpoints").content.decode()
+        page = client.post(f"/endpoints/{address.pk}/delete", follow=True).content.decode()
+        assert f"They ask nothing until they have another one: {told}." in page
+        assert not Endpoint.objects.exists()
+        assert not EndpointKey.objects.exists()
+        teacher.refresh_from_db()
+        with pytest.raises(ConflictError, match="Choose another one"):
+            teacher_runs.check_ready(teacher)
+
     def test_a_key_is_sealed_and_belongs_to_project_and_host(self, cast, good):
         project, teacher = teacher_on(good, cast)
         row = EndpointKey.objects.get()

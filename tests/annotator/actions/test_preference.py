@@ -17,10 +17,23 @@ from annotator.actions.figures import scorecards, sides
 from annotator.actions.projects import projects, redacting, schema, starting
 from annotator.actions.review import flagging, suspecting_circles
 from annotator.actions.teachers import foretelling, identity, lending, teacher_runs
+from annotator.actions.trust import qualifying
 from annotator.actions.verdicts import agreeing, sealing
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
-from annotator.models import Annotation, Assignment, Flag, Item, Label, Membership, Project, Role
+from annotator.models import (
+    Annotation,
+    Assignment,
+    Flag,
+    Item,
+    Label,
+    Membership,
+    Project,
+    Qualification,
+    Role,
+    Teacher,
+    TeacherRun,
+)
 from annotator.web.label import card_of
 from tests.annotator.actions.test_importing import imported, run
 from tests.annotator.actions.test_loop import work
@@ -239,6 +252,26 @@ class TestTeachers:
         assert "stood first both times on 29" in page.content.decode()
         told = client.get(f"/api/v1/projects/{project.pk}/scorecards/{teacher.voice_id}").json()
         assert told["asked_both_ways"]["share"] == 29 / 40
+
+    def test_a_test_of_a_local_model_from_before_it_was_asked_in_both_orders_is_stale(
+        self, cast, project, monkeypatch
+    ):
+        voice = voice_of(project, cast.ana)
+        teacher = Teacher.objects.create(project=project, voice=voice, plugin="local")
+        schema_now = lending.schema_of(project)
+        with monkeypatch.context() as before:
+            before.setattr(identity, "BOTH_ORDERS", "one order")
+            old = identity.identity(teacher, schema_now)
+        run = TeacherRun.objects.create(
+            project=project, teacher=teacher, kind="qualify", state="done"
+        )
+        kept = Qualification.objects.create(
+            project=project, teacher=teacher, run=run, identity=old, qualified=True
+        )
+        assert qualifying.state(teacher).state == "changed"
+        kept.identity = identity.identity(teacher, schema_now)
+        kept.save()
+        assert qualifying.state(teacher).state == "qualified"
 
     def test_how_often_it_is_asked_is_what_it_is_and_costs(self, cast, project):
         with Loopback(plays.good) as server:
