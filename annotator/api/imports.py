@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from annotator.actions.imports import importing, looking, undoing
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
-from annotator.api.parsing import ObjectField, body
+from annotator.api.parsing import ObjectField, Strict, body
 from annotator.errors import InvalidError, NotFoundError
 from annotator.formats import FORMATS
 from annotator.formats.mapping import Mapping
@@ -47,7 +47,7 @@ class Upload(serializers.Serializer[Any]):
     file = serializers.FileField()
 
 
-class MappingFields(serializers.Serializer[Any]):
+class MappingFields(Strict):
     """The column that holds each part of an item; empty for none."""
 
     text = column()
@@ -75,7 +75,7 @@ class MappingFields(serializers.Serializer[Any]):
     )
 
 
-class OptionFields(serializers.Serializer[Any]):
+class OptionFields(Strict):
     labels = serializers.ChoiceField(choices=list(get_args(importing.LabelMode)), default="votes")
     duplicates = serializers.ChoiceField(choices=["skip", "keep"], default="skip")
     new_labels = serializers.ChoiceField(choices=["create", "refuse"], default="create")

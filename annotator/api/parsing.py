@@ -90,6 +90,22 @@ class ObjectField(serializers.DictField):
         return value
 
 
+class Strict(serializers.Serializer[Any]):
+    """A JSON object whose every key is known: a misspelt one would be left out without a word."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse keys that there are not, with those that there are."""
+        unknown = (
+            [name for name in data if name not in self.fields] if isinstance(data, dict) else []
+        )
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {str(unknown[0])[:100]: [f"There is no such key; there are: {known}."]}
+            )
+        return super().to_internal_value(data)
+
+
 def _unstorable(value: Any, depth: int) -> str:
     if depth > DEEPEST:
         return f"The object is nested more than {DEEPEST} deep."

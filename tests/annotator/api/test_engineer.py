@@ -73,6 +73,10 @@ def make_filled_project(engineer, **settings):
     look = engineer("post", f"{batch}/preview", {})
     assert look["mapping"]["text"] == "text"
     assert look["complete"] is True
+    for part, key in (("mapping", "txt"), ("options", "duplicate")):
+        refused = engineer("post", f"{batch}/start", {part: {key: "text"}}, expect=422)
+        assert refused["field"] == f"{part}.{key}"
+        assert "There is no such key; there are: " in refused["detail"]
     mapping = {"text": "text", "id": "id", "metadata": ["topic"]}
     engineer("post", f"{batch}/start", {"mapping": mapping}, expect=202)
     work()
