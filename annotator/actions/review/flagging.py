@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from annotator import jobs
@@ -261,7 +261,13 @@ def _settled(project: Project, found: AnySuspicion) -> NDArray[np.bool_]:
     """(n,) labels that a reviewer settled and that are still the same: they are not asked again."""
     import numpy as np
 
-    settled = Flag.objects.filter(project=project, state=FlagState.SETTLED).by_machines()
+    # Labels alone do not tell one value from another: an answer that came since may have made another one.
+    since = Annotation.objects.filter(item=OuterRef("item"), created_at__gt=OuterRef("settled_at"))
+    settled = (
+        Flag.objects.filter(project=project, state=FlagState.SETTLED)
+        .by_machines()
+        .exclude(Exists(since), item__verdict__value__isnull=False)
+    )
     known = {(item, tuple(labels)) for item, labels in settled.values_list("item_id", "labels")}
     pairs = zip(found.population.items.tolist(), found.population.labels, strict=True)
     return np.array([(item, tuple(labels)) in known for item, labels in pairs], dtype=np.bool_)

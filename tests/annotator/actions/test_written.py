@@ -13,7 +13,7 @@ from annotator.actions.exports import exporting
 from annotator.actions.exports.exporting import Options, create_snapshot
 from annotator.actions.projects import projects, redacting, schema
 from annotator.actions.queue import choosing
-from annotator.actions.review import flagging
+from annotator.actions.review import flagging, reviewing
 from annotator.actions.verdicts import agreeing, agreeing_values, settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
@@ -149,6 +149,35 @@ def test_a_text_that_was_overruled_is_flagged_with_how_far_it_is(cast, project, 
     page = client.get(reverse("review_item", args=[project.pk, 4]), {"none": "1"}).content.decode()
     assert "voices wrote otherwise" in page
     assert "<b>Ada" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_text_that_was_let_stand_is_asked_about_again_once_somebody_wrote_more(cast, project):
+    make_items(project, 34)
+    texts = {number: f"a short summary of ticket {number}" for number in range(34)}
+    for user in (cast.ana, cast.ben):
+        write(project, user, texts)
+    write(project, cast.lea, texts | {4: HOSTILE})
+
+    def flagged():
+        settling.settle_now(project)
+        run(flagging.look_now(project, cast.lea))
+        waiting = Flag.objects.filter(kind="detector", state="open")
+        return set(waiting.values_list("item__number", flat=True))
+
+    assert flagged() == {4}
+    reviewing.settle_flags(project.items.get(number=4), cast.ben)
+    assert flagged() == set(), "a reviewer let it stand"
+    join(project, cast.cleo, Role.ANNOTATOR)
+    voice = assigning.voice_of(project, cast.cleo)
+    Annotation.objects.create(
+        uuid=uuid4(),
+        project=project,
+        item=project.items.get(number=4),
+        annotator=voice,
+        value={"text": texts[4]},
+    )
+    assert flagged() == {4}
 
 
 def test_texts_are_chosen_evenly_over_their_lengths(cast, project):
