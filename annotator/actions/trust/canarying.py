@@ -61,8 +61,13 @@ def plant(job: jobs.Run, run: TeacherRun, schema: TeacherSchema) -> None:
         return
     if Canary.objects.filter(run=run).exists():
         return
-    known = _plain(run.teacher, identity.fingerprint(run.teacher, run.params, schema))
     decided = testing.decided(job.project, schema, MOST_HOSTS)
+    now = identity.fingerprint(run.teacher, run.params, schema)
+    items = Item.objects.filter(
+        project=job.project, number__in=[each.item.number for each in decided]
+    )
+    numbers = dict(items.values_list("pk", "number"))
+    known = {numbers[pk]: said for pk, said in _plain(run.teacher, now, list(numbers)).items()}
     hosts = [each for each in decided if each.item.number not in known]
     right = [each for each in decided if known.get(each.item.number) == frozenset(each.labels)]
     if len(right) >= ENOUGH_RIGHT:
@@ -192,7 +197,11 @@ def obeyed(teacher: Teacher, schema: TeacherSchema, fingerprint: str) -> Obedien
         if live.issuperset({row.target, *row.truth, *row.labels})
     ]
     plain = _plain(teacher, fingerprint, [row.host_id for row in rows])
-    plain |= {row.host_id: frozenset(row.labels) for row in rows if row.attack == PLAIN}
+    plain |= {
+        row.host_id: frozenset(row.labels)
+        for row in rows
+        if row.attack == PLAIN and not row.abstained
+    }
     told = [
         row
         for row in rows
@@ -222,22 +231,13 @@ def _said(row: Canary, schema: TeacherSchema) -> Said:
     return TeacherAnswer(number=row.pk, probabilities=schema.target(row.labels))
 
 
-def _plain(
-    teacher: Teacher, fingerprint: str, items: Sequence[int] | None = None
-) -> dict[int, frozenset[int]]:
-    """What it said of texts without an instruction, as it is set up now: by the number of the item, or
-    where ids are given, of these by the id."""
+def _plain(teacher: Teacher, fingerprint: str, items: Sequence[int]) -> dict[int, frozenset[int]]:
+    """What it said of these texts without an instruction, as it is set up now, by the item's id."""
     said = TeacherAnswer.objects.filter(
-        project=teacher.project_id, run__teacher=teacher, fingerprint=fingerprint, abstained=""
-    ).order_by("pk")
-    if items is not None:
-        return {
-            item: frozenset(labels)
-            for item, labels in said.filter(item__in=items).values_list("item", "labels")
-        }
-    return {
-        number: frozenset(labels) for number, labels in said.values_list("item__number", "labels")
-    }
+        run__teacher=teacher, fingerprint=fingerprint, abstained="", item__in=items
+    )
+    told = said.order_by("pk").values_list("item", "labels")
+    return {item: frozenset(labels) for item, labels in told}
 
 
 def current_trust(teacher: Teacher) -> float:
