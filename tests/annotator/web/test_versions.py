@@ -180,8 +180,7 @@ def test_two_versions_are_tested_on_the_same_items_and_their_differences_listed(
     for made in (one, other):
         StudentVersion.objects.filter(pk=made.pk).update(folder="")
     assert (
-        b"was removed to save space"
-        in lea.get(url(project, "compare?number=1&number=2")).content
+        b"was removed to save space" in lea.get(url(project, "compare?number=1&number=2")).content
     )
 
 
