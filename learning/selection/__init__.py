@@ -91,5 +91,15 @@ ASKED = frozenset({"neediest"})
 TAUGHT = frozenset({"rad"})
 # These need sets of labels that hold with a promised coverage.
 SETWISE = frozenset({"set-size"})
+# The beginning of a long list of these is what a short one holds, or as likely to be: they rank items, or take
+# one after the other. Of the others a batch is asked for by its size, see docs/selection.md.
+NESTED = frozenset(
+    {
+        *("badge", "class-balanced", "committee", "contrastive", "cvirs", "data-value"),
+        *("density-margin", "entropy", "k-center", "label-cardinality"),
+        *("label-margin", "label-questions", "least-confidence", "length", "margin", "neediest"),
+        *("probcover", "random", "set-size"),
+    }
+)
 # These ask about one label alone where the others are sure.
 ASKING = frozenset({"label-questions"})

@@ -22,6 +22,7 @@ from learning.selection.reading import (
 from learning.types import Floats, Pool, Selection, row_blocks
 
 PROPOSALS = 256  # drawn at a time; when none of them is kept, the bounds are brought up to date
+LEAST_LENGTH = np.float32(1e-12)  # an encoding that is not longer is zero
 SAME = 1e-6  # squared distance over squared lengths: what float32 cannot tell from 0
 
 Doubles = NDArray[np.float64]
@@ -72,7 +73,7 @@ class Gradients:
     """Some gradients r ⊗ x: residuals (m, k), unit encodings (m, d), squared lengths (m,)."""
 
     residuals: Matrix
-    directions: Matrix
+    directions: Matrix  # a row of zeros where the encoding is one, and its square is 0 then
     squares: Doubles
 
     def __getitem__(self, rows: slice) -> "Gradients":
@@ -90,7 +91,8 @@ class Gradients:
 class _Source:
     """The gradients of a pool's candidates, built when asked for.
 
-    candidates: (c,) rows; squares: (c,) float64, squared lengths.
+    candidates: (c,) rows; squares: (c,) float64, squared lengths, or more where encodings are zero:
+        that is known of the rows whose encodings were read.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -114,8 +116,14 @@ class _Source:
         residuals = dense(self.pool, self._residuals(self.probabilities[rows]), rows)
         x = points_of(self.encodings, rows)
         lengths = np.sqrt(np.einsum("nd,nd->n", x, x))
-        x = x / np.maximum(lengths, np.float32(1e-12))[:, None]
-        return Gradients(residuals, x, self.squares[places])
+        there = lengths > LEAST_LENGTH
+        x = x / np.maximum(lengths, LEAST_LENGTH)[:, None]
+        return Gradients(residuals, x, self.squares[places] * there)
+
+    def measure(self) -> None:
+        """Read every encoding, so that all squares are right."""
+        for block in self.blocks(self.encodings.shape[1]):
+            self.squares[block] = self.gradients(block).squares
 
     def _residuals(self, p: Floats) -> Matrix:
         if self.pool.multi_label:
@@ -153,7 +161,7 @@ class _Seeding:
         places = np.minimum(np.searchsorted(self.sums, ends, "right"), len(self.sums) - 1)
         proposed = self.source.gradients(places)
         bounds = np.maximum(self.bounds[places], np.finfo(np.float64).tiny)
-        away = self._nearest(proposed, self.picks) if self.picks else bounds.copy()
+        away = self._nearest(proposed, self.picks) if self.picks else proposed.squares.copy()
         luck, had = self.rng.random(count) * bounds, len(self.places)
         for i in range(count):
             if luck[i] < away[i] and len(self.places) < take:
@@ -164,6 +172,8 @@ class _Seeding:
                 away[i:] = np.minimum(away[i:], self._nearest(proposed[i:], self.picks[-1:]))
         if len(self.places) == had:
             self._measure()
+        if not self.picks:
+            return
         least = min(float(pick.squares[0]) for pick in self.picks) ** 0.5
         self._bound(np.minimum(self.measured, (self.lengths + least) ** 2))
 
@@ -177,6 +187,10 @@ class _Seeding:
 
     def _measure(self) -> None:
         """One pass over the pool: the picks that no pass has seen yet bring the bounds down to D²."""
+        if not self.picks:  # the first proposal has a zero for its encoding
+            self.source.measure()
+            self._bound(self.source.squares)
+            return
         fresh, self.seen = self.picks[self.seen :], len(self.picks)
         width = max(fresh[0].residuals.shape[1], fresh[0].directions.shape[1], len(fresh))
         for block in self.source.blocks(width):

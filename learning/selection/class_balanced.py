@@ -43,7 +43,7 @@ class ClassBalanced:
         guess = _guesses(pool, probabilities, candidates)
         counts = np.zeros(max(labels_of(pool), int(guess.max()) + 1))
         if pool.answers is not None:
-            counts[: pool.answers.shape[1]] += pool.answers.sum(axis=0)
+            counts[: pool.answers.shape[1]] += finite(pool.answers, "answers").sum(axis=0)
         had = counts.copy()
         places = _fill(guess, margin, counts, take, rng)
         rows = candidates[places]

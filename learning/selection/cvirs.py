@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import ParameterError
+from learning.errors import ParameterError, ShapeError
 from learning.selection.labelwise import PRESENT, candidate_blocks, label_sets
 from learning.selection.margin import smallest
 from learning.selection.reading import answers_of, finite, probabilities_of, wanted
@@ -39,7 +39,8 @@ class Cvirs:
     def select(self, pool: Pool, n: int, rng: np.random.Generator) -> Selection:
         """min(n, candidates) rows, largest score first; the generator breaks ties.
 
-        Raises NeedsStudentError without probabilities, NotEnoughDataError without answers.
+        Raises NeedsStudentError without probabilities, NotEnoughDataError without answers, ShapeError
+        when probabilities are none.
         """
         probabilities = probabilities_of(pool, "CVIRS")
         _, answers = answers_of(pool, "CVIRS")
@@ -93,7 +94,7 @@ def rank_scores(
     offset = np.arange(kept, dtype=np.int64) * steps - low
     counts = np.zeros(kept * steps, dtype=np.int64)
     for _, p in candidate_blocks(pool, probabilities, candidates):
-        finite(p, "student's probabilities")
+        _check(finite(p, "student's probabilities"))
         counts += np.bincount((_bits(p) + offset).ravel(), minlength=kept * steps)
     table = counts.reshape(kept, steps)
     surer = np.cumsum(table, axis=1) - table  # (t, steps): a smaller step is nearer to 0 or 1
@@ -103,6 +104,11 @@ def rank_scores(
         for places, p in candidate_blocks(pool, probabilities, candidates):
             result[places] = share[_bits(p) + offset].mean(axis=1)
     return result
+
+
+def _check(p: NDArray[np.float32]) -> None:
+    if p.size and (p.min() < 0 or p.max() > 1):
+        raise ShapeError("The student's probabilities must lie between 0 and 1; some do not.")
 
 
 def _bits(p: NDArray[np.floating]) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.selection.labelwise import candidate_blocks, nearest_to_half
-from learning.selection.margin import smallest
+from learning.selection.margin import smallest, whether
 from learning.selection.reading import (
     finite,
     label_name,
@@ -53,7 +53,7 @@ class LabelMargin:
         column, p = nearest_to_half(pool, probabilities, row)
         name = label_name(pool, column)
         if self.over == "closest":
-            return f"the student is unsure whether {name} applies ({percent(p)})"
+            return whether(name, p)
         return (
             f"the student is {percent(margin)} sure of each label on average, least of {name} "
             f"({percent(p)})"

@@ -7,8 +7,16 @@ import numpy as np
 from learning.errors import ParameterError
 from learning.selection.label_margin import closest_margins
 from learning.selection.labelwise import nearest_to_half
-from learning.selection.margin import smallest
-from learning.selection.reading import label_name, labels_of, percent, probabilities_of, wanted
+from learning.selection.margin import smallest, whether
+from learning.selection.reading import (
+    Matrix,
+    finite,
+    label_name,
+    labels_of,
+    percent,
+    probabilities_of,
+    wanted,
+)
 from learning.types import Floats, Pool, Selection
 
 
@@ -51,15 +59,24 @@ class LabelQuestions:
     def _ask(self, pool: Pool, probabilities: Floats, row: int) -> tuple[int, str]:
         """(label column or -1, the reason) for one picked row."""
         column, p = nearest_to_half(pool, probabilities, row)
-        margins = np.sort(np.abs(2 * np.asarray(probabilities[row], dtype=np.float32) - 1))  # (t,)
+        margins = np.sort(_margins(probabilities[row]))  # (t,)
         name, labels = label_name(pool, column), labels_of(pool)
         alone = margins[0] < self.doubt and not (margins[1:] < self.sure).any()
         if pool.multi_label and alone and labels > 1:
             return column, (
-                f"is {name} present? {percent(p)}; all {labels - 1:,} other labels are sure"
+                f"is {name} present? {percent(p)}; all {labels - 1:,} other labels look sure"
             )
-        unsure = int((margins < self.sure).sum())
-        return -1, (
-            f"the student is unsure whether {name} applies ({percent(p)}); "
-            f"{unsure:,} of {labels:,} labels are in doubt"
-        )
+        return -1, self.whole(pool, row)
+
+    def whole(self, pool: Pool, row: int) -> str:
+        """Why a picked row is asked about whole. Raises NeedsStudentError without probabilities."""
+        probabilities = probabilities_of(pool, "Asking about single labels")
+        column, p = nearest_to_half(pool, probabilities, row)
+        unsure = int((_margins(probabilities[row]) < self.sure).sum())
+        said = whether(label_name(pool, column), p)
+        return f"{said}; {unsure:,} of {labels_of(pool):,} labels are in doubt"
+
+
+def _margins(probabilities: Floats) -> Matrix:
+    """(t,) how sure the student is of each label of one row, 0 … 1."""
+    return np.asarray(np.abs(2 * finite(probabilities, "student's probabilities") - 1))

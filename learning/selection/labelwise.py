@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.selection.reading import dense
+from learning.selection.reading import dense, finite
 from learning.types import Bools, Floats, Pool, row_blocks
 
 BLOCK = 2048  # rows whose every label fits the processor's cache
@@ -38,6 +38,6 @@ def label_sets(pool: Pool, probabilities: Floats, rows: NDArray[np.int64]) -> Bo
 
 def nearest_to_half(pool: Pool, probabilities: Floats, row: int) -> tuple[int, float]:
     """The label of a row that is most in doubt: its column, and how likely it is."""
-    p = np.asarray(probabilities[row], dtype=np.float32)
+    p = finite(probabilities[row], "student's probabilities")
     place = int(np.abs(p - 0.5).argmin())
     return place if pool.columns is None else int(pool.columns[row, place]), float(p[place])

@@ -9,6 +9,8 @@ from learning.scores import margins as margins_of
 from learning.selection.reading import finite, label_name, likeliest, percent, probabilities_of
 from learning.types import Floats, Pool, Selection
 
+HESITATES = 0.5  # from this margin on a student says something, below it hesitates
+
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
@@ -64,18 +66,32 @@ def pool_margins(pool: Pool, probabilities: Floats) -> NDArray[np.float32]:
 
 
 def hesitation(pool: Pool, probabilities: Floats, row: int) -> str:
-    """What the student is unsure of about one row, whose (k,) probabilities are given."""
+    """What the student says of one row, whose (k,) probabilities are given, and how surely."""
+    finite(probabilities, "student's probabilities")
     if pool.doubted and pool.margins is not None:
-        return f"the student is unsure of {pool.doubted} ({percent(1 - float(pool.margins[row]))} doubt)"
+        margin = float(pool.margins[row])
+        how = "unsure" if margin < HESITATES else "fairly sure"
+        return f"the student is {how} of {pool.doubted} ({percent(1 - margin)} doubt)"
     if pool.multi_label:
         p = np.asarray(probabilities, dtype=np.float32)
         place = int(np.abs(p - 0.5).argmin())
         column = place if pool.columns is None else int(pool.columns[row, place])
-        return (
-            f"the student is unsure whether {label_name(pool, column)} applies "
-            f"({percent(p[place])})"
-        )
+        return whether(label_name(pool, column), float(p[place]))
     names = likeliest(pool, row, 2)
     if len(names) < 2:
         return f"the student knows one label only: {names[0]}"
-    return f"the student hesitates between {names[0]} and {names[1]}"
+    second, first = np.sort(np.asarray(probabilities, dtype=np.float32))[-2:]
+    return between(names[0], names[1], float(first - second))
+
+
+def between(first: str, second: str, margin: float) -> str:
+    """What a student says that tells its two likeliest labels apart by `margin`, 0 … 1."""
+    if margin < HESITATES:
+        return f"the student hesitates between {first} and {second}"
+    return f"the student says {first}, next {second}"
+
+
+def whether(name: str, p: float) -> str:
+    """What a student says of the label that it is least sure of, which applies with the chance p."""
+    how = "unsure" if abs(2 * p - 1) < HESITATES else "least sure"
+    return f"the student is {how} whether {name} applies ({percent(p)})"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from learning.errors import ParameterError
 from learning.scores import confidences
+from learning.selection.labelwise import PRESENT
 from learning.selection.margin import hesitation, pool_margins, smallest
 from learning.selection.memory import memory
 from learning.selection.reading import (
@@ -202,5 +203,7 @@ def _reason(pool: Pool, row: int, nearest: int, waiting: int) -> str:
         return place
     if _ranks(pool):
         (first,) = likeliest(pool, row, 1)
-        return f"the student is sure of no label, likeliest is {first}; {place}"
+        sure = float(np.max(pool.probabilities[row])) >= PRESENT
+        says = "the student says" if sure else "the student is sure of no label, likeliest is"
+        return f"{says} {first}; {place}"
     return f"{hesitation(pool, pool.probabilities[row], row)}; {place}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from learning.errors import ShapeError
 from learning.parts import chances, margins, shares
-from learning.selection.margin import Margin, smallest
+from learning.selection.margin import Margin, between, smallest, whether
 from learning.selection.reading import finite, label_name, percent, probabilities_of, wanted
 from learning.types import BLOCK_ROWS, Floats, Ints, Pool, Selection, row_blocks
 
@@ -71,9 +71,9 @@ def _reason(pool: Pool, probabilities: Floats, row: int, place: int) -> str:
     if part.several or len(p) < 2:
         at = int(np.abs(p - 0.5).argmin()) if len(p) else 0
         name = label_name(pool, part.columns[at])
-        return f"the student is unsure whether {name} applies ({percent(float(p[at]))})"
+        return whether(name, float(p[at]))
     second, first = np.argsort(p, kind="stable")[-2:]
     told = [
         f"{label_name(pool, part.columns[at])} ({percent(float(p[at]))})" for at in (first, second)
     ]
-    return f"the student hesitates between {told[0]} and {told[1]}"
+    return between(told[0], told[1], float(p[first] - p[second]))

@@ -11,6 +11,8 @@ from learning.errors import NeedsStudentError, NotEnoughDataError, ShapeError
 from learning.halves import single
 from learning.types import Floats, Pool, Selection
 
+LONGEST_NAME = 48  # characters; a reason of 300 names three labels at most
+
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]
 
@@ -62,7 +64,7 @@ def points_of(encodings: Floats, rows: Rows | slice) -> Matrix:
     return finite(encodings[rows], "encodings")
 
 
-def beliefs_of(probabilities: Floats, rows: Rows | slice) -> Matrix:
+def beliefs_of(probabilities: Floats, rows: Rows | slice | int) -> Matrix:
     """(m, k) some rows in float32, not to be written to. Raises ShapeError when one is not a number."""
     return finite(probabilities[rows], "student's probabilities")
 
@@ -87,15 +89,16 @@ def dense(pool: Pool, beliefs: Matrix, rows: Rows) -> Matrix:
 
 
 def label_name(pool: Pool, column: int) -> str:
-    """What people call a label column."""
-    return pool.label_names[column] if pool.label_names else f"label {column}"
+    """What people call a label column, cut where a reason would have no place left for its numbers."""
+    name = pool.label_names[column] if pool.label_names else f"label {column}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
 
 
 def likeliest(pool: Pool, row: int, count: int) -> list[str]:
     """The likeliest labels of a row as "Refund 41 %", likeliest first."""
     if pool.probabilities is None:
         return []
-    p = np.asarray(pool.probabilities[row], dtype=np.float32)
+    p = beliefs_of(pool.probabilities, row)
     places = np.argsort(-p, kind="stable")[:count]
     columns = places if pool.columns is None else pool.columns[row][places]
     return [

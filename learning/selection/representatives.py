@@ -97,7 +97,9 @@ def _reason(group: int, sizes: NDArray[np.int64], candidates: int) -> str:
     if group < 0:
         return f"no group needs it, but it is among the {candidates:,} items that wait"
     size = int(sizes[group])
+    if size <= 1 and len(sizes) >= candidates:
+        return f"one of the {candidates:,} waiting items, all of which are wanted"
     if size <= 1:
-        return f"unlike the other {candidates - 1:,} waiting items: it stands for itself"
+        return f"a group of its own, of {len(sizes):,} among the {candidates:,} waiting items"
     share = 100 * size / candidates
     return f"typical of a group of {size:,} similar items ({share:.1f} % of those waiting)"

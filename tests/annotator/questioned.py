@@ -25,7 +25,7 @@ def ask(project, item, name, rank=0, slot=0):
         item=item,
         slot=slot,
         rank=rank,
-        reason=f"is {name} present? 48 %; all 2 other labels are sure",
+        reason=f"is {name} present? 48 %; all 2 other labels look sure",
         question_id=ids(project)[name],
         suggestion=[[ids(project)[name], 0.48]],
     )

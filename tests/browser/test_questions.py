@@ -22,7 +22,7 @@ def project(cast):
             project=made,
             item=item,
             rank=rank,
-            reason="is Refund present? 48 %; all 3 other labels are sure",
+            reason="is Refund present? 48 %; all 3 other labels look sure",
             suggestion=[[ids["Delivery"], 0.97], [ids["Refund"], 0.48]],
             question_id=ids["Refund"] if rank % 2 == 0 else None,
         )

@@ -186,3 +186,25 @@ def taught(rows: int = 120, *, multi_label: bool = False, seed: int = 0) -> Seed
         multi_label=multi_label,
     )
     return Seed(items=items, truth=truth, draw_probabilities=rng.uniform(0.05, 0.1, rows))
+
+
+def a_wide_pool() -> Pool:
+    """700 items about six labels of which no two are alike, 20 of them labelled."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 16))[rng.integers(12, size=700)] + rng.normal(size=(700, 16))
+    scores = np.exp(x @ rng.normal(size=(16, 6)))
+    p = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    labelled = np.arange(700) < 20
+    return Pool(
+        eligible=np.ones(700, dtype=bool),
+        labelled=labelled,
+        probabilities=p,
+        encodings=x.astype(np.float16),
+        label_names=tuple("ABCDEF"),
+        answers=np.eye(6, dtype=np.float32)[p[labelled].argmax(axis=1)],
+        teacher_error=0.2,
+        set_sizes=rng.integers(4, size=700),
+        lengths=rng.integers(5000, size=700),
+        apart=rng.random(700).astype(np.float32),
+        wanted=rng.permutation(700)[:100],
+    )

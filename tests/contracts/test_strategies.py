@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from learning.errors import LearningError
-from learning.selection import STRATEGIES
+from learning.selection import NESTED, STRATEGIES
 from learning.types import Pool, Selection
-from tests.contracts.plugins import a_pool
+from tests.contracts.plugins import a_pool, a_wide_pool
 
 # These promise picks that are unlike one another.
 DIVERSE = {
@@ -143,16 +143,63 @@ def test_a_pool_where_nothing_is_labelled_yet(name: str) -> None:
 
 @every
 @each_kind
-@pytest.mark.parametrize("spoilt", ["probabilities", "encodings", "margins"])
+@pytest.mark.parametrize("spoilt", ["probabilities", "encodings", "margins", "answers"])
 @pytest.mark.parametrize("where", ["one item", "everywhere"])
 def test_what_is_not_a_number_is_refused_or_not_read(name, spoilt, where, multi_label) -> None:
     pool = replace(a_pool(multi_label=multi_label), margins=np.linspace(0, 1, 90, dtype=np.float32))
     values = np.array(getattr(pool, spoilt))
-    values[pool.candidates()[7] if where == "one item" else slice(None)] = np.nan
+    one = 7 if spoilt == "answers" else pool.candidates()[7]
+    values[one if where == "one item" else slice(None)] = np.nan
     clean = pick_or_refuse(name, pool, 12)
     picked = pick_or_refuse(name, replace(pool, **{spoilt: values}), 12)
     if picked is not None:
         np.testing.assert_array_equal(picked.rows, clean.rows)
+        assert not any(re.search(r"\bnan\b", reason) for reason in picked.reasons)
+
+
+@every
+@each_kind
+@pytest.mark.parametrize("p", [-0.2, 1.4])
+def test_what_is_no_probability_is_refused_in_a_sentence_or_read_as_a_score(name, p, multi_label):
+    pool = a_pool(multi_label=multi_label)
+    values = np.array(pool.probabilities)
+    values[pool.candidates()[7], 1] = p
+    pick_or_refuse(name, replace(pool, probabilities=values), 12)
+
+
+@every
+@each_kind
+@pytest.mark.parametrize("zero", ["one item", "some items", "every item"])
+def test_encodings_without_any_length(name: str, zero: str, multi_label) -> None:
+    pool = a_pool(multi_label=multi_label)
+    encodings = np.array(pool.encodings)
+    rows = {"one item": [3], "some items": range(0, 90, 4), "every item": range(90)}[zero]
+    encodings[list(rows)] = 0
+    for seed in range(4):
+        for n in (1, 12, 70):
+            if pick_or_refuse(name, pool, n) is not None:
+                picked = pick(name, replace(pool, encodings=encodings), n, seed)
+                assert len(picked.rows) == min(n, len(pool.candidates()))
+
+
+# Among the few kinds of votes that five members can cast, chance decides who comes first.
+WITHOUT_TIES = {"committee": {"disagreement": "jensen-shannon"}}
+
+
+@pytest.mark.parametrize("name", sorted(NESTED - {"random"}))
+def test_the_beginning_of_a_long_list_is_the_batch(name: str) -> None:
+    pool = a_wide_pool()
+    strategy = STRATEGIES.create(name, WITHOUT_TIES.get(name))
+    few, many = (strategy.select(pool, n, np.random.default_rng(1)) for n in (50, 590))
+    assert set(many.rows[:50].tolist()) == set(few.rows.tolist())
+
+
+def test_the_beginning_of_a_long_random_list_favours_no_row() -> None:
+    pool = a_pool(40)
+    begun = np.concatenate([pick("random", pool, 20, seed).rows[:5] for seed in range(400)])
+    counts = np.bincount(begun, minlength=40)[pool.candidates()]
+    expected = len(begun) / len(counts)
+    assert abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
 @every

@@ -169,7 +169,7 @@ class TestBadge:
     def test_says_what_the_student_doubts_and_how_unlike_the_others_it_is(self) -> None:
         reason = Badge().select(a_pool(), 5, rng()).reasons[1]
         assert re.fullmatch(
-            r"the student hesitates between \w+ \d+ % and \w+ \d+ %; its correction would be "
+            r"the student says \w+ \d+ %, next \w+ \d+ %; its correction would be "
             r"\d\.\d\d away from those of the other picks",
             reason,
         )

@@ -95,6 +95,12 @@ class TestMixed:
         assert group[picked.rows[0]] == 1
         assert "sure of no label, likeliest is Late 12 %" in picked.reasons[0]
 
+    def test_a_likeliest_label_that_is_sure_is_told_as_such(self) -> None:
+        pool, _ = groups(multi_label=True, label_names=("Late", "Broken", "Lost"))
+        sure = np.tile(np.array([0.97, 0.03, 0.02], dtype=np.float32), (len(pool.eligible), 1))
+        (reason,) = Mixed().select(replace(pool, probabilities=sure), 1, rng()).reasons
+        assert reason.startswith("the student says Late 97 %; ")
+
     @pytest.mark.parametrize(("empty", "first"), [(0.0, 1), (0.02, 1), (0.4, 3)])
     def test_where_many_items_have_no_label_one_is_in_doubt_that_may_have_one(
         self, empty: float, first: int

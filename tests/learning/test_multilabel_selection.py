@@ -99,7 +99,7 @@ class TestLabelQuestions:
     def test_one_label_in_doubt_is_asked_about_alone(self) -> None:
         picked = LabelQuestions().select(pool_of([(0.95, 0.04, 0.48)], names=self.names), 1, rng())
         assert picked.questions.tolist() == [2]
-        assert picked.reasons == ["is Refund present? 48 %; all 2 other labels are sure"]
+        assert picked.reasons == ["is Refund present? 48 %; all 2 other labels look sure"]
 
     def test_more_labels_in_doubt_are_asked_whole(self) -> None:
         picked = LabelQuestions().select(pool_of([(0.8, 0.04, 0.48)], names=self.names), 1, rng())

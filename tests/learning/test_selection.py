@@ -42,6 +42,24 @@ class TestMargin:
         assert picked.rows.tolist() == [1]
         assert picked.reasons == ["the student is unsure whether Broken applies (48 %)"]
 
+    def test_a_student_that_is_sure_is_not_said_to_hesitate(self) -> None:
+        p = np.array([[0.996, 0.004, 0.0]], dtype=np.float32)
+        pool = replace(pool_of(probabilities=p), label_names=("Billing", "Login", "Refund"))
+        told = "the student says Billing 100 %, next Login 0 %"
+        assert Margin().select(pool, 1, rng()).reasons == [told]
+        several = replace(pool, probabilities=np.array([[0.97, 0.01, 0.0]]), multi_label=True)
+        told = "the student is least sure whether Billing applies (97 %)"
+        assert Margin().select(several, 1, rng()).reasons == [told]
+
+    def test_long_names_leave_the_numbers_their_place(self) -> None:
+        p = np.array([[0.41, 0.38, 0.21]], dtype=np.float32)
+        names = tuple(f"{letter}{'very long ' * 30}" for letter in "ABC")
+        (reason,) = (
+            Margin().select(replace(pool_of(probabilities=p), label_names=names), 1, rng()).reasons
+        )
+        assert re.fullmatch(r"the student hesitates between A.+… 41 % and B.+… 38 %", reason)
+        assert len(reason) < 150
+
     def test_stored_margins_are_used_as_they_are(self) -> None:
         p = np.full((3, 2), 0.5, dtype=np.float32)
         pool = pool_of(probabilities=p, margins=np.array([0.3, 0.1, 0.2], dtype=np.float32))
@@ -99,6 +117,15 @@ class TestRepresentatives:
         picked = Representatives(groups=3).select(pool_of(encodings=points), 12, rng())
         assert sorted(group[picked.rows[:3]]) == [0, 1, 2]
         assert np.bincount(group[picked.rows]).tolist() == [4, 4, 4]
+
+    def test_reasons_hold_where_everything_is_wanted_and_every_item_is_a_group(self) -> None:
+        points, _ = three_groups(30, 10)
+        pool = pool_of(encodings=points)
+        every = Representatives().select(pool, 30, rng())
+        assert set(every.reasons) == {"one of the 30 waiting items, all of which are wanted"}
+        alone = [r for r in Representatives().select(pool, 24, rng()).reasons if "own" in r]
+        assert alone
+        assert set(alone) == {"a group of its own, of 24 among the 30 waiting items"}
 
     def test_a_sample_stands_for_the_whole_pool(self) -> None:
         points, group = three_groups(3000, 10)

@@ -102,7 +102,7 @@ def create_project(
         settings.setdefault("encoder", IMAGE_ENCODER)
     project = Project(created_by=owner, task_type=task_type, item_kind=kind)
     fit(project)
-    _assign(project, {"name": name, **settings})
+    _assign(project, {"name": name, **_with_questions(project, settings, begin=True)})
     with transaction.atomic():
         project.save()
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
@@ -145,12 +145,9 @@ def change_project(
 
     Another encoder follows when every item is encoded by it; the present one serves until then.
     A change of strategy leaves a line in the project's trail: by whom, and on which advice. One to a
-    strategy that asks about single labels switches those questions on.
+    strategy that asks about single labels switches those questions on, one away from it off.
     """
-    from learning.selection import ASKING
-
-    if settings.get("strategy") in ASKING - {project.strategy}:
-        settings["label_questions"] = True
+    settings = _with_questions(project, settings)
     another = None
     if _changes_encoder(project, settings):
         encoder = settings.pop("encoder", project.encoder)
@@ -204,6 +201,20 @@ def _changes_encoder(project: Project, settings: dict[str, Any]) -> bool:
         return False
     serving = current_encoding(project)
     return serving is not None and serving.rows > 0
+
+
+def _with_questions(
+    project: Project, settings: dict[str, Any], *, begin: bool = False
+) -> dict[str, Any]:
+    """The settings, with what a strategy says of questions about single labels."""
+    from learning.selection import ASKING
+
+    wanted = settings.get("strategy", project.strategy)
+    if wanted in ASKING and (begin or project.strategy not in ASKING):
+        return {**settings, "label_questions": True}
+    if project.strategy in ASKING and wanted not in ASKING:
+        return {"label_questions": False, **settings}
+    return settings
 
 
 def _assign(project: Project, settings: dict[str, Any]) -> None:

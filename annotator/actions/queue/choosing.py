@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
     from annotator.actions.students.conforming import Sets
     from annotator.actions.students.lessons import Learnt
+    from learning.errors import LearningError
     from learning.rankers import Ordered
     from learning.students.predictions import Predictions
     from learning.taggers.types import Tagged
     from learning.types import Part, Pool, Selection
 
+logger = logging.getLogger(__name__)
+
 PICKS = 3_000
+# What simulations and the docs' figures ask a strategy for at once.
+BATCH = 50
 # Before there is a student, this many representatives per label open the queue.
 REPRESENTATIVES_PER_LABEL = 2
 FEWEST_REPRESENTATIVES = 20
@@ -34,6 +40,8 @@ COLD_START = "representatives"
 BY_SETS = "set-size"
 # What chooses while the project's strategy still lacks something.
 MEANWHILE = "margin"
+# What chooses where the student's word is none either: it reads nothing.
+BLIND = "random"
 # The confidence of the interval whose upper end is the teacher's error.
 CONFIDENCE = 0.9
 
@@ -106,8 +114,8 @@ def choose(project: Project, knowledge: Knowledge, rng: np.random.Generator) -> 
     first = _joined(first, sending.first(project, pool, first.rows))
     left = pool.eligible.copy()
     left[first.rows] = False
-    chosen = _by_strategy(project, replace(pool, eligible=left, wanted=wished.numbers), rng)
-    return _joined(first, _asked(project, knowledge, chosen))
+    rest = replace(pool, eligible=left, wanted=wished.numbers)
+    return _joined(first, _asked(project, knowledge, rest, _by_strategy(project, rest, rng)))
 
 
 def pool_of(project: Project, knowledge: Knowledge) -> Pool:
@@ -197,41 +205,101 @@ def teacher_error(project: Project) -> float | None:
 
 
 def _by_strategy(project: Project, pool: Pool, rng: np.random.Generator) -> Selection:
+    """What the project's strategy chooses, or another one where it cannot: an empty queue would be
+    worse. Each pick says then what happened."""
+    from learning.errors import LearningError
+
+    told = ""
+    for name, most in [*_first_choice(project, pool), (MEANWHILE, PICKS)]:
+        try:
+            return _saying(listed(name, pool, most, rng), told)
+        except LearningError as refusal:
+            told = told or _refused(project, name, refusal)
+    return _saying(listed(BLIND, pool, PICKS, rng), told)
+
+
+def _first_choice(project: Project, pool: Pool) -> list[tuple[str, int]]:
+    """The strategy that should choose, and how many items."""
+    if pool.probabilities is not None or not project.task.students:
+        return [(project.strategy, PICKS)]
+    labels = Label.objects.filter(project=project, archived_at=None).count()
+    return [(COLD_START, max(FEWEST_REPRESENTATIVES, REPRESENTATIVES_PER_LABEL * labels))]
+
+
+def listed(name: str, pool: Pool, most: int, rng: np.random.Generator) -> Selection:
+    """`most` picks of a strategy as they were measured: the beginning is the batch that it chooses.
+
+    Behind it stands what the strategy chooses of a long list, for people who are faster than the next
+    student. A draw probability is that of the draw that the pick came from.
+    """
+    from learning.selection import NESTED, STRATEGIES
+
+    strategy = STRATEGIES[name]()
+    if name in NESTED or most <= BATCH or (name == COLD_START and pool.probabilities is None):
+        return strategy.select(pool, most, rng)
+    batch = strategy.select(pool, BATCH, rng)
+    return _joined(batch, _without(strategy.select(pool, most, rng), batch.rows, most))
+
+
+def _without(chosen: Selection, rows: NDArray[np.int64], most: int) -> Selection:
+    """What is chosen but these rows, so that both together are `most` at most."""
+    import numpy as np
+
+    kept = np.flatnonzero(~np.isin(chosen.rows, rows))[: max(0, most - len(rows))]
+    asked = chosen.questions
+    return replace(
+        chosen,
+        rows=chosen.rows[kept],
+        probabilities=chosen.probabilities[kept],
+        reasons=[chosen.reasons[place] for place in kept],
+        questions=None if asked is None else asked[kept],
+    )
+
+
+def _refused(project: Project, name: str, refusal: LearningError) -> str:
     from learning.errors import NeedsStudentError, NotEnoughDataError
     from learning.selection import STRATEGIES
 
-    if pool.probabilities is None and project.task.students:
-        labels = Label.objects.filter(project=project, archived_at=None).count()
-        wanted = max(FEWEST_REPRESENTATIVES, REPRESENTATIVES_PER_LABEL * labels)
-        return STRATEGIES[COLD_START]().select(pool, wanted, rng)
-    try:
-        return STRATEGIES[project.strategy]().select(pool, PICKS, rng)
-    except (NotEnoughDataError, NeedsStudentError) as refusal:
-        # An empty queue would be worse; each pick says what happened.
-        chosen = STRATEGIES[MEANWHILE]().select(pool, PICKS, rng)
-        told = f"“{STRATEGIES.entry(project.strategy).label}” has to wait: {refusal}"
-        return replace(chosen, reasons=[f"{reason}. {told}" for reason in chosen.reasons])
+    label = STRATEGIES.entry(name).label
+    if isinstance(refusal, NotEnoughDataError | NeedsStudentError):
+        return f"“{label}” has to wait: {refusal}"
+    logger.error("%s cannot choose in project %s: %s", name, project.pk, refusal)
+    return f"“{label}” cannot choose: {refusal}"
 
 
-def _asked(project: Project, knowledge: Knowledge, chosen: Selection) -> Selection:
+def _saying(chosen: Selection, told: str) -> Selection:
+    if not told:
+        return chosen
+    return replace(chosen, reasons=[f"{reason}. {told}" for reason in chosen.reasons])
+
+
+def _asked(project: Project, knowledge: Knowledge, pool: Pool, chosen: Selection) -> Selection:
     """The selection with the questions that may be asked now; the others ask the whole answer."""
     import numpy as np
 
     if chosen.questions is None:
         return chosen
-    if not project.label_questions or project.blind or not project.multi_label:
-        return replace(chosen, questions=None)
+    may = project.label_questions and not project.blind and project.multi_label
     answered = _answered_questions(project)
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
     questions, reasons = chosen.questions.copy(), list(chosen.reasons)
     for place in np.flatnonzero(questions >= 0).tolist():
-        label = knowledge.label_ids[int(questions[place])]
-        if label not in live:
-            questions[place] = -1
-        elif label in answered.get(int(chosen.rows[place]), ()):
-            questions[place] = -1
-            reasons[place] += "; that was answered, and now the whole answer is asked"
-    return replace(chosen, questions=questions, reasons=reasons)
+        row, label = int(chosen.rows[place]), knowledge.label_ids[int(questions[place])]
+        known = label in answered.get(row, ())
+        if may and label in live and not known:
+            continue
+        questions[place] = -1
+        reasons[place] = _whole(pool, row)
+        if may and known:
+            reasons[place] += "; its one question was answered, and now the whole answer is asked"
+    return replace(chosen, questions=questions if may else None, reasons=reasons)
+
+
+def _whole(pool: Pool, row: int) -> str:
+    """Why an item is asked about whole whose strategy asks about one label."""
+    from learning.selection.label_questions import LabelQuestions
+
+    return LabelQuestions().whole(pool, row)
 
 
 def _answered_questions(project: Project) -> dict[int, list[int]]:
@@ -247,11 +315,14 @@ def _joined(first: Selection, then: Selection) -> Selection:
 
     if not len(first.rows):
         return then
-    asked = then.questions
-    whole = np.full(len(first.rows), -1, dtype=np.int64)
+    asked = [
+        np.full(len(each.rows), -1) if each.questions is None else each.questions
+        for each in (first, then)
+    ]
+    none = first.questions is None and then.questions is None
     return Selection(
         rows=np.concatenate([first.rows, then.rows]),
         probabilities=np.concatenate([first.probabilities, then.probabilities]),
         reasons=[*first.reasons, *then.reasons],
-        questions=None if asked is None else np.concatenate([whole, asked]),
+        questions=None if none else np.concatenate(asked),
     )

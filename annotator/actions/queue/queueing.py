@@ -152,7 +152,7 @@ def _columns(
     asked = [-1] * len(rows) if selection.questions is None else selection.questions.tolist()
     return [
         rows,
-        [reason[:300] for reason in selection.reasons],
+        [_fitting(reason) for reason in selection.reasons],
         selection.probabilities.tolist(),
         [
             json.dumps(
@@ -166,6 +166,11 @@ def _columns(
         [None if each is None else json.dumps(each.shown()) for each in sets],
         [None if each is None else each.size for each in sets],
     ]
+
+
+def _fitting(reason: str) -> str:
+    longest = Pick._meta.get_field("reason").max_length or len(reason)
+    return reason if len(reason) <= longest else f"{reason[: longest - 1]}…"
 
 
 def _with(kept: list[dict[str, Any]], said: Any) -> Any:

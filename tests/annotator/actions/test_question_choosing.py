@@ -72,7 +72,7 @@ class TestChoosing:
             (1, "Login"),
             (2, None),
         ]
-        assert picks[0].reason == "is Login present? 48 %; all 2 other labels are sure"
+        assert picks[0].reason == "is Login present? 48 %; all 2 other labels look sure"
 
     @pytest.mark.parametrize("change", [{"label_questions": False}, {"blind": True}])
     def test_switched_off_or_blind_everything_is_asked_whole(self, asking, change):
@@ -82,17 +82,23 @@ class TestChoosing:
         picks = self.fill(asking)
         assert len(picks) == 6
         assert {each.question for each in picks} == {None}
+        assert picks[0].reason == (
+            "the student is unsure whether Login applies (48 %); 1 of 3 labels are in doubt"
+        )
 
     def test_what_was_answered_is_not_asked_again_but_the_whole_item_is(self, cast, asking):
         answered(asking, cast.ana, asking.items_made[0], "Login", there=True)
         settling.settle_now(asking)
         first = self.fill(asking)[0]
         assert (first.item.number, first.question) == (0, None)
-        assert first.reason.endswith("that was answered, and now the whole answer is asked")
+        assert first.reason.endswith("was answered, and now the whole answer is asked")
+        assert "present?" not in first.reason
 
     def test_an_archived_label_is_not_asked_about(self, asking):
         schema.archive_label(asking.labels.get(name="Login"))
-        assert {each.question for each in self.fill(asking)} == {None}
+        picks = self.fill(asking)
+        assert {each.question for each in picks} == {None}
+        assert not any("present?" in each.reason for each in picks)
 
     def test_an_item_with_a_partial_verdict_may_still_be_chosen(self, cast, asking):
         answered(asking, cast.ana, asking.items_made[3], "Login", there=True)
