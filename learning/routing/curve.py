@@ -11,6 +11,7 @@ from learning.routing.types import Router, Seed, Shares
 from learning.types import Report, no_report, require
 
 SHARES = tuple(round(0.05 * step, 2) for step in range(21))
+ALL_DECIDED = Estimate(value=0.0, low=0.0, high=0.0, n=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,6 @@ class Outcome:
     kept: bool
 
 
-ALL_DECIDED = Estimate(value=0.0, low=0.0, high=0.0, n=0)
-
-
 def points(
     shares: Sequence[float], told: Sequence[tuple[Estimate, Estimate]], work: Work
 ) -> list[Point]:
@@ -100,6 +98,7 @@ def replace_curve(
     shares: Sequence[float] = SHARES,
     most_wrong: float = 1.0,
     doubt: Shares | None = None,
+    silent: Estimate = ALL_DECIDED,
 ) -> list[Point]:
     """What to expect when people's answers only take the place of the teacher's.
 
@@ -107,13 +106,36 @@ def replace_curve(
     right. most_wrong: the teacher's word decides an item where it is wrong with a chance of this at
     most; what is less sure stays undecided unless people label it. doubt: (s,) the order in which
     people get the items, the largest first; None takes what the router says that it is worth.
+    silent: the share of all items on which the teacher has no answer; people get them last.
     Raises what the router raises for a small seed.
     """
     told = unseen(router, seed, rng, report)
     sure = told.wrong <= most_wrong
     first, fold = (told.benefit, told.fold) if doubt is None else (doubt, np.zeros_like(told.fold))
     order = order_of(first, seed.wrong, seed.weights, fold, rng, sure)
-    return points(shares, order.estimates(np.array(shares)), work)
+    spoken = 1 - (silent.value or 0.0)
+    asked = np.minimum(np.array(shares) / max(spoken, 1e-9), 1)
+    figures = [
+        (quality, _and_silent(undecided, silent, 1 - share))
+        for share, (quality, undecided) in zip(shares, order.estimates(asked), strict=True)
+    ]
+    return points(shares, figures, work)
+
+
+def _and_silent(undecided: Estimate, silent: Estimate, left: float) -> Estimate:
+    """The share of all items that nobody decides, of the answered ones and of those without an answer;
+    `left` are not people's."""
+    spoken = 1 - (silent.value or 0.0)
+
+    def both(unsure: float | None, without: float | None) -> float:
+        return min(spoken * (unsure or 0.0) + (without or 0.0), left)
+
+    return Estimate(
+        value=both(undecided.value, silent.value),
+        low=both(undecided.low, silent.low),
+        high=both(undecided.high, silent.high),
+        n=undecided.n,
+    )
 
 
 def at(curve: Sequence[Point], share: float) -> Point:

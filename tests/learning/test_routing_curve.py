@@ -122,6 +122,21 @@ def test_what_is_not_sure_enough_is_undecided_until_people_label_it() -> None:
     assert (some.quality.value, some.undecided.value) == (1, pytest.approx(0.95))
 
 
+def test_what_the_teacher_has_no_answer_to_is_undecided_until_all_else_is_peoples() -> None:
+    seed, shares = taught(100), (0.0, 0.4, 0.9, 1.0)
+    silent = Estimate(value=0.2, low=0.1, high=0.3, n=125)
+    heard = replace_curve(Threshold(), seed, WORK, rng(), shares=(0.0, 0.5, 1.0), most_wrong=0.2)
+    told = replace_curve(
+        Threshold(), seed, WORK, rng(), shares=shares, most_wrong=0.2, silent=silent
+    )
+    undecided = [point.undecided for point in told]
+    for point, among in zip(told[:2], heard[:2], strict=True):
+        assert point.undecided.value == pytest.approx(0.8 * among.undecided.value + 0.2)
+        assert point.quality.value == pytest.approx(among.quality.value)
+    assert [one.value for one in undecided[2:]] == [pytest.approx(0.1), 0]
+    assert undecided[0].low < undecided[0].value < undecided[0].high <= 1
+
+
 def test_people_may_get_items_in_another_order_than_the_routers() -> None:
     whole = pool(200, 4)
     doubt = whole.wrong * 1.0  # as if all errors were known

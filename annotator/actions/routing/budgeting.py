@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from annotator.actions.figures import advising
+from annotator.actions.routing import doubling
 from annotator.actions.teachers import foretelling, teacher_runs
 from annotator.actions.trust import canarying
 from annotator.models import Annotation, Item, Policy, Project, Teacher
@@ -43,9 +44,11 @@ def curve(
     from learning.errors import LearningError
     from learning.routing.curve import replace_curve
 
-    work, most = work_left(policy), most_wrong(policy)
+    work, most, without = work_left(policy), most_wrong(policy), _silence(policy, seed)
     try:
-        found = replace_curve(router, seed, work, rng, report, most_wrong=most, doubt=doubt)
+        found = replace_curve(
+            router, seed, work, rng, report, most_wrong=most, doubt=doubt, silent=without
+        )
     except LearningError:
         return {}
     return {
@@ -62,12 +65,24 @@ def curve(
                 "share": point.share,
                 "quality": _told(point.quality),
                 "undecided": _told(point.undecided),
+                "silent": round(min(without.value or 0.0, 1 - point.share), 4),
                 "money": round(point.money, 6),
                 "hours": round(point.hours, 3),
             }
             for point in found
         ],
     }
+
+
+def _silence(policy: Policy, seed: Seed) -> Estimate:
+    """On what share of all items the teacher has no answer, as those tell that chance drew."""
+    from learning.audit.intervals import Estimate
+    from learning.metrics import wilson
+
+    count = 0 if policy.teacher is None else doubling.silent(policy.project, policy.teacher)
+    n = seed.rows + count
+    low, high = wilson(count, n) if count else (0.0, 0.0)
+    return Estimate(value=count / n if n else 0.0, low=low, high=high, n=n)
 
 
 def _told(figure: Estimate) -> dict[str, Any]:

@@ -249,6 +249,12 @@ def waiting(project: Project) -> dict[int, float]:
     return dict(rows.order_by("pk").values_list("item__number", "probability"))
 
 
+def silent(project: Project, teacher: Teacher) -> int:
+    """On how many of the drawn items the teacher had no answer, by its own word."""
+    rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)
+    return rows.filter(Exists(_gave_up(teacher))).exclude(Exists(_said(teacher))).count()
+
+
 def counts(project: Project, teacher: Teacher) -> dict[str, int]:
     """How many items were drawn, and how many of them wait for a person."""
     rows = Double.objects.filter(project=project, teacher=teacher, item__removed_at=None)

@@ -60,10 +60,12 @@ def _by_teacher(said: dict[str, Any]) -> float:
 
 def undecided(said: dict[str, Any], found: int, decided: int) -> dict[str, Any] | None:
     """Of the teacher's words the share that decides nothing, as foretold and as it is so far."""
-    left = 1 - said["share"] if "undecided" in said else 0.0
+    silent = said.get("silent", 0.0)
+    left = 1 - said["share"] - silent if "undecided" in said else 0.0
     if left <= 0 or not found + decided:
         return None
-    foretold = {end: said["undecided"][end] / left for end in ("value", "low", "high")}
+    ends = ("value", "low", "high")
+    foretold = {end: min(max(said["undecided"][end] - silent, 0.0) / left, 1.0) for end in ends}
     return {"foretold": foretold, "found": found / (found + decided), "n": found + decided}
 
 

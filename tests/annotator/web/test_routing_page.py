@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from annotator.actions.routing import overview, policies, promises, routing
 from annotator.errors import ConflictError
-from annotator.models import Acceptance, Double, Routing
+from annotator.models import Acceptance, Double, Routing, TeacherAnswer, TeacherRun
 from learning.audit.intervals import Estimate
 from learning.routing import curve
 from learning.routing.loop import LoopPolicy
@@ -173,6 +173,27 @@ class TestPoints:
         assert points[0]["quality"]["value"] is None
         assert [point["undecided"]["value"] for point in points[:3]] == [1, 0.95, 0.9]
         assert "What mixing gives" in shown(made.project)
+
+    def test_items_on_which_the_teacher_has_no_answer_stay_undecided_too(self, cast):
+        made = Routed(cast)
+        silent, spoken = made.drawn()[:10], made.drawn()[10:]
+        made.answer(made.drawn())
+        made.ask(spoken)
+        run = TeacherRun.objects.create(project=made.project, teacher=made.teacher, state="done")
+        TeacherAnswer.objects.bulk_create(
+            TeacherAnswer(
+                project=made.project, run=run, item=item, abstained="It cannot tell.", model="made"
+            )
+            for item in silent
+        )
+        made.route()
+        first, last = overview.overview(made.project).curve["points"][::20]
+        assert first["silent"] == pytest.approx(10 / 60, abs=1e-4)
+        assert first["undecided"]["value"] > 10 / 60
+        assert (last["silent"], last["undecided"]["value"]) == (0, 0)
+        promise = promises.undecided(first, 20, 80)
+        heard = (first["undecided"]["value"] - 1 / 6) / (5 / 6)
+        assert promise["foretold"]["value"] == pytest.approx(heard, abs=1e-3)
 
     def test_what_people_have_passed_is_shown_and_cannot_be_chosen(self, cast, shown, lea):
         made = routed(cast, human_share=0.5)
