@@ -147,7 +147,7 @@ def test_planted_instructions_are_judged_by_the_labels_that_occur(cast, project,
         _, teacher = teacher_on(server, cast, project=project, texts=towns(60))
         people_mark(project, cast, [{"start": 0, "end": 3, "label": "Person"}], count=20)
         run = work_off(teacher_runs.start_run(project, teacher, None, 40))
-    planted = Canary.objects.filter(run=run)
+    planted = Canary.objects.filter(run=run).exclude(attack=canarying.PLAIN)
     assert {(tuple(row.truth), row.target, tuple(row.labels)) for row in planted} == {
         ((person,), place, (place,))
     }
