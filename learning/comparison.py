@@ -2,8 +2,9 @@
 
 A run is one strategy under one seed. Runs of equal seeds began from the same labels, so that
 strategies are compared by the differences within a seed, in which the luck of the start cancels.
-Every interval is Student's t at the stated confidence over seeds: it tells what the draw of starts
-and ties does to a figure, not what another test part or another data set would.
+Every interval is Student's t at the stated confidence over seeds, of scores on the scale of angles so
+that it stays where scores can be: it tells what the draw of starts and ties does to a figure,
+not what another test part or another data set would.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,6 +78,10 @@ class Standing:
     pick_seconds: float | None
     difference: Mean | None
 
+    def from_the_start(self, share: float) -> bool:
+        """Whether the curve begins at that share of the full score or above, so that fewer labels may do."""
+        return self.labels_to.get(share) == self.labels[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
@@ -107,6 +112,24 @@ def mean_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean:
     spread = float(found.std(ddof=1)) / np.sqrt(len(found))
     half = student_quantile(confidence, len(found) - 1) * spread
     return Mean(value=centre, low=float(centre - half), high=float(centre + half), count=len(found))
+
+
+def mean_score(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean:
+    """The mean of scores with an interval that never leaves their range: 0 … 1, or -1 … 1 where one of
+    them lies below 0 (Kendall's tau).
+
+    Student's interval on the scale of the angle arcsin √p, where the standard error of the mean is
+    its own over 2 √(p (1 - p)). Source: Bartlett 1947 (the angular transformation), the delta method.
+    """
+    plain = mean_of(values, confidence)
+    least = 0.0 if min(values) >= 0 else -1.0
+    if plain.low is None or plain.high is None or not least < plain.value < 1:
+        return plain
+    p = (plain.value - least) / (1 - least)
+    half = (plain.high - plain.value) / (1 - least) / (2 * np.sqrt(p * (1 - p)))
+    angles = np.clip(np.arcsin(np.sqrt(p)) + np.array([-half, half]), 0, np.pi / 2)
+    low, high = least + (1 - least) * np.sin(angles) ** 2
+    return Mean(value=plain.value, low=float(low), high=float(high), count=plain.count)
 
 
 def student_quantile(confidence: float, freedom: int) -> float:
@@ -178,7 +201,7 @@ def compare(
                 seeds=tuple(sorted(by_seed)),
                 labels=labels,
                 curve=curve,
-                area=mean_of(list(by_seed.values())),
+                area=mean_score(list(by_seed.values())),
                 labels_to={
                     share: labels_to(labels, values, share * full_score)
                     for share in SHARES
@@ -198,7 +221,7 @@ def mean_curve(runs: Sequence[Run]) -> tuple[tuple[int, ...], tuple[Mean, ...]]:
     table: NDArray[np.float64] = np.stack(
         [np.interp(labels, run.labels, run.scores) for run in runs]
     )  # (runs, p)
-    return tuple(labels), tuple(mean_of(column) for column in table.T)
+    return tuple(labels), tuple(mean_score(column.tolist()) for column in table.T)
 
 
 def paired(

@@ -57,6 +57,11 @@ class StandingShape(serializers.Serializer[Any]):
     area = MeanShape()
     labels_to_90 = serializers.FloatField(allow_null=True)
     labels_to_95 = serializers.FloatField(allow_null=True)
+    reached_at_start = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Which of labels_to_90 and labels_to_95 are there from the curve's first point on: "
+        "fewer labels may do.",
+    )
     pick_seconds = serializers.FloatField(allow_null=True)
     difference = MeanShape(allow_null=True)
     labels = serializers.ListField(child=serializers.IntegerField())
@@ -125,6 +130,11 @@ class OneSimulationShape(SimulationShape):
                 "area": mean_as_json(one.area),
                 "labels_to_90": one.labels_to.get(0.9),
                 "labels_to_95": one.labels_to.get(0.95),
+                "reached_at_start": [
+                    name
+                    for name, share in (("labels_to_90", 0.9), ("labels_to_95", 0.95))
+                    if one.from_the_start(share)
+                ],
                 "pick_seconds": one.pick_seconds,
                 "difference": mean_as_json(one.difference),
                 "labels": list(one.labels),

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
+from annotator.actions.queue import choosing
 from annotator.actions.simulations import comparing, replaying, simulations
 from annotator.actions.simulations.parting import FEWEST_ITEMS
 from annotator.errors import AnnotatorError, ConflictError, NotFoundError
@@ -94,6 +95,7 @@ def _in_use(project: Project) -> dict[str, Any]:
         "strategy_name": comparing.name_of(project.strategy),
         "strategy_idea": idea_of(STRATEGIES[project.strategy]),
         "trail": [(each, *map(comparing.name_of, (each.before, each.after))) for each in trail],
+        "refused": choosing.refused(project),
         "former_name": comparing.name_of(last.before) if last else "",
     }
 
@@ -209,8 +211,12 @@ class Row:
     name: str
     recommended: bool
     current: bool
-    to_90: float | None
-    to_95: float | None
+
+    @property
+    def reached(self) -> list[tuple[float | None, bool]]:
+        """Labels to 90 and 95 % of what all labels give, each with whether the curve begins there."""
+        to = self.standing.labels_to
+        return [(to.get(share), self.standing.from_the_start(share)) for share in (0.9, 0.95)]
 
     @property
     def notable(self) -> bool:
@@ -239,6 +245,8 @@ def _results(simulation: Simulation, others: list[Simulation]) -> dict[str, Any]
         "tables": [(each, rows, comparing.refused(each)) for each, rows in tables],
         "several": bool(others),
         "few": few,
+        "banded": any(line.banded for line in lines),
+        "fewest_banded": FEWEST_BANDED,
         "measure": measure,
         "advice": comparing.advice_in_words(simulation),
         "others": list(comparing.laid_over(simulation)),
@@ -258,8 +266,6 @@ def _rows(simulation: Simulation) -> list[Row]:
             name=comparing.name_of(one.strategy),
             recommended=one.strategy == recommended,
             current=one.strategy == simulation.project.strategy,
-            to_90=one.labels_to.get(0.9),
-            to_95=one.labels_to.get(0.95),
         )
         for one in comparing.standings(simulation)
     ]

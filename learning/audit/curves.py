@@ -177,8 +177,8 @@ def fit(measured: Measured, kinds: int, rng: np.random.Generator, draws: int = D
     but hardly its slope. To it come each version's own luck and a random walk in log labels away
     from any power law, which trusts near points more than far ones and widens the forecast with
     its distance. Source: the power law, Cortes et al. 1993 and Hestness et al. 2017; the random
-    walk and the priors are [ours], set on replays of four sets. The forecast begins at the last
-    point as it was measured.
+    walk and the priors are [ours], set on replays of four sets. The forecast begins at what the last
+    point by itself lets expect, (right + 1) / (n + 2), whatever the points before it were.
 
     Raises NotEnoughDataError for fewer than FEWEST_VERSIONS versions, or too little growth.
     """

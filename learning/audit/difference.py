@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.audit.function_words import FUNCTION_WORDS
 from learning.audit.intervals import CONFIDENCE
 from learning.errors import NotEnoughDataError
-from learning.metrics import clopper_pearson
+from learning.metrics import clopper_pearson, wilson
 from learning.types import Floats, Ints, require
 
 Array = NDArray[np.float64]
@@ -26,6 +27,8 @@ TELLING = 0.6
 # A label's share is told as changed by this factor or more, with an interval that excludes 1.
 CHANGED = 1.5
 WORDS, EXAMPLES = 8, 5
+USUAL = 0.1  # of texts
+SURE = 0.9973  # three standard deviations
 RIDGE = 0.1
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -203,28 +206,21 @@ def changed_labels(old: Ints, new: Ints, kinds: int) -> list[Changed]:
 
 
 def new_words(old: Sequence[str], new: Sequence[str], most: int = WORDS) -> list[str]:
-    """Words that more of the new texts have than of the old, most telling first.
+    """Words that far more of the new texts have than of the old, most telling first.
 
-    Log odds of a text to have the word, with an informative prior from both sides, in standard
-    deviations; 3 or more. Source: Monroe, Colaresi, Quinn 2008.
+    By how many times as many it is at least: the lower end of Wilson's interval at three standard
+    deviations, CHANGED or more. A word that USUAL of the old texts have is not news, however much more
+    frequent it got, nor is one that sentences are made of.
     """
     before, after = (_texts_with(texts) for texts in (old, new))
-    both = before + after
-    total = len(old) + len(new)
     scored = []
-    for word, count in both.items():
-        if after[word] < 3:
+    for word, count in after.items():
+        if before[word] >= USUAL * len(old) or word in FUNCTION_WORDS:
             continue
-        prior = count / total
-        odds = [
-            (had[word] + prior, size - had[word] + 1 - prior)
-            for had, size in ((after, len(new)), (before, len(old)))
-        ]
-        (yes, no), (old_yes, old_no) = odds
-        gap = math.log(yes / max(no, 0.5)) - math.log(old_yes / max(old_no, 0.5))
-        z = gap / math.sqrt(1 / yes + 1 / old_yes)
-        if z >= 3:
-            scored.append((-z, word))
+        share = wilson(count, count + before[word], SURE)[0]
+        factor = share / (1 - share) * len(old) / len(new)
+        if factor >= CHANGED:
+            scored.append((-factor, word))
     return [word for _, word in sorted(scored)[:most]]
 
 

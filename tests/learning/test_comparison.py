@@ -11,6 +11,7 @@ from learning.comparison import (
     compare,
     labels_to,
     mean_of,
+    mean_score,
     paired,
     student_quantile,
 )
@@ -44,6 +45,25 @@ class TestIntervals:
         found = [mean_of(list(rng.normal(0.7, 0.05, 5))) for _ in range(1000)]
         covered = np.mean([one.low <= 0.7 <= one.high for one in found])
         assert 0.935 <= covered <= 0.965
+
+    @pytest.mark.parametrize(("a", "b"), [(18, 2), (5, 5), (300, 3)])
+    def test_that_of_scores_covers_and_stays_where_scores_are(self, a: float, b: float) -> None:
+        rng = np.random.default_rng(0)
+        found = [mean_score(list(rng.beta(a, b, 5))) for _ in range(1000)]
+        assert all(0 <= one.low <= one.value <= one.high <= 1 for one in found)
+        covered = np.mean([one.low <= a / (a + b) <= one.high for one in found])
+        assert 0.93 <= covered <= 0.97
+
+    def test_two_seeds_near_the_top_have_no_interval_above_it(self) -> None:
+        one = mean_score([0.91, 0.965])
+        assert mean_of([0.91, 0.965]).high > 1.2
+        assert 0.3 < one.low < 0.91
+        assert 0.965 < one.high <= 1
+        assert mean_score([1.0, 1.0]).high == 1
+
+    def test_scores_below_zero_reach_down_to_minus_one(self) -> None:
+        one = mean_score([-0.7, 0.1, -0.9])
+        assert -1 <= one.low < one.value < one.high < 1
 
     def test_one_seed_has_no_interval_and_is_never_clear(self) -> None:
         found = mean_of([0.4])
@@ -90,6 +110,14 @@ class TestCurves:
 
     def test_the_first_crossing_counts_although_the_curve_falls_again(self) -> None:
         assert labels_to((10, 20, 30), (0.0, 0.8, 0.2), 0.4) == 15
+
+    def test_what_the_first_point_has_already_may_take_fewer_labels(self) -> None:
+        (one,) = compare([run("mixed", 0, 0.85, 0.99), run("mixed", 1, 0.87, 1.0)], 0.95)
+        assert one.labels_to[0.9] == 10
+        assert one.from_the_start(0.9)
+        assert 10 < one.labels_to[0.95] < 20
+        assert not one.from_the_start(0.95)
+        assert not compare([run("mixed", 0, 0.1, 0.2)], 0.95)[0].from_the_start(0.9), "never there"
 
     def test_a_curve_that_is_none_is_refused(self) -> None:
         with pytest.raises(ShapeError):

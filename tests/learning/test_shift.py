@@ -188,6 +188,16 @@ class TestDifference:
         assert new_words(["the card is lost"] * 50, ["the card is here"] * 50) == ["here"]
         assert new_words(["a b"] * 5, ["c d"] * 2) == []
 
+    def test_words_that_sentences_are_made_of_are_no_news_where_they_get_more_frequent(
+        self,
+    ) -> None:
+        old = ["the card was lost"] * 40 + ["card lost", "pin wrong"] * 80
+        new = ["the price of the loan and the rate of it", "the loan that is of interest"] * 60
+        new += ["card lost of the bank"] * 80
+        found = new_words(old, new)
+        assert {"loan", "rate", "price"} <= set(found)
+        assert not {"the", "of", "and", "is", "that", "it"} & set(found)
+
     def test_too_few_items_are_refused_in_words(self) -> None:
         rng = np.random.default_rng(0)
         with pytest.raises(NotEnoughDataError, match="30 old"):

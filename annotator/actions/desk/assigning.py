@@ -208,7 +208,8 @@ def _limit(project: Project, quota: int | None) -> int | None:
 def _serve(project: Project, values: dict[str, Any], wanted: list[Source]) -> int | None:
     """The next item's assignment, from the first source that has one."""
     for source in wanted:
-        assignment = _take(project, values, source)
+        unqueued = source is sources.ANYWHERE and not Pick.objects.filter(project=project).exists()
+        assignment = _take(project, values, sources.UNQUEUED if unqueued else source)
         if assignment is not None:
             return assignment
     return None

@@ -5,7 +5,7 @@ Each source is one statement that finds an item, takes its place and writes the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from annotator.actions.desk import entering
@@ -150,8 +150,10 @@ ANYWHERE = Source(
     _FROM_POOL.format(which="i.open AND i.order_key > %(cutoff)s") + _LEASE,
     "active",
     fallback=True,
-    reason="Any open item: the queue has nothing for you now",
+    reason="Any open item: the queue has nothing free for you just now",
 )
+# The same where nothing is queued: nothing was chosen yet, or all that was is answered.
+UNQUEUED = replace(ANYWHERE, reason="Any open item: nothing is queued just now")
 
 
 def for_turn(project: Project, served: int) -> list[Source]:

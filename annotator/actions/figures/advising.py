@@ -56,7 +56,7 @@ def next_labels(project: Project, curve: Curve | None) -> dict[str, Any]:
     """Gain and cost of the next labels, as stored: `gain` is None while nothing can be forecast."""
     from learning.audit.advice import MORE, advise
 
-    left = max(project.present_count - _decided(project), 0)
+    left = _left(project)
     labels = min(MORE, left)
     found: dict[str, Any] = {"labels": labels, "left": left, "gain": None}
     if labels:
@@ -68,8 +68,14 @@ def next_labels(project: Project, curve: Curve | None) -> dict[str, Any]:
     return found
 
 
-def _decided(project: Project) -> int:
-    return Verdict.objects.filter(project=project).decided().count()
+def learnable(project: Project) -> int:
+    """How many labels a student may still come to learn from."""
+    return round(_left(project) * _learned_share(project))
+
+
+def _left(project: Project) -> int:
+    decided = Verdict.objects.filter(project=project).decided().count()
+    return max(int(project.present_count) - decided, 0)
 
 
 def _learned_share(project: Project) -> float:

@@ -245,13 +245,15 @@ def _points(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
 
 
 def _forecast(project: Project, curve: Curve | None) -> list[dict[str, Any]]:
-    """The curve ahead, as far as there are items left."""
+    """The curve ahead, as far as there are items left to learn from; none where there are not."""
     import numpy as np
 
     if curve is None:
         return []
     ahead = max(curve.at * AHEAD_SHARE, AHEAD_LABELS)
-    end = min(curve.at + ahead, max(project.present_count, curve.at + 1))
+    end = min(curve.at + min(ahead, advising.learnable(project)), project.present_count)
+    if end <= curve.at:
+        return []
     labels = np.unique(np.linspace(curve.at, end, FORECAST_POINTS).astype(np.int64))
     found: list[Estimate] = curve.forecast(labels)
     return [

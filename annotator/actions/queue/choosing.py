@@ -14,7 +14,7 @@ from annotator.actions.queue import queueing
 from annotator.actions.routing import sending
 from annotator.actions.students import conforming, form_tagging
 from annotator.actions.teachers import disagreeing, teacher_runs
-from annotator.models import Label, Project, Verdict, VerdictState
+from annotator.models import Label, Pick, Project, Verdict, VerdictState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +42,7 @@ BY_SETS = "set-size"
 MEANWHILE = "margin"
 # What chooses where the student's word is none either: it reads nothing.
 BLIND = "random"
+WAITS, CANNOT = "has to wait", "cannot choose"
 # The confidence of the interval whose upper end is the teacher's error.
 CONFIDENCE = 0.9
 
@@ -262,9 +263,22 @@ def _refused(project: Project, name: str, refusal: LearningError) -> str:
 
     label = STRATEGIES.entry(name).label
     if isinstance(refusal, NotEnoughDataError | NeedsStudentError):
-        return f"“{label}” has to wait: {refusal}"
+        return f"“{label}” {WAITS}: {refusal}"
     logger.error("%s cannot choose in project %s: %s", name, project.pk, refusal)
-    return f"“{label}” cannot choose: {refusal}"
+    return f"“{label}” {CANNOT}: {refusal}"
+
+
+def refused(project: Project) -> str:
+    """Why another strategy than the one that should filled the queue, "" where it did not."""
+    from learning.selection import STRATEGIES
+
+    for name in (project.strategy, COLD_START):
+        for how in (WAITS, CANNOT):
+            begins = f"“{STRATEGIES.entry(name).label}” {how}: "
+            told = Pick.objects.filter(project=project, reason__contains=begins).order_by("rank")
+            if (pick := told.first()) is not None:
+                return pick.reason[pick.reason.index(begins) :]
+    return ""
 
 
 def _saying(chosen: Selection, told: str) -> Selection:

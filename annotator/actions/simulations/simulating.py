@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 
+# The least of each number of a plan.
+FEWEST = {"seeds": 1, "start": 1, "batch": 1, "labels": 1, "rows": 0}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -54,14 +57,45 @@ def simulate(plan: Plan, report: Report) -> Iterator[dict[str, Any]]:
     With `strategies`, a point says in `run` whose curve it is on, and at the end there is one
     line for each strategy that compares it with the others.
     """
-    for strategy in plan.strategies or (plan.strategy,):
-        if strategy in NOT_REPLAYED:
-            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
+    _check(plan)
     with TemporaryDirectory() as folder:  # for the words of texts whose places are marked
         replay, task = _prepared(plan, Path(folder), report)
         chosen = replace(plan, student=plan.student or task.students[0])
         _check_fit(chosen, task)
         yield from _curves(chosen, replay, task)
+
+
+def _check(plan: Plan) -> None:
+    """Refuse what no file could make right, before one is read."""
+    from learning.selection import STRATEGIES
+
+    known = [name for name in STRATEGIES if name not in NOT_REPLAYED]
+    for strategy in plan.strategies or (plan.strategy,):
+        if strategy in NOT_REPLAYED:
+            raise InvalidError(f"“{strategy}” cannot be replayed: {NOT_REPLAYED[strategy]}.")
+        if strategy not in known:
+            told = f"There is no strategy “{strategy}”; there are: {', '.join(known)}."
+            raise InvalidError(told, field="strategies")
+    if len(set(plan.strategies)) != len(plan.strategies):
+        raise InvalidError("A strategy is named twice.", field="strategies")
+    if plan.student and plan.student not in (students := _students()):
+        told = f"There is no student “{plan.student}”; there are: {', '.join(students)}."
+        raise InvalidError(told, field="student")
+    for name, least in FEWEST.items():
+        if getattr(plan, name) < least:
+            told = f"--{name} is {least} or more, not {getattr(plan, name)}."
+            raise InvalidError(told, field=name)
+    if plan.test is None and not 0 < plan.test_share < 1:
+        raise InvalidError("The test share lies between 0 and 1.", field="test_share")
+
+
+def _students() -> list[str]:
+    """Who may learn from a file: its items have one label, several, or marked places."""
+    from learning.replayed import taught_task
+    from learning.tasks import TASKS
+
+    tasks: list[Any] = [TASKS["single"], TASKS["multi"], taught_task("spans")]
+    return list(dict.fromkeys(name for task in tasks for name in task.students))
 
 
 def _check_fit(plan: Plan, task: Any) -> None:
@@ -70,7 +104,10 @@ def _check_fit(plan: Plan, task: Any) -> None:
         raise InvalidError(f"A student is one of {', '.join(task.students)}.", field="student")
     for strategy in plan.strategies or (plan.strategy,):
         if strategy not in task.strategies:
-            raise InvalidError(f"“{strategy}” does not fit the answers of the file.")
+            fitting = ", ".join(name for name in task.strategies if name not in NOT_REPLAYED)
+            raise InvalidError(
+                f"“{strategy}” does not fit the answers of the file; these do: {fitting}."
+            )
 
 
 def _curves(plan: Plan, replay: Replayed, task: Any) -> Iterator[dict[str, Any]]:
@@ -134,6 +171,11 @@ def comparison_lines(
                 f"labels_to_{share * 100:.0f}": None if count is None else round(count, 1)
                 for share, count in one.labels_to.items()
             },
+            "reached_at_start": [
+                f"labels_to_{share * 100:.0f}"
+                for share in one.labels_to
+                if one.from_the_start(share)
+            ],
             "pick_seconds": None if one.pick_seconds is None else round(one.pick_seconds, 4),
             "difference_to_random": mean_as_json(one.difference),
             "recommended": one.strategy == advice.strategy,
@@ -270,8 +312,6 @@ def _pool_and_test(plan: Plan, report: Report) -> tuple[Labelled, Labelled]:
     whole = _read(plan.file, plan, report)
     if plan.test is not None:
         return whole, _read(plan.test, plan, report)
-    if not 0 < plan.test_share < 1:
-        raise InvalidError("The test share lies between 0 and 1.")
     pool, test = Labelled(), Labelled()
     for item, labels, spans in zip(whole.items, whole.labels, whole.spans, strict=True):
         held_out = labelled.place_of(labelled.hash_of(item)) < plan.test_share

@@ -39,7 +39,7 @@ Examples:
 Each line is a point: seed, labels, accuracy (0…1) with its 95 % interval (low, high) and more.
 With --strategies a point names its strategy in "run", all begin from the same labels under the same
 seed, and one line for each strategy follows: area under the curve, labels to 90 and 95 % of what all
-labels give, seconds of one pick, the paired difference to random, and which one is recommended.
+labels give (those of "reached_at_start" are there from the first point on), seconds of one pick, the paired difference to random, and which one is recommended.
 Without --test a share of the file is kept back for testing; equal texts are never on both sides.
 A file needs no project and changes nothing. --project shows the result on the project's page too.
 """
@@ -91,7 +91,7 @@ A file needs no project and changes nothing. --project shows the result on the p
         wish = simulations.Wish(
             strategies=options["strategies"] or (options["strategy"],),
             budget=options["labels"],
-            **{name: options[name] for name in SHARED if options[name]},
+            **{name: options[name] for name in SHARED if options[name] != ""},
         )
         simulation = simulations.create_simulation(project, wish)
         self.note(f"Simulation {simulation.pk} of {project.name}")

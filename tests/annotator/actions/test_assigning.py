@@ -64,7 +64,16 @@ class TestOrder:
         without_audit(project)
         lease = assigning.lease(project, ana, 1)[0]
         assert lease.fallback is True
-        assert "Any open item" in lease.reason
+        assert lease.reason == "Any open item: nothing is queued just now"
+
+    def test_a_queue_that_has_nothing_free_for_one_is_not_said_to_be_empty(
+        self, cast, project, ana
+    ):
+        without_audit(project)
+        pick(project, list(project.items.order_by("-number")[:1]))
+        assigning.lease(project, assigning.voice_of(project, cast.ben), 1)
+        lease = assigning.lease(project, ana, 1)[0]
+        assert lease.reason == "Any open item: the queue has nothing free for you just now"
 
     def test_every_tenth_item_from_the_first_on_is_an_audit_item(self, cast):
         project = make_project(cast)

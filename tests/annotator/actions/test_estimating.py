@@ -19,6 +19,7 @@ from annotator.models import (
     Part,
     Project,
     StudentVersion,
+    Verdict,
 )
 from tests.annotator.audited import (
     answer,
@@ -138,6 +139,21 @@ def test_figures_are_kept_until_something_is_sealed(audited, cast):
     item = Item.objects.get(project=project, number=order[150])
     answer(project, ana, item, project.labels.get(column=0).pk, stream="active")
     assert estimating.run_estimate(running(project))["estimated"]
+
+
+def test_nothing_is_forecast_where_no_item_is_left_to_learn_from(audited):
+    project, truth, _ = audited
+    grown(project, truth)
+    decided = {"state": "decided", "source": "votes", "position": 1}
+    Verdict.objects.bulk_create(
+        [Verdict(item=item, project=project, **decided) for item in Item.objects.all()],
+        update_conflicts=True,
+        update_fields=["state"],
+        unique_fields=["item"],
+    )
+    figures = estimating.compute(project, project.current_student)
+    assert figures["curve"]
+    assert figures["forecast"] == []
 
 
 def test_the_curve_is_forecast_and_the_next_labels_are_advised(audited):

@@ -144,7 +144,8 @@ class TestCompare:
     @pytest.mark.parametrize(
         ("name", "told"),
         [
-            ("magic", "magic"),
+            ("magic", "There is no strategy “magic”; there are: .*, mixed, "),
+            ("random", "named twice"),
             ("rad", "cannot be replayed"),
             ("expected-variance", "does not fit the answers of the file"),
         ],
@@ -152,6 +153,22 @@ class TestCompare:
     def test_a_strategy_that_cannot_be_is_one_sentence(self, labelled, name, told):
         with pytest.raises(CommandError, match=told):
             run(labelled, "--strategies", f"random,{name}", *QUICK)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--seeds", -1, "--seeds is 1 or more, not -1"),
+        ("--batch", 0, "--batch is 1 or more, not 0"),
+        ("--start", 0, "--start is 1 or more"),
+        ("--test-share", 1.5, "test share lies between"),
+        ("--student", "magic", "There is no student “magic”; there are: .*head"),
+        ("--strategies", "margin,magic", "There is no strategy “magic”"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_file_is_read(tmp_path, option, value, told):
+    with pytest.raises(CommandError, match=told):
+        run(tmp_path / "is not there.csv", option, value)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from annotator import jobs
 from annotator.actions.projects import projects
 from annotator.actions.simulations import simulation_runs, simulations
-from annotator.models import Project, Simulation, StrategyChange
+from annotator.models import Item, Pick, Project, Simulation, StrategyChange
 from tests.annotator.simulated import labelled_file, labelled_project, start, work
 from tests.factories import make_project
 
@@ -153,6 +153,21 @@ class TestUse:
         back = lea.post(url(over.project, "settings/strategy/back"), follow=True)
         assert "nothing to take back" in back.content.decode()
 
+    def test_another_strategy_is_chosen_in_the_settings(self, lea, tickets):
+        page = lea.get(url(tickets)).content.decode()
+        assert f'href="{url(tickets, "settings")}#id_strategy"' in page
+        assert 'id="id_strategy"' in lea.get(url(tickets, "settings")).content.decode()
+
+    def test_a_strategy_that_cannot_choose_says_why(self, lea, tickets):
+        assert "fills the queue meanwhile" not in lea.get(url(tickets)).content.decode()
+        told = (
+            "“Smallest margin” cannot choose: The encodings must be finite numbers; some are not."
+        )
+        item = Item.objects.filter(project=tickets).first()
+        Pick.objects.create(project=tickets, item=item, rank=1, reason=f"drawn at random. {told}")
+        page = lea.get(url(tickets)).content.decode()
+        assert f"Another strategy fills the queue meanwhile. {told}" in page
+
     def test_choosing_by_hand_is_in_the_trail(self, lea, tickets):
         from annotator.web.settings import _initial
 
@@ -161,6 +176,19 @@ class TestUse:
         change = StrategyChange.objects.get()
         assert (change.after, change.changed_by.username) == ("random", "lea")
         assert "Smallest margin → Random, by lea" in lea.get(url(tickets)).content.decode()
+
+
+class TestFigures:
+    def test_what_the_cold_start_reaches_already_is_told_as_a_bound(self, lea, over):
+        over.full = {**over.full, "score": 0.05}
+        over.save()
+        page = lea.get(url(over.project, f"simulations/{over.pk}")).content.decode()
+        assert page.count("≤ 6<") == 2 * len({run.strategy for run in over.runs.all()})
+
+    def test_bands_are_promised_where_they_are_drawn(self, lea, over):
+        page = lea.get(url(over.project, f"simulations/{over.pk}")).content.decode()
+        assert "from 3 seeds on a band shows its 95 % interval" in page
+        assert "the band is its" not in page
 
 
 class TestCompare:
