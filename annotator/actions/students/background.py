@@ -280,9 +280,10 @@ def _may_teach(project: Project, version: StudentVersion) -> bool:
 
 
 def labelled(project: Project) -> int:
-    """What the newest version learned from: as many as there are, to some answers."""
-    newest = StudentVersion.objects.filter(project=project).order_by("-number")
-    return newest.values_list("trained_on", flat=True).first() or 0
+    """What the latest lesson held: as many as there are, to some answers. It need not be that of the newest version,
+    which may have taken long."""
+    latest = StudentVersion.objects.filter(project=project).order_by("-position", "-number")
+    return latest.values_list("trained_on", flat=True).first() or 0
 
 
 def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan | None:

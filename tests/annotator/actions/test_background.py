@@ -224,6 +224,14 @@ class TestAnywhere:
     def test_only_where_it_was_measured(self, cast, fields, kinds):
         assert kinds_due(make_project(cast, **fields), 120) == kinds
 
+    def test_what_took_long_hides_no_later_lesson(self, cast):
+        project = make_project(cast)
+        for number, (kind, on) in enumerate((("head", 300), ("contrastive", 200)), start=1):
+            StudentVersion.objects.create(
+                project=project, number=number, kind=kind, trained_on=on, position=on
+            )
+        assert background.labelled(project) == 300
+
     def test_not_on_lessons_on_which_it_does_not_pay(self, cast):
         project = make_project(cast)
         assert kinds_due(project, 150) == ["label-attention", "contrastive", "finetune"]
