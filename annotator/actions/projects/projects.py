@@ -213,7 +213,9 @@ def _with_questions(
     if wanted in ASKING and (begin or project.strategy not in ASKING):
         return {**settings, "label_questions": True}
     if project.strategy in ASKING and wanted not in ASKING:
-        return {"label_questions": False, **settings}
+        # A form sends every setting: what was on before is no wish that it stay so.
+        wished = settings.get("label_questions", False) and not project.label_questions
+        return {**settings, "label_questions": wished}
     return settings
 
 

@@ -90,3 +90,9 @@ class TestQuestionsFollowTheStrategy:
         simulations.take_back(made, cast.lea)
         made.refresh_from_db()
         assert (made.strategy, made.label_questions) == ("mixed", False)
+
+    def test_a_form_that_sends_the_setting_as_it_was_does_not_keep_it(self, cast):
+        made = make_project(cast, task_type="multi")
+        projects.change_project(made, by=cast.lea, strategy="label-questions")
+        projects.change_project(made, by=cast.lea, strategy="mixed", label_questions=True)
+        assert not made.label_questions
