@@ -176,8 +176,9 @@ def _promised(
 
 
 def _with_passed(project: Project, curve: dict[str, Any], done: int) -> dict[str, Any]:
-    """The curve with, for each point, whether people answered more than its share already."""
-    if not curve:
+    """The curve with, for each point, whether people answered more than its share already; {} for one of
+    a version before, which told other figures."""
+    if "confidence" not in curve:
         return {}
     points = [
         {**point, "passed": budgeting.is_passed(project, point["share"], done)}

@@ -219,6 +219,20 @@ class TestPoints:
         assert points[0.5]["hours"] == pytest.approx(60 * seconds / 3600, abs=0.001)
         assert points[0.5]["money"] == pytest.approx(60 * seconds / 100, abs=1e-5)
 
+    def test_a_curve_of_a_version_before_is_not_told_under_what_is_told_now(self, cast, shown):
+        made = routed(cast, human_share=0)
+        kept = Routing.objects.get(pk=made.project.pk)
+        told = ("seed", "items", "person_seconds", "person_money", "teacher_money")
+        points = [
+            {name: point[name] for name in ("share", "quality", "money", "hours")}
+            for point in kept.curve["points"]
+        ]
+        before = {name: kept.curve[name] for name in told} | {"points": points}
+        Routing.objects.filter(pk=kept.pk).update(curve=before)
+        assert "No curve can be told" in shown(made.project)
+        with pytest.raises(ConflictError):
+            policies.choose_point(made.project, cast.lea, 0.5)
+
     def test_a_curve_of_another_confidence_offers_nothing_until_it_is_told_anew(self, cast):
         made = routed(cast)
         policies.change_policy(made.project, cast.lea, confidence=0.8)
