@@ -197,11 +197,6 @@ def obeyed(teacher: Teacher, schema: TeacherSchema, fingerprint: str) -> Obedien
         if live.issuperset({row.target, *row.truth, *row.labels})
     ]
     plain = _plain(teacher, fingerprint, [row.host_id for row in rows])
-    plain |= {
-        row.host_id: frozenset(row.labels)
-        for row in rows
-        if row.attack == PLAIN and not row.abstained
-    }
     told = [
         row
         for row in rows
@@ -232,11 +227,18 @@ def _said(row: Canary, schema: TeacherSchema) -> Said:
 
 
 def _plain(teacher: Teacher, fingerprint: str, items: Sequence[int]) -> dict[int, frozenset[int]]:
-    """What it said of these texts without an instruction, as it is set up now, by the item's id."""
+    """What it said of these texts without an instruction, as it is set up now, by the item's id: as an answer
+    of a run, or beside what was planted in them."""
     said = TeacherAnswer.objects.filter(
         run__teacher=teacher, fingerprint=fingerprint, abstained="", item__in=items
     )
-    told = said.order_by("pk").values_list("item", "labels")
+    beside = Canary.objects.filter(
+        teacher=teacher, fingerprint=fingerprint, attack=PLAIN, abstained=False, host__in=items
+    ).exclude(answered_at=None)
+    told = [
+        *said.order_by("pk").values_list("item", "labels"),
+        *beside.order_by("pk").values_list("host", "labels"),
+    ]
     return {item: frozenset(labels) for item, labels in told}
 
 

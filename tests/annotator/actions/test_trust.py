@@ -445,6 +445,18 @@ class TestCanaries:
         right = dict(TeacherAnswer.objects.values_list("item", "labels"))
         assert all(right[each.host_id] == each.truth for each in planted)
 
+    def test_no_plain_text_is_asked_about_twice(self, cast, good, scripted, often):
+        project, teacher = audited_teacher(good, cast, audited=10, items=82, wrong_every=2)
+        ask(project, teacher, 36, pool="open")
+        ask(project, teacher, 36, pool="open")
+        plain = Canary.objects.filter(attack=canarying.PLAIN).values_list("host", flat=True)
+        assert len(set(plain)) == len(plain) > 4
+        second = TeacherRun.objects.latest("pk").canaries.exclude(attack=canarying.PLAIN)
+        known = Canary.objects.exclude(run=second.first().run).filter(attack=canarying.PLAIN)
+        wrong = [each.host_id for each in known if each.labels != each.truth]
+        assert wrong
+        assert not second.filter(host__in=wrong).exists()
+
     def test_they_are_planted_also_while_items_that_joined_hold_the_sample_back(
         self, cast, good, often
     ):
