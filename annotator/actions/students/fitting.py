@@ -142,8 +142,7 @@ def learn(
         fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
         if twin is not None and taught.is_as(twin.beside):
-            StudentVersion.objects.filter(pk=twin.pk).update(beside=taught.told)
-            return _as_before(run, twin)
+            return _as_before(run, twin, taught.told)
         _save(taught, plan, folder)
         predictions = _predicted(run, encoding, plan, taught.fitted, folder, started)
         figures = evaluating.evaluate(project, lesson, plan.plugin(), predictions, rng, run)
@@ -199,10 +198,16 @@ def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
     return newest if is_twin else None
 
 
-def _as_before(run: jobs.Run, twin: StudentVersion) -> tuple[StudentVersion, Predictions]:
-    """The version that there is, with what is measured of it anew."""
+def _as_before(
+    run: jobs.Run, twin: StudentVersion, beside: dict[str, Any] | None = None
+) -> tuple[StudentVersion, Predictions]:
+    """The version that there is, with what is measured of it anew; `beside` is what is told now of what it
+    learned beside the answers."""
     from learning.students.predictions import read_predictions
 
+    if beside is not None:
+        with run.fence():
+            StudentVersion.objects.filter(pk=twin.pk).update(beside=beside)
     predictions = read_predictions(version_files.folder_of(twin) / "pool")
     follow_up(run, twin, predictions)
     return twin, predictions

@@ -1,6 +1,7 @@
 """The same lesson is not trained twice: by a burst that changed nothing, in the background, or by hand."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.projects.schema import change_label
-from annotator.actions.students import choices, lessons, teaching, version_files
+from annotator.actions.students import choices, fitting, lessons, teaching, version_files
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError
 from annotator.models import Encoding, Job, Project, Promotion, StudentVersion
@@ -53,6 +54,21 @@ def test_a_head_is_made_again_only_from_other_answers(labelled):
     answer(1)
     work()
     assert StudentVersion.objects.latest("number").trained_on == 13
+
+
+def test_a_worker_that_lost_its_job_says_nothing_of_the_version_there_is(labelled, monkeypatch):
+    project, _ = labelled
+    teach = fitting.distilling.teach
+
+    def taken_over(run, *args):
+        taught = teach(run, *args)
+        Job.objects.filter(pk=run.job.pk).update(attempt=run.job.attempt + 1)
+        return replace(taught, told={"late": True})
+
+    monkeypatch.setattr(fitting.distilling, "teach", taken_over)
+    monkeypatch.setattr(fitting.distilling.Taught, "is_as", lambda *_: True)
+    jobs.execute(teaching.start_training(project, "head", {}).pk)
+    assert "late" not in StudentVersion.objects.get().beside
 
 
 def test_what_it_read_from_is_part_of_the_lesson(labelled):
