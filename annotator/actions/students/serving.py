@@ -45,7 +45,8 @@ def recipe_of(project: Project, version: StudentVersion, known: list[Recipe]) ->
 
 def added(project: Project, version: StudentVersion) -> list[Label]:
     """The labels that were added since a version was trained, which it cannot give."""
-    return [each for each in project.live_labels() if each.pk not in set(version.label_ids)]
+    known = set(version.label_ids)
+    return [each for each in project.live_labels() if each.pk not in known]
 
 
 def has_moved(project: Project, version: StudentVersion, tried_at: datetime | None) -> bool:

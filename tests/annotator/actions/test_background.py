@@ -318,6 +318,20 @@ class TestServing:
         assert self.begun(project, 201, monkeypatch) == [("contrastive", {})]
         assert kinds_due(project, 202) == [], "that was tried, and waits like any other"
 
+    def test_what_it_lacks_of_very_many_labels_is_told_by_reading_its_own_once(self, project):
+        class Read(list):
+            times = 0
+
+            def __iter__(self):
+                self.times += 1
+                return super().__iter__()
+
+        current = self.serve(project)
+        current.label_ids = Read(current.label_ids)
+        add_labels(project, [(f"Label {n}", "", "", "") for n in range(30)])
+        assert len(serving.added(project, current)) == 30
+        assert current.label_ids.times == 1
+
     def test_at_once_when_a_label_is_archived_that_it_gives(self, project):
         self.serve(project)
         archive_label(project.labels.first())
