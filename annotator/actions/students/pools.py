@@ -25,11 +25,9 @@ def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
     version = project.current_student
     if version is None or not version.folder or not _lags(project, version, encoding):
         return False
-    if registry_of(version.kind)[version.kind].needs == "texts":
+    if _reads_texts(version):
         wish(project)
         return False
-    if encoder_of(version) != (encoding.encoder, encoding.params):
-        return False  # it reads other vectors than these
     _speak(run, project, version, encoding)
     return True
 
@@ -65,14 +63,20 @@ def _pool(version: StudentVersion) -> Path:
     return students_folder(version.project_id) / version.folder / "pool"
 
 
+def _reads_texts(version: StudentVersion) -> bool:
+    return bool(registry_of(version.kind)[version.kind].needs == "texts")
+
+
 def _lags(project: Project, version: StudentVersion, encoding: Encoding) -> bool:
-    """Whether it says nothing of some items. What has no vector yet is not chosen from: the training that
-    comes when it has one asks again."""
+    """Whether it says nothing of some items, and could. What has no vector yet is not chosen from: the training
+    that comes when it has one asks again."""
     from learning.students.predictions import read_predictions
 
     items = len(PoolTexts(project))
     if items > encoding.rows or project.shape == Shape.RANKING:
         return False
+    if not _reads_texts(version) and encoder_of(version) != (encoding.encoder, encoding.params):
+        return False  # it reads other vectors than these
     return not is_whole(version) or read_predictions(_pool(version)).rows < items
 
 
@@ -82,8 +86,7 @@ def _speak(run: jobs.Run, project: Project, version: StudentVersion, encoding: E
     from learning.taggers.pool import write_tagged
 
     folder = students_folder(project.pk) / version.folder
-    reads = registry_of(version.kind)[version.kind].needs
-    texts = PoolTexts(project) if reads == "texts" else None
+    texts = PoolTexts(project) if _reads_texts(version) else None
 
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Predicting")

@@ -8,7 +8,7 @@ from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.students import pools, promoting, teaching, version_files
 from annotator.actions.teachers import local_models
-from annotator.models import Pick, StudentVersion
+from annotator.models import Encoding, Pick, StudentVersion
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models
@@ -64,6 +64,18 @@ def test_a_former_student_says_anew_what_was_removed_when_one_returns_to_it(labe
     assert pools.is_whole(first)
     assert said(first).row(3).tolist() == before
     assert Pick.objects.filter(suggestion__0__isnull=False).exists(), "and the queue follows it"
+
+
+def test_a_student_of_other_vectors_reads_none_of_these(labelled):
+    project, _ = labelled
+    first = StudentVersion.objects.get()
+    shutil.rmtree(version_files.folder_of(first) / "pool")
+    former = {"fingerprint": "former", "params": {"name": "former"}, "dimensions": 384, "rows": 30}
+    old = Encoding.objects.create(project=project, encoder="minilm", **former)
+    StudentVersion.objects.update(encoding=old)
+    pools.wish(project)
+    work()
+    assert not pools.is_whole(first)
 
 
 def test_what_reads_texts_and_was_removed_is_read_before_the_queue_follows(labelled, models):
