@@ -111,9 +111,10 @@ def _forget_strays(project: Project) -> None:
     """Remove what a killed or cancelled training left, once its job is over."""
     paths = list(students_folder(project.pk).glob("*"))  # before the jobs: one may begin just now
     live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
+    # After the jobs: one may publish just now.
+    named = set(StudentVersion.objects.filter(project=project).values_list("folder", flat=True))
     for path in paths:
         found = _ATTEMPT.fullmatch(path.name)
-        if found is None or int(found[1] or found[2]) in live:
+        if found is None or int(found[1] or found[2]) in live or path.name in named:
             continue
-        if not StudentVersion.objects.filter(project=project, folder=path.name).exists():
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)

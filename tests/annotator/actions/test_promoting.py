@@ -1,6 +1,8 @@
 """Which student serves: the rule in a project, its records, and kills in the midst of a training."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotator import jobs
@@ -218,6 +220,25 @@ def test_of_those_that_served_the_newest_stay_while_there_is_room(cast, monkeypa
     version_files.forget_old(project)
     kept = StudentVersion.objects.exclude(folder="").order_by("number")
     assert list(kept.values_list("number", flat=True)) == [1, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.django_db
+def test_files_are_looked_up_together_however_many_are_kept(cast):
+    project, _, _ = audited_project(cast)
+
+    def queries(numbers):
+        for number in numbers:
+            folder = version_files.folder_of(
+                with_files(project, number, promoted_at=timezone.now())
+            )
+            StudentVersion.objects.filter(number=number).update(folder=f"head-{number}-1")
+            folder.rename(folder.with_name(f"head-{number}-1"))
+        with CaptureQueriesContext(connection) as asked:
+            version_files.forget_old(project)
+        return len(asked)
+
+    assert queries(range(1, 4)) == queries(range(4, 12))
+    assert StudentVersion.objects.exclude(folder="").count() == 11
 
 
 class Killed(BaseException):
