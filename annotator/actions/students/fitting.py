@@ -192,10 +192,15 @@ def digest_of(project: Project, encoding: Encoding, lesson: Lesson, plan: Plan) 
 
 def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
     """The newest version of the recipe, if it learned from just this and can say all that it would say."""
-    alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
-    newest = alike.ready().select_related("sheet", "project").order_by("-number").first()
+    newest = newest_of(project, plan)
     is_twin = newest is not None and newest.lesson == digest and pools.is_whole(newest)
     return newest if is_twin else None
+
+
+def newest_of(project: Project, plan: Plan) -> StudentVersion | None:
+    """The newest version of the recipe."""
+    alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
+    return alike.ready().select_related("sheet", "project").order_by("-number").first()
 
 
 def _as_before(

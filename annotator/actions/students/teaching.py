@@ -115,9 +115,9 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
 
 
 def _refuse_twins(project: Project, plan: fitting.Plan) -> None:
-    """Raise ConflictError for what is there already."""
+    """Raise ConflictError for what is there already. The lesson is read only where it could be."""
     encoding = current_encoding(project)
-    if project.shape != Shape.LABELS or encoding is None:
+    if project.shape != Shape.LABELS or encoding is None or not fitting.newest_of(project, plan):
         return
     lesson = lessons.gather(project, encoding)
     if lesson is None:

@@ -56,6 +56,14 @@ def test_a_head_is_made_again_only_from_other_answers(labelled):
     assert StudentVersion.objects.latest("number").trained_on == 13
 
 
+def test_no_lesson_is_read_where_the_recipe_has_no_version(labelled, monkeypatch):
+    project, _ = labelled
+    monkeypatch.setattr(lessons, "gather", lambda *_, **__: pytest.fail("a page would wait for it"))
+    assert (
+        teaching.start_finetune(project, None, {"tokens": 64}, "label-attention").kind == "finetune"
+    )
+
+
 def test_a_worker_that_lost_its_job_says_nothing_of_the_version_there_is(labelled, monkeypatch):
     project, _ = labelled
     teach = fitting.distilling.teach
