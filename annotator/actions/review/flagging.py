@@ -35,6 +35,7 @@ from annotator.errors import ConflictError
 from annotator.models import (
     Annotation,
     AnnotationKind,
+    AnnotatorKind,
     Encoding,
     Flag,
     FlagKind,
@@ -261,8 +262,13 @@ def _settled(project: Project, found: AnySuspicion) -> NDArray[np.bool_]:
     """(n,) labels that a reviewer settled and that are still the same: they are not asked again."""
     import numpy as np
 
-    # Labels alone do not tell one value from another: an answer that came since may have made another one.
-    since = Annotation.objects.filter(item=OuterRef("item"), created_at__gt=OuterRef("settled_at"))
+    # Labels alone do not tell one value from another: a person's answer that came since may have made
+    # another one. What a teacher says makes none where a reviewer spoke.
+    since = Annotation.objects.filter(
+        item=OuterRef("item"),
+        created_at__gt=OuterRef("settled_at"),
+        annotator__kind=AnnotatorKind.PERSON,
+    )
     settled = (
         Flag.objects.filter(project=project, state=FlagState.SETTLED)
         .by_machines()

@@ -84,6 +84,7 @@ def choose_point(project: Project, by: User | None, share: float) -> Policy:
     if kept is None or point is None:
         raise ConflictError("There is no curve yet: too few items have both answers.")
     if not budgeting.is_current(policy_of(project), kept.curve):
+        routing.wish(project)
         raise ConflictError(
             "The curve was told for another confidence or router. It is being computed for the policy "
             "as it is now; choose a point once that is done."

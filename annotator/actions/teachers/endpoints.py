@@ -72,7 +72,9 @@ def _is_ours(url: str) -> bool:
     asked = parse_base_url(url)
     if settings.PUBLIC_URL:
         public = parse_base_url(settings.PUBLIC_URL)
-        if (asked.host, asked.port) == (public.host, public.port):
+        # A gateway may share host and port, on a path of its own.
+        same = (asked.host, asked.port) == (public.host, public.port)
+        if same and asked.path.strip("/") in {"", "v1", public.path.strip("/")}:
             return True
     here = Destination(host=asked.host, port=asked.port)
     loopback = here.host == "localhost" or (here.local and here.host.startswith(("127.", "::1")))

@@ -51,6 +51,13 @@ class TestEndpoints:
             endpoints.register(ada, "Me", f"http://{host}:{settings.PORT}/v1")
         endpoints.register(ada, "Other", f"http://{host}:{settings.PORT + 1}/v1")
 
+    def test_a_gateway_may_share_this_applications_host_on_a_path_of_its_own(self, db, settings):
+        settings.PUBLIC_URL = "https://label.example.org"
+        ada = admin()
+        with pytest.raises(InvalidError, match="this application itself"):
+            endpoints.register(ada, "Me", "https://label.example.org/v1")
+        endpoints.register(ada, "Gateway", "https://label.example.org/llm/v1")
+
     def test_a_deleted_one_takes_its_keys_along_and_its_teachers_say_what_they_need(
         self, cast, good, client
     ):

@@ -19,6 +19,7 @@ from annotator.errors import ConflictError, InvalidError
 from annotator.formats.mapping import Mapping
 from annotator.models import (
     Annotation,
+    Annotator,
     BatchState,
     Flag,
     ImportBatch,
@@ -169,14 +170,15 @@ def test_a_text_that_was_let_stand_is_asked_about_again_once_somebody_wrote_more
     reviewing.settle_flags(project.items.get(number=4), cast.ben)
     assert flagged() == set(), "a reviewer let it stand"
     join(project, cast.cleo, Role.ANNOTATOR)
-    voice = assigning.voice_of(project, cast.cleo)
-    Annotation.objects.create(
-        uuid=uuid4(),
-        project=project,
-        item=project.items.get(number=4),
-        annotator=voice,
-        value={"text": texts[4]},
-    )
+
+    def say(voice):
+        item = project.items.get(number=4)
+        made = {"uuid": uuid4(), "project": project, "item": item, "annotator": voice}
+        Annotation.objects.create(**made, value={"text": texts[4]})
+
+    say(Annotator.objects.create(project=project, kind="teacher", name="A model"))
+    assert flagged() == set(), "a teacher says nothing against a reviewer"
+    say(assigning.voice_of(project, cast.cleo))
     assert flagged() == {4}
 
 

@@ -230,8 +230,10 @@ class TestPoints:
         before = {name: kept.curve[name] for name in told} | {"points": points}
         Routing.objects.filter(pk=kept.pk).update(curve=before)
         assert "No curve can be told" in shown(made.project)
-        with pytest.raises(ConflictError):
+        with pytest.raises(ConflictError, match="being computed"):
             policies.choose_point(made.project, cast.lea, 0.5)
+        work("route")
+        assert policies.choose_point(made.project, cast.lea, 0.5).human_share == 0.5
 
     def test_a_curve_of_another_confidence_offers_nothing_until_it_is_told_anew(self, cast):
         made = routed(cast)
