@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from annotator.actions.routing import budgeting
 from annotator.actions.teachers import budgets, teacher_runs
 from annotator.actions.trust import qualifying
 from annotator.errors import ConflictError
@@ -96,7 +97,7 @@ def send_to_people(
     """Rows that people label, as many as their share of the pool leaves: those of greatest benefit;
     with the loop, where answers are labels, those where student and teacher together are in doubt."""
     project = policy.project
-    done = project.items.filter(answers__gt=0, removed_at=None).count()
+    done = budgeting.answered(project)
     left = max(round(policy.human_share * project.present_count) - done, 0)
     rows = sight.open_rows()
     rows = rows[~_decided(policy, sight, rows)]

@@ -31,6 +31,7 @@ from annotator.actions.students import (
     promoting,
     serving,
     tagging,
+    twins,
 )
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
@@ -225,7 +226,7 @@ def run_background(run: jobs.Run) -> dict[str, Any]:
         kept.update(trouble=str(refusal))
         raise
     wish(project, version.trained_on)
-    return fitting.told(run, version)
+    return twins.told(run, version)
 
 
 def _plan(run: jobs.Run) -> fitting.Plan | None:
@@ -239,7 +240,7 @@ def run_asked(run: jobs.Run) -> dict[str, Any]:
     """Train the student that a person asked for; it takes over by the same rule as any other."""
     asked = run.params.get("student", {})
     version = _train(run, _plan(run) or fitting.Plan(kind="finetune", params=asked))
-    return fitting.told(run, version)
+    return twins.told(run, version)
 
 
 def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:

@@ -30,10 +30,10 @@ from annotator.actions.students import (
     evaluating,
     lessons,
     origins,
-    pools,
     promoting,
     recipes,
     sheets,
+    twins,
     version_files,
 )
 from annotator.actions.students.pool_texts import PoolTexts
@@ -128,9 +128,9 @@ def learn(
     if (done := published(run)) is not None:
         return _as_before(run, done)
     started = time.monotonic()
-    digest = digest_of(project, encoding, lesson, plan)
+    digest = lessons.digest_of(project, encoding, lesson, plan.ways)
     # What is marked beside the labels is not in the lesson.
-    twin = twin_of(project, plan, digest) if also is None else None
+    twin = twins.twin_of(project, plan, digest) if also is None else None
     if twin is not None and plan.kind != "head":
         return _as_before(run, twin)
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
@@ -185,24 +185,6 @@ def _predicted(
     return write_predictions(folder / version_files.POOL, fitted, items, report)
 
 
-def digest_of(project: Project, encoding: Encoding, lesson: Lesson, plan: Plan) -> str:
-    """A hash of what a student of this plan would learn from."""
-    return lessons.digest_of(project, encoding, lesson, plan.ways)
-
-
-def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
-    """The newest version of the recipe, if it learned from just this and can say all that it would say."""
-    newest = newest_of(project, plan)
-    is_twin = newest is not None and newest.lesson == digest and pools.is_whole(newest)
-    return newest if is_twin else None
-
-
-def newest_of(project: Project, plan: Plan) -> StudentVersion | None:
-    """The newest version of the recipe."""
-    alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
-    return alike.ready().select_related("sheet", "project").order_by("-number").first()
-
-
 def _as_before(
     run: jobs.Run, twin: StudentVersion, beside: dict[str, Any] | None = None
 ) -> tuple[StudentVersion, Predictions]:
@@ -216,15 +198,6 @@ def _as_before(
     predictions = read_predictions(version_files.folder_of(twin) / "pool")
     follow_up(run, twin, predictions)
     return twin, predictions
-
-
-def told(run: jobs.Run, version: StudentVersion) -> dict[str, Any]:
-    """What a job that learned says: of which version, and where it was there already."""
-    said = {"student": version.number, "trained_on": version.trained_on}
-    if version.job_id == run.job.pk:
-        return {"trained": True, **said}
-    why = f"Student {version.number} learned from just these answers already."
-    return {"trained": False, **said, "why": why}
 
 
 def published(run: jobs.Run) -> StudentVersion | None:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import current_encoding, matrix_folder, students_folder
-from annotator.actions.students import background, fitting, lessons
+from annotator.actions.students import background, fitting, lessons, twins
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Label, Project, Shape, StudentVersion, User
@@ -117,12 +117,12 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
 def _refuse_twins(project: Project, plan: fitting.Plan) -> None:
     """Raise ConflictError for what is there already. The lesson is read only where it could be."""
     encoding = current_encoding(project)
-    if project.shape != Shape.LABELS or encoding is None or not fitting.newest_of(project, plan):
+    if project.shape != Shape.LABELS or encoding is None or not twins.newest_of(project, plan):
         return
     lesson = lessons.gather(project, encoding)
     if lesson is None:
         return
-    twin = fitting.twin_of(project, plan, fitting.digest_of(project, encoding, lesson, plan))
+    twin = twins.twin_of(project, plan, lessons.digest_of(project, encoding, lesson, plan.ways))
     if twin is not None:
         raise ConflictError(
             f"Student {twin.number} is that already: it learned from just these answers in the same way. "

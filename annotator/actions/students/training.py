@@ -33,6 +33,7 @@ from annotator.actions.students import (
     promoting,
     recipes,
     tagging,
+    twins,
     version_files,
 )
 from annotator.models import (
@@ -100,7 +101,7 @@ def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
     version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, len(lesson.numbers))
-    return fitting.told(run, version)
+    return twins.told(run, version)
 
 
 def head_of(project: Project) -> fitting.Plan:
@@ -159,7 +160,7 @@ def _followed(
     version_files.forget_old(project)
     flagging.wish(project)
     background.wish(project, version.trained_on)
-    return fitting.told(run, version)
+    return twins.told(run, version)
 
 
 def run_refill(run: jobs.Run) -> dict[str, Any]:

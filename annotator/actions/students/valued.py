@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.students import evaluating, fitting, origins, version_files
+from annotator.actions.students import evaluating, fitting, origins, twins, version_files
 from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def learn(
     project = run.project
     done = fitting.published(run)
     if done is None and work.digest:
-        done = fitting.twin_of(project, work.plan, work.digest)
+        done = twins.twin_of(project, work.plan, work.digest)
     if done is not None:
         pool = students_folder(project.pk) / done.folder / "pool"
         predictions = read_predictions(pool)

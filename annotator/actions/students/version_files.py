@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ KEPT_FILES, KEPT_OTHERS = 5, 2
 # Older ones that served keep what it takes to return to them, the newest first, while there is room in a project.
 SERVED_BYTES = 1_000_000_000
 POOL = "pool"
+ASIDE = ".pool-"
 # How the folder of an attempt at a job is named, and that of its checkpoints.
 _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
 
@@ -67,9 +69,12 @@ def forget_old(project: Project) -> None:
         served = _within(SERVED_BYTES, list(old.exclude(promoted_at=None)))
         gone = dict(old.exclude(pk__in=[each.pk for each in served]).values_list("pk", "folder"))
         StudentVersion.objects.filter(pk__in=gone).update(folder="")
+        for version in served:
+            if project.shape != Shape.RANKING:  # whose pool nothing says anew
+                _set_aside(folder_of(version))
     for version in served:
-        if project.shape != Shape.RANKING:  # whose pool nothing says anew
-            shutil.rmtree(folder_of(version) / POOL, ignore_errors=True)
+        for left in folder_of(version).glob(f"{ASIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
     for folder in gone.values():  # a worker that is killed here leaves strays
         shutil.rmtree(students_folder(project.pk) / folder, ignore_errors=True)
     _forget_strays(project)
@@ -97,8 +102,19 @@ def _within(room: int, versions: list[StudentVersion]) -> list[StudentVersion]:
     return found
 
 
+def _set_aside(folder: Path) -> None:
+    """Take the pool away at once: who promotes the version finds all of it or none."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / POOL).rename(folder / f"{ASIDE}{secrets.token_hex(4)}")
+
+
 def _model_bytes(folder: Path) -> int:
-    files = (each for each in folder.rglob("*") if each.relative_to(folder).parts[0] != POOL)
+    pools = (POOL, ASIDE)
+    files = (
+        each
+        for each in folder.rglob("*")
+        if not each.relative_to(folder).parts[0].startswith(pools)
+    )
     return sum(each.stat().st_size for each in files if each.is_file())
 
 

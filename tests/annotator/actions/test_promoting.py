@@ -288,3 +288,23 @@ def test_a_kill_at_any_phase_leaves_one_version_or_none(cast, monkeypatch):
     left = {path.name for path in encoding.students_folder(project.pk).iterdir()}
     assert left == set(StudentVersion.objects.values_list("folder", flat=True))
     assert len(left) == version_files.KEPT_FILES == len(PHASES)
+
+
+@pytest.mark.django_db
+def test_what_was_said_of_the_pool_goes_at_once_and_the_next_removal_ends_one_that_was_killed(
+    cast, monkeypatch
+):
+    project, _, _ = audited_project(cast)
+    made = [with_files(project, n, promoted_at=timezone.now()) for n in range(1, 8)]
+
+    def killed(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(version_files.shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            version_files.forget_old(project)
+    assert [each.number for each in made if not pools.is_whole(each)] == [1, 2]
+    version_files.forget_old(project)
+    left = {path.name for path in version_files.folder_of(made[0]).iterdir()}
+    assert left == {"manifest.json", "model.safetensors"}
