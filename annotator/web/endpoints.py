@@ -48,10 +48,7 @@ def endpoints(request: HttpRequest) -> HttpResponse:
 @login_required
 def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Close an endpoint, open it again, or set its rate."""
-    actions.check_admin(person(request))
-    found = Endpoint.objects.filter(pk=endpoint_id).first()
-    if found is None:
-        raise NotFoundError("There is no such endpoint.")
+    found = _named(request, endpoint_id)
     if "requests_per_minute" in request.POST:
         return _pace(request, found)
     actions.change(found, person(request), enabled=request.POST.get("enabled") == "1")
@@ -64,14 +61,19 @@ def switch(request: HttpRequest, endpoint_id: int) -> HttpResponse:
 @login_required
 def delete(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     """Take an address off the list."""
-    actions.check_admin(person(request))
-    found = Endpoint.objects.filter(pk=endpoint_id).first()
-    if found is None:
-        raise NotFoundError("There is no such endpoint.")
+    found = _named(request, endpoint_id)
     used = _used(actions.delete(found, person(request)))
     told = f" They ask nothing until they have another one: {used}." if used else ""
     messages.success(request, f"{found.name} and all keys for it are deleted.{told}")
     return redirect("endpoints")
+
+
+def _named(request: HttpRequest, endpoint_id: int) -> Endpoint:
+    actions.check_admin(person(request))
+    found = Endpoint.objects.filter(pk=endpoint_id).first()
+    if found is None:
+        raise NotFoundError("There is no such endpoint.")
+    return found
 
 
 def _used(teachers: list[Teacher]) -> str:

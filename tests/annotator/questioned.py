@@ -2,8 +2,13 @@
 
 import uuid
 
+import numpy as np
+
 from annotator.actions.desk import assigning, labeling
+from annotator.actions.queue import choosing
 from annotator.models import Assignment, Pick, Verdict
+from learning.scores import margins
+from learning.students.predictions import Predictions
 from tests.factories import make_items, make_project
 
 
@@ -16,6 +21,21 @@ def questioning(cast):
 
 def ids(project):
     return dict(project.labels.order_by("column").values_list("name", "pk"))
+
+
+def knowledge(project, p, encodings):
+    """What is known of the six items when a student says `p` of them."""
+    return choosing.Knowledge(
+        encodings=encodings,
+        predictions=Predictions(
+            labels=3,
+            multi_label=True,
+            probabilities=p,
+            margins=margins(p, multi_label=True),
+            entropies=np.zeros(6, dtype=np.float32),
+        ),
+        label_ids=tuple(ids(project).values()),
+    )
 
 
 def ask(project, item, name, rank=0, slot=0):

@@ -17,11 +17,9 @@ from annotator.models import (
     Job,
     Pick,
 )
-from learning.scores import margins
 from learning.selection import ASKED, GRADED, HEARD, MEASURED, STRATEGIES
-from learning.students.predictions import Predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
-from tests.annotator.questioned import answered, ids, questioning
+from tests.annotator.questioned import answered, knowledge, questioning
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db
@@ -45,17 +43,7 @@ class TestChoosing:
 
     def knowledge(self, project):
         p = np.array(self.P, dtype=np.float32)
-        return choosing.Knowledge(
-            encodings=np.eye(6, dtype=np.float16),
-            predictions=Predictions(
-                labels=3,
-                multi_label=True,
-                probabilities=p,
-                margins=margins(p, multi_label=True),
-                entropies=np.zeros(6, dtype=np.float32),
-            ),
-            label_ids=tuple(ids(project).values()),
-        )
+        return knowledge(project, p, np.eye(6, dtype=np.float16))
 
     def fill(self, project):
         known = self.knowledge(project)

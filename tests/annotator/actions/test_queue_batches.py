@@ -6,10 +6,8 @@ import pytest
 from annotator.actions.projects import projects
 from annotator.actions.queue import choosing
 from annotator.actions.simulations import simulations
-from learning.scores import margins
 from learning.selection import STRATEGIES
-from learning.students.predictions import Predictions
-from tests.annotator.questioned import ids, questioning
+from tests.annotator.questioned import knowledge, questioning
 from tests.contracts.plugins import a_wide_pool
 from tests.factories import make_project
 
@@ -41,17 +39,7 @@ class TestStrategiesThatCannotChoose:
         return questioning(cast)
 
     def chosen(self, project, encodings, p):
-        known = choosing.Knowledge(
-            encodings=encodings,
-            predictions=Predictions(
-                labels=3,
-                multi_label=True,
-                probabilities=p,
-                margins=margins(p, multi_label=True),
-                entropies=np.zeros(6, dtype=np.float32),
-            ),
-            label_ids=tuple(ids(project).values()),
-        )
+        known = knowledge(project, p, encodings)
         return choosing.choose(project, known, np.random.default_rng(0))
 
     def test_encodings_that_are_no_numbers_leave_a_queue_that_says_so(self, project):
