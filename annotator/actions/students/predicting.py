@@ -37,7 +37,8 @@ CHUNK = 1_024
 TOP = 64
 MOST_COLUMNS = 1_000
 SHOWN_PROBLEMS = 20
-# A piece of work ends after so long if somebody waits for the same worker.
+# A piece of work ends after so long if somebody waits for the same worker, and after a part of its own
+# at the soonest: else two files that load slowly would give way to each other for ever.
 PIECE_SECONDS = 60.0
 # What we write; a column of the same name in the file is kept under another.
 OURS = ("predicted_label", "predicted_labels", "predicted_probability", "predicted_soft")
@@ -84,18 +85,21 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
         PredictedFile.objects.filter(pk=predicted.pk).update(state=PredictionState.RUNNING)
     if predicted.rows is None:
         _read_through(run, predicted)
-    total, began = predicted.rows or 0, time.monotonic()
+    total = predicted.rows or 0
     folder = predictions.parts_of(predicted)
     folder.mkdir(parents=True, exist_ok=True)
     predict = _Predict(predicted)
+    began = None  # once it is loaded and the file is read up to what is left
     for start, rows in _chunks(predicted):
+        done = min(start + len(rows), total)
         if not _part(folder, start).is_file():
-            if _should_give_way(run, began):
-                with run.fence():
-                    predictions.go_on(predicted)
-                return {"rows": start, "of": total}
+            began = began or time.monotonic()
             _keep(_part(folder, start), predict([row.text for row in rows]))
-        run.progress(min(start + len(rows), total), total + 1, "Predicting")
+        run.progress(done, total + 1, "Predicting")
+        if began is not None and done < total and _should_give_way(run, began):
+            with run.fence():
+                predictions.go_on(predicted, done)
+            return {"rows": done, "of": total}
     run.progress(total, total + 1, "Writing the file")
     return _publish(run, predicted, predict)
 

@@ -22,6 +22,7 @@ from annotator.formats import FormatError
 from annotator.formats.preview import Preview, preview
 from annotator.models import (
     ItemKind,
+    Job,
     JobState,
     PredictedFile,
     PredictionState,
@@ -85,8 +86,11 @@ def create(
     return made
 
 
-def go_on(predicted: PredictedFile) -> None:
-    """Enqueue the next piece of the work, in the caller's transaction."""
+def go_on(predicted: PredictedFile, done: int = 0) -> None:
+    """Enqueue the next piece of the work behind what waits, in the caller's transaction.
+
+    done: the rows that are predicted.
+    """
     job = jobs.enqueue(
         "predict",
         project=predicted.project,
@@ -94,9 +98,12 @@ def go_on(predicted: PredictedFile) -> None:
         key=f"predict:{predicted.pk}",
         started_by=predicted.created_by,
     )
-    if job is not None:
-        predicted.job = job
-        PredictedFile.objects.filter(pk=predicted.pk).update(job=job)
+    if job is None:
+        return
+    if done and predicted.rows:
+        Job.objects.filter(pk=job.pk).update(done=done, total=predicted.rows + 1)
+    predicted.job, predicted.state = job, PredictionState.WAITING
+    predicted.save(update_fields=["job", "state"])
 
 
 def end(predicted: PredictedFile, state: PredictionState, error: str = "", **values: Any) -> bool:

@@ -205,3 +205,45 @@ def test_many_texts_are_asked_about_in_batches(taught, cast, monkeypatch):  # no
     assert (refused.status_code, "Text 1" in refused.content.decode()) == (422, True)
     too_many = {"texts": ["0.1"] * (teaching.TEXTS_AT_MOST + 1)}
     assert lea.post(here, too_many, content_type="application/json").status_code == 422
+
+
+class TestPieces:
+    """A file is labelled in turns with whatever waits for the same worker."""
+
+    @pytest.fixture
+    def hurried(self, monkeypatch):
+        monkeypatch.setattr(predicting, "CHUNK", 5)
+        monkeypatch.setattr(predicting, "PIECE_SECONDS", 0.0)
+
+    def test_a_piece_labels_a_part_however_long_loading_took(self, taught, hurried):  # noqa: F811
+        made = begin(taught)
+        Job.objects.create(kind="map", queue=made.job.queue, project=taught)
+        pieces = []
+        while made.is_live and len(pieces) < 5:
+            jobs.execute(made.job_id)
+            pieces.append(Job.objects.get(pk=made.job_id).result)
+            made.refresh_from_db()
+        assert pieces == [{"rows": 5, "of": 12}, {"rows": 10, "of": 12}, {"rows": 12}]
+
+    def test_it_waits_between_two_pieces_and_says_how_far_it_is(self, taught, hurried):  # noqa: F811
+        made = begin(taught)
+        Job.objects.create(kind="map", queue=made.job.queue, project=taught)
+        jobs.execute(made.job_id)
+        made.refresh_from_db()
+        assert made.state == "waiting"
+        assert (made.job.state, made.job.done, made.job.total) == ("queued", 5, 13)
+
+    def test_a_file_that_came_later_waits_for_its_turn(self, taught, hurried):  # noqa: F811
+        files = [begin(taught), begin(taught)]
+        ended = []
+        for _ in range(6):
+            job = Job.objects.filter(kind="predict", state="queued").order_by("pk").first()
+            jobs.execute(job.pk)
+            over = PredictedFile.objects.exclude(finished_at=None).order_by("finished_at")
+            ended = list(over.values_list("pk", flat=True))
+        assert ended == [each.pk for each in files]
+
+    def test_one_that_nobody_waits_for_goes_on(self, taught, hurried):  # noqa: F811
+        made = begin(taught)
+        finish(made)
+        assert Job.objects.filter(kind="predict").count() == 1
