@@ -47,6 +47,7 @@ NETWORK_USES = {
     "annotator/runtime/gateway.py: socket": "the way out",
     "annotator/runtime/gateway.py: ssl": "the way out",
     "annotator/runtime/modelclient.py: socket": "a Unix socket to our own model process",
+    "annotator/runtime/modelserver.py: socket": "whether who asked our own process still waits",
     "annotator/runtime/supervisor.py: socket": "a free port of our own",
     "annotator/runtime/supervisor.py: urllib.request": "our own web server's health, on the loopback",
 }

@@ -1,12 +1,18 @@
-"""How the web process asks the model process: one JSON line each way, and never a long wait."""
+"""How the web process asks the model process: one JSON line each way.
+
+Much text is asked about in turns, between which others get theirs, and has time by how much it is.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 
@@ -18,12 +24,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
+# What is asked in one turn, so that others wait for no more than that; a longer text is one turn.
+TEXTS_A_TURN, BYTES_A_TURN = 32, 8 * 1024
+# How long an answer may take by how many turns there are: with others at work, a slow machine or a large model.
+SECONDS_A_TURN, MOST_SECONDS = 10.0, 100.0
+PING_SECONDS = 5.0
+# A web process has eight threads: so many wait for long answers at once, the others serve who labels.
+_long_asks = threading.BoundedSemaphore(4)
 
 
 class ModelStartingError(UnavailableError):
     """The model is being loaded; ask again in a few seconds."""
 
     code: ClassVar[str] = "model_starting"
+
+
+class ModelBusyError(UnavailableError):
+    """The model process lives and has too much to do; ask again in a few seconds."""
+
+    code: ClassVar[str] = "model_busy"
 
 
 class ModelAwayError(UnavailableError):
@@ -38,15 +57,15 @@ def encode(
     encoder: str,
     params: dict[str, Any] | None = None,
     folder: str | None = None,
-    timeout_seconds: float = 3.0,
 ) -> NDArray[np.float32]:
     """Encode typed texts to unit vectors (n, d).
 
     `encoder` names a registered encoder with its `params`; `folder`, below the data folder, holds
-    a fitted one. Raises ModelStartingError, ModelAwayError, or InvalidError with the reason.
+    a fitted one. Raises ModelStartingError, ModelBusyError, ModelAwayError, or InvalidError with the
+    reason.
     """
-    wish = {"encoder": encoder, "params": params or {}, "folder": folder, "texts": list(texts)}
-    return _matrix(_ask({"do": "encode", **wish}, timeout_seconds))
+    wish = {"encoder": encoder, "params": params or {}, "folder": folder}
+    return _in_turns({"do": "encode", **wish}, texts)
 
 
 def predict(
@@ -56,34 +75,120 @@ def predict(
     encoder: str,
     params: dict[str, Any] | None = None,
     folder: str | None = None,
-    timeout_seconds: float = 5.0,
 ) -> NDArray[np.float32]:
-    """Ask a saved student for the probabilities (n, k) of typed texts."""
-    wish = {"encoder": encoder, "params": params or {}, "folder": folder, "texts": list(texts)}
-    return _matrix(_ask({"do": "predict", "student": student, **wish}, timeout_seconds))
+    """Ask a saved student for the probabilities (n, k) of typed texts. Raises as `encode`."""
+    wish = {"encoder": encoder, "params": params or {}, "folder": folder}
+    return _in_turns({"do": "predict", "student": student, **wish}, texts)
 
 
 def ping() -> None:
     """Return when the model process answers; raises ModelAwayError when it does not."""
-    _ask({"do": "ping"}, timeout_seconds=5)
-
-
-def _ask(request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_seconds)
-            connection.connect(str(sockets.model(settings.DATA_DIR)))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as stream:
-                line = stream.readline(LONGEST_ANSWER)
-            answer: dict[str, Any] = json.loads(line)
-    except (OSError, ValueError) as error:
-        raise ModelAwayError("The model process is not answering; try again shortly.") from error
-    if answer["status"] == "starting":
-        raise ModelStartingError("The model is starting; try again in a few seconds.")
-    if answer["status"] == "refused":
-        raise InvalidError(answer["detail"])
-    return answer
+        with _Connection(PING_SECONDS) as connection:
+            connection.ask({"do": "ping"})
+    except TimeoutError as error:
+        raise _away() from error
+
+
+def _in_turns(wish: dict[str, Any], texts: Sequence[str]) -> NDArray[np.float32]:
+    import numpy as np
+
+    turns = list(_turns(texts))
+    with _a_place(len(turns)):
+        try:
+            with _Connection(min(SECONDS_A_TURN * len(turns), MOST_SECONDS)) as connection:
+                found = [_matrix(connection.ask({**wish, "texts": turn})) for turn in turns]
+        except TimeoutError as error:
+            ping()  # raises where nobody is there at all
+            raise _busy() from error
+    return np.concatenate(found)
+
+
+def _turns(texts: Sequence[str]) -> Iterator[list[str]]:
+    turn: list[str] = []
+    size = 0
+    for text in texts:
+        added = len(_bytes(text))
+        if turn and (len(turn) == TEXTS_A_TURN or size + added > BYTES_A_TURN):
+            yield turn
+            turn, size = [], 0
+        turn.append(text)
+        size += added
+    yield turn
+
+
+@contextlib.contextmanager
+def _a_place(turns: int) -> Iterator[None]:
+    """Wait for one of the few places of what takes several turns. Raises ModelBusyError."""
+    if turns == 1:
+        yield
+        return
+    if not _long_asks.acquire(timeout=SECONDS_A_TURN):
+        raise _busy()
+    try:
+        yield
+    finally:
+        _long_asks.release()
+
+
+class _Connection:
+    """Questions to the model process, one after the other, answered by a common deadline.
+
+    Raises ModelAwayError where it is gone, TimeoutError where it is too late.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def __enter__(self) -> Self:
+        try:
+            self._hurry()
+            self.socket.connect(str(sockets.model(settings.DATA_DIR)))
+        except OSError as error:
+            self.socket.close()
+            raise _away() from error
+        self.stream = self.socket.makefile("rb")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+        self.socket.close()
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer; a model that starts and a refusal are raised."""
+        try:
+            self._hurry()
+            self.socket.sendall(_bytes(json.dumps(request, ensure_ascii=False)) + b"\n")
+            answer: dict[str, Any] = json.loads(self.stream.readline(LONGEST_ANSWER))
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:
+            raise _away() from error
+        if answer["status"] == "starting":
+            raise ModelStartingError("The model is starting; try again in a few seconds.")
+        if answer["status"] == "refused":
+            raise InvalidError(answer["detail"])
+        return answer
+
+    def _hurry(self) -> None:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; half a pair of UTF-16, which JSON allows, goes through as it came."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _away() -> ModelAwayError:
+    return ModelAwayError("The model process is not answering; try again shortly.")
+
+
+def _busy() -> ModelBusyError:
+    return ModelBusyError("The model is busy; try again in a few seconds, or with less text.")
 
 
 def _matrix(answer: dict[str, Any]) -> NDArray[np.float32]:

@@ -5,13 +5,15 @@ holds no truth and no database connection: killed, it is started again and loads
 """
 
 import base64
+import contextlib
 import json
 import logging
 import os
+import socket
 import socketserver
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,10 @@ class RefusedError(Exception):
 
 class StartingError(Exception):
     """The model is being loaded."""
+
+
+class LeftError(Exception):
+    """Nobody waits for the answer any more."""
 
 
 @dataclass
@@ -70,6 +76,33 @@ class Models:
             raise RefusedError(f"The model could not be loaded: {error}") from error
 
 
+class Line:
+    """One question at a time is with the models, in the order in which they came."""
+
+    def __init__(self) -> None:
+        """Nobody stands in it."""
+        self._waiting: deque[object] = deque()
+        self._moved = threading.Condition()  # parts the threads of two questions
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the turn, and have it."""
+        me = object()
+        with self._moved:
+            self._waiting.append(me)
+            self._moved.wait_for(lambda: self._waiting[0] is me)
+        try:
+            yield
+        finally:
+            with self._moved:
+                self._waiting.popleft()
+                self._moved.notify_all()
+
+
+def _somebody() -> bool:
+    return True
+
+
 class Answerer:
     """Turns a request into an answer; knows the library, not the wire."""
 
@@ -77,41 +110,47 @@ class Answerer:
         """Serve only what lies below `data_dir`, besides encoders by name."""
         self.data_dir = data_dir.resolve()
         self.models = Models()
-        self._busy = threading.Lock()  # parts two questions: a model runs one at a time
+        self.line = Line()
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request with its status: ok, starting or refused."""
+    def answer(
+        self, request: dict[str, Any], is_awaited: Callable[[], bool] = _somebody
+    ) -> dict[str, Any]:
+        """Answer one request with its status: ok, starting or refused.
+
+        is_awaited: asked when its turn comes. Raises LeftError where nobody waits for it any more.
+        """
         try:
             if request.get("do") == "ping":
                 return {"status": "ok"}
-            return {"status": "ok", **self._values(request)}
+            return {"status": "ok", **self._values(request, is_awaited)}
         except StartingError:
             return {"status": "starting"}
         except (RefusedError, LearningError) as error:
             return {"status": "refused", "detail": str(error)}
 
-    def _values(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _values(self, request: dict[str, Any], is_awaited: Callable[[], bool]) -> dict[str, Any]:
         texts = request.get("texts")
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise RefusedError("texts must be a list of strings.")
         if not 0 < len(texts) <= MOST_TEXTS:
             raise RefusedError(f"Between 1 and {MOST_TEXTS} texts at a time; more is a job.")
-        if request.get("do") == "predict":
-            matrix = self._predict(request, texts)
-        elif request.get("do") == "encode":
-            matrix = self._encode(request, texts)
-        else:
-            raise RefusedError("Ask to encode, predict or ping.")
-        values = np.ascontiguousarray(matrix, dtype="<f4")
+        ready = self._ready(request)
+        with self.line.turn():
+            if not is_awaited():
+                raise LeftError
+            values = np.ascontiguousarray(ready(texts), dtype="<f4")
         rows, columns = values.shape
         packed = base64.b64encode(values.tobytes()).decode()
         return {"rows": rows, "columns": columns, "values": packed}
 
-    def _encode(self, request: dict[str, Any], texts: list[str]) -> NDArray[np.float32]:
-        ready = self._encoder(request)
-        with self._busy:
-            matrix: NDArray[np.float32] = ready.encode(texts)
-        return matrix
+    def _ready(self, request: dict[str, Any]) -> Callable[[list[str]], NDArray[np.float32]]:
+        """What answers, loaded: texts -> (n, d) vectors or (n, k) probabilities."""
+        if request.get("do") == "predict":
+            return self._student(request)
+        if request.get("do") == "encode":
+            encode: Callable[[list[str]], NDArray[np.float32]] = self._encoder(request).encode
+            return encode
+        raise RefusedError("Ask to encode, predict or ping.")
 
     def _encoder(self, request: dict[str, Any]) -> Any:
         from learning import encoders
@@ -123,17 +162,17 @@ class Answerer:
         key = ("name", name, json.dumps(params, sort_keys=True))
         return self.models.get(key, lambda: encoders.ENCODERS.create(name, params).fit([]))
 
-    def _predict(self, request: dict[str, Any], texts: list[str]) -> NDArray[np.float32]:
+    def _student(self, request: dict[str, Any]) -> Callable[[list[str]], NDArray[np.float32]]:
         from learning import students
         from learning.storage import MANIFEST, read_json
 
         folder = self._inside(str(request.get("student")))
         student = self.models.get(("student", str(folder)), lambda: students.load(folder))
-        kind = students.STUDENTS[read_json(folder / MANIFEST)["student"]]
-        items: Any = texts if kind.needs == "texts" else self._encode(request, texts)
-        with self._busy:
-            probabilities: NDArray[np.float32] = student.predict(items)
-        return probabilities
+        predict: Callable[[Any], NDArray[np.float32]] = student.predict
+        if students.STUDENTS[read_json(folder / MANIFEST)["student"]].needs == "texts":
+            return predict
+        encoder = self._encoder(request)
+        return lambda texts: predict(encoder.encode(texts))
 
     def _inside(self, name: str) -> Path:
         folder = (self.data_dir / name).resolve()
@@ -149,13 +188,30 @@ class Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Answer line after line."""
-        while line := self.rfile.readline(LONGEST_REQUEST):
-            try:
-                request = json.loads(line)
-                answer = self.server.answerer.answer(request)
-            except (ValueError, AttributeError):
-                answer = {"status": "refused", "detail": "One JSON object per line, please."}
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
+        try:
+            while line := self.rfile.readline(LONGEST_REQUEST):
+                self.wfile.write(json.dumps(self._answer(line)).encode() + b"\n")
+                if not line.endswith(b"\n"):
+                    return  # what comes is the rest of it
+        except (LeftError, BrokenPipeError, ConnectionResetError):
+            logger.info("somebody left before the answer")
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        if len(line) == LONGEST_REQUEST and not line.endswith(b"\n"):
+            most = LONGEST_REQUEST // (1024 * 1024)
+            return {"status": "refused", "detail": f"A question has up to {most} MB."}
+        try:
+            return self.server.answerer.answer(json.loads(line), self._is_awaited)
+        except (ValueError, AttributeError):
+            return {"status": "refused", "detail": "One JSON object per line, please."}
+
+    def _is_awaited(self) -> bool:
+        """Whether the other side is still there: its end reads as no bytes."""
+        try:
+            seen: bytes = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        return seen != b""
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

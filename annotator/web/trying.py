@@ -24,7 +24,7 @@ TOLD, LEAST_PUSH = 6, 0.1
 @require_POST
 @login_required
 def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Ask a student about a typed text. A model that is starting is asked again by the page."""
+    """Ask a student about a typed text. A model that is starting or busy is asked again by the page."""
     project = project_for(request, project_id, Can.SEE)
     text, version = _typed(project, request), _asked(request, project)
     context: dict[str, Any] = {"text": text, "project": project, "version": version}

@@ -3,6 +3,8 @@
 import json
 import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +86,7 @@ class TestEncode:
         with pytest.raises(InvalidError, match="nonesuch"):
             modelclient.encode(["a"], encoder="nonesuch")
         with pytest.raises(InvalidError, match="Between 1 and"):
-            modelclient.encode(["a"] * 1000, encoder="minilm")
+            modelclient.encode([], encoder="minilm")
 
     def test_without_a_model_process_it_says_so(self, short_folder, settings):
         settings.DATA_DIR = short_folder
@@ -100,6 +102,112 @@ class TestWire:
             with connection.makefile() as stream:
                 answers = [json.loads(stream.readline()) for _ in range(3)]
         assert [answer["status"] for answer in answers] == ["refused", "refused", "ok"]
+
+    def test_a_line_that_is_too_long_is_refused_as_that(self, served, short_folder, monkeypatch):
+        monkeypatch.setattr(modelserver, "LONGEST_REQUEST", 1_000)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(sockets.model(short_folder)))
+            connection.sendall(b"x" * 1_000)
+            with connection.makefile() as stream:
+                answer = json.loads(stream.readline())
+                assert stream.readline() == "", "what follows is the rest of the same line"
+        assert "A question has up to" in answer["detail"]
+
+
+class Model:
+    """An encoder that takes its time: it waits for `go`, and notes what it was asked."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.asked = seconds, []
+        self.go = threading.Event()
+        self.go.set()
+
+    def encode(self, texts):
+        self.asked.append(list(texts))
+        assert self.go.wait(30)
+        time.sleep(self.seconds)
+        return np.ones((len(texts), 4), dtype=np.float32)
+
+    def is_asked(self, times=1):
+        for _ in range(200):
+            if len(self.asked) >= times:
+                return True
+            time.sleep(0.02)
+        return False
+
+
+@pytest.fixture
+def slow(served, short_folder, monkeypatch):
+    (short_folder / "encoder").mkdir()
+    model = Model()
+    monkeypatch.setattr(encoders, "load", lambda folder: model)
+    return model
+
+
+def encode(texts):
+    return patiently(lambda: modelclient.encode(texts, encoder="any", folder="encoder"))
+
+
+class TestMuchText:
+    def test_letters_of_two_bytes_go_through_up_to_the_limits(self, slow):
+        texts = ["ж" * 13_000] * 64
+        assert encode(texts).shape == (64, 4)
+        assert [text for asked in slow.asked for text in asked] == texts
+
+    def test_what_json_escapes_and_half_a_letter_go_through(self, slow):
+        texts = ["\x01" * 20_000, "\ud800", "\u2028 line\nline"]
+        assert encode(texts).shape == (3, 4)
+        assert [text for asked in slow.asked for text in asked] == texts
+
+    def test_time_is_by_the_amount(self, slow, monkeypatch):
+        monkeypatch.setattr(modelclient, "SECONDS_A_TURN", 0.5)
+        slow.seconds = 0.2
+        assert encode(["word " * 2_000] * 6).shape == (6, 4)
+        assert len(slow.asked) == 6, "together they take longer than one is given"
+
+    def test_others_get_their_turn_between(self, slow):
+        slow.go.clear()
+        with ThreadPoolExecutor(2) as pool:
+            much = pool.submit(encode, ["word " * 2_000] * 5)
+            assert slow.is_asked()
+            one = pool.submit(encode, ["one"])
+            time.sleep(0.3)
+            slow.go.set()
+            assert (len(one.result(30)), len(much.result(30))) == (1, 5)
+        assert slow.asked.index(["one"]) <= 2
+
+    def test_who_waits_too_long_is_told_that_the_model_is_busy(self, slow, monkeypatch):
+        monkeypatch.setattr(modelclient, "SECONDS_A_TURN", 0.3)
+        slow.go.clear()
+        with pytest.raises(modelclient.ModelBusyError, match="busy"):
+            encode(["one"])
+        slow.go.set()
+
+    def test_a_few_only_wait_for_long_answers(self, slow, monkeypatch):
+        monkeypatch.setattr(modelclient, "_long_asks", threading.BoundedSemaphore(1))
+        monkeypatch.setattr(modelclient, "SECONDS_A_TURN", 0.3)
+        assert modelclient._long_asks.acquire()
+        with pytest.raises(modelclient.ModelBusyError):
+            encode(["a"] * 100)
+        assert encode(["a"]).shape == (1, 4)
+
+    def test_work_whose_client_left_is_dropped_without_a_traceback(self, slow, short_folder, capfd):
+        slow.go.clear()
+        wish = {"do": "encode", "folder": "encoder"}
+        left = []
+        for number in range(3):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(str(sockets.model(short_folder)))
+            connection.sendall(json.dumps({**wish, "texts": [str(number)]}).encode() + b"\n")
+            left.append(connection)
+            assert slow.is_asked()
+        time.sleep(0.3)
+        for connection in left:
+            connection.close()
+        slow.go.set()
+        encode(["after"])
+        assert slow.asked == [["0"], ["after"]]
+        assert "Traceback" not in capfd.readouterr().err
 
 
 class TestModels:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from learning.audit.occlusion import Piece
 
 TEXTS_AT_MOST = 512
-# The model process takes so many at a time.
-BATCH = 64
 LONGEST_TEXT = 20_000
 # Each is one more text for the model process, which people wait for.
 MOST_PIECES = 40
@@ -173,7 +171,7 @@ def predict(
     """A student's word on texts, by the warm model process; the current student's if none is named.
 
     `top` limits the labels of each text to the likeliest ones, 0 does not. Raises ConflictError while
-    there is no student, UnavailableError while the model process starts.
+    there is no student, UnavailableError while the model process starts or is busy.
     """
     student = asked(project, version)
     encoding = student.encoding
@@ -181,16 +179,14 @@ def predict(
         raise ConflictError("The encoding that this student read is gone. Train again.")
     fitted = matrix_folder(project.pk) / encoding.fingerprint
     data = settings.DATA_DIR
-    rows: list[list[float]] = []
-    for start in range(0, len(texts), BATCH):
-        probabilities = modelclient.predict(
-            texts[start : start + BATCH],
-            student=str((students_folder(project.pk) / student.folder).relative_to(data)),
-            encoder=encoding.encoder,
-            params=encoding.params,
-            folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
-        )
-        rows += probabilities.tolist()
+    probabilities = modelclient.predict(
+        texts,
+        student=str((students_folder(project.pk) / student.folder).relative_to(data)),
+        encoder=encoding.encoder,
+        params=encoding.params,
+        folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
+    )
+    rows: list[list[float]] = probabilities.tolist()
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
     return [_guess(student.label_ids, row, live, top) for row in rows]
 

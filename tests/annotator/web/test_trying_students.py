@@ -7,7 +7,7 @@ import pytest
 
 from annotator.actions.students import teaching, training
 from annotator.models import StudentVersion
-from annotator.runtime.modelclient import ModelStartingError
+from annotator.runtime.modelclient import ModelBusyError, ModelStartingError
 from learning.encoders.apart import parted
 from tests.annotator.web.helpers import teach
 from tests.annotator.web.versions_made import url, version, with_files
@@ -125,6 +125,22 @@ def test_trying_waits_while_the_model_starts(lea, project, monkeypatch):
     response = lea.post(url(project, "students/try"), {"text": "x"}, HTTP_HX_REQUEST="true")
     assert b"The model is starting" in response.content
     assert b'hx-trigger="load delay' in response.content
+
+
+def test_a_busy_model_is_asked_again_which_words_spoke(lea, project, monkeypatch):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+
+    def predict(texts, **_):
+        raise ModelBusyError("The model is busy; try again in a few seconds.")
+
+    monkeypatch.setattr(teaching.modelclient, "predict", predict)
+    address, form = url(project, "students/explain"), {"text": "lost parcel"}
+    part = lea.post(address, form, HTTP_HX_REQUEST="true").content.decode()
+    assert "The model is busy" in part
+    assert 'hx-trigger="load delay' in part
+    page = lea.post(address, form).content.decode()
+    assert "The model is busy" in page
+    assert "by itself" not in page, "without scripts nothing asks again"
 
 
 def test_trying_nothing_is_refused(lea, project):
