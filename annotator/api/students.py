@@ -193,7 +193,7 @@ class StudentPromote(OfStudents):
     @extend_schema(
         request=None,
         responses=StudentShape,
-        summary="Make a student the current one, forwards or back; newer ones wait until unpinned",
+        summary="Make a student the current one; other recipes wait until unpinned, and if there is a later version of its recipe, refits too",
     )
     def post(self, request: Request, project_id: int, student_id: int) -> Response:
         project = self.project(project_id, Can.MANAGE)

@@ -204,6 +204,7 @@ class PromotionRule(models.TextChoices):
     REFIT = "refit", "The same recipe on more labels"
     CHALLENGE = "challenge", "Another recipe, tested against the serving one"
     HAND = "hand", "Chosen by a person"
+    BACK = "back", "Chosen by a person, back from later ones of its recipe"
 
 
 class PromotionQuerySet(models.QuerySet["Promotion"]):

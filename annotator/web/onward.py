@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annotator.actions.students import background, serving
+from annotator.actions.students import background, promoting, serving
 from annotator.models import Label, Project
 
 NAMED = 3
 
 
+def chosen(project: Project) -> str:
+    """What it means that a person chose it; "" where nobody did."""
+    if promoting.is_held(project):
+        return "Somebody went back to it: newer ones wait, those of its own recipe too."
+    return (
+        "Chosen by hand: it learns on, and other students wait." if project.student_pinned else ""
+    )
+
+
 def told(project: Project) -> str:
     """When it learns on, and which labels it lacks; "" for one that learns from every burst of answers."""
     current = project.current_student
-    if current is None or current.kind in background.QUICK:
+    if current is None:
+        return ""
+    if promoting.is_held(project):
+        return _lacking(serving.added(project, current))
+    if current.kind in background.QUICK:
         return ""
     recipe = serving.recipe_of(project, current, background.recipes_of(project))
     wanted = background.learns_on_from(recipe, current)

@@ -97,6 +97,8 @@ def told(made: Promotion) -> str:
         return "took over as the first student"
     if made.rule == PromotionRule.HAND:
         return f"chosen by {made.made_by or 'a person'}"
+    if made.rule == PromotionRule.BACK:
+        return f"gone back to by {made.made_by or 'a person'}"
     found = made.figures
     difference = _difference(
         found["difference"], found["low"], found["high"], found["n"], of=made.against

@@ -12,13 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions.students import background
+from annotator.actions.students import background, teaching
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
 from annotator.web import parameters
 from annotator.web.entrance import refuse
-from annotator.web.pages import page, project_for
+from annotator.web.pages import page, person, project_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +127,27 @@ def recipes(request: HttpRequest, project_id: int) -> HttpResponse:
     """Show and change what trains by itself."""
     project = project_for(request, project_id, Can.MANAGE)
     form = BackgroundForm(request.POST or None, project=project)
-    if request.method == "POST" and form.is_valid():
+    status = 422 if form.errors else 200
+    if form.is_valid():
         try:
-            background.change(
-                project, minutes=form.cleaned_data["minutes"], recipes=form.settings()
-            )
+            return _saved(request, project, form)
         except AnnotatorError as error:
             refuse(form, error)
-        else:
-            messages.success(request, "Saved.")
-            return redirect("students_background", project_id=project.pk)
+            status = error.status
     context = {"form": form, "recipes": form.shown(), "today": background.today(project)}
-    status = 422 if form.errors else 200
     return page(request, "students/background.html", project, "students", context, status)
+
+
+def _saved(request: HttpRequest, project: Project, form: BackgroundForm) -> HttpResponse:
+    """Change the settings, and begin to train the recipe beside whose button that was asked for."""
+    settings, kind = form.settings(), request.POST.get("now", "")
+    background.change(project, minutes=form.cleaned_data["minutes"], recipes=settings)
+    if kind not in settings:
+        messages.success(request, "Saved.")
+        return redirect("students_background", project_id=project.pk)
+    _, params = settings[kind]
+    teaching.start_finetune(project, person(request), params, kind)
+    messages.success(
+        request, "Saved. Training has begun; the student takes over only if it wins on the sample."
+    )
+    return redirect("students", project_id=project.pk)

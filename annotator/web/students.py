@@ -55,6 +55,7 @@ def _listed(
         "rows": [(each, told[each.pk]) for each in versions],
         "current": current,
         "current_figure": current and told[current.pk],
+        "chosen": onward.chosen(project),
         "onward": onward.told(project),
         "flattered": current is not None and version_figures.flattered(current),
         "figure_name": advising.name_of(project),
@@ -119,9 +120,8 @@ def promote(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
     promoting.promote(
         project, student_for(request, project, number, Can.MANAGE), by=person(request)
     )
-    messages.success(
-        request, f"Student {number} is the current one, and stays until you decide again."
-    )
+    project.refresh_from_db(fields=["student_pinned"])
+    messages.success(request, f"Student {number} is the current one. {onward.chosen(project)}")
     return redirect("students", project_id=project.pk)
 
 

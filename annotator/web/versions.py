@@ -218,22 +218,13 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
         messages.warning(request, "Tick two students to compare them.")
         return redirect("students", project_id=project.pk)
     one, other = (student_for(request, project, number, Can.SEE) for number in chosen)
-    # The accuracy is the figure above them.
-    names = sorted((set(one.metrics) | set(other.metrics)) - {"n", "accuracy"})
     found = contrasting.contrast(project, one, other)
     told = version_figures.headlines(project, [one, other])
     labels = Label.objects.filter(project=project).in_bulk()
     context = {
         "one": one,
         "other": other,
-        "metrics": [
-            (
-                f"{name.replace('_', ' ').replace('f1', 'F1')}, when trained",
-                one.metrics.get(name),
-                other.metrics.get(name),
-            )
-            for name in names
-        ],
+        "metrics": _metrics(project, one, other),
         "one_figure": told[one.pk],
         "other_figure": told[other.pk],
         "figure_name": advising.name_of(project),
@@ -243,6 +234,26 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
         "pool": [_named(each, labels) for each in found.pool or []],
     }
     return page(request, "students/compare.html", project, "students", context)
+
+
+def _metrics(
+    project: Project, one: StudentVersion, other: StudentVersion
+) -> list[tuple[str, float | None, float | None]]:
+    """(name, of one, of the other) of figures beside the first one: on the random sample as it is now, and as they
+    were measured when they were trained."""
+    told: list[tuple[str, float | None, float | None]] = []
+    left, right = (_calibration_error(project, each) for each in (one, other))
+    if left is not None or right is not None:
+        told.append(("calibration error, on the random sample", left, right))
+    for name in sorted((set(one.metrics) | set(other.metrics)) - {"n", "accuracy"}):
+        called = f"{name.replace('_', ' ').replace('f1', 'F1')}, when trained"
+        told.append((called, one.metrics.get(name), other.metrics.get(name)))
+    return told
+
+
+def _calibration_error(project: Project, student: StudentVersion) -> float | None:
+    found = version_figures.figures_of(project, student).reliability
+    return None if found is None else found.error
 
 
 def _named(each: Differing, labels: dict[int, Label]) -> dict[str, Any]:

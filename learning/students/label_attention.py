@@ -90,9 +90,7 @@ class LabelAttention:
 
     def settle(self, fitted: "FittedTransformer") -> "LabelAttention":
         """The same student with the focus that `fitted` chose."""
-        called = fitted.network.state_dict()["called"]
-        lengths = called.norm(dim=1)
-        return self if not len(lengths) else replace(self, focus=float(lengths.max()))
+        return replace(self, focus=fitted.network.focus)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedTransformer":

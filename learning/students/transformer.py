@@ -24,6 +24,7 @@ from learning.types import Floats, TrainingData
 
 HEAD = "head.safetensors"
 ENCODER = "encoder"
+FOCUS_DIGITS = 3  # as the manifest says it
 
 
 class Classifier(torch.nn.Module):
@@ -76,6 +77,11 @@ class LabelReader(Classifier):
     def __init__(self, encoder: Any, labels: int) -> None:
         super().__init__(encoder, labels, unit=True)
         self.register_buffer("called", torch.zeros_like(self.head.weight))
+
+    @property
+    def focus(self) -> float:
+        """How long these vectors are; 0 where no label is called anything."""
+        return float(self.called.norm(dim=1).max()) if len(self.called) else 0.0
 
     def forward(self, padded: dict[str, torch.Tensor]) -> torch.Tensor:
         """Padded token ids (b, t) -> logits (b, k)."""
@@ -161,8 +167,10 @@ class FittedTransformer(FittedNetwork):
             "active": torch.from_numpy(self.active.astype(np.uint8)),
             "margins": torch.from_numpy(self.margins),
         }
+        own = {}
         if isinstance(self.network, LabelReader):
             head["called"] = self.network.called.cpu().contiguous()
+            own["focus"] = round(self.network.focus, FOCUS_DIGITS)
         save_file(head, folder / HEAD)
         finish_folder(
             folder,
@@ -172,6 +180,7 @@ class FittedTransformer(FittedNetwork):
                 "tokens": self.tokens,
                 "unit": self.network.unit,
                 "pairs": self.pairs,
+                **own,
             },
         )
 

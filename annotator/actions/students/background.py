@@ -172,9 +172,10 @@ def wanted(recipe: Recipe) -> int:
 
 
 def serving_recipe(project: Project, known: list[Recipe]) -> Recipe | None:
-    """The recipe of the student that serves, where it does not learn from every burst of answers anyway."""
+    """The recipe of the student that serves, where it does not learn from every burst of answers anyway, and
+    nobody went back to that very version."""
     current = project.current_student
-    if current is None or current.kind in QUICK:
+    if current is None or current.kind in QUICK or promoting.is_held(project):
         return None
     return serving.recipe_of(project, current, known)
 

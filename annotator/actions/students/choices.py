@@ -1,4 +1,4 @@
-"""What a head chose by itself where it was not told, as its manifest says."""
+"""What a student chose by itself where it was not told, as its manifest says."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ def chosen(version: StudentVersion) -> dict[str, Any]:
     found = {
         ours: [choice.get(theirs) for choice in choices if choice]
         for theirs, ours in CALLED.items()
-    } | {"own": owns}
-    chosen = {name: _one(values) for name, values in found.items() if any(values)}
+    } | {"own": owns, "focus": [manifest.get("focus")]}
+    chosen = {
+        name: _one(values)
+        for name, values in found.items()
+        if any(value is not None for value in values)
+    }
     weighed = manifest.get("class_weights")
     return chosen | ({"class_weights": weighed} if weighed else {})
 

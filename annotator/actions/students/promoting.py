@@ -54,19 +54,21 @@ class Standing:
 def decide(project: Project, version: StudentVersion) -> Promotion | None:
     """Decide about a version, within a transaction that holds the project's row, and record it.
 
-    None where there is nothing to decide: a person pinned the current student, it is this very
-    version, or too few new audit answers came for a test.
+    None where there is nothing to decide: a person chose the current student, which learns on unless it was
+    gone back to, it is this very version, or too few new audit answers came for a test.
     """
     from learning.audit.promotion import refit
 
     current = project.current_student
     if current is None:
         return _record(project, version, PromotionRule.FIRST, took_over=True)
-    if project.student_pinned or current.pk == version.pk:
+    if current.pk == version.pk or is_held(project):
         return None
     if recipes.same(current, version):
         decision = refit(paired(project, version, current))
         return _keep(project, version, current, decision, answers=0)
+    if project.student_pinned:
+        return None
     standing = standing_of(project, version, current)
     if standing.decision.missing:
         return None
@@ -140,7 +142,9 @@ def challengers(project: Project, current: StudentVersion) -> list[StudentVersio
 
 
 def promote(project: Project, version: StudentVersion, by: User | None = None) -> None:
-    """Make a student the current one by a person's decision, forwards or back."""
+    """Make a student the current one by a person's decision, forwards or back. Students of other recipes wait
+    then; of its own recipe only if there is a later version already, from which somebody goes back.
+    """
     if version.project_id != project.pk or version.state != StudentState.READY:
         raise NotFoundError("There is no such student in this project.")
     with transaction.atomic():
@@ -156,7 +160,7 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
                 f"The files of student {version.number} were removed to save space. "
                 "Train again, or promote a version that still has its files."
             )
-        _record(locked, version, PromotionRule.HAND, took_over=True, by=by)
+        _record(locked, version, _by_hand(version), took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
     if recipes.former_encoder(locked):
         wish_encoding(project)  # it predicts what came since only once that has its vectors
@@ -187,6 +191,23 @@ def delete(project: Project, version: StudentVersion) -> None:
         if folder:
             path = students_folder(project.pk) / folder
             transaction.on_commit(lambda: shutil.rmtree(path, ignore_errors=True))
+
+
+def is_held(project: Project) -> bool:
+    """Whether somebody went back to the version that serves, so that it stays even as it is."""
+    if not project.student_pinned:
+        return False
+    by_hand = Promotion.objects.filter(
+        project=project, rule__in=(PromotionRule.HAND, PromotionRule.BACK)
+    )
+    last = by_hand.order_by("-id").first()
+    return last is not None and last.rule == PromotionRule.BACK
+
+
+def _by_hand(version: StudentVersion) -> PromotionRule:
+    later = recipes.like(version).filter(state=StudentState.READY, number__gt=version.number)
+    is_back = any(recipes.same(version, each) for each in later.select_related("encoding"))
+    return PromotionRule.BACK if is_back else PromotionRule.HAND
 
 
 def unpin(project: Project) -> None:

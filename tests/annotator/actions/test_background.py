@@ -12,10 +12,18 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.projects.schema import add_labels, archive_label
-from annotator.actions.students import background, fitting, serving, teaching
+from annotator.actions.students import background, fitting, promoting, serving, teaching
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Job, JobState, Project, Recipe, StudentVersion, Verdict
+from annotator.models import (
+    Job,
+    JobState,
+    Project,
+    PromotionRule,
+    Recipe,
+    StudentVersion,
+    Verdict,
+)
 from learning.students import finetune
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.contracts.conftest import models
@@ -293,6 +301,14 @@ class TestServing:
         assert (kept.when, kept.tried_on, kept.trouble) == ("never", 240, "It broke.")
         assert self.begun(project, 287, monkeypatch) == [], "it failed on 240"
         assert self.begun(project, 288, monkeypatch) == [("contrastive", {})]
+
+    def test_but_not_a_version_that_somebody_went_back_to(self, project):
+        served = self.serve(project)
+        assert kinds_due(project, 300) == ["contrastive"]
+        promoting._record(project, served, PromotionRule.BACK, took_over=True)
+        project.student_pinned = True
+        project.save(update_fields=["student_pinned"])
+        assert kinds_due(project, 300) == []
 
     def test_with_the_parameters_that_it_was_trained_with(self, project, monkeypatch):
         background.change(project, recipes={"finetune": ("gpu", {"epochs": 3})})

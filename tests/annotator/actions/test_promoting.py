@@ -61,6 +61,14 @@ def read_by(version, matrix):
     version.save(update_fields=["encoding"])
 
 
+def able_to_serve(made):
+    """The version, with files that it can serve by."""
+    folder = encoding.students_folder(made.project_id) / made.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_text("{}")
+    return made
+
+
 def serve(project, made):
     project.current_student = made
     project.save(update_fields=["current_student"])
@@ -136,17 +144,29 @@ class TestRule:
         found = sheets.judged(project, made[3], [(order[0], made[3].label_ids[:1])])
         assert found.versions == made[2:]
 
-    def test_who_was_chosen_by_hand_stays_and_it_is_written_down(self, cast):
+    def test_who_was_chosen_by_hand_learns_on_and_other_recipes_wait(self, cast):
         project, truth, _ = audited_project(cast)
-        one = student(project, truth, 1, 40)
-        folder = encoding.students_folder(project.pk) / one.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text("{}")
-        promoting.promote(project, one, by=cast.lea)
+        promoting.promote(project, able_to_serve(student(project, truth, 1, 40)), by=cast.lea)
         project.refresh_from_db()
-        assert promoting.decide(project, student(project, truth, 2, 0)) is None
         made = Promotion.objects.get()
         assert (made.rule, made.made_by, made.number) == ("hand", cast.lea, 1)
+        assert promoting.decide(project, student(project, truth, 2, 0, kind="finetune")) is None
+        refit = promoting.decide(project, student(project, truth, 3, 40))
+        assert (refit.rule, refit.took_over) == ("refit", True)
+        assert promoting.decide(project, student(project, truth, 4, 0, kind="finetune")) is None
+
+    def test_who_was_gone_back_to_stays_as_it_is_and_it_is_written_down(self, cast):
+        project, truth, _ = audited_project(cast)
+        one = able_to_serve(student(project, truth, 1, 40))
+        serve(project, student(project, truth, 2, 40))
+        promoting.promote(project, one, by=cast.lea)
+        project.refresh_from_db()
+        assert promoting.decide(project, student(project, truth, 3, 0)) is None
+        made = Promotion.objects.get()
+        assert (made.rule, made.made_by, made.number) == ("back", cast.lea, 1)
+        promoting.unpin(project)
+        project.refresh_from_db()
+        assert promoting.decide(project, student(project, truth, 4, 0)).took_over
 
     def test_a_winner_is_found_when_the_answers_come_after_its_training(self, cast):
         project, truth, _ = audited_project(cast)

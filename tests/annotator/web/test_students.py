@@ -79,7 +79,7 @@ def test_rolling_back_pins_and_unpinning_lets_go(lea, project):
     listed = lea.get(url(project)).content.decode()
     assert 'Roll back<span class="visually-hidden"> to student 1<' in listed
     assert 'Promote<span class="visually-hidden"> to student 3<' in listed, "it never served"
-    assert b"newer ones wait" in lea.get(url(project)).content
+    assert b"Somebody went back to it: newer ones wait" in lea.get(url(project)).content
     lea.post(url(project, "students/unpin"))
     project.refresh_from_db()
     assert not project.student_pinned

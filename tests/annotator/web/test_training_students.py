@@ -119,6 +119,20 @@ def test_what_trains_in_the_background_is_set_with_the_plugins_own_fields(lea, b
     assert ben.get(url(project, "students/background")).status_code == 404
 
 
+def test_a_recipe_is_trained_now_with_every_parameter_that_its_card_has(lea, project):
+    address = url(project, "students/background")
+    pressed = lea.get(address).content.decode().split("<button")[2]
+    assert 'value="' not in pressed.split(">")[0], "Enter in a field saves, and trains nothing"
+    form = {"minutes": "30", "finetune-when": "never", "finetune-method": "lora", "now": "finetune"}
+    assert lea.post(address, form).status_code == 302
+    asked = {"kind": "finetune", "student": {"method": "lora"}}
+    assert Job.objects.get(kind="finetune").params == asked
+    again = lea.post(address, form | {"finetune-rank": "4"})
+    assert again.status_code == 409
+    assert "A training waits already" in again.content.decode()
+    assert project.recipes.get().params == {"method": "lora", "rank": 4}, "saved all the same"
+
+
 def test_who_serves_says_when_it_learns_on_and_which_labels_it_lacks(lea, project):
     with_files(project, 1)
     ids = list(project.labels.order_by("column").values_list("pk", flat=True))

@@ -145,6 +145,10 @@ def test_a_recipe_tells_what_the_fit_chose(lea, cast):
     manifest.write_text(json.dumps({"choices": [choice, None, {**choice, "strength": 3.0}]}))
     params = lea.get(url(project, 1)).context["params"]
     assert ("strength", "30, 3", "chosen by the fit") in params, "each question's own"
+    StudentVersion.objects.filter(pk=made.pk).update(kind="label-attention")
+    manifest.write_text(json.dumps({"student": "label-attention", "focus": 0.0}))
+    params = lea.get(url(project, 1)).context["params"]
+    assert ("focus", "0", "chosen by the fit") in params
 
 
 def test_a_version_that_few_answers_tell_of_says_what_is_missing(lea, project):
