@@ -35,6 +35,8 @@ class OrderHead:
 
     strength: C, the weight of the orders against the L2 penalty. None chooses it, and a temperature.
     prior_scale: the penalty pulls the utility to so many times the cosine. None chooses it.
+    temperature: what utilities are multiplied by. None takes the one that is chosen with the strength or the
+        scale, 1 where both are given.
     evaluations: looks at the data at most; tolerance: ends when the gradient has shrunk to this share.
     most_lists: of more than these a random sample is learnt from.
     """
@@ -46,6 +48,7 @@ class OrderHead:
     evaluations: Count = 100
     tolerance: Rate = 1e-3
     most_lists: Count = 3_000
+    temperature: Weight | None = None
 
     def __post_init__(self) -> None:
         refuse_outside(self)
@@ -76,6 +79,8 @@ class OrderHead:
         problem = _Problem.of(data)
         former = start.weights if isinstance(start, FittedOrderHead) else None
         choice = self._choice(problem, rng, report, former)
+        if self.temperature is not None:
+            choice = replace(choice, temperature=self.temperature)
         weights = self._solve(problem, choice.strength, choice.scale or 0.0, former, report)
         report(self.evaluations, self.evaluations)
         utility = np.float32(choice.temperature) * (problem.x @ weights)
@@ -84,9 +89,14 @@ class OrderHead:
         )
 
     def settle(self, fitted: "FittedOrderHead") -> "OrderHead":
-        """The same head with the strength and the scale that `fitted` chose."""
+        """The same head with the strength, the scale and the temperature that `fitted` chose."""
         choice = fitted.choice
-        return replace(self, strength=choice.strength, prior_scale=choice.scale)
+        return replace(
+            self,
+            strength=choice.strength,
+            prior_scale=choice.scale,
+            temperature=choice.temperature,
+        )
 
     def _choice(
         self,

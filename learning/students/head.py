@@ -45,6 +45,8 @@ class Head:
 
     strength: C, the weight of the labels against the L2 penalty; larger trusts labels more. None
         chooses it, with a temperature for the probabilities, on held-out rows.
+    temperature: what logits are multiplied by. None takes the one that is chosen with the strength or
+        the scale, 1 where both are given.
     prior_scale: the penalty pulls the weights to so many times the label vectors less their mean,
         where the data has label vectors; 0 pulls to zero. None chooses it on held-out rows.
     class_weights: "balanced" lets rare labels count more.
@@ -67,6 +69,7 @@ class Head:
     class_weights: Literal["none", "balanced"] = "none"
     own: Weight | None = None
     cut: Annotated[float, Within(0, 1, above=True, below=True)] | None = HALF
+    temperature: Weight | None = None
 
     def __post_init__(self) -> None:
         refuse_outside(self)
@@ -108,7 +111,7 @@ class Head:
         own = self._own(data, rng, report, former)
         problem = Problem.of(data, balanced=self.class_weights == "balanced", own=own)
         choice = self._choice(problem, self._grid(problem), rng, report, former)
-        choice = self._with_cut(problem, choice, rng, report)
+        choice = self._completed(problem, choice, rng, report)
         fitted = self._fitted(problem, choice, report, former)
         return replace(fitted, own=own if data.paired else None)
 
@@ -170,7 +173,7 @@ class Head:
         problem = replace(problem, named=taught.weights)
         report(0, self.evaluations)
         choice = self._choice(problem, grid, rng, report, taught)
-        choice = self._with_cut(problem, choice, rng, report)
+        choice = self._completed(problem, choice, rng, report)
         return replace(self._fitted(problem, choice, report, taught), own=taught.own)
 
     def _fitted(
@@ -189,8 +192,8 @@ class Head:
         )
 
     def settle(self, fitted: "FittedHead | PartedHead") -> "Head":
-        """The same head with the strength, the scale and the cut that `fitted` chose; of a form each
-        question goes on choosing for itself.
+        """The same head with all that `fitted` chose: strength, scale, temperature, own vectors' weight and
+        cut; of a form each question goes on choosing for itself.
         """
         if isinstance(fitted, PartedHead):
             return self
@@ -198,7 +201,14 @@ class Head:
         scale = self.prior_scale if choice.scale is None else choice.scale
         own = self.own if fitted.own is None else fitted.own
         cut = choice.cut if self.cut is None else self.cut
-        return replace(self, strength=choice.strength, prior_scale=scale, own=own, cut=cut)
+        return replace(
+            self,
+            strength=choice.strength,
+            prior_scale=scale,
+            own=own,
+            cut=cut,
+            temperature=choice.temperature,
+        )
 
     def _choice(
         self,
@@ -227,10 +237,14 @@ class Head:
 
         return choose(rows, cost, rng, grid, int((problem.y > 0).any(axis=0).sum()))
 
-    def _with_cut(
+    def _completed(
         self, problem: Problem, choice: Choice, rng: np.random.Generator, report: Report
     ) -> Choice:
-        """The choice with the probability from which on a label is given; few rows leave it at a half."""
+        """The choice with a temperature that was given, and with the probability at it from which on a label
+        is given; few rows leave that at a half.
+        """
+        if self.temperature is not None:
+            choice = replace(choice, temperature=self.temperature)
         if self.cut is not None:
             return replace(choice, cut=self.cut)
         rows = len(problem.x)

@@ -222,7 +222,11 @@ class TestStrength:
     def test_settled_heads_do_not_choose_again(self) -> None:
         data = noisy()
         chosen = Head().fit(data, np.random.default_rng(0), no_report)
-        assert Head().settle(chosen) == Head(strength=chosen.choice.strength)
+        assert Head().settle(chosen) == Head(
+            strength=chosen.choice.strength, temperature=chosen.choice.temperature
+        )
+        again = Head().settle(chosen).fit(data, np.random.default_rng(1), no_report)
+        assert again.choice.temperature == chosen.choice.temperature
 
 
 class TestPrior:
@@ -354,7 +358,9 @@ class TestPrior:
         found = fit(data, None, former)
         assert found.choice.scale is not None
         assert Head().settle(found) == Head(
-            strength=found.choice.strength, prior_scale=found.choice.scale
+            strength=found.choice.strength,
+            prior_scale=found.choice.scale,
+            temperature=found.choice.temperature,
         )
 
     def test_refuses_vectors_of_other_lengths_and_scales_below_zero(self) -> None:

@@ -9,7 +9,12 @@ from annotator.models import StudentVersion
 
 HALF = 0.5
 # Parameters of a head by what a choice calls them.
-CALLED = {"strength": "strength", "scale": "prior_scale", "cut": "cut"}
+CALLED = {
+    "strength": "strength",
+    "scale": "prior_scale",
+    "cut": "cut",
+    "temperature": "temperature",
+}
 
 
 def chosen(version: StudentVersion) -> dict[str, Any]:
