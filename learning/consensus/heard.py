@@ -19,7 +19,8 @@ Table = NDArray[np.float64]
 class Heard:
     """The votes in the order of their items.
 
-    said: (q, v, o) the weight that each vote puts on each option; all 0 where it says nothing.
+    said: (q, v, o) the weight that each vote puts on each option; all 0 where it says nothing. The heaviest
+        vote on an item weighs 1, the others as much less as they were given less than that one.
     item: (v,) ascending; voice: (v,) places in `voices`, the annotators' ids, ascending.
     student: (q, n, o) natural logarithms of a student's probabilities, 0 where it has no word, or
         None; told: (n,) bool, where it has one.
@@ -121,7 +122,7 @@ def hear(votes: Votes) -> Heard:
     """Lay the votes out by question. A vote for several options of one label speaks for each in part."""
     order = np.argsort(votes.item, kind="stable")
     answers = np.asarray(votes.answers, dtype=np.float64)[order]
-    weights = np.ones(len(order)) if votes.weights is None else votes.weights[order]
+    weights = _beside_each_other(votes)[order]
     voices, voice = np.unique(np.asarray(votes.annotator)[order], return_inverse=True)
     if votes.multi_label:
         known = np.ones(answers.shape) if votes.known is None else votes.known[order]
@@ -141,6 +142,19 @@ def hear(votes: Votes) -> Heard:
         truth=None if truth is None else split_options(truth, multi_label=votes.multi_label),
         settled=votes.settled,
     )
+
+
+def _beside_each_other(votes: Votes) -> NDArray[np.float64]:
+    """(v,) the weights, the largest on each item 1: they say who gives way to whom where voices differ.
+
+    How often a voice is right its skill says. A weight below 1 where nobody has more would doubt it twice.
+    """
+    if votes.weights is None:
+        return np.ones(len(votes.item))
+    weights = np.asarray(votes.weights, dtype=np.float64)
+    most = np.zeros(votes.items)
+    np.maximum.at(most, votes.item, weights)
+    return np.asarray(weights / most[votes.item])
 
 
 def _student(votes: Votes) -> tuple[Table | None, NDArray[np.bool_] | None]:

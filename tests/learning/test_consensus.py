@@ -37,6 +37,14 @@ def as_multi(votes: Votes) -> Votes:
     return replace(votes, multi_label=True)
 
 
+def only(votes: Votes, kept: np.ndarray) -> Votes:
+    """These of the votes, by item."""
+    rows = np.flatnonzero(kept)
+    rows = rows[np.argsort(votes.item[rows], kind="stable")]
+    item, annotator, answers = votes.item[rows], votes.annotator[rows], votes.answers[rows]
+    return replace(votes, item=item, annotator=annotator, answers=answers)
+
+
 def accuracy(found: Consensus, truth: np.ndarray) -> float:
     return float((found.answers.argmax(axis=1) == truth).mean())
 
@@ -185,25 +193,57 @@ class TestFewVotes:
             less = CONSENSUS.create(name).aggregate(replace(votes, answers=soft), learnt)
             assert less.shares.max(axis=1).mean() < sure.mean()
 
-    def test_half_a_weight_is_half_the_evidence(self) -> None:
+    def test_beside_a_full_vote_one_of_half_the_weight_is_half_the_evidence(self) -> None:
         votes, _ = crowd()
+        said = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
+        pairs = Votes(
+            items=3,
+            item=np.array([0, 1, 2, 2]),
+            annotator=np.array([10, 11, 10, 11]),
+            answers=said[[0, 3, 0, 3]],
+            weights=np.array([1.0, 0.5, 1.0, 0.5]),
+        )
         for name in LEARNING - {"glad"}:
             learnt = CONSENSUS.create(name).fit(votes)
-            odds = []
-            for weight in (1.0, 0.5):
-                weights = np.full(len(votes.item), weight)
-                given = replace(votes, weights=weights)
-                shares = CONSENSUS.create(name).aggregate(given, learnt).shares.astype(float)
-                odds.append(np.log(shares[:, 0] / shares[:, 1]))
             assert learnt is not None
+            shares = CONSENSUS.create(name).aggregate(pairs, learnt).shares.astype(float)
+            full, other, both = np.log(shares[:, 0] / shares[:, 1])
             prior = np.log(learnt.shares[0, 0] / learnt.shares[0, 1])
-            kept = np.abs(odds[0]) < 10
-            np.testing.assert_allclose(
-                (odds[1] - prior)[kept], (odds[0] - prior)[kept] / 2, atol=0.02
-            )
+            assert both - prior == pytest.approx((full - prior) + (other - prior) / 2, abs=1e-3)
+
+    @each_learning
+    def test_a_voice_of_little_weight_is_believed_where_no_other_speaks(self, name: str) -> None:
+        """Its weight says to whom it gives way; how often it is right its skill says."""
+        votes, truth = crowd(items=200, each=2, skills=(0.97, 0.95))
+        light = np.where(votes.annotator == 11, 0.5, 1.0)
+        learnt = CONSENSUS.create(name).fit(replace(votes, weights=light))
+        alone = replace(only(votes, votes.annotator == 11), weights=np.full(200, 0.5))
+        found = CONSENSUS.create(name).aggregate(alone, learnt)
+        right = accuracy(found, truth)
+        assert abs(found.shares.max(axis=1).mean() - right) < 0.08
+
+    @each_learning
+    def test_where_voices_differ_the_lighter_one_still_gives_way(self, name: str) -> None:
+        votes, _ = crowd(items=200, each=2, skills=(0.95, 0.95))
+        light = replace(votes, weights=np.where(votes.annotator == 11, 0.5, 1.0))
+        found = CONSENSUS.create(name).aggregate(light)
+        theirs = only(votes, votes.annotator == 10).answers.argmax(axis=1)
+        decided = ~found.tied
+        assert decided.mean() > 0.95
+        assert (found.answers.argmax(axis=1) == theirs)[decided].mean() > 0.98
 
 
 class TestWhatMustNotMatter:
+    @each_method
+    def test_the_weight_that_all_votes_on_an_item_have(self, name: str) -> None:
+        """A file of three voices shares one half: alone they decide as three people would."""
+        votes, _ = crowd(items=60)
+        per_item = np.random.default_rng(0).uniform(0.1, 3, 60)
+        weighed = replace(votes, weights=per_item[votes.item])
+        one, two = (CONSENSUS.create(name).aggregate(each) for each in (votes, weighed))
+        np.testing.assert_allclose(two.shares, one.shares, atol=1e-5)
+        np.testing.assert_array_equal(two.tied, one.tied)
+
     @each_method
     @pytest.mark.parametrize("multi_label", [False, True])
     @pytest.mark.parametrize("seed", range(3))

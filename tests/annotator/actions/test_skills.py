@@ -129,6 +129,24 @@ class TestLearning:
         assert lone.soft[str(delivery)] < 0.7 < verdict.soft[str(billing)] < 1
         assert others < set(Verdict.objects.values_list("pk", "decided_at"))
 
+    def test_a_file_that_was_mostly_right_is_believed_alone_and_gives_way_to_a_person(
+        self, project
+    ):
+        make_items(project, 120)
+        [file, person] = voices_of(project, "file", "person")
+        file.weight = 0.5
+        file.save()
+        billing, delivery = project.labels.order_by("column").values_list("pk", flat=True)[:2]
+        said = [(n, file, billing if n % 2 else delivery) for n in range(120)]
+        agreed = [(n, person, billing if n % 2 else delivery) for n in range(39)]
+        say(project, [*said, *agreed, (39, person, delivery)])
+        learn(project)
+        assert Skill.objects.get(annotator=file).accuracy > 0.95
+        alone = Verdict.objects.filter(item__number__gte=40)
+        assert min(max(verdict.soft.values()) for verdict in alone) > 0.85
+        differing = Verdict.objects.get(item__number=39)
+        assert (differing.labels, differing.state) == ([delivery], VerdictState.DECIDED)
+
     def test_the_confidence_of_a_verdict_is_its_posterior(self, project):
         derived = Derived(
             *(1, [5], {5: 0.8, 6: 0.2}, None),
