@@ -1,6 +1,7 @@
 """Students: small models that learn from soft or hard labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -31,6 +32,15 @@ class Fitted(Protocol):
         ...
 
     def save(self, folder: Path) -> None: ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A fitted student that reads for long, and can be interrupted."""
+
+    def listening(self, beat: Callable[[], None]) -> AbstractContextManager[None]:
+        """Meanwhile `predict` calls `beat` about every second; what it raises passes through."""
+        ...
 
 
 class Student(Protocol):

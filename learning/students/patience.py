@@ -1,5 +1,6 @@
-"""Waiting for one long call without becoming deaf to a cancel."""
+"""Long work without becoming deaf to a cancel."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -20,3 +21,16 @@ def beside(call: Callable[[], ResultT], beat: Callable[[], None]) -> ResultT:
     while not wait([future], timeout=BEAT_SECONDS).done:
         beat()
     return future.result()
+
+
+def seldom(beat: Callable[[], None]) -> Callable[[], None]:
+    """`beat` for places that are passed often: called there every second at most."""
+    last = time.monotonic()
+
+    def heard() -> None:
+        nonlocal last
+        if time.monotonic() - last >= BEAT_SECONDS:
+            last = time.monotonic()
+            beat()
+
+    return heard

@@ -8,7 +8,7 @@ them and is replaced last, so a reader opens either the former write or this one
 
 import secrets
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from learning.errors import DamagedFileError
 from learning.scores import entropies, margins
 from learning.storage import MANIFEST, read_json, write_json
-from learning.students import Fitted
+from learning.students import Fitted, Patient
 from learning.types import BLOCK_ROWS, Floats, Report, no_report, require, row_blocks
 
 DENSE_LABELS = 1000
@@ -75,15 +75,26 @@ class Predictions:
 def write_predictions(
     folder: Path, fitted: Fitted, items: Floats | Sequence[str], report: Report = no_report
 ) -> Predictions:
-    """Predict every item block by block and replace what `folder` holds."""
+    """Predict every item block by block and replace what `folder` holds.
 
-    # Reading a text takes milliseconds: small blocks keep progress and a cancel alive.
+    report: called after each block, and in one that takes long, with the items done before it.
+    """
+
+    # Reading a text takes milliseconds: small blocks keep progress alive.
     size = BLOCK_ROWS if isinstance(items, np.ndarray) else BLOCK_TEXTS
+    done = 0
+
+    def beat() -> None:
+        report(done, len(items))
 
     def blocks() -> Iterable[NDArray[np.float32]]:
+        nonlocal done
         for block in row_blocks(len(items), size):
-            yield fitted.predict(items[block])
-            report(block.stop, len(items))
+            with fitted.listening(beat) if isinstance(fitted, Patient) else nullcontext():
+                said = fitted.predict(items[block])
+            done = block.stop
+            yield said
+            beat()
 
     return write_probabilities(folder, blocks(), fitted.labels, multi_label=fitted.multi_label)
 

@@ -9,6 +9,7 @@ What is trained and what a row costs is an `Objective`: the loop knows neither t
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from learning.errors import DivergedError, OutOfMemoryError
 from learning.students import checkpoints
 from learning.students.devices import device, fixed_chance, mixed_precision
+from learning.students.listening import listening
 from learning.students.ranks import Ranks
 from learning.types import Report
 
@@ -28,6 +30,8 @@ CLIP = 1.0  # norm of the gradient at most
 LOOK_STEPS = (
     10  # steps between two looks at whether the gradients are finite: a look waits for CUDA
 )
+# So much work is lost to a kill at most, or so many times what a checkpoint takes, where that is more.
+KEEP_SECONDS, KEEP_TIMES = 30.0, 20.0
 
 
 class Schedule(Protocol):
@@ -99,6 +103,8 @@ class Training:
     step: int = 0
     parts: int = 1
     order: list[NDArray[np.int64]] = field(default_factory=list)
+    kept_at: float = 0.0
+    keep_after: float = KEEP_SECONDS
 
     @classmethod
     def begin(
@@ -121,6 +127,7 @@ class Training:
             margins=torch.full((schedule.epochs, rows), torch.nan, device=where),
             broken=torch.zeros((), dtype=torch.bool, device=where),
             ranks=ranks,
+            kept_at=time.monotonic(),
         )
         if checkpoint is not None:
             training._resume(checkpoint)
@@ -135,22 +142,31 @@ class Training:
         """Take the steps that are left -> (epochs, n) margins of the rows, NaN where there are none.
 
         Raises DivergedError when gradients are no numbers, OutOfMemoryError when half a batch does
-        not fit; what `report` raises passes through. The network is of use only after a return.
+        not fit; what `report` raises passes through, also inside of a step. The network is of use only
+        after a return. The last step is kept too: the same fit, asked for once more, ends at once.
         """
         report(self.step, self.steps)
-        while self.step < self.steps:
-            self._take(self._rows())
-            self.step += 1
-            last = self.step == self.steps
-            due = self.checkpoint is not None and self.step % self.schedule.checkpoint_steps == 0
-            if due or last or self.step % LOOK_STEPS == 0:
-                self._look()
-            if due and self.ranks.own == 0:
-                self._keep()
-            report(self.step, self.steps)
+        with listening(self.objective.network, lambda: report(self.step, self.steps)):
+            while self.step < self.steps:
+                self._take(self._rows())
+                self.step += 1
+                due = self._is_due()
+                if due or self.step == self.steps or self.step % LOOK_STEPS == 0:
+                    self._look()
+                if due and self.ranks.own == 0:
+                    self._keep()
+                report(self.step, self.steps)
         self.objective.network.eval()
         margins: NDArray[np.float32] = self.margins.cpu().numpy()
         return margins
+
+    def _is_due(self) -> bool:
+        """Whether a checkpoint is to be written behind this step."""
+        if self.checkpoint is None:
+            return False
+        if self.step == self.steps or self.step % self.schedule.checkpoint_steps == 0:
+            return True
+        return time.monotonic() - self.kept_at >= self.keep_after
 
     def _rows(self) -> NDArray[np.int64]:
         """The rows of this step."""
@@ -255,10 +271,13 @@ class Training:
 
     def _keep(self) -> None:
         assert self.checkpoint is not None  # noqa: S101 - the caller has looked
+        began = time.monotonic()
         position = {"step": self.step, "seed": self.seed, "parts": self.parts}
         state = checkpoints.state_of(self.objective.network, self.optimiser)
         state["margins"] = self.margins
         checkpoints.write(self.checkpoint, self.identity, state, position)
+        self.kept_at = time.monotonic()
+        self.keep_after = max(KEEP_SECONDS, KEEP_TIMES * (self.kept_at - began))
 
     def _resume(self, folder: Path) -> None:
         found = checkpoints.read(folder, self.identity)

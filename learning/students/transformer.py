@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from learning.storage import MANIFEST, finish_folder, read_manifest
 from learning.students.classification import KINDS, Made, tokenised
 from learning.students.devices import device, fixed_chance, mixed_precision
 from learning.students.finetune import BUILT_IN, Finetune, texts_of
+from learning.students.listening import listening
 from learning.students.lora import adapt
 from learning.types import Floats, TrainingData
 
@@ -122,6 +124,10 @@ class FittedNetwork:
     def labels(self) -> int:
         """How many label columns there are."""
         return len(self.active)
+
+    def listening(self, beat: Callable[[], None]) -> AbstractContextManager[None]:
+        """Meanwhile `predict` calls `beat` about every second; what it raises passes through."""
+        return listening(self.network, beat)
 
     def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
         """n texts -> (n, k) float32, in their order; batches hold texts of similar length."""

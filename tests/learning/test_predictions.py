@@ -1,5 +1,6 @@
 """The pool's probabilities on disk."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,37 @@ def test_what_a_student_says_comes_back_row_by_row(tmp_path: Path) -> None:
     top = written.top(5, 2)
     assert [column for column, _ in top] == np.argsort(-p[5])[:2].tolist()
     assert isinstance(written.probabilities, np.memmap)
+
+
+class Reader:
+    """A student that reads for long: it beats at each text, and knows nothing."""
+
+    labels, multi_label = 2, False
+
+    @contextmanager
+    def listening(self, beat):
+        self.beat = beat
+        yield
+        del self.beat
+
+    def predict(self, items):
+        for _ in items:
+            self.beat()
+        return np.full((len(items), 2), 0.5, dtype=np.float32)
+
+
+def test_a_cancel_is_heard_while_a_block_of_texts_is_read(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def cancelled(done: int, total: int) -> None:
+        seen.append(done)
+        if len(seen) == 600:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_predictions(tmp_path, Reader(), ["text"] * 1_000, cancelled)
+    assert seen == [0] * 512 + [512] * 88
+    assert not (tmp_path / "manifest.json").exists()
 
 
 def test_above_a_thousand_labels_the_likeliest_are_kept(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from learning.errors import DivergedError, OutOfMemoryError
+from learning.students import checkpoints, patience, training
 from learning.students.losses import cross_entropy, label_margins
 from learning.students.patience import beside
 from learning.students.training import Outcome, Training
@@ -111,6 +113,109 @@ def test_margins_of_each_epoch_survive_a_resumed_fit(tmp_path: Path) -> None:
     with pytest.raises(InterruptedError):
         fit(Line(), checkpoint=tmp_path, report=stop)
     np.testing.assert_array_equal(fit(Line(), checkpoint=tmp_path), expected)
+
+
+class Clock:
+    """Time that passes as it is told: so much in a step, so much while a checkpoint is written."""
+
+    def __init__(self, monkeypatch, step: float, write: float = 0.0) -> None:
+        self.now, self.step, self.kept = 0.0, step, []
+        real = checkpoints.write
+
+        def slow(folder, identity, state, position) -> None:
+            real(folder, identity, state, position)
+            self.now += write
+            self.kept.append(position["step"])
+
+        monkeypatch.setattr(checkpoints, "write", slow)
+        monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def report(self, done: int, total: int) -> None:
+        self.now += self.step
+
+
+def test_slow_steps_are_kept_every_half_minute(tmp_path: Path, monkeypatch) -> None:
+    clock = Clock(monkeypatch, step=12)
+    seen: list[int] = []
+
+    def killed(done: int, total: int) -> None:
+        clock.report(done, total)
+        if done == 10:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(Line(), Plan(checkpoint_steps=1000), tmp_path, killed)
+    assert clock.kept == [3, 6, 9]
+    again = Line()
+    fit(again, Plan(checkpoint_steps=1000), tmp_path, lambda done, total: seen.append(done))
+    assert seen[:2] == [9, 10]
+    whole = Line()
+    fit(whole, Plan(checkpoint_steps=1000))
+    assert torch.equal(again.network.weight, whole.network.weight)
+
+
+def test_fast_steps_are_kept_by_their_number_and_slow_checkpoints_seldom(
+    tmp_path: Path, monkeypatch
+) -> None:
+    fast = Clock(monkeypatch, step=0.01)
+    fit(Line(), Plan(checkpoint_steps=10), tmp_path / "fast", fast.report)
+    assert fast.kept == [10, 20, 24]
+    slow = Clock(monkeypatch, step=12, write=5)
+    fit(Line(), Plan(checkpoint_steps=1000), tmp_path / "slow", slow.report)
+    assert slow.kept == [3, 12, 21, 24], "a twentieth of the time at most"
+
+
+def test_a_finished_fit_is_found_again(tmp_path: Path) -> None:
+    line, again, seen = Line(), Line(), []
+    expected = fit(line, checkpoint=tmp_path)
+    found = fit(again, checkpoint=tmp_path, report=lambda done, total: seen.append((done, total)))
+    assert seen == [(24, 24)]
+    assert not again.seen
+    np.testing.assert_array_equal(found, expected)
+    assert torch.equal(again.network.weight, line.network.weight)
+
+
+class Stack(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(5, 5) for _ in range(3))
+        self.head = torch.nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)
+
+
+class Deep(Line):
+    """The same with three layers in a row, which a step can be interrupted between."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.network = Stack()
+
+
+def test_a_cancel_is_heard_inside_a_step_and_listening_changes_no_bit(monkeypatch) -> None:
+    deaf = Deep()
+    fit(deaf)
+    monkeypatch.setattr(patience, "BEAT_SECONDS", 0.0)
+    heard, steps = Deep(), []
+    fit(heard, report=lambda done, total: steps.append(done))
+    assert steps.count(1) == 1 + 2 * 3, "a step is heard from on the way up and down each layer"
+    for one, other in zip(deaf.network.parameters(), heard.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for moment in (2, 6):  # on the way up, on the way down
+        told = []
+
+        def cancelled(done: int, total: int, told=told, moment=moment) -> None:
+            told.append(done)
+            if told.count(1) == moment:
+                raise InterruptedError
+
+        line = Deep()
+        with pytest.raises(InterruptedError):
+            fit(line, report=cancelled)
+        assert told[-1] == 1
 
 
 def test_margins_and_costs_know_what_is_not_known() -> None:

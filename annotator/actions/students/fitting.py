@@ -241,9 +241,14 @@ def within_the_day(run: jobs.Run, plan: Plan, started: float) -> Callable[[int, 
     """Report how far the pool is predicted. What would take longer than all the minutes of a day ends as soon
     as that is seen."""
     began = time.monotonic()
+    before = 0
 
     def report(done: int, total: int) -> None:
+        nonlocal before
         run.progress(done, total, "Predicting")
+        if done == before:  # told in the middle of a block, of which nobody knows how far it is
+            return
+        before = done
         took = time.monotonic() - began
         minutes = (began - started + took * total / done) / 60
         if plan.most_minutes is not None and took > LOOK_SECONDS and minutes > plan.most_minutes:

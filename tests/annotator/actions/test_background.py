@@ -374,6 +374,7 @@ def test_a_pool_that_takes_longer_than_a_day_has_is_not_read_to_the_end(monkeypa
     soon = fitting.within_the_day(Run(), plan, time.monotonic() - 30)
     soon(1_000, 1_000)
     late = fitting.within_the_day(Run(), plan, time.monotonic() - 61)
+    late(0, 1_000)  # in the middle of the first block nobody knows
     with pytest.raises(ConflictError, match=r"all 1,000 items .* about 2 minutes.* 1 a day"):
         late(10, 1_000)
     fitting.within_the_day(Run(), replace(plan, most_minutes=None), time.monotonic() - 61)(
