@@ -5,6 +5,7 @@ Imports torch: only reached from a fit. Letters: b texts, k labels, m of them co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,25 +76,41 @@ class Together(Called):
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """(b,) for each text what its pairs with the batch cost, and its distance from its labels."""
         vectors = self.network.vectors(self.tokens.pad(rows)).float()
-        targets, _ = targets_of(self.data, rows, vectors.device)
-        costs = together_costs(vectors, targets)
+        costs = together_costs(vectors, *targets_of(self.data, rows, vectors.device))
         if len(self.columns):
             costs = costs + self.called_costs(vectors, rows)
         return Outcome(costs=costs)
 
 
-def together_costs(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(b, d) unit rows and (b, k) targets -> (b,) cross-entropy of who in the batch is near a text.
+def together_costs(
+    vectors: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """(b, d) unit rows, (b, k) targets and what is known of them -> (b,) cross-entropy of who in the batch
+    is near a text.
 
     Of all others, those with its labels should be the nearest: each counts by the cosine of the two
-    texts' targets. A text that is alone with its labels costs nothing. Source: Khosla et al. 2020.
+    texts' targets. A text that is alone with its labels costs nothing, and of two texts that may share a
+    label, since of one it is not known, neither is to be far. Source: Khosla et al. 2020.
     """
-    unit = torch.nn.functional.normalize(targets, dim=1)
+    alike, told = _likeness(targets, known)  # (b, b)
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
-    alike = (unit @ unit.T).masked_fill(itself, 0.0)  # (b, b)
-    scores = (vectors @ vectors.T / TOGETHER).masked_fill(itself, torch.finfo(vectors.dtype).min)
-    logs = torch.log_softmax(scores, dim=1).masked_fill(itself, 0.0)
+    nobody = itself | ~told
+    alike = alike.masked_fill(nobody, 0.0)
+    scores = (vectors @ vectors.T / TOGETHER).masked_fill(nobody, torch.finfo(vectors.dtype).min)
+    logs = torch.log_softmax(scores, dim=1).masked_fill(nobody, 0.0)
     return -(alike * logs).sum(dim=1) / alike.sum(dim=1).clamp(min=1e-6)
+
+
+def _likeness(targets: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(b, b) cosines of the targets of two texts, by what is known of both, and (b, b) bool, whether that
+    tells the two alike or apart: a label of one that is not known of the other tells neither.
+    """
+    seen = known.to(targets.dtype)
+    given = targets * seen
+    own = (given**2) @ seen.T  # (b, b) squared length of a row, by what is known of the column
+    alike = given @ given.T / (own * own.T).sqrt().clamp(min=1e-6)
+    hidden = given @ (1 - seen).T > 0
+    return alike, (alike > 0) | ~(hidden | hidden.T)
 
 
 def decoupled_softmax(
@@ -119,11 +136,15 @@ def label_places(data: TrainingData) -> NDArray[np.int64]:
     return np.flatnonzero(told)
 
 
-def encoded(network: Any, tokens: Tokens) -> NDArray[np.float32]:
-    """(n, d) unit rows of texts by a network in its present state, in batches of similar length."""
+def encoded(network: Any, tokens: Tokens, beat: Callable[[], None]) -> NDArray[np.float32]:
+    """(n, d) unit rows of texts by a network in its present state, in batches of similar length.
+
+    beat: called before each batch; what it raises passes through.
+    """
     network.eval()
     table = np.empty((len(tokens.ids), network.dimensions), dtype=np.float32)
     with torch.inference_mode(), mixed_precision():
         for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
+            beat()
             table[batch] = network.vectors(tokens.pad(batch)).float().cpu().numpy()
     return table

@@ -79,7 +79,7 @@ class Contrastive:
         return ""
 
     def settle(self, fitted: "FittedTransformer") -> "Contrastive":
-        """Itself: it chooses nothing from the data but the head's strength."""
+        """Itself: it chooses nothing from the data."""
         return self
 
     @classmethod

@@ -86,7 +86,8 @@ def fitted(
     cut = partial(tokenised, tokenizer, longest=plan.tokens, beat=beat)
     read = _read(reader, cut(data.texts or []), beat)
     means = own_vectors(read, np.zeros((1, reader.dimensions), dtype=np.float32))[:, 0]
-    called = _called(reader, cut(data.label_texts or ("",) * data.labels), data, means)
+    texts = cut(data.label_texts or ("",) * data.labels)
+    called = _called(reader, texts, data, means, beat)
     done = 1
     beat()
     # A head on the mean of all tokens, of two texts too.
@@ -113,7 +114,9 @@ def fitted(
     )
 
 
-def _called(reader: LabelReader, texts: Tokens, data: TrainingData, means: Array) -> Array:
+def _called(
+    reader: LabelReader, texts: Tokens, data: TrainingData, means: Array, beat: Beat
+) -> Array:
     """(k, d) unit rows of what labels are called, zeros where nothing is said.
 
     Those of the lesson, which looked at more items than it holds, if they are by this encoder; else
@@ -122,7 +125,7 @@ def _called(reader: LabelReader, texts: Tokens, data: TrainingData, means: Array
     if data.label_vectors is not None and _alike(data.encodings, means):
         return np.ascontiguousarray(data.label_vectors, dtype=np.float32)
     said = np.array([bool(text.strip()) for text in data.label_texts or ("",) * data.labels])
-    return np.where(said[:, None], encoded(reader, texts), np.float32(0))
+    return np.where(said[:, None], encoded(reader, texts, beat), np.float32(0))
 
 
 def _alike(one: Floats | None, other: Array) -> bool:

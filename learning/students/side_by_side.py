@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ from learning.students.classification import (
 )
 from learning.students.comparisons import TEMPERATURE, Called, encoded
 from learning.students.devices import fixed_chance
-from learning.students.patience import beside
+from learning.students.listening import listening
+from learning.students.patience import beside, seldom
 from learning.students.top_k import top_k_costs
 from learning.students.training import Training, steps_of
 from learning.students.transformer import Classifier, FittedTransformer, unit_classifier
@@ -95,10 +97,12 @@ def tuned(
         told=told[active],
         plan=plan,
     )
-    Training.begin(objective, plan, rng, checkpoint).run(report)
-    _keep_labels(network, objective)
+    training = Training.begin(objective, plan, rng, checkpoint)
+    training.run(report)
+    after = seldom(lambda: report(training.steps, training.steps))
+    _keep_labels(network, objective, after)
     if data.multi_label:
-        _keep_threshold(network, objective)
+        _keep_threshold(network, objective, after)
     return FittedTransformer(
         network=network.eval(),
         tokenizer=tokenizer,
@@ -120,17 +124,17 @@ def _begin(network: Classifier, told: Bools) -> None:
     weight.requires_grad_(requires_grad=True)
 
 
-def _keep_labels(network: Classifier, objective: SideBySide) -> None:
+def _keep_labels(network: Classifier, objective: SideBySide, beat: Callable[[], None]) -> None:
     network.eval()
     places = np.arange(len(objective.columns))
     parts = np.array_split(places, -(-len(places) // LABELS_AT_ONCE))
-    with torch.no_grad():
+    with torch.no_grad(), listening(network, beat):
         rows = torch.cat([objective.label_rows(part) for part in parts])
         network.head.weight.zero_()
         network.head.weight[torch.from_numpy(objective.columns)] = rows / TEMPERATURE
 
 
-def _keep_threshold(network: Classifier, objective: SideBySide) -> None:
+def _keep_threshold(network: Classifier, objective: SideBySide, beat: Callable[[], None]) -> None:
     """Several labels: the cosine from which on a label is likely, by cross-entropy on what was learnt.
 
     The losses only order labels; the bias of the linear layer makes that yes or no.
@@ -138,7 +142,7 @@ def _keep_threshold(network: Classifier, objective: SideBySide) -> None:
     rows = np.arange(0, objective.data.rows, -(-objective.data.rows // MOST_ROWS))
     texts = Tokens(ids=[objective.tokens.ids[row] for row in rows], fill=objective.tokens.fill)
     labels = network.head.weight.detach().cpu().numpy()[objective.columns]
-    logits = encoded(network, texts) @ labels.T  # (m, c)
+    logits = encoded(network, texts, beat) @ labels.T  # (m, c)
     targets, known = (
         table.cpu().numpy()[:, objective.columns]
         for table in targets_of(objective.data, rows, torch.device("cpu"))

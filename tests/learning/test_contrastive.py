@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from transformers import AutoModel
 
 from learning import students
 from learning.errors import ParameterError, ShapeError
+from learning.students import patience, tuning
 from learning.students.comparisons import decoupled_softmax, label_places, together_costs
 from learning.students.contrastive import Contrastive
 from learning.students.head import Head
 from learning.students.transformer import unit_classifier
-from learning.types import no_report
+from learning.types import TrainingData, no_report
 from tests.contracts.conftest import models
 from tests.contracts.plugins import WORDS, lesson
 
@@ -31,27 +33,51 @@ def named(rows: int = 30):
     return replace(lesson(rows), label_texts=(*WORDS, ""))
 
 
+def all_known(targets: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(targets, dtype=torch.bool)
+
+
 class TestCosts:
     def test_texts_of_a_label_want_each_other_before_all_others(self) -> None:
         targets = torch.tensor([[1.0, 0], [1, 0], [0, 1]])
-        close = together_costs(torch.eye(2)[[0, 0, 1]], targets)
-        far = together_costs(torch.eye(2)[[0, 1, 0]], targets)
+        close = together_costs(torch.eye(2)[[0, 0, 1]], targets, all_known(targets))
+        far = together_costs(torch.eye(2)[[0, 1, 0]], targets, all_known(targets))
         expected = np.log1p(np.exp(-10))
         np.testing.assert_allclose(close, [expected, expected, 0], atol=1e-6)
         np.testing.assert_allclose(far[:2], [10 + expected, np.log(2)], rtol=1e-5)
 
     def test_a_shared_label_of_two_counts_by_half(self) -> None:
         targets = torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 1, 1]])
-        costs = together_costs(torch.eye(3), targets)
+        costs = together_costs(torch.eye(3), targets, all_known(targets))
         torch.testing.assert_close(costs, torch.full((3,), float(np.log(2))))
 
     def test_a_text_alone_with_its_labels_or_without_any_costs_nothing(self) -> None:
-        assert together_costs(torch.ones(1, 2), torch.ones(1, 3)).tolist() == [0]
+        one = torch.ones(1, 3)
+        assert together_costs(torch.ones(1, 2), one, all_known(one)).tolist() == [0]
         vectors = torch.ones(2, 2, requires_grad=True)
-        costs = together_costs(vectors, torch.tensor([[1.0, 0], [0, 0]]))
+        targets = torch.tensor([[1.0, 0], [0, 0]])
+        costs = together_costs(vectors, targets, all_known(targets))
         costs.sum().backward()
         assert costs.tolist() == [0, 0]
         assert torch.isfinite(vectors.grad).all()
+
+    def test_who_may_share_a_label_is_not_pushed_away(self) -> None:
+        close = torch.tensor([[1.0, 0.0, 0.1], [0.9, 0.2, 0.0], [0.0, 1.0, 0.0]])
+        vectors = torch.nn.functional.normalize(close, dim=1).requires_grad_()
+        targets = torch.tensor([[1.0, 0], [0, 0], [1, 0]])
+        asked = torch.tensor([[True, True], [False, True], [True, True]])
+        together_costs(vectors, targets, asked).sum().backward()
+        assert vectors.grad[1].tolist() == [0, 0, 0], "whether text 1 has the label is not known"
+        vectors.grad = None
+        together_costs(vectors, targets, all_known(targets)).sum().backward()
+        assert float(vectors.grad[0] @ vectors[1]) > 0, "it is known to be without: away from it"
+
+    def test_what_two_texts_are_known_to_share_draws_them_whatever_else_is_unknown(self) -> None:
+        targets = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 1]])
+        asked = torch.tensor([[True, False, True], [True, True, True], [True, True, True]])
+        costs = together_costs(torch.eye(3), targets, asked)
+        torch.testing.assert_close(costs[:2], torch.full((2,), float(np.log(2))))
+        assert costs[2] == 0
 
     def test_with_one_label_decoupled_softmax_is_cross_entropy(self) -> None:
         scores = torch.tensor([[1.0, -2.0, 0.5], [0.1, 0.2, 3.0]])
@@ -126,6 +152,68 @@ def test_goes_on_behind_the_checkpoint(tiny: Contrastive, tmp_path: Path) -> Non
     assert [done for done in seen if done] == [3, 4]
     whole = plan.fit(named(), np.random.default_rng(3), no_report)
     np.testing.assert_array_equal(resumed.predict(WORDS), whole.predict(WORDS))
+
+
+def test_a_finished_fit_is_found_again_and_hears_a_cancel_behind_its_steps(
+    tiny: Contrastive, tmp_path: Path, monkeypatch
+) -> None:
+    whole = tiny.fit(named(), np.random.default_rng(3), no_report)
+    monkeypatch.setattr(patience, "BEAT_SECONDS", 0.0)
+    behind: list[int] = []
+
+    def cancelled(done: int, total: int) -> None:
+        if done == total:
+            behind.append(done)
+        if len(behind) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        tiny.fit(named(), np.random.default_rng(3), cancelled, None, tmp_path)
+    seen: list[int] = []
+    rng, other = np.random.default_rng(3), np.random.default_rng(3)
+    again = tiny.fit(named(), rng, lambda done, total: seen.append(done), None, tmp_path)
+    assert set(seen) == {0, 4}, "no step is taken anew"
+    np.testing.assert_array_equal(again.predict(WORDS), whole.predict(WORDS))
+    tiny.fit(named(), other, no_report)
+    assert rng.random() == other.random(), "what follows draws alike"
+
+
+def test_reading_is_heard_from_between_layers(tiny: Contrastive, monkeypatch) -> None:
+    fitted = tiny.fit(named(), np.random.default_rng(3), no_report)
+    quiet = fitted.predict(WORDS)
+    monkeypatch.setattr(patience, "BEAT_SECONDS", 0.0)
+    beats: list[int] = []
+    with fitted.listening(lambda: beats.append(1)):
+        np.testing.assert_array_equal(fitted.predict(WORDS), quiet)
+    fitted.predict(WORDS)
+    assert beats == [1], "it has one layer, and nobody listens any more"
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_what_the_encoder_knows_by_heart_makes_it_no_surer_of_new_texts(
+    called: bool, monkeypatch
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def near(labels: np.ndarray, spread: float) -> np.ndarray:
+        points = np.eye(6, 24)[labels] + spread * rng.normal(size=(len(labels), 24))
+        unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+        return unit.astype(np.float32)
+
+    tuned_on, new = np.arange(48) % 6, np.arange(600) % 6
+    vectors = {"texts": near(tuned_on, 0.05), "names": near(np.arange(6), 0.05)}
+    monkeypatch.setattr(tuning, "encoded", lambda _network, tokens, _beat: vectors[tokens])
+    made = SimpleNamespace(
+        data=TrainingData(targets=np.eye(6, dtype=np.float32)[tuned_on], texts=["text"] * 48),
+        columns=np.arange(6) if called else np.arange(0),
+        network=SimpleNamespace(dimensions=24),
+        tokens="texts",
+        called="names",
+    )
+    said = tuning._head(made, rng, lambda: None).predict(near(new, 0.45))
+    right = float((said.argmax(axis=1) == new).mean())
+    assert 0.7 < right < 0.9
+    assert float(said.max(axis=1).mean()) < right + 0.05
 
 
 def test_more_texts_are_seen_fewer_times(tiny: Contrastive) -> None:
