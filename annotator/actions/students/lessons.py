@@ -16,6 +16,7 @@ from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
 from annotator.actions.verdicts.sealing import position as sealed_position
+from annotator.actions.verdicts.verdicts import KEPT_BELIEF
 from annotator.models import Encoding, Item, Part, Project
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from learning.tasks import Columns
     from learning.types import TrainingData
 
-# `p_right` is how much the word of a teacher is to be relied on; null where people or files decided.
+# `p_right` is how much the word of a teacher is to be relied on; null where people or files decided. The last
+# column holds the labels that one voice alone decided.
 _TRAINABLE = f"""
-SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right, v.position
+SELECT i.number, v.soft::text, v.known, i.answers, i.content_hash, c.p_right, v.position,
+       CASE WHEN v.voices = 1 AND v.source = 'consensus' THEN v.labels END
 FROM annotator_verdict v JOIN annotator_item i ON i.id = v.item_id
 LEFT JOIN annotator_acceptance c
     ON v.source = 'teacher' AND c.item_id = v.item_id AND c.ended_at IS NULL
@@ -74,11 +77,12 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """Verdicts as (n,) item numbers, ascending, (n, k) targets, (n, k) what is known of them, and (n, k)
-    which labels were added since."""
+    """Verdicts as (n,) item numbers, ascending, (n, k) targets, (n,) how likely right each is held to be, None
+    where all are sure, (n, k) what is known of them, and (n, k) which labels were added since."""
 
     numbers: NDArray[np.int64]
     targets: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
     known: NDArray[np.bool_]
     younger: NDArray[np.bool_]
     rows: list[Any]
@@ -96,15 +100,6 @@ class Learnt:
         import numpy as np
 
         return np.array([row[5] is not None for row in self.rows], dtype=np.bool_)
-
-    @property
-    def weights(self) -> NDArray[np.float32] | None:
-        """(n,) how likely right each label is held to be; None where people decided all."""
-        import numpy as np
-
-        if not self.taught.any():
-            return None
-        return np.array([1.0 if row[5] is None else row[5] for row in self.rows], dtype=np.float32)
 
 
 class Learned(Protocol):
@@ -214,7 +209,7 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
         cursor.execute(_TRAINABLE, [project.pk, below])
         rows = cursor.fetchall()
     task = project.task
-    targets = _soft_targets(project, rows, columns)
+    targets, weights = _soft_targets(project, rows, columns)
     usable = np.asarray(task.usable(targets))
     rows = [row for row, kept in zip(rows, usable.tolist(), strict=True) if kept]
     known = task.known(targets[usable], columns)
@@ -226,10 +221,11 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
     # Not where only an archived label was asked about; without any labels answers are values.
     told = np.asarray(known.any(axis=1)) | (len(columns) == 0)
     rows = [row for row, kept in zip(rows, told.tolist(), strict=True) if kept]
-    targets = np.where(known, targets[usable], 0)[told]
+    targets, weights = np.where(known, targets[usable], 0)[told], weights[usable][told]
     return Learnt(
         numbers=np.array([row[0] for row in rows], dtype=np.int64),
         targets=targets,
+        weights=weights if (weights < 1).any() else None,
         known=known[told],
         younger=_younger(project, rows, columns) & (targets == 0),
         rows=rows,
@@ -248,16 +244,30 @@ def _younger(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.
     return np.asarray(positions[:, None] <= before, dtype=np.bool_)
 
 
-def _soft_targets(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.float32]:
-    """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1."""
+def _soft_targets(
+    project: Project, rows: list[Any], columns: Columns
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1. (n,): how far to rely
+    on each row.
+
+    The one label that a single voice gave stands whole and weighs its share: beside it the posterior holds
+    only what voices mistake for it anywhere, which would blur every such item alike.
+    """
     import numpy as np
 
     targets = np.zeros((len(rows), len(columns)), dtype=np.float32)
-    for row, (_, soft, *_rest) in enumerate(rows):
-        for label, share in json.loads(soft).items():
+    weights = np.ones(len(rows), dtype=np.float32)
+    for row, (_, text, _known, _answers, _hash, p_right, _position, alone) in enumerate(rows):
+        soft = json.loads(text)
+        if alone and not project.multi_label:
+            weights[row] = soft.get(str(alone[0]), KEPT_BELIEF)  # a smaller share is not kept
+            soft = {alone[0]: 1.0}
+        elif p_right is not None:
+            weights[row] = p_right
+        for label, share in soft.items():
             targets[row, columns.column(int(label))] = share
     targets[:, ~columns.active] = 0
     if not project.multi_label:
         total = targets.sum(axis=1, keepdims=True)
         np.divide(targets, total, out=targets, where=total > 0)
-    return np.clip(targets, 0, 1)
+    return np.clip(targets, 0, 1), weights

@@ -10,6 +10,8 @@ from annotator import jobs
 from annotator.actions.encoders import encoding
 from annotator.actions.exports import exporting
 from annotator.actions.projects import projects
+from annotator.actions.projects.schema import columns_of
+from annotator.actions.students import lessons
 from annotator.actions.verdicts import agreeing, hearing, settling, skills, verdicts, weighing
 from annotator.actions.verdicts.votes import Derived
 from annotator.models import (
@@ -99,6 +101,11 @@ class TestLearning:
             assert skill.votes == 60
         assert told[0].low > told[3].high
         assert ConsensusFit.objects.get().items == 60
+        lesson = lessons.read(project, 60, columns_of(project))
+        assert (lesson.targets.max(axis=1) < 1).any(), (
+            "where voices differ their shares are learned"
+        )
+        assert lesson.weights is None
 
     def test_few_double_answers_teach_nothing_and_the_majority_decides(self, project):
         make_items(project, 12)
@@ -144,6 +151,11 @@ class TestLearning:
         assert Skill.objects.get(annotator=file).accuracy > 0.95
         alone = Verdict.objects.filter(item__number__gte=40)
         assert min(max(verdict.soft.values()) for verdict in alone) > 0.85
+        lesson = lessons.read(project, 120, columns_of(project))
+        assert (lesson.targets[40:].max(axis=1) == 1).all(), "what it decided is learned whole"
+        weights = {verdict.item.number: max(verdict.soft.values()) for verdict in alone}
+        assert lesson.weights[40:].tolist() == pytest.approx([weights[n] for n in range(40, 120)])
+        assert (lesson.weights[:40] == 1).all()
         differing = Verdict.objects.get(item__number=39)
         assert (differing.labels, differing.state) == ([delivery], VerdictState.DECIDED)
 
