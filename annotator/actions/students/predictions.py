@@ -19,6 +19,7 @@ from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.imports import uploads
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.formats import FormatError
+from annotator.formats.guessing import TEXT_NAMES
 from annotator.formats.preview import Preview, preview
 from annotator.models import (
     ItemKind,
@@ -192,7 +193,7 @@ def _chosen(project: Project, file: BinaryIO, name: str, wish: Wish) -> dict[str
     file.seek(0)
     two = project.item_kind == ItemKind.PAIR
     chosen = asdict(wish) | {"reader": seen.format}
-    chosen["text"] = _column(seen, wish.text or seen.mapping.text, "text")
+    chosen["text"] = _column(seen, wish.text or _likely_text(seen), "text")
     if two:
         chosen["text_b"] = _column(seen, wish.text_b or seen.mapping.text_b, "text_b")
     elif wish.text_b:
@@ -200,9 +201,20 @@ def _chosen(project: Project, file: BinaryIO, name: str, wish: Wish) -> dict[str
     return chosen
 
 
+def _likely_text(seen: Preview) -> str:
+    """The column that the preview takes for the text; "" where neither its name nor what is in it says so."""
+    column = next((one for one in seen.columns if one.name == seen.mapping.text), None)
+    if column is None:
+        return ""
+    said = "".join(column.examples)
+    is_named = column.name.strip().casefold() in TEXT_NAMES
+    return column.name if is_named or 2 * sum(map(str.isalpha, said)) > len(said) else ""
+
+
 def _column(seen: Preview, wanted: str, field: str) -> str:
     names = [column.name for column in seen.columns]
     if wanted in names and wanted:
         return wanted
     told = f"has no column “{wanted}”" if wanted else "does not say which column holds the text"
-    raise InvalidError(f"The file {told}; it has: {', '.join(names)}.", field=field)
+    told += f"; it has: {', '.join(names)}."
+    raise InvalidError(f"The file {told}" + ("" if wanted else " Name the one."), field=field)

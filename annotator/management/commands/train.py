@@ -39,7 +39,7 @@ for, until --start-alone.
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="a hyper-parameter of that kind; may be given several times",
+            help="a hyper-parameter of that kind; may be given several times, each name once",
         )
         parser.add_argument("--start-from", metavar="PROJECT", help="number or name of another one")
         parser.add_argument(
@@ -68,7 +68,7 @@ for, until --start-alone.
         if options["start_from"]:
             self._start_from(project, options)
             return
-        params = dict(_parameter(each) for each in options["param"])
+        params = _parameters(options["param"])
         job = teaching.start_training(project, options["kind"], params)
         if not options["wait"]:
             self.say(json.dumps({"job": job.pk}))
@@ -110,6 +110,15 @@ def _pair(project: Project, source: Project, text: str) -> tuple[int, int | None
     if our.strip() and our.strip() not in ours:
         raise CommandError(f"“{project}” has no label “{our.strip()}”.")
     return theirs[their.strip()], ours.get(our.strip())
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for name, value in map(_parameter, given):
+        if name in params:
+            raise CommandError(f"“{name}” is given twice; give each parameter once.")
+        params[name] = value
+    return params
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -167,3 +167,5 @@ def test_training_by_command_gives_its_figures(taught, capsys):
         call_command("train", str(taught.pk), kind="oracle")
     with pytest.raises(CommandError, match="NAME=VALUE"):
         call_command("train", str(taught.pk), param=["epochs"])
+    with pytest.raises(CommandError, match="“epochs” is given twice"):
+        call_command("train", str(taught.pk), kind="finetune", param=["epochs=1", "epochs=2"])

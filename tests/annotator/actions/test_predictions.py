@@ -20,7 +20,8 @@ from annotator.actions.projects import schema
 from annotator.actions.students import predicting, predictions, teaching
 from annotator.actions.students.training import students_folder
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Job, JobState, PredictedFile
+from annotator.job_kinds import KINDS
+from annotator.models import Job, JobState, PredictedFile, PredictionState
 from learning.students import load
 from tests.annotator.actions.test_leaving import taught  # noqa: F401 - a fixture
 from tests.factories import make_project
@@ -139,6 +140,8 @@ def test_json_stays_json_and_parquet_has_types(taught, tmp_path, capsys):  # noq
 def test_what_cannot_be_labelled_is_refused_with_a_sentence(taught, cast):  # noqa: F811
     with pytest.raises(InvalidError, match="no column “body”; it has: id, text, note"):
         begin(taught, text="body")
+    with pytest.raises(InvalidError, match="which column holds the text; it has: a, b"):
+        begin(taught, b"a,b\n1,2\n")
     with pytest.raises(InvalidError, match="one text"):
         begin(taught, text_b="note")
     with pytest.raises(ConflictError, match="no student yet"):
@@ -205,6 +208,24 @@ def test_many_texts_are_asked_about_at_once(taught, cast, monkeypatch):  # noqa:
     assert (refused.status_code, "Text 1" in refused.content.decode()) == (422, True)
     too_many = {"texts": ["0.1"] * (teaching.TEXTS_AT_MOST + 1)}
     assert lea.post(here, too_many, content_type="application/json").status_code == 422
+
+
+def test_a_column_of_words_is_the_text_whatever_it_is_called(taught):  # noqa: F811
+    assert begin(taught, "a,b\n1,склад закрыт\n".encode()).settings["text"] == "b"
+    assert begin(taught, b"a,b\n1,2\n", text="b").settings["text"] == "b"
+
+
+def test_a_file_does_not_wait_where_students_are_trained(taught):  # noqa: F811
+    assert begin(taught).job.queue != KINDS["finetune"].queue
+
+
+def test_what_was_cancelled_is_no_error(taught, cast):  # noqa: F811
+    made, lea = begin(taught), Client()
+    lea.force_login(cast.lea)
+    predictions.end(made, PredictionState.CANCELLED, "Cancelled.")
+    page = lea.get(f"/projects/{taught.pk}/students/files").content.decode()
+    assert '<span class="tag push">Cancelled</span>' in page
+    assert "job-error" not in page
 
 
 class TestPieces:
