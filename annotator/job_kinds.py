@@ -35,7 +35,8 @@ KINDS: dict[str, Kind] = {
     "domains": Kind(action="annotator.actions.figures.domains:run_domains", queue="io"),
     "compare": Kind(action="annotator.actions.imports.differing:run_compare", queue="io"),
     "pool": Kind(action="annotator.actions.students.pools:run_pool", queue="train"),
-    "predict": Kind(action="annotator.actions.students.predicting:run_predict", queue="train"),
+    # Where vectors are made, in pieces: a file of three rows waits for no training of hours.
+    "predict": Kind(action="annotator.actions.students.predicting:run_predict", queue="encode"),
     "simulate": Kind(
         action="annotator.actions.simulations.simulation_runs:run_simulate", queue="train"
     ),

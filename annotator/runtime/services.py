@@ -33,7 +33,8 @@ def every(listener: int) -> list[Service]:
         # Of its own, so that nothing that takes long keeps a student waiting.
         _worker("fast", ["-Q", "fast", "-P", "solo"], nice=5),
         _worker("worker", ["-Q", "io,llm", "-P", "prefork", "-c", _worker_processes()], nice=5),
-        # Of its own, so that a large file being encoded keeps no other import or export waiting.
+        # Of its own, so that a large file being encoded keeps no other import or export waiting. It labels
+        # files too, which wait for no training then.
         _worker("encode", ["-Q", "encode", "-P", "solo"], nice=5),
         _worker("train", ["-Q", "train", "-P", "solo"], nice=10),
         Service(

@@ -106,7 +106,9 @@ def listed(project: Project, kinds: Sequence[str]) -> list[Job]:
 
 def context_for(project: Project, group: str) -> dict[str, Any]:
     """What the list of jobs needs, on a page or polled alone."""
-    rows = [_row(job) for job in listed(project, GROUPS[group])]
+    found = listed(project, GROUPS[group])
+    ahead = _at_work(found)
+    rows = [_row(job, ahead.get(job.queue)) for job in found]
     live = any(row["live"] for row in rows)
     return {
         "project": project,
@@ -118,13 +120,41 @@ def context_for(project: Project, group: str) -> dict[str, Any]:
     }
 
 
-def _row(job: Job) -> dict[str, Any]:
-    waiting = job.state == JobState.QUEUED or _was_left(job)
+def _at_work(jobs_listed: Sequence[Job]) -> dict[str, Job]:
+    """By its queue, the oldest of the jobs for whose worker one of these waits, whosever it is."""
+    queues = {job.queue for job in jobs_listed if _is_waiting(job)}
+    if not queues:
+        return {}
+    running = Job.objects.filter(
+        queue__in=queues, state=JobState.RUNNING, lease_until__gte=timezone.now()
+    )
+    return {job.queue: job for job in running.order_by("-pk")}
+
+
+def _is_waiting(job: Job) -> bool:
+    return job.state == JobState.QUEUED or _was_left(job)
+
+
+def _waits_for(job: Job, ahead: Job | None) -> str:
+    """In words. Of another project no more is told than what kind of work it is."""
+    if ahead is not None:
+        where = "" if ahead.project_id == job.project_id else " for another project"
+        return (
+            f"waits for a worker, which is busy with “{NAMES.get(ahead.kind, ahead.kind)}”{where}"
+        )
+    if job.state == JobState.QUEUED and job.due_at > timezone.now():
+        return f"begins at {timezone.localtime(job.due_at):%H:%M} at the soonest"
+    return "waits for a worker"
+
+
+def _row(job: Job, ahead: Job | None) -> dict[str, Any]:
+    waiting = _is_waiting(job)
     return {
         "job": job,
         "name": _name(job),
         "live": not job.is_over,
         "waiting": waiting,
+        "waits_for": _waits_for(job, ahead) if waiting else "",
         "so_far": _so_far(job),
         "seconds_left": None if waiting or job.is_over else job.seconds_left,
         "tone": {"done": "success", "failed": "danger", "cancelled": "warn"}.get(job.state, ""),
@@ -175,7 +205,7 @@ def poll(request: HttpRequest, project_id: int, group: str) -> HttpResponse:
 def _tag(context: dict[str, Any]) -> str:
     """Names what the list shows; the page itself differs each time by its form token."""
     seen = [
-        (row["waiting"], *(getattr(row["job"], name) for name in SEEN))
+        (row["waiting"], row["waits_for"], *(getattr(row["job"], name) for name in SEEN))
         for row in context["job_rows"]
     ]
     shown = repr((seen, context["may_cancel"])).encode()

@@ -9,7 +9,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning, labeling
 from annotator.actions.verdicts import settling
 from annotator.models import Job, JobState, StudentVersion
-from tests.factories import make_items
+from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +179,25 @@ def test_work_whose_worker_died_is_said_to_wait(lea, project):
     assert "5 of 9" not in text
 
 
+def test_work_that_waits_says_what_its_worker_is_busy_with(lea, project, cast):
+    waiting = jobs.enqueue("bakeoff", project=project)
+    assert "waits for a worker</span>" in lea.get(url(project, "jobs/all")).content.decode()
+    first = lea.get(url(project, "jobs/all"))["ETag"]
+    soon = timezone.now() + timezone.timedelta(minutes=1)
+    running = jobs.enqueue("finetune", project=make_project(cast, name="Secret"))
+    Job.objects.filter(pk=running.pk).update(state="running", lease_until=soon)
+    told = lea.get(url(project, "jobs/all"), HTTP_IF_NONE_MATCH=first).content.decode()
+    assert "busy with “Training another student” for another project" in told
+    assert "Secret" not in told
+    Job.objects.filter(pk=running.pk).update(project=project)
+    told = lea.get(url(project, "jobs/all")).content.decode()
+    assert "busy with “Training another student”</span>" in told
+    Job.objects.filter(pk=running.pk).update(state="done")
+    Job.objects.filter(pk=waiting.pk).update(due_at=soon, done=5, total=10)
+    told = lea.get(url(project, "jobs/all")).content.decode()
+    assert f"begins at {soon:%H:%M} at the soonest, 50\u202f% done" in told
+
+
 def test_a_student_that_waits_for_the_encoding_is_said_to_be_on_its_way(lea, project, cast):
     answer_all(project, assigning.voice_of(project, cast.ana))
     jobs.enqueue("encode", project=project)
@@ -209,5 +228,5 @@ def test_the_number_of_queries_does_not_grow(lea, project, cast, django_assert_m
     for number in range(1, 8):
         student(project, number)
         jobs.enqueue("encode", project=project)
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(23):
         lea.get(url(project))

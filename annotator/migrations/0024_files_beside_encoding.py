@@ -1,0 +1,18 @@
+from django.db import migrations
+
+
+def move(apps, schema_editor):
+    """Files that wait to be labelled wait where they are labelled from now on."""
+    waiting = apps.get_model("annotator", "Job").objects.filter(kind="predict", queue="train")
+    waiting.filter(state="queued").update(queue="encode", rung_at=None)
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('annotator', '0023_went_back'),
+    ]
+
+    operations = [
+        migrations.RunPython(move, migrations.RunPython.noop),
+    ]
