@@ -370,7 +370,8 @@ def sweep() -> int:
     waiting = Q(state=JobState.QUEUED, due_at__lte=Now())
     orphaned = Q(state=JobState.RUNNING, lease_until__lt=Now())
     unheard = Q(rung_at=None) | Q(rung_at__lt=long_ago)
-    forgotten = list(Job.objects.filter(waiting | orphaned).filter(unheard)[:500])
+    silent = Job.objects.filter(waiting | orphaned).filter(unheard)
+    forgotten = list(silent.order_by("due_at", "pk")[:500])
     Job.objects.filter(pk__in=[job.pk for job in forgotten]).update(rung_at=Now())
     for job in forgotten:
         ring(job.pk, job.queue)

@@ -88,6 +88,14 @@ class TestBell:
         age(job, columns=["rung_at"])
         assert (jobs.sweep(), bells) == (1, [job.pk])
 
+    def test_what_was_due_first_is_rung_first(self, bells):
+        late, early = probe(), probe()
+        for job, minutes in ((late, 2), (early, 4)):
+            age(job, columns=["rung_at"], due_at=timezone.now() - timedelta(minutes=minutes))
+        bells.clear()
+        jobs.sweep()
+        assert bells == [early.pk, late.pk]
+
 
 @pytest.mark.django_db(transaction=True)
 class TestClaim:

@@ -14,6 +14,8 @@ from annotator.errors import InvalidError
 from annotator.runtime import modelclient, modelserver, sockets
 from learning import encoders
 from learning.encoders import ENCODERS
+from learning.students import STUDENTS
+from learning.types import TrainingData
 
 TEXTS = [f"word{n % 7} other{n % 5} more{n % 3}" for n in range(60)]
 
@@ -92,6 +94,23 @@ class TestEncode:
         settings.DATA_DIR = short_folder
         with pytest.raises(modelclient.ModelAwayError, match="not answering"):
             modelclient.encode(["a"], encoder="minilm")
+
+
+class TestPredict:
+    def test_gives_what_the_student_says_in_however_many_turns(
+        self, served, fitted, short_folder, monkeypatch
+    ):
+        monkeypatch.setattr(modelclient, "TEXTS_A_TURN", 7)
+        encoder, rng = encoders.load(fitted), np.random.default_rng(1)
+        vectors = encoder.encode(TEXTS)
+        lesson = TrainingData(
+            targets=np.eye(3, dtype=np.float32)[np.arange(60) % 3], encodings=vectors
+        )
+        student = STUDENTS.create("head").fit(lesson, rng, lambda done, total: None)
+        student.save(short_folder / "student")
+        wish = {"student": "student", "encoder": "tfidf-svd", "folder": "encoder"}
+        found = patiently(lambda: modelclient.predict(TEXTS, **wish))
+        np.testing.assert_allclose(found, student.predict(vectors), atol=1e-5)
 
 
 class TestWire:

@@ -195,7 +195,7 @@ def test_work_that_waits_says_what_its_worker_is_busy_with(lea, project, cast):
     Job.objects.filter(pk=running.pk).update(state="done")
     Job.objects.filter(pk=waiting.pk).update(due_at=soon, done=5, total=10)
     told = lea.get(url(project, "jobs/all")).content.decode()
-    assert f"begins at {soon:%H:%M} at the soonest, 50\u202f% done" in told
+    assert f"50\u202f% done, begins at {soon:%H:%M} at the soonest" in told
 
 
 def test_a_student_that_waits_for_the_encoding_is_said_to_be_on_its_way(lea, project, cast):
