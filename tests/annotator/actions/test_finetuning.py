@@ -74,6 +74,33 @@ class TestFinetuning:
         assert all(0 <= share <= 1 for share in version.by_epoch)
         assert not list(folder.glob(".checkpoint-*"))
 
+    def test_a_worker_that_dies_while_it_predicts_leaves_a_finished_fit(
+        self, pool, models, monkeypatch
+    ):
+        project, _, folder = pool
+        job = begin(project, models, checkpoint_steps=1_000)
+        steps: list[tuple[int, int]] = []
+
+        def progress(run, done, total, message=""):
+            if message == "Training":
+                steps.append((done, total))
+            if message == "Predicting" and run.job.attempt == 1:
+                raise jobs.FencedError("Another worker took this job over.")
+
+        monkeypatch.setattr(jobs.Run, "progress", progress)
+        jobs.execute(job.pk)
+        last = max(steps)
+        assert len({done for done, _ in steps}) == last[1] + 1
+        assert not StudentVersion.objects.filter(kind="finetune").exists()
+        steps.clear()
+        Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.attempt) == (JobState.DONE, 2), job.error
+        assert {done for done, _ in steps} == {0, last[1]}, "no step is taken a second time"
+        assert StudentVersion.objects.filter(kind="finetune").count() == 1
+        assert not list(folder.glob(".checkpoint-*"))
+
     def test_a_fit_that_breaks_down_leaves_a_sentence_and_no_student(
         self, pool, models, monkeypatch
     ):
