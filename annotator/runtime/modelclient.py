@@ -27,7 +27,7 @@ LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
 # What is asked in one turn, so that others wait for no more than that; a longer text is one turn.
 TEXTS_A_TURN, BYTES_A_TURN = 32, 8 * 1024
 # How long an answer may take by how many turns there are: with others at work, a slow machine or a large model.
-SECONDS_A_TURN, MOST_SECONDS = 10.0, 100.0
+SECONDS_A_TURN, MOST_SECONDS = 10.0, 240.0
 PING_SECONDS = 5.0
 # A web process has eight threads: so many wait for long answers at once, the others serve who labels.
 _long_asks = threading.BoundedSemaphore(4)
