@@ -3,6 +3,25 @@
 from django.db import migrations, models
 
 
+def went_back(apps, schema_editor):
+    """Who chose an older version than there was of a recipe went back to it, and it stays."""
+    project = apps.get_model("annotator", "Project")
+    promotion = apps.get_model("annotator", "Promotion")
+    version = apps.get_model("annotator", "StudentVersion")
+    for pinned in project.objects.filter(student_pinned=True):
+        last = promotion.objects.filter(project=pinned, rule="hand").order_by("-id").first()
+        later = last and version.objects.filter(
+            project=pinned,
+            state="ready",
+            kind=last.kind,
+            params=last.params,
+            number__gt=last.number,
+            created_at__lt=last.created_at,
+        )
+        if later and later.exists():
+            promotion.objects.filter(pk=last.pk).update(rule="back")
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -15,4 +34,5 @@ class Migration(migrations.Migration):
             name='rule',
             field=models.CharField(choices=[('first', 'The first student'), ('refit', 'The same recipe on more labels'), ('challenge', 'Another recipe, tested against the serving one'), ('hand', 'Chosen by a person'), ('back', 'Chosen by a person, back from later ones of its recipe')], max_length=16),
         ),
+        migrations.RunPython(went_back, migrations.RunPython.noop),
     ]

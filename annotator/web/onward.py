@@ -14,9 +14,14 @@ def chosen(project: Project) -> str:
     """What it means that a person chose it; "" where nobody did."""
     if promoting.is_held(project):
         return "Somebody went back to it: newer ones wait, those of its own recipe too."
-    return (
-        "Chosen by hand: it learns on, and other students wait." if project.student_pinned else ""
-    )
+    return "Chosen by hand: students of other recipes wait." if project.student_pinned else ""
+
+
+def takes_over(project: Project) -> str:
+    """What becomes of a student that is trained now."""
+    if project.student_pinned:
+        return "The student waits while the one that serves was chosen by hand."
+    return "The student takes over only if it wins on the sample."
 
 
 def told(project: Project) -> str:

@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions.students import background, teaching
+from annotator.actions.students import background, promoting, serving, teaching
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
-from annotator.web import parameters
+from annotator.web import onward, parameters
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
 
@@ -60,7 +60,7 @@ class BackgroundForm(forms.Form):
         """Offer the recipes that fit the project."""
         super().__init__(*args, **kwargs)
         fit = background.recipes_of(project)
-        self.project, self.served = project, background.serving_recipe(project, fit)
+        self.project, self.served = project, _served(project, fit)
         # One that was not on the page when it was filled in stays as it is.
         self.recipes = [
             each for each in fit if not self.is_bound or f"{each.kind}-when" in self.data
@@ -121,6 +121,12 @@ class BackgroundForm(forms.Form):
         return found
 
 
+def _served(project: Project, known: list[Recipe]) -> Recipe | None:
+    """Of these the one of the student that serves."""
+    current = project.current_student
+    return None if current is None else serving.recipe_of(project, current, known)
+
+
 @require_http_methods(["GET", "POST"])
 @login_required
 def recipes(request: HttpRequest, project_id: int) -> HttpResponse:
@@ -134,7 +140,12 @@ def recipes(request: HttpRequest, project_id: int) -> HttpResponse:
         except AnnotatorError as error:
             refuse(form, error)
             status = error.status
-    context = {"form": form, "recipes": form.shown(), "today": background.today(project)}
+    context = {
+        "form": form,
+        "recipes": form.shown(),
+        "today": background.today(project),
+        "is_held": promoting.is_held(project),
+    }
     return page(request, "students/background.html", project, "students", context, status)
 
 
@@ -142,12 +153,10 @@ def _saved(request: HttpRequest, project: Project, form: BackgroundForm) -> Http
     """Change the settings, and begin to train the recipe beside whose button that was asked for."""
     settings, kind = form.settings(), request.POST.get("now", "")
     background.change(project, minutes=form.cleaned_data["minutes"], recipes=settings)
+    messages.success(request, "Saved.")
     if kind not in settings:
-        messages.success(request, "Saved.")
         return redirect("students_background", project_id=project.pk)
     _, params = settings[kind]
     teaching.start_finetune(project, person(request), params, kind)
-    messages.success(
-        request, "Saved. Training has begun; the student takes over only if it wins on the sample."
-    )
+    messages.success(request, f"Training has begun. {onward.takes_over(project)}")
     return redirect("students", project_id=project.pk)

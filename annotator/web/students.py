@@ -148,9 +148,7 @@ def finetune(request: HttpRequest, project_id: int) -> HttpResponse:
     except AnnotatorError as error:
         refuse(form, error)
         return _listed(request, project, form, error.status)
-    messages.success(
-        request, "Training has begun; the student takes over only if it wins on the sample."
-    )
+    messages.success(request, f"Training has begun. {onward.takes_over(project)}")
     return redirect("students", project_id=project.pk)
 
 

@@ -1,7 +1,7 @@
 """Labels by the hundred, of which most have no example: the dual encoder's two losses, beside a head and
 the names alone.
 
-cranfield: a question about aerodynamics, and as labels the titles of 1,400 abstracts, about eight of
+cranfield: a question about aerodynamics, and as labels the titles of 1,400 abstracts, about seven of
 which were judged to answer it. A part of the questions is learnt from; the others ask mostly for titles
 that none of these gave.
 
@@ -68,11 +68,11 @@ def figures(grid: str) -> list[Figure]:
         seconds = np.mean([cell[way]["seconds"] for cell in cells])
         print(f"| {way} | " + " | ".join(f"{mean[n]:.3f}" for n in TOLD) + f" | {seconds:.0f} |")
         means[way] = mean
-    best = max(means[way]["precision_5"] for way in WAYS if way.startswith("dual"))
+    ours = means["dual-encoder, softmax"]["precision_5"]  # what it does where nobody chooses
     return [
         Figure(
             name=f"students.many.dual_minus_{beside.replace(' ', '_')}",
-            value=round(100 * (best - means[beside]["precision_5"]), 2),
+            value=round(100 * (ours - means[beside]["precision_5"]), 2),
             unit="points",
             op=">=",
             target=0.0,

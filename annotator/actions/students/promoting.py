@@ -143,7 +143,7 @@ def challengers(project: Project, current: StudentVersion) -> list[StudentVersio
 
 def promote(project: Project, version: StudentVersion, by: User | None = None) -> None:
     """Make a student the current one by a person's decision, forwards or back. Students of other recipes wait
-    then; of its own recipe only if there is a later version already, from which somebody goes back.
+    then; of its own recipe only where somebody goes back from a later one.
     """
     if version.project_id != project.pk or version.state != StudentState.READY:
         raise NotFoundError("There is no such student in this project.")
@@ -160,7 +160,7 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
                 f"The files of student {version.number} were removed to save space. "
                 "Train again, or promote a version that still has its files."
             )
-        _record(locked, version, _by_hand(version), took_over=True, by=by)
+        _record(locked, version, _by_hand(locked, version), took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
     if recipes.former_encoder(locked):
         wish_encoding(project)  # it predicts what came since only once that has its vectors
@@ -204,10 +204,12 @@ def is_held(project: Project) -> bool:
     return last is not None and last.rule == PromotionRule.BACK
 
 
-def _by_hand(version: StudentVersion) -> PromotionRule:
+def _by_hand(project: Project, version: StudentVersion) -> PromotionRule:
+    """Who takes one that served before, or instead of a later one of its recipe, goes back to that very version."""
     later = recipes.like(version).filter(state=StudentState.READY, number__gt=version.number)
-    is_back = any(recipes.same(version, each) for each in later.select_related("encoding"))
-    return PromotionRule.BACK if is_back else PromotionRule.HAND
+    passed = {each.pk for each in later.select_related("encoding") if recipes.same(version, each)}
+    served = version.promoted_at is not None or project.current_student_id in passed
+    return PromotionRule.BACK if passed and served else PromotionRule.HAND
 
 
 def unpin(project: Project) -> None:

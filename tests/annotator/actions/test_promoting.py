@@ -1,6 +1,9 @@
 """Which student serves: the rule in a project, its records, and kills in the midst of a training."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -164,9 +167,30 @@ class TestRule:
         assert promoting.decide(project, student(project, truth, 3, 0)) is None
         made = Promotion.objects.get()
         assert (made.rule, made.made_by, made.number) == ("back", cast.lea, 1)
+        assert "gone back to by lea" in promotions.told(made)
         promoting.unpin(project)
         project.refresh_from_db()
         assert promoting.decide(project, student(project, truth, 4, 0)).took_over
+
+    @pytest.mark.parametrize(("chosen", "rule"), [(1, "back"), (2, "hand")])
+    def test_whoever_went_back_before_that_was_written_down_keeps_the_version(
+        self, cast, chosen, rule
+    ):
+        project, truth, _ = audited_project(cast)
+        made = [able_to_serve(student(project, truth, n, 40)) for n in (1, 2)]
+        promoting.promote(project, made[chosen - 1], by=cast.lea)
+        Promotion.objects.update(rule="hand")
+        student(project, truth, 3, 40)
+        import_module("annotator.migrations.0023_went_back").went_back(apps, None)
+        assert Promotion.objects.get().rule == rule
+
+    def test_a_challenger_that_never_served_is_not_gone_back_to(self, cast):
+        project, truth, _ = audited_project(cast)
+        serve(project, student(project, truth, 1, 40))
+        older = able_to_serve(student(project, truth, 2, 40, kind="finetune"))
+        student(project, truth, 3, 40, kind="finetune")
+        promoting.promote(project, older, by=cast.lea)
+        assert Promotion.objects.get().rule == "hand"
 
     def test_a_winner_is_found_when_the_answers_come_after_its_training(self, cast):
         project, truth, _ = audited_project(cast)

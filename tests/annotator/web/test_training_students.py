@@ -130,7 +130,8 @@ def test_a_recipe_is_trained_now_with_every_parameter_that_its_card_has(lea, pro
     again = lea.post(address, form | {"finetune-rank": "4"})
     assert again.status_code == 409
     assert "A training waits already" in again.content.decode()
-    assert project.recipes.get().params == {"method": "lora", "rank": 4}, "saved all the same"
+    assert "Saved." in again.content.decode()
+    assert project.recipes.get().params == {"method": "lora", "rank": 4}
 
 
 def test_who_serves_says_when_it_learns_on_and_which_labels_it_lacks(lea, project):
