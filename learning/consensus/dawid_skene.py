@@ -91,7 +91,7 @@ def _confusions(votes: Votes, smoothing: float) -> voices.Model:
 
 
 def _decide(model: voices.Model, votes: Votes, skills: Skills, decisive: float) -> Consensus:
-    heard = hear(votes)
+    heard = hear(votes, relative=skills.relative_weights)
     known = grown(skills, *heard.shape)
     belief = voices.believe(heard, known, voices.evidence_of(model, heard, known))
     return conclude(votes, heard, belief, decisive)

@@ -61,8 +61,9 @@ class Glad:
 
     def aggregate(self, votes: Votes, skills: Skills | None = None) -> Consensus:
         """Posteriors and verdicts; with skills from an earlier `fit` only the items' ease is found."""
-        heard = hear(replace(votes, probabilities=None))
-        known = grown(self.fit(votes) if skills is None else skills, *heard.shape)
+        known = self.fit(votes) if skills is None else skills
+        heard = hear(replace(votes, probabilities=None), relative=known.relative_weights)
+        known = grown(known, *heard.shape)
         ability = np.empty((len(heard.voices), heard.shape[0]))
         for place, pk in enumerate(heard.voices):
             ability[place] = _ability(known.of(int(pk)) or known.typical)

@@ -20,7 +20,7 @@ class Heard:
     """The votes in the order of their items.
 
     said: (q, v, o) the weight that each vote puts on each option; all 0 where it says nothing. The heaviest
-        vote on an item weighs 1, the others as much less as they were given less than that one.
+        vote on a question of an item weighs 1, the others as much less as they were given less than that one.
     item: (v,) ascending; voice: (v,) places in `voices`, the annotators' ids, ascending.
     student: (q, n, o) natural logarithms of a student's probabilities, 0 where it has no word, or
         None; told: (n,) bool, where it has one.
@@ -118,23 +118,29 @@ class Heard:
         return self.corrected(np.divide(mass, total, out=even, where=total > 0))
 
 
-def hear(votes: Votes) -> Heard:
-    """Lay the votes out by question. A vote for several options of one label speaks for each in part."""
+def hear(votes: Votes, *, relative: bool = True) -> Heard:
+    """Lay the votes out by question. A vote for several options of one label speaks for each in part.
+
+    relative: whether weights count beside each other; False takes them as they were given (see `Skills`).
+    """
     order = np.argsort(votes.item, kind="stable")
     answers = np.asarray(votes.answers, dtype=np.float64)[order]
-    weights = _beside_each_other(votes)[order]
     voices, voice = np.unique(np.asarray(votes.annotator)[order], return_inverse=True)
     if votes.multi_label:
         known = np.ones(answers.shape) if votes.known is None else votes.known[order]
         said = np.stack([(1 - answers) * known, answers * known], axis=2).transpose(1, 0, 2)
     else:
         said = answers[None]
+    item = np.asarray(votes.item, dtype=np.int64)[order]
+    if votes.weights is not None:
+        weights = np.asarray(votes.weights, dtype=np.float64)[None, order]
+        said = said * (_beside_each_other(weights, said, item) if relative else weights)[:, :, None]
     student, told = _student(votes)
     truth = votes.truth
     return Heard(
         items=votes.items,
-        said=np.ascontiguousarray(said) * weights[None, :, None],
-        item=np.asarray(votes.item, dtype=np.int64)[order],
+        said=np.ascontiguousarray(said),
+        item=item,
         voice=voice.astype(np.int64),
         voices=voices.astype(np.int64),
         student=student,
@@ -144,17 +150,18 @@ def hear(votes: Votes) -> Heard:
     )
 
 
-def _beside_each_other(votes: Votes) -> NDArray[np.float64]:
-    """(v,) the weights, the largest on each item 1: they say who gives way to whom where voices differ.
+def _beside_each_other(weights: Table, said: Table, item: NDArray[np.int64]) -> Table:
+    """(q, v) the (1, v) weights, the largest on each question of an item 1, by the votes that speak to it.
 
-    How often a voice is right its skill says. A weight below 1 where nobody has more would doubt it twice.
+    They say who gives way to whom where voices differ. How often a voice is right its skill says: a
+    weight below 1 where nobody has more would doubt it twice.
     """
-    if votes.weights is None:
-        return np.ones(len(votes.item))
-    weights = np.asarray(votes.weights, dtype=np.float64)
-    most = np.zeros(votes.items)
-    np.maximum.at(most, votes.item, weights)
-    return np.asarray(weights / most[votes.item])
+    given = np.where((said > 0).any(axis=2), weights, 0)
+    if not len(item):
+        return given
+    _, starts, place = np.unique(item, return_index=True, return_inverse=True)
+    most = np.maximum.reduceat(given, starts, axis=1)[:, place]
+    return np.divide(given, most, out=np.zeros_like(given), where=most > 0)
 
 
 def _student(votes: Votes) -> tuple[Table | None, NDArray[np.bool_] | None]:

@@ -60,12 +60,15 @@ class Skills:
     typical: all voices together, from which one that is not known yet is taken to be.
     voices: by annotator.
     sharpness: how far to trust a student's probabilities; 1 takes them at their word, 0 ignores them.
+    relative_weights: whether the weights of votes count beside each other, the heaviest on a question in
+        full; else each as it was given, which is how skills decide that were stored before there was a choice.
     """
 
     shares: Table
     typical: Voice
     voices: Mapping[int, Voice] = field(default_factory=dict)
     sharpness: float = 0.0
+    relative_weights: bool = True
 
     def of(self, annotator: int) -> Voice | None:
         """The voice's own record, or None for one that is not known."""
@@ -77,6 +80,7 @@ class Skills:
             "shares": self.shares.tolist(),
             "typical": voice_to_json(self.typical),
             "sharpness": self.sharpness,
+            "relative_weights": self.relative_weights,
         }
 
 
@@ -90,7 +94,13 @@ def skills_from_json(stored: Mapping[str, Any], voices: Mapping[int, Any]) -> Sk
         typical=voice_from_json(stored["typical"], options),
         voices={pk: voice_from_json(each, options) for pk, each in voices.items()},
         sharpness=float(stored["sharpness"]),
+        relative_weights=has_relative_weights(stored),
     )
+
+
+def has_relative_weights(stored: Mapping[str, Any]) -> bool:
+    """How weights count for what `to_json` wrote; before it said so they counted as they were given."""
+    return bool(stored.get("relative_weights", False))
 
 
 def voice_to_json(voice: Voice) -> dict[str, Any]:
@@ -146,6 +156,7 @@ def grown(skills: Skills, questions: int, options: int) -> Skills:
         typical=_grown(skills.typical, questions, options),
         voices={pk: _grown(voice, questions, options) for pk, voice in skills.voices.items()},
         sharpness=skills.sharpness,
+        relative_weights=skills.relative_weights,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.learning.vectors import read_rows
 from learning.consensus import CONSENSUS, LEARNING, WITH_STUDENT
-from learning.consensus.skills import grown
+from learning.consensus.skills import grown, skills_from_json, voice_to_json
 from learning.errors import ShapeError
 from learning.types import Consensus, Votes
 
@@ -42,7 +42,10 @@ def only(votes: Votes, kept: np.ndarray) -> Votes:
     rows = np.flatnonzero(kept)
     rows = rows[np.argsort(votes.item[rows], kind="stable")]
     item, annotator, answers = votes.item[rows], votes.annotator[rows], votes.answers[rows]
-    return replace(votes, item=item, annotator=annotator, answers=answers)
+    weights = None if votes.weights is None else votes.weights[rows]
+    known = None if votes.known is None else votes.known[rows]
+    said = {"item": item, "annotator": annotator, "answers": answers}
+    return replace(votes, **said, weights=weights, known=known)
 
 
 def accuracy(found: Consensus, truth: np.ndarray) -> float:
@@ -210,6 +213,63 @@ class TestFewVotes:
             full, other, both = np.log(shares[:, 0] / shares[:, 1])
             prior = np.log(learnt.shares[0, 0] / learnt.shares[0, 1])
             assert both - prior == pytest.approx((full - prior) + (other - prior) / 2, abs=1e-3)
+
+    def test_skills_of_the_old_rule_take_half_a_weight_for_half_the_evidence_everywhere(
+        self,
+    ) -> None:
+        votes, _ = crowd()
+        for name in LEARNING - {"glad"}:
+            learnt = CONSENSUS.create(name).fit(votes)
+            assert learnt is not None
+            known = grown(replace(learnt, relative_weights=False), 1, 3)
+            odds = []
+            for weight in (1.0, 0.5):
+                given = replace(votes, weights=np.full(len(votes.item), weight))
+                shares = CONSENSUS.create(name).aggregate(given, known).shares.astype(float)
+                odds.append(np.log(shares[:, 0] / shares[:, 1]))
+            prior = np.log(learnt.shares[0, 0] / learnt.shares[0, 1])
+            kept = np.abs(odds[0]) < 10
+            np.testing.assert_allclose(
+                (odds[1] - prior)[kept], (odds[0] - prior)[kept] / 2, atol=0.02
+            )
+
+    @each_learning
+    def test_skills_of_which_the_rule_was_not_stored_are_of_the_old_one(self, name: str) -> None:
+        votes, _ = crowd()
+        learnt = CONSENSUS.create(name).fit(votes)
+        voices = {pk: voice_to_json(voice) for pk, voice in learnt.voices.items()}
+        stored = learnt.to_json()
+        assert skills_from_json(stored, voices).relative_weights
+        del stored["relative_weights"]
+        old = skills_from_json(stored, voices)
+        assert not old.relative_weights
+        assert not grown(old, 1, 4).relative_weights
+        half = replace(votes, weights=np.full(len(votes.item), 0.5))
+        method = CONSENSUS.create(name)
+        found = [method.aggregate(half, skills).shares for skills in (old, learnt)]
+        assert found[0].max(axis=1).mean() < found[1].max(axis=1).mean() - 0.02
+
+    @each_learning
+    def test_a_voice_is_light_only_beside_those_who_speak_about_the_same_label(
+        self, name: str
+    ) -> None:
+        """A person was asked about the first label only; on the second one a file is alone."""
+        votes, _ = crowd()
+        learnt = CONSENSUS.create(name).fit(as_multi(votes))
+        asked = Votes(
+            items=2,
+            item=np.array([0, 0, 1, 1]),
+            annotator=np.array([10, 11, 10, 11]),
+            answers=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 0]], dtype=np.float32),
+            weights=np.array([1.0, 0.5, 1.0, 0.5]),
+            known=np.array([[1, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]], dtype=bool),
+            multi_label=True,
+        )
+        method = CONSENSUS.create(name)
+        beside = method.aggregate(asked, learnt).shares
+        full = method.aggregate(only(asked, asked.annotator == 11), learnt).shares
+        np.testing.assert_allclose(beside[0, 1:], full[0, 1:], atol=1e-5)
+        assert beside[0, 0] > full[0, 0] + 0.1, "where the person spoke the file gives way"
 
     @each_learning
     def test_a_voice_of_little_weight_is_believed_where_no_other_speaks(self, name: str) -> None:

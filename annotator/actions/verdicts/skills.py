@@ -156,7 +156,16 @@ def _comparable(project: Project) -> int:
 def _worth_it(project: Project, before: ConsensusFit, items: int) -> bool:
     if before.items >= FEWEST and before.method != _method(project):
         return True
+    if _weighed_otherwise(before):
+        return True
     return abs(items - before.items) >= max(MORE, MORE_SHARE * before.items)
+
+
+def _weighed_otherwise(fit: ConsensusFit) -> bool:
+    """Whether it was learnt when weights counted by another rule than now."""
+    from learning.consensus.skills import has_relative_weights
+
+    return bool(fit.method) and not has_relative_weights(fit.model)
 
 
 def _method(project: Project) -> str:
@@ -266,6 +275,8 @@ def _publish(
     fresh = [_skill(project, pk, voice) for pk, voice in voices.items()]
     Skill.objects.bulk_create(fresh)
     if method != (before.method if before is not None else ""):
+        return True
+    if before is not None and _weighed_otherwise(before):
         return True
     # A student's word has moved with its lesson.
     return bool(words) or (

@@ -1,10 +1,12 @@
 """What double answers teach about voices, and what follows for verdicts and exports."""
 
+import importlib
 import uuid
 from typing import Any
 
 import numpy as np
 import pytest
+from django.apps import apps
 
 from annotator import jobs
 from annotator.actions.encoders import encoding
@@ -275,6 +277,74 @@ class TestExports:
         Skill.objects.all().delete()
         ConsensusFit.objects.all().delete()
         assert exporting.rebuilt_sha256(snapshot) == snapshot.sha256
+
+
+class TestSkillsOfTheOldRule:
+    """Once each weight counted as it was given; `relative_weights` is absent from what was stored then."""
+
+    @pytest.fixture
+    def doubted(self, project, monkeypatch):
+        """A project as it was left: a file of half a weight, mostly alone, doubted by its weight too."""
+        make_items(project, 60)
+        [file, person] = voices_of(project, "file", "person")
+        file.weight = 0.5
+        file.save()
+        billing, delivery = project.labels.order_by("column").values_list("pk", flat=True)[:2]
+        said = [(n, file, billing if n % 2 else delivery) for n in range(60)]
+        say(project, [*said, *((n, person, billing if n % 2 else delivery) for n in range(30))])
+        learn(project)
+        self.forget_the_rule()
+        verdicts.decide(project, project.items.values_list("pk", flat=True))
+        return project
+
+    def forget_the_rule(self) -> None:
+        fit = ConsensusFit.objects.get()
+        del fit.model["relative_weights"]
+        fit.save()
+
+    def least_share(self, project: Project) -> float:
+        alone = Verdict.objects.filter(project=project, item__number__gte=30)
+        return min(max(verdict.soft.values()) for verdict in alone)
+
+    def migrate(self) -> None:
+        importlib.import_module("annotator.migrations.0025_weights_beside").follow(apps, None)
+
+    def test_a_snapshot_of_then_gives_the_same_bytes_for_ever(self, doubted):
+        snapshot = exporting.create_snapshot(doubted, exporting.Options())
+        work()
+        snapshot.refresh_from_db()
+        frozen = snapshot.manifest["frozen"]["skills"]["model"]
+        assert "relative_weights" not in frozen
+        before = self.least_share(doubted)
+        learn(doubted)
+        assert self.least_share(doubted) > before + 0.05
+        assert exporting.rebuilt_sha256(snapshot) == snapshot.sha256
+        frozen["relative_weights"] = True
+        assert exporting.rebuilt_sha256(snapshot) != snapshot.sha256
+
+    def test_they_are_learnt_anew_and_verdicts_follow_though_nothing_was_said_since(self, doubted):
+        before = self.least_share(doubted)
+        self.migrate()
+        work()
+        assert ConsensusFit.objects.get().model["relative_weights"] is True
+        assert self.least_share(doubted) > before + 0.05
+        learn(doubted)
+        assert Job.objects.filter(kind="skills").last().result["learnt"] is False, "once is enough"
+
+    def test_a_wish_that_waits_already_is_enough(self, doubted):
+        skills.wish(doubted)
+        self.migrate()
+        assert Job.objects.filter(kind="skills", state="queued").count() == 1
+
+    def test_they_stand_where_every_vote_weighs_alike(self, project):
+        make_items(project, 60)
+        crowd(project, voices_of(project, "good", "sound", "fair", "poor"), 60)
+        learn(project)
+        self.forget_the_rule()
+        asked = Job.objects.count()
+        self.migrate()
+        assert ConsensusFit.objects.get().model["relative_weights"] is True
+        assert Job.objects.count() == asked
 
 
 class TestStudentAware:
