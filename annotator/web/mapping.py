@@ -91,13 +91,14 @@ def state(request: HttpRequest, project_id: int) -> HttpResponse:
     project = project_for(request, project_id, Can.SEE)
     if not mapping.rows_encoded(project):
         return HttpResponse(status=204)
-    if mapping.under_way(project) is None:
-        return HttpResponseClientRefresh()
     return _state(request, project)
 
 
 def _state(request: HttpRequest, project: Project) -> HttpResponse:
+    """How far it is; it may have ended since it was asked for."""
     live = mapping.under_way(project)
+    if live is None:
+        return HttpResponseClientRefresh()
     return render(request, "explore/map_state.html", {"project": project, "live": live})
 
 

@@ -94,6 +94,12 @@ def test_the_first_visit_asks_for_the_map_once(lea, tickets):
     assert lea.get(here(tickets, "explore/map/state"))["HX-Refresh"] == "true"
 
 
+def test_a_map_that_is_drawn_before_its_state_is_told_is_shown(lea, tickets, monkeypatch):
+    monkeypatch.setattr(mapping, "wish", lambda *_, **__: None)
+    asked = lea.post(here(tickets, "explore/map/draw"), headers={"HX-Request": "true"})
+    assert asked["HX-Refresh"] == "true"
+
+
 def test_a_failed_drawing_is_told_and_not_begun_again_by_itself(lea, tickets):
     Job.objects.create(
         kind="map", queue="encode", project=tickets, state="failed", error="The disk is full."
