@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
@@ -206,9 +207,14 @@ def _likely_text(seen: Preview) -> str:
     column = next((one for one in seen.columns if one.name == seen.mapping.text), None)
     if column is None:
         return ""
-    said = "".join(column.examples)
     is_named = column.name.strip().casefold() in TEXT_NAMES
-    return column.name if is_named or 2 * sum(map(str.isalpha, said)) > len(said) else ""
+    return column.name if is_named or _is_written("".join(column.examples)) else ""
+
+
+def _is_written(said: str) -> bool:
+    """Whether most of it are letters, the vowel signs of many scripts among them; spaces count for nothing."""
+    kinds = [unicodedata.category(one)[0] for one in said if not one.isspace()]
+    return 2 * sum(kind in "LM" for kind in kinds) > len(kinds)
 
 
 def _column(seen: Preview, wanted: str, field: str) -> str:

@@ -215,6 +215,23 @@ def test_a_column_of_words_is_the_text_whatever_it_is_called(taught):  # noqa: F
     assert begin(taught, b"a,b\n1,2\n", text="b").settings["text"] == "b"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "मौसम विभाग ने कहा कि कल भी बारिश होगी",  # Hindi
+        "నిన్న రాత్రి వర్షం కురిసింది",  # Telugu
+        "မနေ့ညက မိုးရွာခဲ့သည်",  # Burmese
+        "เมื่อคืนนี้ฝนตกหนัก",  # Thai
+        "هوا امروز بارانی می‌شود",  # Persian
+        "昨夜下了大雨",  # Chinese
+        "I am at 9 on it",
+    ],
+)
+def test_words_of_any_script_are_a_text(taught, said):  # noqa: F811
+    content = f"number,headline\n1,{said}\n2,{said}\n".encode()
+    assert begin(taught, content).settings["text"] == "headline"
+
+
 def test_a_file_does_not_wait_where_students_are_trained(taught):  # noqa: F811
     assert begin(taught).job.queue != KINDS["finetune"].queue
 
