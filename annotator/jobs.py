@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 30
 HEARTBEAT_SECONDS = 5
 RING_AGAIN_SECONDS = 10
+BELLS_A_SWEEP = 500
 MAX_ATTEMPTS = 5
 TRIES = 5
 PROGRESS_EVERY_SECONDS = 0.3
@@ -371,7 +372,9 @@ def sweep() -> int:
     orphaned = Q(state=JobState.RUNNING, lease_until__lt=Now())
     unheard = Q(rung_at=None) | Q(rung_at__lt=long_ago)
     silent = Job.objects.filter(waiting | orphaned).filter(unheard)
-    forgotten = list(silent.order_by("due_at", "pk")[:500])
+    # Those that wait longest for a bell: else many old ones would have them all, again and again.
+    longest = silent.order_by(F("rung_at").asc(nulls_first=True), "due_at", "pk")[:BELLS_A_SWEEP]
+    forgotten = sorted(longest, key=lambda job: (job.due_at, job.pk))
     Job.objects.filter(pk__in=[job.pk for job in forgotten]).update(rung_at=Now())
     for job in forgotten:
         ring(job.pk, job.queue)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from annotator import jobs
@@ -95,6 +96,20 @@ class TestBell:
         bells.clear()
         jobs.sweep()
         assert bells == [early.pk, late.pk]
+
+    def test_however_many_older_ones_stay_due_each_is_rung_in_its_turn(self, bells, monkeypatch):
+        monkeypatch.setattr(jobs, "BELLS_A_SWEEP", 2)
+        waiting = [probe() for _ in range(5)]
+        age(waiting[4], columns=["rung_at"])
+        Job.objects.filter(pk=waiting[3].pk).update(rung_at=None)
+        bells.clear()
+        jobs.sweep()
+        assert bells == [waiting[3].pk, waiting[4].pk]
+        for _ in range(3):
+            # As much later as a bell may be rung again.
+            Job.objects.update(rung_at=F("rung_at") - timedelta(seconds=jobs.RING_AGAIN_SECONDS))
+            jobs.sweep()
+        assert set(bells[2:6]) >= {job.pk for job in waiting[:3]}
 
 
 @pytest.mark.django_db(transaction=True)
