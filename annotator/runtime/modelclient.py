@@ -18,6 +18,7 @@ from django.conf import settings
 
 from annotator.errors import InvalidError, UnavailableError
 from annotator.runtime import sockets
+from annotator.runtime.services import WEB_THREADS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +30,10 @@ TEXTS_A_TURN, BYTES_A_TURN = 32, 8 * 1024
 # How long an answer may take by how many turns there are: with others at work, a slow machine or a large model.
 SECONDS_A_TURN, MOST_SECONDS = 10.0, 240.0
 PING_SECONDS = 5.0
-# A web process has eight threads: so many wait for long answers at once, the others serve who labels.
-_long_asks = threading.BoundedSemaphore(4)
+# Half the threads of a web process may wait for the model, half of these for long answers; the others serve
+# who labels. Nobody waits for a place, since who waits has a thread as well.
+_places = threading.BoundedSemaphore(WEB_THREADS // 2)
+_long_places = threading.BoundedSemaphore(WEB_THREADS // 4)
 
 
 class ModelStartingError(UnavailableError):
@@ -94,7 +97,10 @@ def _in_turns(wish: dict[str, Any], texts: Sequence[str]) -> NDArray[np.float32]
     import numpy as np
 
     turns = list(_turns(texts))
-    with _a_place(len(turns)):
+    with contextlib.ExitStack() as places:
+        if len(turns) > 1:
+            places.enter_context(_a_place(_long_places))
+        places.enter_context(_a_place(_places))
         try:
             with _Connection(min(SECONDS_A_TURN * len(turns), MOST_SECONDS)) as connection:
                 found = [_matrix(connection.ask({**wish, "texts": turn})) for turn in turns]
@@ -118,17 +124,14 @@ def _turns(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _a_place(turns: int) -> Iterator[None]:
-    """Wait for one of the few places of what takes several turns. Raises ModelBusyError."""
-    if turns == 1:
-        yield
-        return
-    if not _long_asks.acquire(timeout=SECONDS_A_TURN):
+def _a_place(among: threading.BoundedSemaphore) -> Iterator[None]:
+    """Have one of them meanwhile. Raises ModelBusyError where all are taken."""
+    if not among.acquire(blocking=False):
         raise _busy()
     try:
         yield
     finally:
-        _long_asks.release()
+        among.release()
 
 
 class _Connection:

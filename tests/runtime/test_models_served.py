@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -202,13 +202,32 @@ class TestMuchText:
             encode(["one"])
         slow.go.set()
 
-    def test_a_few_only_wait_for_long_answers(self, slow, monkeypatch):
-        monkeypatch.setattr(modelclient, "_long_asks", threading.BoundedSemaphore(1))
-        monkeypatch.setattr(modelclient, "SECONDS_A_TURN", 0.3)
-        assert modelclient._long_asks.acquire()
-        with pytest.raises(modelclient.ModelBusyError):
-            encode(["a"] * 100)
-        assert encode(["a"]).shape == (1, 4)
+    @pytest.mark.parametrize(("short", "long", "waiting"), [(12, 0, 4), (0, 12, 2), (6, 6, 4)])
+    def test_half_the_threads_of_a_web_process_stay_for_who_labels(
+        self, slow, short, long, waiting
+    ):
+        encode(["loads the model"])
+        slow.go.clear()
+        with ThreadPoolExecutor(12) as pool:
+            asks = [pool.submit(encode, ["word"] * 100) for _ in range(long)]
+            asks += [pool.submit(encode, ["word"]) for _ in range(short)]
+            told, left = wait(asks, timeout=4)
+            slow.go.set()
+            assert (len(told), len(left)) == (12 - waiting, waiting)
+            assert all(isinstance(ask.exception(), modelclient.ModelBusyError) for ask in told)
+            assert {len(ask.result()) for ask in left} <= {1, 100}
+        assert encode(["word"] * 100).shape == (100, 4), "the places are free again"
+
+    def test_long_answers_leave_places_for_short_ones(self, slow):
+        encode(["loads the model"])
+        slow.go.clear()
+        with ThreadPoolExecutor(3) as pool:
+            long = [pool.submit(encode, ["word"] * 100) for _ in range(3)]
+            assert len(wait(long, timeout=4).done) == 1
+            short = pool.submit(encode, ["word"])
+            assert not wait([short], timeout=0.3).done
+            slow.go.set()
+            assert short.result().shape == (1, 4)
 
     def test_work_whose_client_left_is_dropped_without_a_traceback(self, slow, short_folder, capfd):
         slow.go.clear()
