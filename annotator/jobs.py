@@ -242,6 +242,12 @@ class Run:
         if self._cancelled.is_set():
             raise CancelledError("Cancelled.")
 
+    def heed(self) -> None:
+        """Look whether it is to stop, which `check` knows since the last beat only."""
+        if Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+            self._cancelled.set()
+            raise CancelledError("Cancelled.")
+
     @contextlib.contextmanager
     def fence(self) -> Iterator[None]:
         """A transaction in which this attempt, and no other, may write results.
@@ -269,9 +275,7 @@ class Run:
         if not mine:
             self._lost.set()
             raise FencedError("Another worker took this job over.")
-        if Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
-            self._cancelled.set()
-            raise CancelledError("Cancelled.")
+        self.heed()
 
 
 @contextlib.contextmanager

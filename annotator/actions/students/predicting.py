@@ -81,6 +81,7 @@ def _end(run: jobs.Run, predicted: PredictedFile, state: PredictionState, told: 
 
 def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
     _ = run.project  # raises when it was deleted meanwhile
+    _heed_late_cancels(run)
     with run.fence():
         PredictedFile.objects.filter(pk=predicted.pk).update(state=PredictionState.RUNNING)
     if predicted.rows is None:
@@ -98,10 +99,18 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
         run.progress(done, total + 1, "Predicting")
         if began is not None and done < total and _should_give_way(run, began):
             with run.fence():
+                run.heed()
                 predictions.go_on(predicted, done)
             return {"rows": done, "of": total}
     run.progress(total, total + 1, "Writing the file")
     return _publish(run, predicted, predict)
+
+
+def _heed_late_cancels(run: jobs.Run) -> None:
+    """Stop where a piece before this one was cancelled after it had asked for this one."""
+    pieces = Job.objects.filter(project=run.job.project_id, kind="predict", key=run.job.key)
+    if pieces.filter(cancel_requested=True).exists():
+        raise jobs.CancelledError("Cancelled.")
 
 
 def _should_give_way(run: jobs.Run, began: float) -> bool:

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from importlib import import_module
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
@@ -236,6 +238,17 @@ def test_a_file_does_not_wait_where_students_are_trained(taught):  # noqa: F811
     assert begin(taught).job.queue != KINDS["finetune"].queue
 
 
+def test_an_upgrade_moves_files_that_wait_and_those_whose_worker_was_stopped(cast):
+    project = make_project(cast)
+    old = {"kind": "predict", "queue": "train", "project": project}
+    for state in ("queued", "running", "done"):
+        Job.objects.create(**old, state=state, rung_at=timezone.now())
+    Job.objects.create(**old | {"kind": "finetune"})
+    import_module("annotator.migrations.0024_files_beside_encoding").move(apps, None)
+    found = Job.objects.filter(project=project, queue="encode", rung_at=None, kind="predict")
+    assert {job.state for job in found} == {"queued", "running"}
+
+
 def test_what_was_cancelled_is_no_error(taught, cast):  # noqa: F811
     made, lea = begin(taught), Client()
     lea.force_login(cast.lea)
@@ -280,6 +293,32 @@ class TestPieces:
             over = PredictedFile.objects.exclude(finished_at=None).order_by("finished_at")
             ended = list(over.values_list("pk", flat=True))
         assert ended == [each.pk for each in files]
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_a_cancel_between_two_pieces_is_heard(self, taught, hurried, monkeypatch, moment):  # noqa: F811
+        made, go_on = begin(taught), predictions.go_on
+        Job.objects.create(kind="map", queue=made.job.queue, project=taught)
+        first, give_way = made.job, predicting._should_give_way
+
+        def cancelled_before(run, began):
+            jobs.request_cancel(first)
+            return give_way(run, began)
+
+        def cancelled_after(predicted, done):
+            go_on(predicted, done)
+            jobs.request_cancel(first)
+
+        if moment == "before":
+            monkeypatch.setattr(predicting, "_should_give_way", cancelled_before)
+        else:
+            monkeypatch.setattr(predictions, "go_on", cancelled_after)
+        jobs.execute(first.pk)
+        first.refresh_from_db()
+        assert first.state == {"before": JobState.CANCELLED, "after": JobState.DONE}[moment]
+        for job in Job.objects.filter(kind="predict", state="queued"):
+            jobs.execute(job.pk)
+        made.refresh_from_db()
+        assert (made.state, made.result_name) == ("cancelled", "")
 
     def test_one_that_nobody_waits_for_goes_on(self, taught, hurried):  # noqa: F811
         made = begin(taught)
