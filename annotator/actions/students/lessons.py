@@ -209,7 +209,7 @@ def read(project: Project, below: int, columns: Columns) -> Learnt:
         cursor.execute(_TRAINABLE, [project.pk, below])
         rows = cursor.fetchall()
     task = project.task
-    targets, weights = _soft_targets(project, rows, columns)
+    targets, weights = _targets(project, rows, columns)
     usable = np.asarray(task.usable(targets))
     rows = [row for row, kept in zip(rows, usable.tolist(), strict=True) if kept]
     known = task.known(targets[usable], columns)
@@ -244,7 +244,7 @@ def _younger(project: Project, rows: list[Any], columns: Columns) -> NDArray[np.
     return np.asarray(positions[:, None] <= before, dtype=np.bool_)
 
 
-def _soft_targets(
+def _targets(
     project: Project, rows: list[Any], columns: Columns
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(n, k): the verdict's shares; archived labels are left out and single rows sum to 1. (n,): how far to rely

@@ -1,7 +1,6 @@
 """What double answers teach about voices, and what follows for verdicts and exports."""
 
 import importlib
-import uuid
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,9 @@ from annotator.actions.exports import exporting
 from annotator.actions.projects import projects
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.students import lessons
-from annotator.actions.verdicts import agreeing, hearing, settling, skills, verdicts, weighing
+from annotator.actions.verdicts import hearing, settling, skills, verdicts, weighing
 from annotator.actions.verdicts.votes import Derived
 from annotator.models import (
-    Annotation,
-    Annotator,
     ConsensusFit,
     Item,
     Job,
@@ -29,59 +26,18 @@ from annotator.models import (
     VerdictSource,
     VerdictState,
 )
-from learning.consensus.agreement import answers_of, krippendorff
 from learning.students import folds
 from learning.students.folds import out_of_fold
 from tests.annotator.actions.test_loop import make_pool, work
+from tests.annotator.crowds import SKILLS, crowd, file_and_person, learn, say, voices_of
 from tests.factories import make_items, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-GOOD, SOUND, FAIR, POOR = 0.97, 0.9, 0.75, 0.4
-
-
-def voices_of(project: Project, *names: str) -> list[Annotator]:
-    return [project.annotators.create(kind="import", name=name) for name in names]
-
-
-def say(project: Project, said: list[tuple[int, Annotator, int]], **fields: Any) -> None:
-    """Store answers (item number, voice, label id), as an import does."""
-    numbers = dict(project.items.values_list("number", "pk"))
-    for number, voice, label in said:
-        Annotation.objects.create(
-            uuid=uuid.uuid4(),
-            project=project,
-            item_id=numbers[number],
-            annotator=voice,
-            labels=[label],
-            **fields,
-        )
-
-
-def crowd(project: Project, voices: list[Annotator], items: int, first: int = 0) -> list[int]:
-    """Each voice answers these items, with its skill; returns the true label ids."""
-    rng = np.random.default_rng(0)
-    labels = list(project.labels.order_by("column").values_list("pk", flat=True))
-    truth = rng.integers(0, len(labels), items)
-    said = []
-    for voice, skill in zip(voices, (GOOD, SOUND, FAIR, POOR), strict=False):
-        right = rng.random(items) < skill
-        other = (truth + rng.integers(1, len(labels), items)) % len(labels)
-        chosen = np.where(right, truth, other)
-        said += [(first + number, voice, labels[chosen[number]]) for number in range(items)]
-    say(project, said)
-    return [labels[place] for place in truth]
 
 
 @pytest.fixture
 def project(cast):
     return make_project(cast, training_paused=True)
-
-
-def learn(project: Project) -> None:
-    settling.settle_now(project)
-    skills.wish(project)
-    work()
 
 
 class TestLearning:
@@ -95,7 +51,7 @@ class TestLearning:
         work()
         assert _right(project, truth) > before
         told = [Skill.objects.get(annotator=voice) for voice in voices]
-        for skill, real in zip(told, (GOOD, SOUND, FAIR, POOR), strict=True):
+        for skill, real in zip(told, SKILLS, strict=True):
             assert skill.low is not None
             assert skill.high is not None
             assert skill.low < skill.accuracy < skill.high
@@ -142,9 +98,7 @@ class TestLearning:
         self, project
     ):
         make_items(project, 120)
-        [file, person] = voices_of(project, "file", "person")
-        file.weight = 0.5
-        file.save()
+        file, person = file_and_person(project)
         billing, delivery = project.labels.order_by("column").values_list("pk", flat=True)[:2]
         said = [(n, file, billing if n % 2 else delivery) for n in range(120)]
         agreed = [(n, person, billing if n % 2 else delivery) for n in range(39)]
@@ -286,9 +240,7 @@ class TestSkillsOfTheOldRule:
     def doubted(self, project, monkeypatch):
         """A project as it was left: a file of half a weight, mostly alone, doubted by its weight too."""
         make_items(project, 60)
-        [file, person] = voices_of(project, "file", "person")
-        file.weight = 0.5
-        file.save()
+        file, person = file_and_person(project)
         billing, delivery = project.labels.order_by("column").values_list("pk", flat=True)[:2]
         said = [(n, file, billing if n % 2 else delivery) for n in range(60)]
         say(project, [*said, *((n, person, billing if n % 2 else delivery) for n in range(30))])
@@ -416,68 +368,6 @@ class TestStudentAware:
         items = list(project.items.values_list("pk", flat=True)[:3])
         assert np.isnan(words.about(items, 4)).all()
         assert words.about([], 3).shape == (0, 3)
-
-
-class TestAgreement:
-    def test_figures_are_those_of_the_library_and_name_every_pair(self, project):
-        make_items(project, 60)
-        voices = voices_of(project, "good", "sound", "fair", "poor")
-        crowd(project, voices, 60)
-        teacher = project.annotators.create(kind="teacher", name="model")
-        label = project.labels.first().pk
-        say(project, [(number, teacher, label) for number in range(30)])
-        learn(project)
-        figures = agreeing.kept(project)
-        votes = Annotation.objects.exclude(annotator=teacher)
-        expected = krippendorff(
-            answers_of(list(votes.values_list("item_id", "annotator_id", "labels")))
-        )
-        assert figures["alpha"]["value"] == pytest.approx(expected.value)
-        assert figures["alpha"]["low"] < figures["alpha"]["value"] < figures["alpha"]["high"]
-        assert figures["needed"] == 0
-        assert {label["id"] for label in figures["labels"]} == set(
-            project.labels.values_list("pk", flat=True)
-        )
-        pairs = {(pair["one"], pair["other"]): pair["items"] for pair in figures["pairs"]}
-        assert len(pairs) == 10
-        assert pairs[voices[0].pk, teacher.pk] == 30, (
-            "teachers are compared, though they don't vote"
-        )
-        assert [point["end"] for point in figures["over_time"]] == [20, 40, 60]
-
-    def test_too_few_are_said_to_be_too_few(self, project):
-        make_items(project, 5)
-        one, other = voices_of(project, "one", "other")
-        label = project.labels.first().pk
-        say(project, [(n, voice, label) for n in range(3) for voice in (one, other)])
-        learn(project)
-        figures = agreeing.kept(project)
-        assert figures["needed"] == 7
-        assert figures["alpha"]["low"] is None
-        assert figures["pairs"] == figures["over_time"] == []
-
-    def test_nothing_was_answered_twice(self, project):
-        assert agreeing.kept(project) == {}
-        assert agreeing.summary(project) is None
-
-    def test_several_labels_are_compared_by_their_distance(self, cast):
-        project = make_project(cast, task_type="multi", training_paused=True)
-        make_items(project, 30)
-        one, other = voices_of(project, "one", "other")
-        a, b, c = project.labels.order_by("column").values_list("pk", flat=True)
-        numbers = dict(project.items.values_list("number", "pk"))
-        for number, pk in numbers.items():
-            for voice, labels in ((one, [a, b]), (other, [a, b] if number % 2 else [a, c])):
-                fields = {"project": project, "item_id": pk, "annotator": voice}
-                Annotation.objects.create(uuid=uuid.uuid4(), labels=labels, **fields)
-        learn(project)
-        figures = agreeing.kept(project)
-        assert figures["distance"] == "jaccard"
-        assert figures["masi"]["value"] is not None
-        skill = Skill.objects.get(annotator=one)
-        assert skill.votes == 30, "whole answers, not labels"
-        assert skill.accuracy is not None
-        assert skill.accuracy > 0.7
 
 
 def _right(project: Project, truth: list[int]) -> int:
