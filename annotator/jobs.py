@@ -31,6 +31,7 @@ from annotator import outbox
 from annotator.errors import AnnotatorError
 from annotator.job_kinds import KINDS
 from annotator.models import Job, JobState
+from annotator.pace import Pace
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def claim(job_id: int) -> Job | None:
             lease_until=Now() + timedelta(seconds=LEASE_SECONDS),
             heartbeat_at=Now(),
             started_at=Now(),
+            expected_at=None,
             worker=_this_worker(),
             error="",
         )
@@ -209,6 +211,7 @@ class Run:
 
     job: Job
     _written_at: float = 0.0
+    _pace: Pace = field(default_factory=Pace)
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _lost: threading.Event = field(default_factory=threading.Event)
 
@@ -231,10 +234,13 @@ class Run:
         """Report how far the work is. Raises CancelledError or FencedError when it must stop."""
         self.check()
         now = time.monotonic()
+        self._pace.note(done, total, now)
         if now - self._written_at < PROGRESS_EVERY_SECONDS and done < total:
             return
         self._written_at = now
-        self._beat(done=done, total=total, message=message[:300])
+        left = self._pace.seconds_left(now)
+        expected = None if left is None else Now() + timedelta(seconds=left)
+        self._beat(done=done, total=total, message=message[:300], expected_at=expected)
 
     def check(self) -> None:
         if self._lost.is_set():

@@ -18,7 +18,7 @@ from annotator.models import Can, Job, JobState, Project
 
 
 class JobShape(serializers.ModelSerializer[Job]):
-    """`seconds_left` is null while the pace cannot be told."""
+    """`seconds_left` is that of the present part of the work, and null while its pace cannot be told."""
 
     seconds_left = serializers.FloatField(read_only=True, allow_null=True)
 

@@ -45,6 +45,8 @@ class Job(models.Model):
     rung_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
+    # When the present part of the work will be done, at the pace of its last minute.
+    expected_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=100, blank=True)
     done = models.PositiveBigIntegerField(default=0)
     total = models.PositiveBigIntegerField(default=0)
@@ -85,8 +87,8 @@ class Job(models.Model):
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at the present pace, or None while it cannot be told."""
-        if not (self.started_at and self.heartbeat_at and self.done and self.total):
+        """Time left of the present part of the work, or None while it cannot be told."""
+        if self.is_over or self.expected_at is None or self.heartbeat_at is None:
             return None
-        spent = (self.heartbeat_at - self.started_at).total_seconds()
-        return spent * max(self.total - self.done, 0) / self.done
+        left = (self.expected_at - self.heartbeat_at).total_seconds()
+        return left if left >= 0 else None  # it takes longer than the minute before

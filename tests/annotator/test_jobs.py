@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.projects import projects
 from annotator.models import Job, JobState
+from annotator.pace import Pace
 from learning.errors import DivergedError
 from tests.runtime.running import wait_until
 
@@ -267,10 +268,23 @@ class TestEnd:
         job.refresh_from_db()
         assert (job.state, job.error) == (JobState.FAILED, "Choose lower learning rates.")
 
-    def test_time_left_follows_the_pace(self):
+    def test_time_left_is_kept_with_each_report_until_another_worker_takes_over(
+        self, bells, monkeypatch
+    ):
+        monkeypatch.setattr(Pace, "seconds_left", lambda pace, at: 300.0)
+        job = probe()
+        jobs.Run(jobs.claim(job.pk)).progress(4, 4)
+        job.refresh_from_db()
+        assert job.seconds_left == pytest.approx(300, abs=1)
+        age(job, columns=["lease_until"])
+        assert jobs.claim(job.pk).seconds_left is None
+
+    def test_work_that_takes_longer_than_expected_promises_no_end(self):
         now = timezone.now()
-        job = Job(started_at=now - timedelta(seconds=10), heartbeat_at=now, done=1, total=4)
-        assert job.seconds_left == pytest.approx(30, abs=0.1)
+        job = Job(state=JobState.RUNNING, expected_at=now, heartbeat_at=now - timedelta(seconds=30))
+        assert job.seconds_left == 30
+        job.heartbeat_at = now + timedelta(seconds=1)
+        assert job.seconds_left is None
 
     def test_the_heartbeat_keeps_a_lease_alive(self, bells, monkeypatch):
         monkeypatch.setattr(jobs, "HEARTBEAT_SECONDS", 0.05)

@@ -134,6 +134,7 @@ def running(project, cast):
         message="Encoding",
         started_at=timezone.now() - timezone.timedelta(seconds=40),
         heartbeat_at=timezone.now(),
+        expected_at=timezone.now() + timezone.timedelta(seconds=17),
         lease_until=timezone.now() + timezone.timedelta(minutes=10),
     )
     failed = jobs.enqueue("export", project=project, started_by=cast.lea)
