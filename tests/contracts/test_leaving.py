@@ -236,6 +236,17 @@ def test_vectors_are_the_same_elsewhere(name: str, models: Path, tmp_path: Path)
     np.testing.assert_allclose(encoder.encode(TEXTS), ready.encode(TEXTS), atol=1e-5)
 
 
+def test_what_was_read_in_8_bits_is_read_in_32_elsewhere(tmp_path: Path) -> None:
+    ready = ENCODERS.create("minilm-int8").fit([])
+    ready.save(tmp_path / "encoder")
+    about = leaving.about_encoder("minilm-int8", {}, read_json(tmp_path / "encoder" / MANIFEST))
+    (tmp_path / "encoder.json").write_text(json.dumps(about))
+    there = importlib.import_module("learning.leaving.student.encode")
+    texts = [text for text in TEXTS if text]
+    said = there.Encoder(tmp_path / "encoder").encode(texts)
+    assert ((said * ready.encode(texts)).sum(axis=1) > 0.99).all()
+
+
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     leave(tmp_path / "gone", "head", "tfidf-svd", tmp_path, multi=False)
     weights = tmp_path / "gone" / "arrays.safetensors"

@@ -44,6 +44,38 @@ class TestMiniLM:
             minilm.model_folder()
 
 
+class TestEightBits:
+    def test_a_linear_layer_gives_nearly_the_same(self) -> None:
+        import torch
+
+        from learning.encoders.int8 import Int8Linear
+
+        torch.manual_seed(0)
+        plain = torch.nn.Linear(64, 32)
+        shown = torch.randn(2, 5, 64) * torch.logspace(-3, 3, 5)[:, None]  # tokens of any size
+        told, meant = Int8Linear(plain)(shown), plain(shown)
+        assert told.shape == meant.shape
+        scale = meant.abs().amax(dim=2, keepdim=True)
+        assert ((told - meant).abs() / scale).max() < 0.02
+
+    def test_one_token_says_nothing_of_another(self) -> None:
+        import torch
+
+        from learning.encoders.int8 import Int8Linear
+
+        layer = Int8Linear(torch.nn.Linear(8, 4))
+        few = torch.randn(3, 8)
+        many = torch.cat([few, 1e6 * torch.randn(3, 8), torch.zeros(1, 8)])
+        torch.testing.assert_close(layer(many)[:3], layer(few), rtol=0, atol=0)
+        assert layer(many)[-1].isfinite().all()
+
+    def test_texts_have_nearly_the_same_vectors_by_another_name(self) -> None:
+        texts = ["How do I reset my PIN?", "pin forgotten", "The weather is lovely today. " * 40]
+        whole, eight = minilm.MiniLM().fit(), minilm.MiniLMInt8().fit()
+        assert (whole.encode(texts) * eight.encode(texts)).sum(axis=1).min() > 0.99
+        assert whole.fingerprint != eight.fingerprint
+
+
 def test_batches_hold_every_row_once_and_keep_to_the_budget() -> None:
     lengths = [5, 100, 7, 3, 50, 8, 1000]
     batches = length_batches(lengths, 100)

