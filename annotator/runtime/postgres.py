@@ -129,6 +129,10 @@ class Postgres:
                 f"A PostgreSQL of another user runs in {self.cluster}. Stop it as that user first."
             ) from error
 
+    def waits_for_clients(self) -> bool:
+        """Whether it was asked to stop: it takes no new client then, and may wait for the old ones for ever."""
+        return self._recorded()[-1:] == ["stopping"]  # the last word of postmaster.pid
+
     def _is_ending(self, process: psutil.Process) -> bool:
         """Tell a process of ours that is just ending, whose folder nobody may read any more."""
         try:
@@ -213,11 +217,10 @@ class Postgres:
 
     def _alone(self, lock: int) -> bool:
         """Tell whether no other process uses the server, by making our shared lock exclusive."""
-        try:
+        with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+            return True
+        return False
 
     @contextmanager
     def _lock(self, name: str, kind: int) -> Iterator[int]:
@@ -339,10 +342,12 @@ class Postgres:
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _recorded_number(self) -> int | None:
-        try:
-            return int((self.cluster / "postmaster.pid").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return None
+        return next((int(word) for word in self._recorded()[:1] if word.isdigit()), None)
+
+    def _recorded(self) -> list[str]:
+        with suppress(OSError):
+            return (self.cluster / "postmaster.pid").read_text().split()
+        return []
 
     def _launch(self, account: pwd.struct_passwd | None, dies_by: signal.Signals | None) -> None:
         settings = [f"{name}={value}" for name, value in TUNING.items()] + self.extra_settings

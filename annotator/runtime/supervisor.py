@@ -217,8 +217,14 @@ class Supervisor:
                 self._start(child)
 
     def _keep_alive(self, postgres: Postgres) -> None:
-        """Start an ended database again; if it ends while it starts, or the disk is full, go on."""
+        """Start an ended database again; if it ends while it starts, or the disk is full, go on.
+
+        One that somebody else told to stop would wait until our own services let it go.
+        """
         try:
+            if postgres.waits_for_clients():
+                self._log("PostgreSQL was told to stop, and waits for its clients; stopping it")
+                postgres.stop()
             if postgres.running() is not None:
                 return
             self._log("PostgreSQL ended; starting it again")

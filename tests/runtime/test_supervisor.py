@@ -90,6 +90,16 @@ class TestUp:
         assert wait_until(is_back), seen
         assert set(seen) <= {200, 503}, seen
 
+    def test_a_database_that_was_told_to_stop_is_not_waited_for(self, system):
+        """By SIGTERM it takes nobody new, and would wait for ever for the services that are connected."""
+        assert wait_until(lambda: system.get("/") == 200)
+        server = Postgres(system.data_dir).running()
+        assert server is not None
+        server.terminate()
+        assert wait_until(lambda: "waits for its clients" in system.logs())
+        assert wait_until(lambda: Postgres(system.data_dir).running() not in (None, server))
+        assert wait_until(lambda: system.get("/") == 200)
+
     def test_the_database_comes_back_though_it_is_killed_while_it_starts(self, system, seed):
         draw = random.Random(seed)
         for _ in range(4):
