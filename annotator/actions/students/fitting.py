@@ -130,7 +130,7 @@ def learn(
     started = time.monotonic()
     digest = lessons.digest_of(project, encoding, lesson, plan.ways)
     # What is marked beside the labels is not in the lesson.
-    twin = twins.twin_of(project, plan, digest) if also is None else None
+    twin = twins.twin_of(project, plan, encoding, digest) if also is None else None
     if twin is not None and plan.kind != "head":
         return _as_before(run, twin)
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))

@@ -115,12 +115,17 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
 def _refuse_twins(project: Project, plan: fitting.Plan) -> None:
     """Raise ConflictError for what is there already. The lesson is read only where it could be."""
     encoding = current_encoding(project)
-    if project.shape != Shape.LABELS or encoding is None or not twins.newest_of(project, plan):
+    if (
+        project.shape != Shape.LABELS
+        or encoding is None
+        or not twins.newest_of(project, plan, encoding)
+    ):
         return
     lesson = lessons.gather(project, encoding)
     if lesson is None:
         return
-    twin = twins.twin_of(project, plan, lessons.digest_of(project, encoding, lesson, plan.ways))
+    digest = lessons.digest_of(project, encoding, lesson, plan.ways)
+    twin = twins.twin_of(project, plan, encoding, digest)
     if twin is not None:
         raise ConflictError(
             f"Student {twin.number} is that already: it learned from just these answers in the same way. "

@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.students import pools
-from annotator.models import Project, StudentVersion
+from annotator.actions.students.recipes import registry_of
+from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
     from annotator.actions.students.fitting import Plan
 
 
-def twin_of(project: Project, plan: Plan, digest: str) -> StudentVersion | None:
+def twin_of(project: Project, plan: Plan, encoding: Encoding, digest: str) -> StudentVersion | None:
     """The newest version of the recipe, if it learned from just this and can say all that it would say."""
-    newest = newest_of(project, plan)
+    newest = newest_of(project, plan, encoding)
     is_twin = newest is not None and newest.lesson == digest and pools.is_whole(newest)
     return newest if is_twin else None
 
 
-def newest_of(project: Project, plan: Plan) -> StudentVersion | None:
-    """The newest version of the recipe."""
+def newest_of(project: Project, plan: Plan, encoding: Encoding) -> StudentVersion | None:
+    """The newest version of the recipe; by this encoder where it reads vectors, since those of a former one
+    learn on beside it."""
     alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
+    if registry_of(plan.kind)[plan.kind].needs != "texts":
+        alike = alike.filter(encoding__encoder=encoding.encoder, encoding__params=encoding.params)
     return alike.ready().select_related("sheet", "project").order_by("-number").first()
 
 

@@ -54,7 +54,7 @@ def learn(
     project = run.project
     done = fitting.published(run)
     if done is None and work.digest:
-        done = twins.twin_of(project, work.plan, work.digest)
+        done = twins.twin_of(project, work.plan, encoding, work.digest)
     if done is not None:
         pool = students_folder(project.pk) / done.folder / "pool"
         predictions = read_predictions(pool)

@@ -7,7 +7,7 @@ import pytest
 
 from annotator import jobs
 from annotator.actions.desk import assigning
-from annotator.actions.encoders import encoding
+from annotator.actions.encoders import encoding, switching
 from annotator.actions.projects.schema import change_label
 from annotator.actions.students import choices, fitting, lessons, teaching, version_files
 from annotator.actions.teachers import local_models
@@ -77,6 +77,23 @@ def test_a_worker_that_lost_its_job_says_nothing_of_the_version_there_is(labelle
     monkeypatch.setattr(fitting.distilling.Taught, "is_as", lambda *_: True)
     jobs.execute(teaching.start_training(project, "head", {}).pk)
     assert "late" not in StudentVersion.objects.get().beside
+
+
+def test_neither_of_two_heads_that_learn_beside_each_other_after_a_change_of_encoder_is_made_again(
+    labelled,
+):
+    project, answer = labelled
+    first = newest()
+    jobs.execute(switching.start(project, "tfidf-svd", {"components": 5}).pk)
+    work()
+    assert StudentVersion.objects.exclude(encoding=first.encoding).count() == 1
+    made = StudentVersion.objects.count()
+    project.refresh_from_db()
+    told = train(project)
+    assert (told["trained"], StudentVersion.objects.count()) == (False, made)
+    answer(1)
+    work()
+    assert StudentVersion.objects.count() == made + 2
 
 
 def test_what_it_read_from_is_part_of_the_lesson(labelled):
