@@ -17,7 +17,6 @@ from annotator.api.jobs import JobShape
 from annotator.api.parsing import IdField, ObjectField, body
 from annotator.api.projects import ProjectShape
 from annotator.errors import InvalidError, NotFoundError
-from annotator.formats.zipping import zipped
 from annotator.models import Can, Label, Project, SetCalibration, StudentVersion
 
 
@@ -236,8 +235,8 @@ class StudentDownload(OfStudents):
     def get(self, request: Request, project_id: int, student_id: int) -> StreamingHttpResponse:
         project = self.project(project_id, Can.MANAGE)
         student = self.student(project, student_id)
-        members = leaving.members(student)
-        response = StreamingHttpResponse(zipped(members), content_type="application/zip")
+        content = leaving.archive(student)
+        response = StreamingHttpResponse(content, content_type="application/zip")
         name = f"{leaving.package_of(student)}.zip"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["Cache-Control"] = "private, no-store"

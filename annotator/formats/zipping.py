@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 BLOCK = 256 * 1024
 
@@ -33,17 +34,39 @@ class _Pipe:
 
 def zipped(members: Iterable[tuple[str, Path | bytes]]) -> Iterator[bytes]:
     """The bytes of a zip of (name in the zip, file or content); stored, since weights do not get
-    smaller."""
-    pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
+    smaller. Every file is opened at once, so that the zip is whole though they are removed while it is sent.
+
+    Raises FileNotFoundError, before anything is sent, for a file that is gone.
+    """
+    opened: list[tuple[str, BinaryIO]] = []
+    try:
         for name, content in members:
-            # A fixed date: the same files give the same bytes.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            opened = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
-            with opened as source, archive.open(entry, "w", force_zip64=True) as target:
-                while block := source.read(BLOCK):
-                    target.write(block)
-                    yield pipe.take()
-            yield pipe.take()
-    yield pipe.take()
+            found = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+            opened.append((name, found))
+    except FileNotFoundError:
+        _close(opened)
+        raise
+    return _written(opened)
+
+
+def _close(opened: list[tuple[str, BinaryIO]]) -> None:
+    for _, each in opened:
+        each.close()
+
+
+def _written(opened: list[tuple[str, BinaryIO]]) -> Iterator[bytes]:
+    pipe = _Pipe()
+    try:
+        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
+            for name, source in opened:
+                # A fixed date: the same files give the same bytes.
+                entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                with archive.open(entry, "w", force_zip64=True) as target:
+                    while block := source.read(BLOCK):
+                        target.write(block)
+                        yield pipe.take()
+                yield pipe.take()
+        yield pipe.take()
+    finally:
+        _close(opened)

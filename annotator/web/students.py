@@ -21,7 +21,6 @@ from annotator.actions.students import (
     warming,
 )
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.formats.zipping import zipped
 from annotator.models import Can, ItemKind, Project, Shape, StudentState, StudentVersion
 from annotator.web import besides, jobs, measures, onward, promotions, sets
 from annotator.web.entrance import refuse
@@ -158,8 +157,8 @@ def download(request: HttpRequest, project_id: int, number: int) -> StreamingHtt
     """The student as a folder that works elsewhere, as a zip."""
     project = project_for(request, project_id, Can.MANAGE)
     version = student_for(request, project, number, Can.MANAGE)
-    members = leaving.members(version)
-    response = StreamingHttpResponse(zipped(members), content_type="application/zip")
+    content = leaving.archive(version)
+    response = StreamingHttpResponse(content, content_type="application/zip")
     name = f"{leaving.package_of(version)}.zip"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from django.db.models import BigIntegerField, Count, Func, Q
 from annotator.actions.encoders.encoding import matrix_folder, students_folder
 from annotator.actions.students import distilling, version_figures
 from annotator.errors import NotFoundError
+from annotator.formats.zipping import zipped
 from annotator.models import Encoding, ItemKind, Label, Part, Project, StudentVersion, Verdict
 
 if TYPE_CHECKING:
@@ -28,6 +30,19 @@ Member = tuple[str, Path | bytes]
 def package_of(version: StudentVersion) -> str:
     """The name of the folder that leaves, which Python can import."""
     return f"concord_{version.project_id}_student_{version.number}"
+
+
+def archive(version: StudentVersion) -> Iterator[bytes]:
+    """A zip of `members`, whole also where somebody deletes the version while it is sent.
+
+    Raises NotFoundError, before the first byte, where the files were removed.
+    """
+    from learning.errors import DamagedFileError
+
+    try:
+        return zipped(members(version))
+    except (FileNotFoundError, DamagedFileError) as error:
+        raise NotFoundError("The files of this student were removed just now.") from error
 
 
 def members(version: StudentVersion) -> list[Member]:

@@ -162,10 +162,10 @@ def promote(project: Project, version: StudentVersion, by: User | None = None) -
             )
         _record(locked, version, _by_hand(locked, version), took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
-    if recipes.former_encoder(locked):
-        wish_encoding(project)  # it predicts what came since only once that has its vectors
-    jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
-    estimating.wish(project)
+        if recipes.former_encoder(locked):
+            wish_encoding(project)  # it predicts what came since only once that has its vectors
+        jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
+        estimating.wish(project)
 
 
 def delete(project: Project, version: StudentVersion) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,9 +15,10 @@ from django.test import Client
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.projects import schema
-from annotator.actions.students import leaving
+from annotator.actions.students import leaving, promoting
 from annotator.actions.students.training import students_folder
 from annotator.actions.verdicts import settling
+from annotator.errors import NotFoundError
 from annotator.models import Job, StudentVersion
 from learning.storage import sha256_of
 from learning.students import load
@@ -68,6 +70,36 @@ def test_the_download_works_where_nothing_of_ours_is(taught, cast, tmp_path):
     here = load(students_folder(taught.pk) / version.folder).predict(ready.encode(texts))
     np.testing.assert_allclose(said, here, atol=1e-5)
     assert names == ["Billing", "Delivery", "Login"]
+
+
+@pytest.mark.parametrize("path", ["/projects/{}/students/{}", "/api/v1/projects/{}/students/{}"])
+def test_a_download_is_whole_though_the_student_is_deleted_while_it_is_sent(taught, cast, path):
+    version = taught.current_student
+    lea = Client()
+    lea.force_login(cast.lea)
+    here = path.format(taught.pk, version.pk if "api" in path else version.number)
+    sent = lea.get(f"{here}/download").streaming_content
+    begun = next(sent)
+    taught.current_student = None
+    taught.save(update_fields=["current_student"])
+    promoting.delete(taught, version)
+    assert not list(students_folder(taught.pk).glob("*"))
+    whole = zipfile.ZipFile(io.BytesIO(begun + b"".join(sent)))
+    assert whole.testzip() is None
+    assert lea.get(f"{here}/download").status_code == 404
+
+
+def test_files_that_go_while_a_download_begins_are_told_in_a_sentence(taught, monkeypatch):
+    version, members = taught.current_student, leaving.members
+
+    def late(version):
+        found = members(version)
+        shutil.rmtree(students_folder(taught.pk) / version.folder)
+        return found
+
+    monkeypatch.setattr(leaving, "members", late)
+    with pytest.raises(NotFoundError, match="removed just now"):
+        leaving.archive(version)
 
 
 def test_the_manifest_says_by_what_it_could_be_made_again(taught):

@@ -222,6 +222,22 @@ def test_files_stay_while_their_student_labels_a_file_and_none_serves_without_th
     assert Project.objects.get(pk=project.pk).current_student == made[0]
 
 
+@pytest.mark.django_db
+def test_a_promotion_that_dies_before_the_queue_was_told_is_none(cast, monkeypatch):
+    project, _, _ = audited_project(cast)
+    made = [with_files(project, number) for number in (1, 2)]
+    promoting.promote(project, made[0])
+
+    def killed(*_, **__):
+        raise Killed
+
+    monkeypatch.setattr(promoting.jobs, "enqueue", killed)
+    with pytest.raises(Killed):
+        promoting.promote(project, made[1])
+    assert Project.objects.get(pk=project.pk).current_student == made[0]
+    assert Promotion.objects.count() == 1
+
+
 def with_files(project, number, *, bytes=100, **fields):
     """A version with a model of so many bytes, and what it says of the pool."""
     made = version(project, number, 40)
