@@ -16,7 +16,7 @@ from annotator.actions.encoders import bakeoffs, switching
 from annotator.actions.encoders.encoding import current_encoding
 from annotator.actions.students import recipes
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import BakeOff, Can, ItemKind, Project
+from annotator.models import BakeOff, Can, ItemKind, Project, StudentVersion
 from annotator.web import jobs
 from annotator.web.entrance import refuse
 from annotator.web.pages import page, person, project_for
@@ -113,6 +113,22 @@ def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 3:
         raise InvalidError("Name an encoder of the comparison by its number.", field="number")
     return int(text)
+
+
+def reads(version: StudentVersion) -> str:
+    """What a version reads, and its vectors by which encoder; "" where nobody knows that any more."""
+    if version.encoding is None:
+        return ""
+    read = recipes.encoder_of(version)
+    return f"vectors by {bakeoffs.candidate(*read).label}" if read else "texts"
+
+
+def beside(project: Project, version: StudentVersion) -> str:
+    """The encoder whose vectors a version reads, where the project uses another one now."""
+    read = recipes.encoder_of(version)
+    if read is None or read == (project.encoder, project.encoder_params):
+        return ""
+    return bakeoffs.candidate(*read).label
 
 
 def _ranking(project: Project) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from annotator.actions.queue import auditing
 from annotator.actions.students import promoting
 from annotator.models import Part, Project, Promotion, PromotionRule, StudentVersion
-from annotator.web import measures
+from annotator.web import encoders, measures
 from learning.taggers import TAGGERS
 
 SHOWN = 8
@@ -22,6 +22,7 @@ class Waiting:
 
     version: StudentVersion
     sentence: str
+    beside: str
 
 
 def context(project: Project) -> dict[str, Any]:
@@ -31,7 +32,11 @@ def context(project: Project) -> dict[str, Any]:
         return {"waiting": [], "decisions": []}
     return {
         "waiting": [
-            Waiting(version=each, sentence=waits_for(project, each, current))
+            Waiting(
+                version=each,
+                sentence=waits_for(project, each, current),
+                beside=encoders.beside(project, each),
+            )
             for each in promoting.challengers(project, current)
         ],
         "decisions": [(each, told(each)) for each in _decisions(project)],

@@ -22,7 +22,7 @@ from annotator.actions.students import (
 )
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
 from annotator.models import Can, ItemKind, Project, Shape, StudentState, StudentVersion
-from annotator.web import besides, jobs, measures, onward, promotions, sets
+from annotator.web import besides, encoders, jobs, measures, onward, promotions, sets
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.training_form import TrainForm
@@ -44,16 +44,18 @@ def students(request: HttpRequest, project_id: int) -> HttpResponse:
 def _listed(
     request: HttpRequest, project: Project, form: TrainForm, status: int = 200
 ) -> HttpResponse:
-    every = StudentVersion.objects.filter(project=project).order_by("-number")
+    every = StudentVersion.objects.filter(project=project).select_related("encoding")
+    every = every.order_by("-number")
     versions = Paginator(every, PER_PAGE).get_page(request.GET.get("page"))
     current = project.current_student
     told = version_figures.headlines(project, [*versions, *([current] if current else [])])
     head, start = newest_head(project), warming.start_of(project)
     context = {
         "versions": versions,
-        "rows": [(each, told[each.pk]) for each in versions],
+        "rows": [(each, told[each.pk], encoders.beside(project, each)) for each in versions],
         "current": current,
         "current_figure": current and told[current.pk],
+        "current_beside": current and encoders.beside(project, current),
         "chosen": onward.chosen(project),
         "onward": onward.told(project),
         "flattered": current is not None and version_figures.flattered(current),

@@ -26,7 +26,7 @@ from annotator.actions.students import (
 )
 from annotator.actions.students.contrasting import Differing
 from annotator.models import Can, ItemKind, Label, Project, Promotion, StudentVersion
-from annotator.web import besides, estimates, promotions, reliabilities
+from annotator.web import besides, encoders, estimates, promotions, reliabilities
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
 from annotator.web.scorecards import confused
@@ -228,6 +228,8 @@ def compare(request: HttpRequest, project_id: int) -> HttpResponse:
         "one_figure": told[one.pk],
         "other_figure": told[other.pk],
         "figure_name": advising.name_of(project),
+        "one_reads": encoders.reads(one),
+        "other_reads": encoders.reads(other),
         "said": difference((one, told[one.pk]), (other, told[other.pk]), found.paired),
         "found": found,
         "judged": [_named(each, labels) for each in found.judged],

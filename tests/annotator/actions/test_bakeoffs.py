@@ -84,6 +84,11 @@ def test_what_served_goes_on_learning_and_predicting_by_its_own_encoder(taught, 
     assert sorted(by_both) == sorted([old.pk, encoding.current_encoding(taught).pk])
     assert taught.current_student.encoding == old, "nothing shows yet that the other is better"
     assert "goes on serving" in shown(taught, cast)
+    newest, before = StudentVersion.objects.order_by("-number").values_list("number", flat=True)[:2]
+    assert "head, by TF-IDF + SVD (no weights), components 2" in shown(taught, cast, "students")
+    both = shown(taught, cast, f"students/compare?number={before}&number={newest}")
+    assert both.count("Vectors by TF-IDF + SVD (no weights)") == 2
+    assert both.count("Vectors by TF-IDF + SVD (no weights), components 2") == 1
     make_items(taught, ["my parcel is late", "a parcel came late"])
     encoding.wish_encoding(taught)
     work()
@@ -112,11 +117,11 @@ def test_a_student_of_a_former_encoder_that_was_chosen_by_hand_predicts_what_com
     assert predicted(taught) == 62
 
 
-def shown(project, cast):
-    """What the page of the encoder says."""
+def shown(project, cast, page="settings/encoder"):
+    """What a page of the project says, to begin with that of the encoder."""
     lea = Client()
     lea.force_login(cast.lea)
-    return lea.get(f"/projects/{project.pk}/settings/encoder").content.decode()
+    return lea.get(f"/projects/{project.pk}/{page}").content.decode()
 
 
 def predicted(project):
