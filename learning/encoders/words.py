@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,14 +105,38 @@ class WordEncoder:
 
     def _states(self, ids: list[list[int]]) -> NDArray[np.float32]:
         """(b, t, d)"""
-
         padded = self.ready.tokenizer.pad({"input_ids": ids}, return_tensors="pt")
         padded = {name: value.to(self.ready.model.device) for name, value in padded.items()}
-        states: tuple[torch.Tensor, ...] = self.ready.model(
+        states: tuple[torch.Tensor, ...] = self._reader(
             **padded, output_hidden_states=True
         ).hidden_states
         found: NDArray[np.float32] = states[self.layer].float().cpu().numpy()
         return found
+
+    @cached_property
+    def _reader(self) -> Any:
+        return up_to(self.ready.model, self.layer)
+
+
+def up_to(model: Any, layer: int) -> Any:
+    """`model` without what comes behind a layer, by the same weights, where it keeps its layers as BERT does; all
+    of it where it does not.
+    """
+    encoder: Any = getattr(model, "encoder", None)
+    if not hasattr(encoder, "layer"):
+        return model
+    short = _parted(encoder)
+    short.layer = encoder.layer[:layer]
+    whole = _parted(model)
+    whole.encoder = short
+    return whole
+
+
+def _parted(module: Any) -> Any:
+    """The same module, whose parts can be replaced in this one alone."""
+    found = copy(module)
+    found._modules = dict(module._modules)
+    return found
 
 
 def _words_of_pieces(
