@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.errors import ShapeError
+from learning.image_files import of_rows
 from learning.spans import Span
 
 Floats = NDArray[np.floating[Any]]
@@ -191,7 +192,7 @@ class Selection:
 class TrainingData:
     """What a student learns from.
 
-    encodings: (n, d) or None; texts: n strings or None; at least one of the two.
+    encodings: (n, d); texts: n strings; images: n image files' bytes, read one by one; or None, but not all three.
     targets: (n, k) in 0 … 1, soft or hard; single-label rows sum to 1.
     weights: (n,) above 0, or None for all 1.
     known: (n, k) bool, False where nothing is known about that label on that item: one that was not
@@ -211,6 +212,7 @@ class TrainingData:
     targets: Floats
     encodings: Floats | None = None
     texts: list[str] | None = None
+    images: Sequence[bytes] | None = None
     weights: Floats | None = None
     known: Bools | None = None
     younger: Bools | None = None
@@ -225,15 +227,14 @@ class TrainingData:
     def __post_init__(self) -> None:
         require(self.targets.ndim == 2, "targets must be a table of items by labels.")
         n = len(self.targets)
+        given = (self.encodings, self.texts, self.images)
         require(
-            self.encodings is not None or self.texts is not None,
-            "Training data needs encodings or texts.",
+            any(x is not None for x in given), "Training data needs encodings, texts or images."
         )
         _check_rows("encodings", self.encodings, n, 2)
         _check_rows("weights", self.weights, n, 1)
-        require(
-            self.texts is None or len(self.texts) == n, f"There must be {n} texts, one per item."
-        )
+        for name, read in (("texts", self.texts), ("images", self.images)):
+            require(read is None or len(read) == n, f"There must be {n} {name}, one per item.")
         for name in ("known", "younger"):
             table = getattr(self, name)
             require(
@@ -298,6 +299,7 @@ class TrainingData:
             targets=self.targets[rows],
             encodings=None if self.encodings is None else self.encodings[rows],
             texts=None if self.texts is None else [self.texts[row] for row in rows],
+            images=None if self.images is None else of_rows(self.images, rows),
             weights=None if self.weights is None else self.weights[rows],
             known=None if self.known is None else self.known[rows],
             younger=None if self.younger is None else self.younger[rows],

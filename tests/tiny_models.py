@@ -136,3 +136,42 @@ def _saved(folder: Path, tokenizer: Any, model: Any) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+# By name: the classes of transformers, and how small; each sees 32 × 32 pixels.
+TINY_VISION = {
+    "vit": ("ViT", {"patch_size": 8}),
+    "dinov2": ("Dinov2WithRegisters", {"patch_size": 8}),
+    "clip": ("CLIP", {}),
+    "swin": ("Swin", {"patch_size": 4, "embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2]}),
+    "convnext": ("ConvNext", {"hidden_sizes": [8, 8, 8, 16], "depths": [1, 1, 1, 1]}),
+    "resnet": (
+        "ResNet",
+        {"embedding_size": 8, "hidden_sizes": [8, 8, 8, 16], "depths": [1, 1, 1, 1]},
+    ),
+}
+
+
+def tiny_vision(folder: Path, kind: str) -> Path:
+    """A random vision model with its image processor, saved as its makers would save it."""
+    import torch
+    import transformers
+
+    made, sizes = TINY_VISION[kind]
+    if kind in ("vit", "dinov2", "clip"):
+        shared = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+        sizes = {**shared, "image_size": 32, **sizes}
+    if kind == "swin":
+        sizes = {**sizes, "image_size": 32, "window_size": 4}
+    if kind == "clip":
+        texts = {**sizes, "intermediate_size": 64, "vocab_size": 99}
+        texts |= {"bos_token_id": 1, "eos_token_id": 2}
+        sizes = {"text_config": texts, "vision_config": {**texts, "patch_size": 8}}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{made}Config")(**sizes)
+        model = getattr(transformers, f"{made}Model")(config).eval()
+    model.save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    transformers.ViTImageProcessor(size=size).save_pretrained(folder)
+    return folder

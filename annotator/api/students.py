@@ -120,7 +120,7 @@ class FinetuneWish(serializers.Serializer[Any]):
     )
     params = ObjectField(
         default=dict,
-        help_text="Its hyper-parameters; of “finetune”, or of spans “token-finetune”, where no kind is named.",
+        help_text="Its hyper-parameters; of “finetune”, of spans “token-finetune” or of images “image-finetune”, where no kind is named.",
     )
 
 

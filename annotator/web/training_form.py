@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from annotator.actions.students import teaching
-from annotator.models import Project
+from annotator.models import ItemKind, Project
 from annotator.web import parameters
 
 
@@ -33,6 +33,8 @@ class TrainForm(forms.Form):
         """Offer the students that fit the project."""
         super().__init__(*args, **kwargs)
         self.kinds = teaching.kinds_of(project)
+        if project.item_kind == ItemKind.IMAGE:
+            self.fields["model"].widget.attrs["placeholder"] = "small, built in"
         kind: Any = self.fields["kind"]
         kind.choices = self.kinds
 

@@ -5,7 +5,18 @@ Every cell is filed, so that a run which is stopped goes on where it was.
 
 from bench.figures import Figure, conclude
 from bench.learning.vectors import datasets_folder
-from bench.students import distilled, efficiency, few, grades, heads, many, orders, sides, warm
+from bench.students import (
+    distilled,
+    efficiency,
+    few,
+    grades,
+    heads,
+    images,
+    many,
+    orders,
+    sides,
+    warm,
+)
 
 
 def run(grid: str) -> list[Figure]:
@@ -15,5 +26,5 @@ def run(grid: str) -> list[Figure]:
         return conclude("students", grid, [])
     found = heads.figures(grid) + grades.figures(grid) + efficiency.figures(grid)
     found += few.figures(grid) + distilled.figures(grid) + warm.figures(grid)
-    found += orders.figures(grid) + sides.figures(grid) + many.figures(grid)
+    found += orders.figures(grid) + sides.figures(grid) + many.figures(grid) + images.figures(grid)
     return conclude("students", grid, found)

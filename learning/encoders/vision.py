@@ -45,28 +45,12 @@ class Vision:
         model.
         """
         import torch
-        from transformers import AutoImageProcessor, AutoModel
 
-        quiet_transformers()
-        local = Path(self.name).is_dir()
-        options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
-        if self.revision is not None:
-            options["revision"] = self.revision
-        try:
-            processor = AutoImageProcessor.from_pretrained(self.name, **options)
-            model = AutoModel.from_pretrained(self.name, use_safetensors=True, **options)
-        except (OSError, ValueError) as error:
-            raise ModelUnavailableError(
-                f"The model {self.name} cannot be loaded: {error}"
-            ) from error
-        commit = weights_name(Path(self.name)) if local else model.config._commit_hash
-        if not commit:
-            raise ModelUnavailableError(f"The model {self.name} does not say its revision.")
-        model = getattr(model, "vision_model", model)  # CLIP and the like carry a text half too
+        processor, model, weights = load_vision(self.name, self.revision)
         return VisionModel(
             processor=processor,
-            model=model.eval().to("cuda" if torch.cuda.is_available() else "cpu"),
-            parts={"encoder": "vision", **parameters_of(self), "weights": commit},
+            model=model.to("cuda" if torch.cuda.is_available() else "cpu"),
+            parts={"encoder": "vision", **parameters_of(self), "weights": weights},
         )
 
     @classmethod
@@ -117,3 +101,27 @@ class VisionModel:
         """Write which model this is; the weights stay where they came from."""
         folder.mkdir(parents=True, exist_ok=True)
         finish_folder(folder, {**self.parts, "fingerprint": self.fingerprint})
+
+
+def load_vision(source: str, revision: str | None) -> tuple[Any, Any, str]:
+    """(image processor, model, name of its weights) from a folder or by name; of a model with a text half, as
+    CLIP, the half that sees. No code from the model's repository runs, and for a folder no network is asked.
+
+    Raises ModelUnavailableError when it cannot be found, reached, named exactly, or is no vision model.
+    """
+    from transformers import AutoImageProcessor, AutoModel
+
+    quiet_transformers()
+    local = Path(source).is_dir()
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
+    if revision is not None:
+        options["revision"] = revision
+    try:
+        processor = AutoImageProcessor.from_pretrained(source, **options)
+        model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
+    weights = weights_name(Path(source)) if local else model.config._commit_hash
+    if not weights:
+        raise ModelUnavailableError(f"The model {source} does not say its revision.")
+    return processor, getattr(model, "vision_model", model).eval(), str(weights)

@@ -7,10 +7,13 @@ from typing import Any
 PARTS = Path(__file__).parent / "student"
 # The words of a text, in which a tagger marks; it needs nothing else of ours.
 WORDS = Path(__file__).parents[1] / "spans" / "words.py"
+# The network of a student of images that is built in.
+NETWORK = Path(__file__).parents[1] / "students" / "small_network.py"
 # Which of our files runs a student of a kind, and which turns texts into the vectors of an encoder.
 MODELS = {
     "head": "model.py",
     "finetune": "model_transformer.py",
+    "image-finetune": "model_image.py",
     "contrastive": "model_transformer.py",
     "dual-encoder": "model_transformer.py",
     "label-attention": "model_transformer.py",
@@ -26,6 +29,7 @@ ENCODERS = {
 NEEDS = {
     "model.py": ("numpy",),
     "model_transformer.py": ("numpy", "torch", "transformers", "safetensors"),
+    "model_image.py": ("numpy", "torch", "transformers", "safetensors", "pillow"),
     "model_tagger.py": ("numpy", "torch", "transformers", "safetensors"),
     "encode.py": ("torch", "transformers"),
     "encode_sentences.py": ("sentence-transformers",),
@@ -36,7 +40,7 @@ NEEDS = {
 def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
     """Name in the folder -> our file, for a student of `kind` on vectors of `encoder`.
 
-    `encoder` is None for a student that reads the texts itself. Empty for a kind of student that
+    `encoder` is None for a student that reads the texts or images itself. Empty for a kind of student that
     only Concord can run.
     """
     if kind not in MODELS:
@@ -44,6 +48,8 @@ def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
     files = {"__init__.py": PARTS / "__init__.py", "model.py": PARTS / MODELS[kind]}
     if MODELS[kind] == "model_tagger.py":
         files["words.py"] = WORDS
+    if MODELS[kind] == "model_image.py":
+        files["network.py"] = NETWORK
     if encoder in ENCODERS:
         files["encode.py"] = PARTS / ENCODERS[encoder]
     return files

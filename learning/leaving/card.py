@@ -20,7 +20,7 @@ class Facts:
 
     package: the folder's name, from which it is imported; needs: packages to install.
     marks: whether it marks stretches of a text; its `accuracy` is then the F1 of spans.
-    paired: whether it reads two texts.
+    paired: whether it reads two texts; images: whether items are images.
     ranks: whether it orders candidates; its `accuracy` is then the share of pairs in the right order.
     estimate: "audit", "out-of-fold" or "" where it was never measured, then `accuracy`, its 95 %
     interval `low` and `high`, and `measured_on` items; `others` are further figures by name, from when it
@@ -61,6 +61,12 @@ class Facts:
     runs: bool
     beside: str = ""
     flattered: bool = False
+    images: bool = False
+
+    @property
+    def item(self) -> str:
+        """What it is given."""
+        return "image" if self.images else "text"
 
 
 def write(facts: Facts) -> str:
@@ -71,7 +77,8 @@ def write(facts: Facts) -> str:
 
 def _head(facts: Facts) -> str:
     about = f"\n{_plain(facts.description)}\n" if facts.description else ""
-    what = f"gives a text {'any of' if facts.multi_label else 'one of'} {len(facts.labels)} labels"
+    given = "an image" if facts.images else "a text"
+    what = f"gives {given} {'any of' if facts.multi_label else 'one of'} {len(facts.labels)} labels"
     if facts.marks:
         what = f"marks stretches of a text by {len(facts.labels)} labels"
     if facts.ranks:
@@ -102,8 +109,11 @@ Only Concord runs a student of the kind “{facts.kind}”: `learning.students.l
 """
     if facts.marks:
         return _use_of_tagger(facts)
+    if facts.images and facts.kind == "head":
+        return _use_of_vectors(facts)
     texts = '[("a text", "its second"), ("another", "and its second")]'
     texts = texts if facts.paired else '["a text", "another"]'
+    texts = '["one.png", "another.jpg"]' if facts.images else texts
     example = '["billing"], …' if facts.multi_label else '"billing", …'
     install = f"```sh\npip install {' '.join(facts.needs)}\n```\n\n" if facts.needs else ""
     return f"""## Use
@@ -116,6 +126,20 @@ from {facts.package} import load
 student = load()
 student({texts})          # names of labels: [{example}]
 student.predict({texts})  # (n, k) probabilities, columns as in labels.json
+```
+"""
+
+
+def _use_of_vectors(facts: Facts) -> str:
+    return f"""## Use
+
+It is given vectors of images, (n, d), which Concord makes by {facts.encoder}. With the folder `{facts.package}` in the
+place where Python runs:
+
+```python
+from {facts.package} import load
+
+load().predict(vectors)  # (n, k) probabilities, columns as in labels.json
 ```
 """
 
@@ -209,7 +233,7 @@ def _limits(facts: Facts) -> str:
     few = f"- Fewer than 10 items were seen of: {', '.join(rare[:20])}.\n" if rare else ""
     return f"""## Limits
 
-- Texts of another kind, language or time than the project's were not measured. Measure again there.
+- {"Images of another kind, camera" if facts.images else "Texts of another kind, language"} or time than the project's were not measured. Measure again there.
 - It has no label for “none of these” unless the list above has one.
 - What the labels got wrong, it learned too.
 {few}{archived}"""
@@ -221,7 +245,7 @@ def _rest(facts: Facts) -> str:
 
 Weights are safetensors; `manifest.json` has the sha256 of each, and `load()` refuses a changed one. It also
 says, as `made`, by which seed, parameters and versions of libraries they were trained.
-`labels.json` has the labels in the order of the columns. It reads texts by {base}. Licence of that
+`labels.json` has the labels in the order of the columns. It reads {facts.item}s by {base}. Licence of that
 model: {facts.licence}. The labels, and what was learned from them, belong to the project's owners.
 """
 

@@ -23,8 +23,8 @@ class Fitted(Protocol):
     @property
     def multi_label(self) -> bool: ...
 
-    def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
-        """(n, d) encodings or n texts, as `Student.needs` says -> (n, k) probabilities.
+    def predict(self, items: Floats | Sequence[str] | Sequence[bytes]) -> NDArray[np.float32]:
+        """(n, d) encodings, n texts or n image files' bytes, as `Student.needs` says -> (n, k) probabilities.
 
         Single-label rows sum to 1. A column that was never known has probability 0, unless the
         student reads label texts and this one has one.
@@ -46,7 +46,7 @@ class Patient(Protocol):
 class Student(Protocol):
     """A student's parameters, and what it learns from."""
 
-    needs: ClassVar[Literal["encodings", "texts"]]
+    needs: ClassVar[Literal["encodings", "texts", "images"]]
 
     def fit(
         self,
@@ -96,6 +96,9 @@ STUDENTS: Registry[Student] = Registry(
     {
         "head": Entry("Head on frozen encodings", "learning.students.head:Head"),
         "finetune": Entry("Fine-tuned transformer", "learning.students.finetune:Finetune"),
+        "image-finetune": Entry(
+            "Fine-tuned image network", "learning.students.image_finetune:ImageFinetune"
+        ),
         "contrastive": Entry(
             "Encoder tuned on pairs, with a head", "learning.students.contrastive:Contrastive"
         ),

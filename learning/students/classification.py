@@ -1,4 +1,4 @@
-"""The objective of students that classify texts: soft cross-entropy of a network's logits."""
+"""The objective of students that classify texts or images: soft cross-entropy of a network's logits."""
 
 from __future__ import annotations
 
@@ -30,6 +30,17 @@ KINDS = "token_type_ids"
 AT_ONCE = 1_000  # texts that are cut into tokens between two looks for a cancel
 
 
+class Inputs(Protocol):
+    """The rows of a lesson as a network takes them. lengths: (n,) in tokens, 0 where rows have none."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+
+    def take(self, rows: NDArray[np.int64]) -> Any:
+        """What the network is given of some rows, on the device."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
     """Texts as token ids; `fill` is the id that padding is made of.
@@ -42,7 +53,12 @@ class Tokens:
     fill: int
     kinds: list[list[int]] | None = None
 
-    def pad(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,) tokens of each text."""
+        return np.array([len(row) for row in self.ids], dtype=np.int64)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[str, torch.Tensor]:
         """input_ids, attention_mask and, of two segments, token_type_ids, (b, t) each, of some rows,
         filled up on the right."""
         padded = pad([self.ids[row] for row in rows], self.fill)
@@ -55,7 +71,8 @@ class Tokens:
 class Made:
     """A network made for a fit.
 
-    network: padded input_ids and attention_mask -> logits (b, k); rates: see `Objective.groups`.
+    network: what `Inputs.take` gives -> logits (b, k); rates: see `Objective.groups`.
+    tokenizer: of texts; of images what turns pictures into numbers, see `learning.students.pictures`.
     weights: names what its weights were loaded from; pairs: see `tokenised`.
     """
 
@@ -67,15 +84,38 @@ class Made:
 
 
 class Plan(Schedule, Protocol):
-    """The parameters of a student that classifies texts."""
+    """The parameters of a student that classifies."""
 
-    @property
-    def tokens(self) -> int: ...
     @property
     def class_weights(self) -> str: ...
 
 
+class TextPlan(Plan, Protocol):
+    """The parameters of a student that classifies texts."""
+
+    @property
+    def tokens(self) -> int: ...
+
+
 def learn(
+    plan: TextPlan,
+    data: TrainingData,
+    make: Callable[[], Made],
+    rng: np.random.Generator,
+    report: Report,
+    checkpoint: Path | None,
+) -> tuple[Made, NDArray[np.float32]]:
+    """Make a network and train it on the texts of `data` -> (network, margins), see `learn_from`."""
+
+    def inputs(made: Made, beat: Callable[[], None]) -> Inputs:
+        texts = data.texts or []
+        return tokenised(made.tokenizer, texts, plan.tokens, beat, pairs=made.pairs)
+
+    return learn_from(inputs, plan, data, make, rng, report, checkpoint)
+
+
+def learn_from(
+    inputs: Callable[[Made, Callable[[], None]], Inputs],
     plan: Plan,
     data: TrainingData,
     make: Callable[[], Made],
@@ -83,9 +123,9 @@ def learn(
     report: Report,
     checkpoint: Path | None,
 ) -> tuple[Made, NDArray[np.float32]]:
-    """Make a network and train it on the texts of `data` -> (network, margins), see `Training.run`.
+    """Make a network and train it on what `inputs` makes of the lesson -> (network, margins), see `Training.run`.
 
-    A cancel passes through while models are loaded and texts are cut into tokens, too.
+    A cancel passes through while models are loaded and `inputs` calls what it is given beside the network, too.
     Raises OutOfMemoryError when the device holds neither the model nor what its steps need.
     """
 
@@ -96,7 +136,8 @@ def learn(
     try:
         with spread(plan, data, checkpoint, beat):
             made = beside(make, beat)
-            return made, _trained(plan, data, made, rng, report, checkpoint, beat)
+            taken = inputs(made, beat)
+            return made, _trained(plan, data, made, taken, rng, report, checkpoint)
     except torch.OutOfMemoryError as error:
         raise OutOfMemoryError(
             "The memory of the device does not hold the model and what training it needs. Choose a "
@@ -108,14 +149,14 @@ def _trained(
     plan: Plan,
     data: TrainingData,
     made: Made,
+    inputs: Inputs,
     rng: np.random.Generator,
     report: Report,
     checkpoint: Path | None,
-    beat: Callable[[], None],
 ) -> NDArray[np.float32]:
     objective = Classification(
         network=made.network,
-        tokens=tokenised(made.tokenizer, data.texts or [], plan.tokens, beat, pairs=made.pairs),
+        inputs=inputs,
         data=data,
         rates=made.rates,
         identity=identity_of(plan, data, made.weights),
@@ -132,19 +173,19 @@ def _balance(plan: Plan, data: TrainingData) -> torch.Tensor | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """An `Objective`: texts to logits to soft labels. balance: (k,) what a present label counts."""
+    """An `Objective`: rows to logits to soft labels. balance: (k,) what a present label counts."""
 
     network: Any
-    tokens: Tokens
+    inputs: Inputs
     data: TrainingData
     rates: list[dict[str, Any]]
     identity: str
     balance: torch.Tensor | None = None
 
-    @cached_property
+    @property
     def lengths(self) -> NDArray[np.int64]:
-        """(n,) tokens of each text."""
-        return np.array([len(row) for row in self.tokens.ids], dtype=np.int64)
+        """(n,) in tokens, 0 where rows have none."""
+        return self.inputs.lengths
 
     @cached_property
     def weights(self) -> NDArray[np.float32]:
@@ -159,7 +200,7 @@ class Classification:
 
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """Cross-entropy and margins of some rows."""
-        logits = self.network(self.tokens.pad(rows)).float()
+        logits = self.network(self.inputs.take(rows)).float()
         targets, known = targets_of(self.data, rows, logits.device)
         several, younger = self.data.multi_label, None
         if self.data.younger is not None:
@@ -248,11 +289,23 @@ def active_columns(data: TrainingData) -> NDArray[np.bool_]:
     return np.asarray(data.known.any(axis=0), dtype=np.bool_)
 
 
+def probabilities_of(
+    logits: torch.Tensor, active: NDArray[np.bool_], *, multi_label: bool
+) -> torch.Tensor:
+    """(b, k) logits -> (b, k) probabilities, 0 where a label is not `active` (k,)."""
+    given = torch.from_numpy(active).to(logits.device)
+    if multi_label:
+        return torch.sigmoid(logits) * given
+    return torch.softmax(logits.masked_fill(~given, float("-inf")), dim=1)
+
+
 def identity_of(plan: object, data: TrainingData, weights: str) -> str:
     """Names parameters, data, and the `weights` that training begins from, for checkpoints."""
     digest = hashlib.blake2b(digest_size=16)
     told = [type(plan).__name__, parameters_of(plan), data.multi_label, data.texts, weights]
     digest.update(json.dumps([*told, data.paired]).encode())
+    for place in range(len(data.images or ())):
+        digest.update(hashlib.blake2b((data.images or ())[place]).digest())
     for array in (data.targets, data.weights, data.known, data.younger):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

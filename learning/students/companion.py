@@ -22,6 +22,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from learning.errors import CompanionError, LearningError
+from learning.image_files import ImageFiles
 from learning.registry import Registry, parameters_of
 from learning.spans import Span
 from learning.students import STUDENTS
@@ -29,7 +30,7 @@ from learning.taggers import TAGGERS
 from learning.taggers.types import Marked, Words
 from learning.types import TrainingData
 
-UNREAD = ("encodings", "label_vectors", "parts")  # of a lesson, by students that read texts
+UNREAD = ("encodings", "label_vectors", "parts")  # of a lesson, by students that read items
 LEAVING_SECONDS = 2.0  # between the leader's last word and the end of its input
 Arrays = Mapping[str, Any]
 
@@ -42,7 +43,7 @@ def tell(
     stream: IO[bytes], plan: Any, data: TrainingData | Marked, checkpoint: Path | None
 ) -> None:
     """Write all that a companion needs for the same fit."""
-    facts, arrays = _of_marked(data) if isinstance(data, Marked) else _of_labelled(data)
+    facts, arrays = _of_marked(data) if isinstance(data, Marked) else _of_labelled(plan, data)
     told = {
         "name": _registry(data).name_of(plan),
         "parameters": parameters_of(plan),
@@ -72,15 +73,26 @@ def _registry(data: TrainingData | Marked) -> Registry[Any]:
     return TAGGERS if isinstance(data, Marked) else STUDENTS
 
 
-def _of_labelled(data: TrainingData) -> tuple[dict[str, Any], Arrays]:
+def _of_labelled(plan: Any, data: TrainingData) -> tuple[dict[str, Any], Arrays]:
     told = {each.name: getattr(data, each.name) for each in fields(data) if each.name not in UNREAD}
     arrays = {name: value for name, value in told.items() if isinstance(value, np.ndarray)}
+    told["images"] = _files(data.images) if plan.needs == "images" else None
     return {name: value for name, value in told.items() if name not in arrays}, arrays
 
 
 def _labelled(facts: dict[str, Any], arrays: Arrays) -> TrainingData:
     called = facts.pop("label_texts")
+    if facts["images"] is not None:
+        paths, names = (tuple(each) for each in facts["images"])
+        facts["images"] = ImageFiles(paths=paths, names=names)
     return TrainingData(**facts, **arrays, label_texts=None if called is None else tuple(called))
+
+
+def _files(images: Any) -> list[list[str]]:
+    """Where images lie, and what they are called: each process reads them itself."""
+    if not isinstance(images, ImageFiles):
+        raise CompanionError("Only images that lie in files are trained on by several processes.")
+    return [list(images.paths), list(images.names)]
 
 
 def _of_marked(data: Marked) -> tuple[dict[str, Any], Arrays]:

@@ -31,13 +31,14 @@ class Called(Classification):
     most: label texts that a batch is compared with, its own labels first, then others by chance.
     """
 
+    inputs: Tokens
     called: Tokens
     columns: NDArray[np.int64]
     most: int
 
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """(b,) for each text how far its labels are from being its nearest ones."""
-        vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        vectors = self.network.vectors(self.inputs.take(rows)).float()
         return Outcome(costs=self.called_costs(vectors, rows))
 
     def called_costs(self, vectors: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
@@ -50,7 +51,7 @@ class Called(Classification):
 
     def label_rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
         """(m, d) unit rows of the labels at these places in `columns`."""
-        vectors: torch.Tensor = self.network.vectors(self.called.pad(chosen)).float()
+        vectors: torch.Tensor = self.network.vectors(self.called.take(chosen)).float()
         return vectors
 
     def costs(
@@ -75,7 +76,7 @@ class Together(Called):
 
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """(b,) for each text what its pairs with the batch cost, and its distance from its labels."""
-        vectors = self.network.vectors(self.tokens.pad(rows)).float()
+        vectors = self.network.vectors(self.inputs.take(rows)).float()
         costs = together_costs(vectors, *targets_of(self.data, rows, vectors.device))
         if len(self.columns):
             costs = costs + self.called_costs(vectors, rows)
@@ -146,5 +147,5 @@ def encoded(network: Any, tokens: Tokens, beat: Callable[[], None]) -> NDArray[n
     with torch.inference_mode(), mixed_precision():
         for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
             beat()
-            table[batch] = network.vectors(tokens.pad(batch)).float().cpu().numpy()
+            table[batch] = network.vectors(tokens.take(batch)).float().cpu().numpy()
     return table

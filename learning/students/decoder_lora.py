@@ -52,7 +52,7 @@ class DecoderLora:
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """
 
-    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+    needs: ClassVar[Literal["encodings", "texts", "images"]] = "texts"
 
     model: str = ""
     revision: str | None = None

@@ -54,7 +54,7 @@ class Finetune:
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """
 
-    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+    needs: ClassVar[Literal["encodings", "texts", "images"]] = "texts"
 
     model: str = BUILT_IN
     revision: str | None = None

@@ -60,8 +60,9 @@ def _beat(report: Report, number: int, used: int, _done: int, _total: int) -> No
     report(number, used)  # a cancel passes through while a fold is being fitted
 
 
-def _items(student: Student, data: TrainingData) -> Floats | list[str]:
-    items = data.encodings if student.needs == "encodings" else data.texts
+def _items(student: Student, data: TrainingData) -> Floats | list[str] | Sequence[bytes]:
+    kinds = {"encodings": data.encodings, "texts": data.texts, "images": data.images}
+    items = kinds[student.needs]
     if items is None:
         raise NotEnoughDataError(f"The data has no {student.needs} to predict from.")
     return items

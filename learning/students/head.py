@@ -60,7 +60,7 @@ class Head:
     tolerance: ends when the gradient has shrunk to this share.
     """
 
-    needs: ClassVar[Literal["encodings", "texts"]] = "encodings"
+    needs: ClassVar[Literal["encodings", "texts", "images"]] = "encodings"
 
     strength: Weight | None = None
     evaluations: Count = 200
@@ -332,7 +332,7 @@ class FittedHead:
             self, weights=self.weights[:, kept], bias=self.bias[kept], active=self.active[kept]
         )
 
-    def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
+    def predict(self, items: Floats | Sequence[str] | Sequence[bytes]) -> NDArray[np.float32]:
         """(n, d) encodings -> (n, k) float32, read block by block so a memmap is never copied."""
         if not isinstance(items, np.ndarray):
             raise ShapeError("A head predicts from encodings, not from texts.")

@@ -34,7 +34,7 @@ class LabelAttention:
         many labels. tokens: longer texts are cut.
     """
 
-    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+    needs: ClassVar[Literal["encodings", "texts", "images"]] = "texts"
 
     model: str = BUILT_IN
     revision: str | None = None

@@ -118,7 +118,7 @@ class PartedHead:
             for now, then in zip(parts, self.parts, strict=True)
         )
 
-    def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
+    def predict(self, items: Floats | Sequence[str] | Sequence[bytes]) -> NDArray[np.float32]:
         """(n, d) encodings -> (n, k) how likely each label is given.
 
         That is the chance that its question is asked, by the answers before, times the label's share there.

@@ -73,7 +73,10 @@ class Predictions:
 
 
 def write_predictions(
-    folder: Path, fitted: Fitted, items: Floats | Sequence[str], report: Report = no_report
+    folder: Path,
+    fitted: Fitted,
+    items: Floats | Sequence[str] | Sequence[bytes],
+    report: Report = no_report,
 ) -> Predictions:
     """Predict every item block by block and replace what `folder` holds.
 

@@ -37,7 +37,7 @@ class Prompt:
     checkpoint_steps: steps between two checkpoints, when the fit has a folder for them.
     """
 
-    needs: ClassVar[Literal["encodings", "texts"]] = "texts"
+    needs: ClassVar[Literal["encodings", "texts", "images"]] = "texts"
 
     model: str = ""
     revision: str | None = None

@@ -141,7 +141,7 @@ def _read(reader: LabelReader, texts: Tokens, beat: Beat) -> list[Read]:
     with torch.inference_mode():
         for rows in length_batches([len(ids) for ids in texts.ids], batch_tokens(device())):
             beat()
-            padded = texts.pad(rows)
+            padded = texts.take(rows)
             hidden = reader.encoder(**padded).last_hidden_state
             mask = padded["attention_mask"].cpu()
             found.append(Read(rows=rows, hidden=hidden.half().cpu(), mask=mask))

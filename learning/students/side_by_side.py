@@ -51,7 +51,7 @@ class SideBySide(Called):
         """(m, d) unit rows of the labels at these places in `columns`."""
         own = self.network.head.weight[torch.from_numpy(self.columns[chosen])]
         told = torch.from_numpy(self.told[chosen]).to(own)[:, None]
-        vectors = self.network.vectors(self.called.pad(chosen)).float() * told
+        vectors = self.network.vectors(self.called.take(chosen)).float() * told
         return torch.nn.functional.normalize(vectors + own, dim=1)
 
     def costs(
@@ -84,7 +84,7 @@ def tuned(
     _begin(network, told)
     objective = SideBySide(
         network=network,
-        tokens=tokenised(tokenizer, data.texts or [], plan.tokens, beat),
+        inputs=tokenised(tokenizer, data.texts or [], plan.tokens, beat),
         data=data,
         rates=[
             {"params": list(network.encoder.parameters()), "peak": plan.learning_rate},
@@ -140,7 +140,7 @@ def _keep_threshold(network: Classifier, objective: SideBySide, beat: Callable[[
     The losses only order labels; the bias of the linear layer makes that yes or no.
     """
     rows = np.arange(0, objective.data.rows, -(-objective.data.rows // MOST_ROWS))
-    texts = Tokens(ids=[objective.tokens.ids[row] for row in rows], fill=objective.tokens.fill)
+    texts = Tokens(ids=[objective.inputs.ids[row] for row in rows], fill=objective.inputs.fill)
     labels = network.head.weight.detach().cpu().numpy()[objective.columns]
     logits = encoded(network, texts, beat) @ labels.T  # (m, c)
     targets, known = (

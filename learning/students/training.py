@@ -3,7 +3,7 @@
 Everything random in step s is a function of (seed, s): which rows, their order, the dropout. So a
 run that was killed goes on from its last checkpoint to the very weights that it would have had.
 Of several processes each runs this loop and takes a share of every batch, see `ranks`.
-What is trained and what a row costs is an `Objective`: the loop knows neither texts nor labels.
+What is trained and what a row costs is an `Objective`: the loop knows neither texts, images nor labels.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Objective(Protocol):
     """What the loop trains, in place, and what each row of the data costs.
 
     network: its parameters that require a gradient are trained and kept in checkpoints.
-    lengths: (n,) of the rows, in tokens: batches hold rows of similar length.
+    lengths: (n,) of the rows, in tokens, 0 where they have none: batches hold rows of similar length.
     weights: (n,) above 0; a batch costs the weighted mean of its rows.
     identity: names data and parameters; a checkpoint of another one is refused.
     """
@@ -245,9 +245,12 @@ class Training:
     def _too_large(self, rows: NDArray[np.int64]) -> str:
         longest = int(self.objective.lengths[rows].max())
         at_once = -(-len(rows) // (self.parts * self.ranks.count))
+        of_tokens, fewer = (
+            (f" of up to {longest} tokens", "fewer tokens, ") if longest else ("", "")
+        )
         return (
-            f"The memory of the device does not hold {at_once} items of up to "
-            f"{longest} tokens at once. Choose fewer tokens, a smaller batch, or a smaller model."
+            f"The memory of the device does not hold {at_once} items{of_tokens} at once. "
+            f"Choose {fewer}a smaller batch, or a smaller model."
         )
 
     def _look(self) -> None:

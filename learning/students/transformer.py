@@ -17,7 +17,7 @@ from learning.encoders.minilm import model_folder
 from learning.encoders.pooled import batch_tokens, length_batches, load_pooled
 from learning.errors import DamagedFileError
 from learning.storage import MANIFEST, finish_folder, read_manifest
-from learning.students.classification import KINDS, Made, tokenised
+from learning.students.classification import KINDS, Made, probabilities_of, tokenised
 from learning.students.devices import device, fixed_chance, mixed_precision
 from learning.students.finetune import BUILT_IN, Finetune, texts_of
 from learning.students.listening import listening
@@ -129,7 +129,7 @@ class FittedNetwork:
         """Meanwhile `predict` calls `beat` about every second; what it raises passes through."""
         return listening(self.network, beat)
 
-    def predict(self, items: Floats | Sequence[str]) -> NDArray[np.float32]:
+    def predict(self, items: Floats | Sequence[str] | Sequence[bytes]) -> NDArray[np.float32]:
         """n texts -> (n, k) float32, in their order; batches hold texts of similar length."""
         texts = texts_of(items)
         result = np.empty((len(texts), self.labels), dtype=np.float32)
@@ -139,15 +139,10 @@ class FittedNetwork:
         self.network.eval()
         with torch.inference_mode(), mixed_precision():
             for batch in length_batches([len(row) for row in tokens.ids], batch_tokens(device())):
-                logits = self.network(tokens.pad(batch))
-                result[batch] = self._probabilities(logits.float()).cpu().numpy()
+                logits = self.network(tokens.take(batch))
+                said = probabilities_of(logits.float(), self.active, multi_label=self.multi_label)
+                result[batch] = said.cpu().numpy()
         return result
-
-    def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        active = torch.from_numpy(self.active).to(logits.device)
-        if self.multi_label:
-            return torch.sigmoid(logits) * active
-        return torch.softmax(logits.masked_fill(~active, float("-inf")), dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def tuned(
     called = [(data.label_texts or ())[place] for place in columns]
     objective = Together(
         network=network,
-        tokens=tokenised(tokenizer, data.texts or [], plan.tokens, beat),
+        inputs=tokenised(tokenizer, data.texts or [], plan.tokens, beat),
         data=data,
         rates=[{"params": _moving(network), "peak": plan.learning_rate}],
         identity=identity_of(plan, data, f"{weights} {data.label_texts}"),
@@ -85,7 +85,7 @@ def _head(made: Together, rng: np.random.Generator, beat: Callable[[], None]) ->
     if len(made.columns):
         names = np.zeros((made.data.labels, made.network.dimensions), dtype=np.float32)
         names[made.columns] = encoded(made.network, made.called, beat)
-    vectors = encoded(made.network, made.tokens, beat)
+    vectors = encoded(made.network, made.inputs, beat)
     lesson = replace(made.data, texts=None, encodings=vectors, label_vectors=names, paired=False)
     head = Head(strength=USUAL, prior_scale=NAMES_SCALE)
     return head.fit_one(lesson, rng, lambda _done, _total: beat())

@@ -138,7 +138,7 @@ class Tagging:
 
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """Summed cross-entropy of each window's words, by the words that windows have on average."""
-        scores = self.network(self.windows.pieces.pad(rows))
+        scores = self.network(self.windows.pieces.take(rows))
         truth = np.full(scores.shape[:2], SILENT, dtype=np.int64)
         for place, row in enumerate(rows.tolist()):
             words = self.windows.words[row]
@@ -220,7 +220,7 @@ class FittedTokenNetwork:
         lengths = [len(row) for row in windows.pieces.ids]
         with torch.inference_mode(), mixed_precision():
             for batch in length_batches(lengths, batch_tokens(device())):
-                scores = self.network(windows.pieces.pad(batch)).float().cpu().numpy()
+                scores = self.network(windows.pieces.take(batch)).float().cpu().numpy()
                 for place, row in enumerate(batch.tolist()):
                     own = windows.words[row]
                     at = np.flatnonzero(own >= 0)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,14 +102,15 @@ class ReadyStudent:
         for block in row_blocks(len(items), BATCH):
             report(block.start, len(items))
             part, began = items[block], time.perf_counter()
-            believed = self._predict(part)
+            readable = [item for item in part if _has_content(item)]
+            believed = iter(self._predict(readable) if readable else ())
             spent = (time.perf_counter() - began) / len(part)
-            for item, row in zip(part, believed, strict=True):
-                if not item.whole.strip():
-                    said = "The item has no text that the student could read."
+            for item in part:
+                if not _has_content(item):
+                    said = "The item has nothing that the student could read."
                     yield TeacherAnswer(number=item.number, abstained=said, seconds=spent)
                 else:
-                    yield self._answer(item.number, row, place, schema, spent)
+                    yield self._answer(item.number, next(believed), place, schema, spent)
         report(len(items), len(items))
 
     def columns(self, schema: TeacherSchema) -> NDArray[np.int64]:
@@ -129,15 +130,20 @@ class ReadyStudent:
 
     def _predict(self, items: Sequence[TeacherItem]) -> NDArray[np.float32]:
         if self.encoder is None:
-            return self.student.predict([kept_apart(item.text, item.text_b) for item in items])
+            given: Any = [
+                kept_apart(each.text, each.text_b) if each.image is None else each.image
+                for each in items
+            ]
+            return self.student.predict(given)
         vectors = np.zeros((len(items), self.encoder.dimensions), dtype=np.float32)
         if self.encodings is not None:
             rows = len(self.encodings)
             lent = [p for p, item in enumerate(items) if 0 <= item.number < rows]
             vectors[lent] = self.encodings[[items[place].number for place in lent]]
         blank = [place for place, row in enumerate(vectors) if not row.any()]
-        told = [read_by(self.encoder, items[at].text, items[at].text_b) for at in blank]
-        vectors[blank] = self.encoder.encode(told)
+        if blank:
+            told: Any = [_read(self.encoder, items[at]) for at in blank]
+            vectors[blank] = self.encoder.encode(told)
         return self.student.predict(vectors)
 
     def _answer(
@@ -186,3 +192,12 @@ def _reason(p: NDArray[np.float32], schema: TeacherSchema) -> str:
         named = [schema.names[column] for column in order if p[column] > 0.5]
         return f"the student finds {', '.join(named)}" if named else "the student finds no label"
     return f"the student gives {schema.names[order[0]]} {100 * p[order[0]]:.0f} %"
+
+
+def _has_content(item: TeacherItem) -> bool:
+    return item.image is not None or bool(item.whole.strip())
+
+
+def _read(encoder: "Ready", item: TeacherItem) -> str | bytes:
+    """What an encoder is given of an item."""
+    return read_by(encoder, item.text, item.text_b) if item.image is None else item.image

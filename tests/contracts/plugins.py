@@ -1,5 +1,6 @@
 """What contract tests need to make any plugin: parameters for those without defaults, models."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ def example_parameters(name: str, models: Path, kind: str = "") -> dict:
         "vision": {"name": str(models / "vision")},
         "finetune": {
             "model": str(models / "text"),
+            "epochs": 12,
+            "batch": 8,
+            "learning_rate": 1e-3,
+        },
+        "image-finetune": {
+            "model": str(models / "vision"),
             "epochs": 12,
             "batch": 8,
             "learning_rate": 1e-3,
@@ -108,6 +115,21 @@ def three_topics(rows: int) -> tuple[list[str], np.ndarray]:
     return [f"{WORDS[g]} {i}" for i, g in enumerate(group)], group
 
 
+def three_colours(rows: int, seed: int = 0) -> tuple[list[bytes], np.ndarray]:
+    """PNG files of different sizes, each mostly of one of three colours, and which."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    group, files = np.arange(rows) % 3, []
+    for place, colour in enumerate(group):
+        picture = rng.integers(0, 120, (9 + place % 5, 12, 3), dtype=np.uint8)
+        picture[:, :, colour] = 230
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, "PNG")
+        files.append(stream.getvalue())
+    return files, group
+
+
 def a_pool(rows: int = 90, dimensions: int = 8, *, multi_label: bool = False) -> Pool:
     """A pool with a student's word, some rows labelled and some not eligible.
 
@@ -143,8 +165,9 @@ def a_pool(rows: int = 90, dimensions: int = 8, *, multi_label: bool = False) ->
 
 
 def lesson(rows: int = 60, *, multi_label: bool = False) -> TrainingData:
-    """Texts and encodings of three topics, with a fourth label that is not known anywhere."""
+    """Texts, images and encodings of three topics, with a fourth label that is not known anywhere."""
     texts, group = three_topics(rows)
+    images, _ = three_colours(rows)
     points, _ = three_groups(rows, 8)
     targets = np.zeros((rows, 4), dtype=np.float32)
     targets[np.arange(rows), group] = 1
@@ -153,7 +176,12 @@ def lesson(rows: int = 60, *, multi_label: bool = False) -> TrainingData:
     known = np.ones((rows, 4), dtype=bool)
     known[:, 3] = False
     return TrainingData(
-        targets=targets, encodings=points, texts=texts, known=known, multi_label=multi_label
+        targets=targets,
+        encodings=points,
+        texts=texts,
+        images=images,
+        known=known,
+        multi_label=multi_label,
     )
 
 

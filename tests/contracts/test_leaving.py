@@ -20,7 +20,7 @@ from learning.students import STUDENTS
 from learning.taggers import TAGGERS
 from learning.taggers.types import Words
 from learning.types import TrainingData, no_report
-from tests.contracts.plugins import example_parameters, three_topics
+from tests.contracts.plugins import example_parameters, three_colours, three_topics
 from tests.contracts.test_taggers import lesson
 
 ELSEWHERE = """
@@ -267,3 +267,22 @@ def test_what_leaves_is_registered() -> None:
     assert set(leaving.MODELS) <= set(STUDENTS) | set(TAGGERS)
     assert set(leaving.ENCODERS) <= set(ENCODERS)
     assert leaving.loader_of("no such student", None) == {}
+
+
+@pytest.mark.parametrize("params", [{"epochs": 2, "batch": 8}, None])
+def test_a_student_of_images_sees_elsewhere_what_it_sees_here(
+    params: dict | None, models: Path, tmp_path: Path
+) -> None:
+    images, group = three_colours(30)
+    data = TrainingData(targets=np.eye(3, dtype=np.float32)[group], images=images)
+    params = params or example_parameters("image-finetune", models)
+    plugin = STUDENTS.create("image-finetune", params)
+    fitted = plugin.fit(data, np.random.default_rng(0), no_report)
+    put(tmp_path / "seeing", fitted, "image-finetune", None)
+    paths = []
+    for number, content in enumerate(images):
+        (tmp_path / f"{number}.png").write_bytes(content)
+        paths.append(str(tmp_path / f"{number}.png"))
+    said = elsewhere(tmp_path, [("seeing", "")], paths)["said"]["seeing"]
+    np.testing.assert_allclose(said["probabilities"], fitted.predict(images), atol=1e-5)
+    assert set(said["names"]) <= {"Refund", "Parcel", "Password"}

@@ -18,7 +18,7 @@ every = pytest.mark.parametrize("name", STUDENTS)
 
 
 def items(student, data):
-    return data.encodings if student.needs == "encodings" else data.texts
+    return {"encodings": data.encodings, "texts": data.texts, "images": data.images}[student.needs]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_refuses_changed_files(name: str, learnt, tmp_path: Path) -> None:
 def test_begins_from_a_student_with_fewer_labels(name: str, make, learnt) -> None:
     data = lesson()
     wide = np.hstack([data.targets, np.zeros((len(data.targets), 1), dtype=np.float32)])
-    more = type(data)(targets=wide, encodings=data.encodings, texts=data.texts)
+    more = replace(data, targets=wide, known=None)
     fitted = make(name).fit(more, np.random.default_rng(0), no_report, learnt(name))
     assert fitted.labels == 5
 
@@ -141,8 +141,6 @@ def test_heavier_answers_win(name: str, make) -> None:
     targets = twice.targets.copy()
     targets[30:] = np.roll(targets[30:, :3], 1, axis=1) @ np.eye(3, 4, dtype=np.float32)
     weights = np.concatenate([np.full(30, 9.0), np.full(30, 1.0)]).astype(np.float32)
-    heavy = type(data)(
-        targets=targets, encodings=twice.encodings, texts=twice.texts, weights=weights
-    )
+    heavy = replace(twice, targets=targets, known=None, weights=weights)
     p = student.fit(heavy, np.random.default_rng(0), no_report).predict(items(student, data))
     assert (p.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.8

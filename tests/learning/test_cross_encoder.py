@@ -71,7 +71,7 @@ class TestTokens:
         from learning.students.classification import tokenised
 
         texts = [together("one", "two"), together("a longer one", "and two of it")]
-        padded = tokenised(tokenizer, texts, 20, lambda: None, pairs=True).pad([0, 1])
+        padded = tokenised(tokenizer, texts, 20, lambda: None, pairs=True).take([0, 1])
         assert padded["token_type_ids"].tolist()[0] == [0, 0, 0, 1, 1, *[0] * 5]
         assert padded["attention_mask"].tolist()[0] == [1, 1, 1, 1, 1, *[0] * 5]
 

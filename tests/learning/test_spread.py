@@ -96,6 +96,7 @@ def test_a_companion_is_told_the_whole_lesson(models: Path, multi_label: bool) -
         weights=np.linspace(1, 2, 12, dtype=np.float16),
         known=np.ones((12, lesson().labels), dtype=bool),
         label_texts=("Refund", "", "Login\ud800", "")[: lesson().labels],
+        images=None,
         paired=True,
     )
     stream = io.BytesIO()

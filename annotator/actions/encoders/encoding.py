@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 CHUNK, FIRST_CHUNK = 1_024, 64
 # Items an encoder without weights of its own is fitted on.
 SAMPLE = 20_000
-# One white pixel (PNG): what stands for the image of an item that was redacted.
-BLANK = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
-    "0000000a4944415478da63f80f00010101001cb08c990000000049454e44ae426082"
-)
 
 
 def wish_encoding(project: Project) -> None:
@@ -201,6 +196,7 @@ def read(project: Project, items: QuerySet[Item]) -> list[str] | list[bytes]:
     """What encoders are given of a project's items, in the order of their numbers."""
     from learning.encoders import pair
     from learning.encoders.apart import together
+    from learning.image_files import BLANK
 
     ordered = items.order_by("number")
     if project.item_kind == ItemKind.IMAGE:

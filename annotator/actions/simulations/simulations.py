@@ -14,7 +14,7 @@ from annotator.actions.imports import uploads
 from annotator.actions.projects import projects
 from annotator.actions.simulations import replaying, value_replays
 from annotator.actions.simulations.parting import FEWEST_ITEMS, test_share
-from annotator.actions.students.recipes import registry_of
+from annotator.actions.students.recipes import fits, registry_of
 from annotator.errors import ConflictError, InvalidError
 from annotator.formats import FormatError
 from annotator.formats.preview import preview
@@ -97,11 +97,12 @@ def quick_student(project: Project) -> str:
 
 
 def students_for(project: Project) -> list[tuple[str, str]]:
-    """(name, label) of those that a simulation may train: who reads texts needs some."""
+    """(name, label) of those that a simulation may train: who reads texts needs some, and who looks at images is
+    not replayed."""
     return [
         (name, registry_of(name).entry(name).label)
         for name in project.task.students
-        if registry_of(name)[name].needs != "texts" or project.item_kind != ItemKind.IMAGE
+        if registry_of(name)[name].needs != "images" and fits(project, name)
     ]
 
 
@@ -337,7 +338,11 @@ def _check_student(project: Project, wish: Wish, *, from_file: bool) -> None:
     if wish.student not in project.task.students:
         told = f"A student is one of {', '.join(project.task.students)}."
         raise InvalidError(told, field="student")
-    if registry_of(wish.student)[wish.student].needs == "texts":
+    needs = registry_of(wish.student)[wish.student].needs
+    if needs == "images":
+        told = "A student that looks at images is not replayed: a simulation has vectors or texts."
+        raise InvalidError(told, field="student")
+    if needs == "texts":
         if from_file:
             told = "A file is replayed with a student that learns from vectors."
             raise InvalidError(told, field="student")

@@ -33,7 +33,7 @@ from annotator.actions.students import (
     tagging,
     twins,
 )
-from annotator.actions.students.recipes import registry_of
+from annotator.actions.students.recipes import fits
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
 from learning import students
@@ -76,11 +76,10 @@ def key_of(project: Project) -> str:
 def recipes_of(project: Project) -> list[Recipe]:
     """Every recipe that fits the project beside the head, as a lead set it or as it is at first."""
     known = {each.kind: each for each in Recipe.objects.filter(project=project)}
-    texts = project.item_kind != ItemKind.IMAGE
     return [
         known.get(kind) or Recipe(project=project, kind=kind, when=_at_first(project, kind))
         for kind in project.task.students
-        if kind not in QUICK and (texts or registry_of(kind)[kind].needs == "encodings")
+        if kind not in QUICK and fits(project, kind)
     ]
 
 
@@ -248,8 +247,8 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     project = run.project
     if project.shape != Shape.LABELS:
         return _train_tagger(run, plan)
-    encoding, texts = current_encoding(project), project.item_kind != ItemKind.IMAGE
-    lesson = lessons.gather(project, encoding, texts=texts) if encoding else None
+    encoding = current_encoding(project)
+    lesson = lessons.gather(project, encoding, whole_items=True) if encoding else None
     if encoding is None or lesson is None:
         raise ConflictError("A student needs encoded items and answers with two different labels.")
     version, _ = fitting.learn(run, project, encoding, lesson, plan)

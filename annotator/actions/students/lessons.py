@@ -15,9 +15,10 @@ from annotator.actions.encoders import naming
 from annotator.actions.encoders.encoding import open_matrix
 from annotator.actions.projects.schema import columns_of
 from annotator.actions.queue import auditing
+from annotator.actions.students import pool_items
 from annotator.actions.verdicts.sealing import position as sealed_position
 from annotator.actions.verdicts.verdicts import KEPT_BELIEF
-from annotator.models import Encoding, Item, Part, Project
+from annotator.models import Encoding, Item, ItemKind, Part, Project
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,8 +121,10 @@ def wish_with_others(project: Project) -> None:
             jobs.enqueue("train", project=project, key=f"train:{project.pk}")
 
 
-def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Lesson | None:
+def gather(project: Project, encoding: Encoding, *, whole_items: bool = False) -> Lesson | None:
     """The training set as of now, or None while it has fewer than two different labels.
+
+    whole_items: the items themselves too, texts or images, beside their vectors.
 
     Evaluation and calibration items and their content duplicates are never in it. Of an item that
     only questions were answered about, the other labels are not known; those that were added after
@@ -148,14 +151,14 @@ def gather(project: Project, encoding: Encoding, *, texts: bool = False) -> Less
         data=TrainingData(
             targets=learnt.targets,
             encodings=np.asarray(open_matrix(encoding).view()[learnt.numbers], dtype=np.float32),
-            texts=_texts(project, learnt.numbers.tolist()) if texts else None,
+            **(read_of(project, learnt.numbers.tolist()) if whole_items else {}),
             weights=learnt.weights,
             known=learnt.known,
             younger=learnt.younger if learnt.younger.any() else None,
             multi_label=project.multi_label,
             parts=project.task.parts,
             label_vectors=naming.of(project, encoding, columns),
-            label_texts=naming.texts_of(project, columns) if texts else None,
+            label_texts=naming.texts_of(project, columns) if whole_items else None,
             ordered=project.task.ordered,
             paired=encoding.apart,
             sided=project.task.sided,
@@ -193,12 +196,12 @@ def hashed(
     return told.hexdigest()
 
 
-def _texts(project: Project, numbers: list[int]) -> list[str]:
-    """What students of texts read of these items, in the order of the numbers."""
-    from learning.encoders.apart import kept_apart
-
-    items = Item.objects.filter(project=project, number__in=numbers).order_by("number")
-    return [kept_apart(a, b) for a, b in items.values_list("text", "text_b")]
+def read_of(project: Project, numbers: list[int]) -> dict[str, Any]:
+    """What students that read items read of these, in the order of the numbers, by the name of `TrainingData`."""
+    items = Item.objects.filter(project=project, number__in=numbers)
+    if project.item_kind == ItemKind.IMAGE:
+        return {"images": pool_items.images_of(items)}
+    return {"texts": pool_items.texts_of(items)}
 
 
 def read(project: Project, below: int, columns: Columns) -> Learnt:

@@ -1,6 +1,6 @@
 """What the student that serves says of the pool: of items that came after it too, and again where that was removed.
 
-A student that reads vectors does so in a moment, where it is asked; one that reads texts takes as long as
+A student that reads vectors does so in a moment, where it is asked; one that reads texts or images takes as long as
 encoding them, in a job of the queue that trains, so that no head and no answer waits for it.
 """
 
@@ -14,8 +14,8 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding, open_matrix, students_folder
-from annotator.actions.students.pool_texts import PoolTexts
-from annotator.actions.students.recipes import encoder_of, registry_of
+from annotator.actions.students.pool_items import PoolTexts, count_of, pool_of
+from annotator.actions.students.recipes import encoder_of, reads_items
 from annotator.models import Encoding, Project, Shape, StudentVersion
 
 
@@ -25,7 +25,7 @@ def catch_up(run: jobs.Run, project: Project, encoding: Encoding) -> bool:
     version = project.current_student
     if version is None or not version.folder or not _lags(project, version, encoding):
         return False
-    if _reads_texts(version):
+    if reads_items(version.kind):
         wish(project)
         return False
     _speak(run, project, version, encoding)
@@ -39,7 +39,7 @@ def wish(project: Project) -> None:
 
 
 def run_pool(run: jobs.Run) -> dict[str, Any]:
-    """Let a student of texts read what it has not read, then choose the queue by it."""
+    """Let a student of texts or images read what it has not read, then choose the queue by it."""
     project = Project.objects.select_related("current_student").get(pk=run.project.pk)
     version, encoding = project.current_student, current_encoding(project)
     if version is None or encoding is None or not version.folder:
@@ -63,19 +63,15 @@ def _pool(version: StudentVersion) -> Path:
     return students_folder(version.project_id) / version.folder / "pool"
 
 
-def _reads_texts(version: StudentVersion) -> bool:
-    return bool(registry_of(version.kind)[version.kind].needs == "texts")
-
-
 def _lags(project: Project, version: StudentVersion, encoding: Encoding) -> bool:
     """Whether it says nothing of some items, and could. What has no vector yet is not chosen from: the training
     that comes when it has one asks again."""
     from learning.students.predictions import read_predictions
 
-    items = len(PoolTexts(project))
+    items = count_of(project)
     if items > encoding.rows or project.shape == Shape.RANKING:
         return False
-    if not _reads_texts(version) and encoder_of(version) != (encoding.encoder, encoding.params):
+    if not reads_items(version.kind) and encoder_of(version) != (encoding.encoder, encoding.params):
         return False  # it reads other vectors than these
     return not is_whole(version) or read_predictions(_pool(version)).rows < items
 
@@ -86,14 +82,14 @@ def _speak(run: jobs.Run, project: Project, version: StudentVersion, encoding: E
     from learning.taggers.pool import write_tagged
 
     folder = students_folder(project.pk) / version.folder
-    texts = PoolTexts(project) if _reads_texts(version) else None
 
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Predicting")
 
     if project.shape == Shape.SPANS:
         words = reading_words.read(run, encoding)
+        texts = PoolTexts(project) if reads_items(version.kind) else None
         write_tagged(folder / "pool", taggers.load(folder), words, report, texts)
         return
-    items = open_matrix(encoding).view() if texts is None else texts
+    items = pool_of(project) if reads_items(version.kind) else open_matrix(encoding).view()
     write_predictions(folder / "pool", students.load(folder), items, report)

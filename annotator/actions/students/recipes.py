@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from annotator import jobs
-from annotator.models import Project, StudentVersion
+from annotator.models import ItemKind, Project, StudentVersion
 
 if TYPE_CHECKING:
     from learning.registry import Registry
@@ -24,13 +24,27 @@ def registry_of(kind: str) -> Registry[Any]:
     return next((each for each in registries if kind in each), STUDENTS)
 
 
+def fits(project: Project, kind: str) -> bool:
+    """Whether a kind reads what the items of a project are, or their vectors."""
+    needs = registry_of(kind)[kind].needs
+    if project.item_kind == ItemKind.IMAGE:
+        return needs in ("encodings", "images")
+    return bool(needs != "images")
+
+
+def reads_items(kind: str) -> bool:
+    """Whether a kind reads the items themselves, texts or images, and no vectors."""
+    known = registry_of(kind)
+    return kind in known and known[kind].needs in ("texts", "images")
+
+
 def encoder_of(version: StudentVersion) -> tuple[str, dict[str, Any]] | None:
-    """The encoder whose vectors it reads, with its parameters; None for one that reads texts.
+    """The encoder whose vectors it reads, with its parameters; None for one that reads texts or images.
 
     Not the matrix: one encoder's vectors stay one recipe when they are written anew.
     """
-    encoding, known = version.encoding, registry_of(version.kind)
-    if encoding is None or (version.kind in known and known[version.kind].needs == "texts"):
+    encoding = version.encoding
+    if encoding is None or reads_items(version.kind):
         return None
     return encoding.encoder, encoding.params
 

@@ -15,7 +15,7 @@ from annotator.actions.students.marked_lessons import (
     digest_of,
     unseen,
 )
-from annotator.actions.students.pool_texts import PoolTexts
+from annotator.actions.students.pool_items import PoolTexts
 from annotator.models import Encoding, EstimateSource, StudentVersion
 
 if TYPE_CHECKING:

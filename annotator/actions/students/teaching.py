@@ -23,8 +23,8 @@ TEXTS_AT_MOST = 512
 LONGEST_TEXT = 20_000
 # Each is one more text for the model process, which people wait for.
 MOST_PIECES = 40
-# What fine-tuning makes: of labels, of spans.
-TUNED = ("finetune", "token-finetune")
+# What fine-tuning makes: of labels, of spans, of images.
+TUNED = ("finetune", "token-finetune", "image-finetune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
     kinds = [each.kind for each in background.recipes_of(project)]
     if kind in TUNED and tuned_kind(project) is None:
         told = "No student of forms is fine-tuned yet." if project.has_questions else ""
-        raise InvalidError(told or "Only students of text are fine-tuned.")
+        raise InvalidError(told or "No student of this project is fine-tuned.")
     if kind not in kinds:
         raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
     plan = fitting.Plan(kind=kind, params=params).plain()
@@ -137,6 +137,10 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
     if not project.task.students:
         raise ConflictError("No student learns from answers of this type.")
+    if project.item_kind == ItemKind.IMAGE:
+        raise ConflictError(
+            "Students of images look at the items of their project, at no other image yet. Import the image."
+        )
     if project.shape != Shape.LABELS:
         does = "order" if project.shape == Shape.RANKING else "mark"
         raise ConflictError(

@@ -14,12 +14,12 @@ from django.db.models import QuerySet
 
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
-from annotator.actions.students.recipes import registry_of
+from annotator.actions.students.recipes import reads_items, registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Job, PredictedFile, Project, Shape, StudentVersion
 
 # The newest versions keep all their files: of a kind that reads vectors so many, whose files are small, and of
-# one that reads texts so many, each of which holds a whole model.
+# one that reads texts or images so many, each of which holds a whole model.
 KEPT_FILES, KEPT_OTHERS = 5, 2
 # Older ones that served keep what it takes to return to them, the newest first, while there is room in a project.
 SERVED_BYTES = 1_000_000_000
@@ -85,7 +85,7 @@ def _newest(versions: QuerySet[StudentVersion]) -> set[int]:
     found: set[int] = set()
     for kind in set(versions.order_by().values_list("kind", flat=True)):
         known = registry_of(kind)
-        small = kind in known and known[kind].needs != "texts"
+        small = kind in known and not reads_items(kind)
         newest = versions.filter(kind=kind).order_by("-number").values_list("pk", flat=True)
         found |= set(newest[: KEPT_FILES if small else KEPT_OTHERS])
     return found

@@ -278,7 +278,7 @@ def _student(teacher: Teacher, basis: dict[str, Any]) -> dict[str, Any]:
         "student": students.load(encoding.students_folder(version.project_id) / version.folder),
         "student_labels": tuple(names[pk] for pk in version.label_ids),
     }
-    if students.STUDENTS[version.kind].needs == "texts":
+    if students.STUDENTS[version.kind].needs in ("texts", "images"):
         return lent
     if version.encoding is None:
         raise ConflictError("The encoding that this student read is gone. Train it again.")

@@ -20,6 +20,7 @@ class Command(Base):
 Examples:
   manage.py train 1 --wait
   manage.py train 1 --kind finetune --param epochs=3 --param model=minilm --wait
+  manage.py train 3 --kind image-finetune --wait
   manage.py train 2 --start-from 1 --match "Refund wanted=Refund" --match "Other=" --wait
   manage.py train 2 --start-alone
 

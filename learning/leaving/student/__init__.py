@@ -8,7 +8,8 @@ With the folder that holds this one on the path, and `this` standing for its nam
     student(["Where is my parcel?"])  # ["Delivery"]; lists of names where there are several labels
     student.predict(["Where is my parcel?"])  # (n, k) probabilities, columns as in labels.json
 
-Where items are two texts, give a tuple of both, or one string: the first line and the rest.
+Where items are two texts, give a tuple of both, or one string: the first line and the rest. Where they are images,
+give paths of files, or their bytes.
 One that marks stretches of a text gives a list of them for each text, as in README.md.
 """
 
@@ -25,10 +26,11 @@ from .model import Model
 
 FOLDER = Path(__file__).parent
 Item = str | Sequence[str]  # a text, or two
+Picture = str | Path | bytes  # a path, or a file's content
 
 
 class Student:
-    """Texts, or the vectors that its encoder makes of them, to labels.
+    """Texts or images, or the vectors that its encoder makes of them, to labels.
 
     labels: one entry of labels.json for each column; names: their names.
     """
@@ -42,17 +44,21 @@ class Student:
         self.archived = [bool(label["archived"]) for label in self.labels]
         self.model: Any = Model(folder)
 
-    def predict(self, items: Sequence[Item] | NDArray[Any]) -> NDArray[np.float32]:
-        """n texts or (n, d) vectors -> (n, k) probabilities, 0 for archived labels."""
+    def predict(
+        self, items: Sequence[Item] | Sequence[Picture] | NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """n texts or images, or (n, d) vectors -> (n, k) probabilities, 0 for archived labels."""
         return np.where(self.archived, np.float32(0), self.model.predict(self._read(items)))
 
-    def _read(self, items: Sequence[Item] | NDArray[Any]) -> Any:
-        """What the model is given: vectors, two texts each, or one."""
+    def _read(self, items: Any) -> Any:
+        """What the model is given: vectors, images, two texts each, or one."""
         if isinstance(items, np.ndarray):
             return items
         refuse_one(items)
         if self.model.reads_vectors:
             return self.encode(items)
+        if self.model.sees:
+            return list(items)
         if self.model.pairs:
             return [parted(each) or (each, "") for each in items]
         return [as_one(each) for each in items]
@@ -74,7 +80,7 @@ class Student:
         rows = encoder.encode(both).reshape(len(texts), -1)
         return np.asarray(rows / np.float32(np.sqrt(2)), dtype=np.float32)
 
-    def __call__(self, texts: Sequence[Item] | NDArray[Any]) -> list[Any]:
+    def __call__(self, texts: Sequence[Item] | Sequence[Picture] | NDArray[Any]) -> list[Any]:
         """The likeliest label's name of each text; where there are several labels, a list; where
         stretches are marked, a list of them, `end` exclusive."""
         if self.model.marks:

@@ -48,7 +48,7 @@ class Head:
 class Model:
     """One head for all labels, or one for each question of a form."""
 
-    reads_vectors, marks = True, False
+    reads_vectors, marks, sees = True, False, False
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))

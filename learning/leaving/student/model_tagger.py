@@ -28,7 +28,7 @@ Marks = list[tuple[int, int, int, float]]
 class Model:
     """Reads texts."""
 
-    reads_vectors, multi_label, marks, pairs = False, True, True, False
+    reads_vectors, multi_label, marks, pairs, sees = False, True, True, False, False
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))

@@ -24,7 +24,7 @@ BATCH = 32
 class Model:
     """Reads texts."""
 
-    reads_vectors, marks = False, False
+    reads_vectors, marks, sees = False, False, False
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))

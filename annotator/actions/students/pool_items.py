@@ -1,0 +1,87 @@
+"""What students read that read a project's items, texts or images, without holding them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+from django.db.models import QuerySet
+
+from annotator.actions.imports.media import media_folder
+from annotator.models import Item, ItemKind, Project
+
+if TYPE_CHECKING:
+    from learning.image_files import ImageFiles
+
+
+class PoolTexts(Sequence[str]):
+    """The project's texts as a sequence that is read block by block."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.rows = count_of(project)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        return texts_of(_of(self.project, place))
+
+
+class PoolImages(Sequence[bytes]):
+    """The bytes of the project's images, each read when it is asked for."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.rows = count_of(project)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> ImageFiles: ...
+    def __getitem__(self, place: int | slice) -> bytes | ImageFiles:
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        return images_of(_of(self.project, place))
+
+
+def pool_of(project: Project) -> PoolTexts | PoolImages:
+    """All items of a project, as a student takes them that reads items."""
+    return (PoolImages if project.item_kind == ItemKind.IMAGE else PoolTexts)(project)
+
+
+def count_of(project: Project) -> int:
+    """How many items a project has just now."""
+    return int(Project.objects.values_list("item_count", flat=True).get(pk=project.pk))
+
+
+def texts_of(items: QuerySet[Item]) -> list[str]:
+    """By number, the texts of items."""
+    from learning.encoders.apart import kept_apart
+
+    rows = items.order_by("number").values_list("text", "text_b")
+    return [kept_apart(text, text_b) for text, text_b in rows]
+
+
+def images_of(items: QuerySet[Item]) -> ImageFiles:
+    """By number, the images of items, none of them read yet; one that was redacted is blank."""
+    from learning.image_files import ImageFiles
+
+    rows = list(items.order_by("number").values_list("project_id", "number", "image"))
+    return ImageFiles(
+        paths=tuple(str(media_folder(pk) / image) if image else "" for pk, _, image in rows),
+        names=tuple(f"Item {number}" for _, number, _ in rows),
+    )
+
+
+def _of(project: Project, place: slice) -> QuerySet[Item]:
+    return Item.objects.filter(project=project, number__gte=place.start, number__lt=place.stop)
