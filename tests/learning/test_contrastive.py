@@ -207,7 +207,7 @@ def test_what_the_encoder_knows_by_heart_makes_it_no_surer_of_new_texts(
         data=TrainingData(targets=np.eye(6, dtype=np.float32)[tuned_on], texts=["text"] * 48),
         columns=np.arange(6) if called else np.arange(0),
         network=SimpleNamespace(dimensions=24),
-        tokens="texts",
+        inputs="texts",
         called="names",
     )
     said = tuning._head(made, rng, lambda: None).predict(near(new, 0.45))

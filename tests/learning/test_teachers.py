@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from learning.encoders import ENCODERS
 from learning.errors import LearningError, NotEnoughDataError, ParameterError, ShapeError
+from learning.students import STUDENTS
 from learning.students.head import Head
 from learning.teachers import TEACHERS
 from learning.teachers.asking import ask
@@ -19,6 +21,7 @@ from learning.teachers.types import (
     check_answer,
 )
 from learning.types import TrainingData, no_report
+from tests.contracts.plugins import three_colours
 from tests.contracts.teaching import WordHash, items, schema
 
 
@@ -287,6 +290,27 @@ def test_a_student_of_another_project_answers_by_label_names() -> None:
     assert [int(a.probabilities.argmax()) for a in by_text[:2]] == [1, 0]
     assert by_text[0].probabilities[2] == 0
     assert "thinks of “other”" in by_text[2].abstained
+
+
+@pytest.mark.parametrize("kind", ["head", "image-finetune"])
+def test_a_student_looks_at_images_and_says_nothing_of_an_item_without_one(kind: str) -> None:
+    images, group = three_colours(30)
+    encoder = ENCODERS.create("pixels-pca", {"colour": "rgb"}).fit(images)
+    targets = np.eye(3, dtype=np.float32)[group]
+    data = TrainingData(targets=targets, encodings=encoder.encode(images), images=images)
+    quick = {"epochs": 12, "batch": 8} if kind == "image-finetune" else {}
+    fitted = STUDENTS.create(kind, quick).fit(data, np.random.default_rng(0), no_report)
+    means = Means(
+        student=fitted,
+        student_labels=("red", "green", "blue"),
+        student_encoder=encoder if kind == "head" else None,
+    )
+    seen = [TeacherItem(number=n, text="", image=image) for n, image in enumerate(images[:6])]
+    blind = TeacherItem(number=6, text=" ")
+    teacher = TEACHERS.create("student").ready(means)
+    answers = list(ask(teacher, [*seen, blind], labels("red", "green", "blue")))
+    assert [int(a.probabilities.argmax()) for a in answers[:6]] == [0, 1, 2, 0, 1, 2]
+    assert "nothing that the student could read" in answers[6].abstained
 
 
 def test_a_mapping_joins_labels_that_are_called_differently() -> None:

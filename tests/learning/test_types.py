@@ -37,7 +37,8 @@ def test_a_pool_that_does_not_fit(wrong: dict) -> None:
         {"known": np.zeros((60, 4), dtype=bool)},
         {"known": np.ones((60, 3), dtype=bool)},
         {"texts": ["one"]},
-        {"encodings": None, "texts": None},
+        {"images": [b"one"]},
+        {"encodings": None, "texts": None, "images": None},
     ],
 )
 def test_training_data_that_does_not_fit(wrong: dict) -> None:
