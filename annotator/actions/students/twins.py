@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
 from annotator.actions.students import pools
-from annotator.actions.students.recipes import registry_of
+from annotator.actions.students.recipes import reads_items
 from annotator.models import Encoding, Project, StudentVersion
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def newest_of(project: Project, plan: Plan, encoding: Encoding) -> StudentVersio
     """The newest version of the recipe; by this encoder where it reads vectors, since those of a former one
     learn on beside it."""
     alike = StudentVersion.objects.filter(project=project, kind=plan.kind, params=plan.params)
-    if registry_of(plan.kind)[plan.kind].needs != "texts":
+    if not reads_items(plan.kind):
         alike = alike.filter(encoding__encoder=encoding.encoder, encoding__params=encoding.params)
     return alike.ready().select_related("sheet", "project").order_by("-number").first()
 
