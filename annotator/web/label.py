@@ -338,7 +338,7 @@ def _nothing(project: Project, voice: Annotator) -> dict[str, str]:
     return {
         "title": "Nothing left for you here",
         "text": "You have met every item that still wants an answer, or your share is done. "
-        "Items that others hold come back when they are left.",
+        "What others hold, or another window of yours, comes back when it is left.",
     }
 
 

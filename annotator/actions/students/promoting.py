@@ -143,24 +143,28 @@ def challengers(project: Project, current: StudentVersion) -> list[StudentVersio
 
 def promote(project: Project, version: StudentVersion, by: User | None = None) -> None:
     """Make a student the current one by a person's decision, forwards or back. Students of other recipes wait
-    then; of its own recipe only where somebody goes back from a later one.
+    then; of its own recipe only where somebody goes back from a later one. Who chooses what was chosen in the
+    same way already, such as by a second click, changes nothing.
     """
     if version.project_id != project.pk or version.state != StudentState.READY:
         raise NotFoundError("There is no such student in this project.")
     with transaction.atomic():
         # Parts this from a deletion, and from the removal of old files.
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        folder = (
-            StudentVersion.objects.filter(pk=version.pk).values_list("folder", flat=True).first()
-        )
-        if folder is None:
+        # Read anew: it may have been promoted, or its files removed, since the caller read it.
+        fresh = StudentVersion.objects.select_related("encoding").filter(pk=version.pk).first()
+        if fresh is None:
             raise NotFoundError("This student was deleted just now.")
-        if not folder or not (students_folder(project.pk) / folder / "manifest.json").is_file():
+        place = students_folder(project.pk) / fresh.folder
+        if not fresh.folder or not (place / "manifest.json").is_file():
             raise ConflictError(
                 f"The files of student {version.number} were removed to save space. "
                 "Train again, or promote a version that still has its files."
             )
-        _record(locked, version, _by_hand(locked, version), took_over=True, by=by)
+        rule = _by_hand(locked, fresh)
+        if locked.current_student_id == fresh.pk and _is_chosen(locked, rule):
+            return
+        _record(locked, fresh, rule, took_over=True, by=by)
         Project.objects.filter(pk=project.pk).update(student_pinned=True)
         if recipes.former_encoder(locked):
             wish_encoding(project)  # it predicts what came since only once that has its vectors
@@ -195,13 +199,18 @@ def delete(project: Project, version: StudentVersion) -> None:
 
 def is_held(project: Project) -> bool:
     """Whether somebody went back to the version that serves, so that it stays even as it is."""
+    return _is_chosen(project, PromotionRule.BACK)
+
+
+def _is_chosen(project: Project, rule: PromotionRule) -> bool:
+    """Whether a person chose what serves, and by this rule."""
     if not project.student_pinned:
         return False
     by_hand = Promotion.objects.filter(
         project=project, rule__in=(PromotionRule.HAND, PromotionRule.BACK)
     )
     last = by_hand.order_by("-id").first()
-    return last is not None and last.rule == PromotionRule.BACK
+    return last is not None and last.rule == rule
 
 
 def _by_hand(project: Project, version: StudentVersion) -> PromotionRule:

@@ -188,13 +188,19 @@ def predict(
         raise ConflictError("The encoding that this student read is gone. Train again.")
     fitted = matrix_folder(project.pk) / encoding.fingerprint
     data = settings.DATA_DIR
-    probabilities = modelclient.predict(
-        texts,
-        student=str((students_folder(project.pk) / student.folder).relative_to(data)),
-        encoder=encoding.encoder,
-        params=encoding.params,
-        folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
-    )
+    try:
+        probabilities = modelclient.predict(
+            texts,
+            student=str((students_folder(project.pk) / student.folder).relative_to(data)),
+            encoder=encoding.encoder,
+            params=encoding.params,
+            folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
+        )
+    except InvalidError as refusal:
+        if StudentVersion.objects.filter(pk=student.pk, folder=student.folder).exists():
+            raise
+        told = f"Student {student.number} was deleted, or its files were removed, just now."
+        raise ConflictError(told) from refusal
     rows: list[list[float]] = probabilities.tolist()
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
     return [_guess(student.label_ids, row, live, top) for row in rows]

@@ -172,6 +172,21 @@ class TestRule:
         project.refresh_from_db()
         assert promoting.decide(project, student(project, truth, 4, 0)).took_over
 
+    def test_a_second_click_on_a_promotion_changes_nothing(self, cast):
+        project, truth, _ = audited_project(cast)
+        one, other = (able_to_serve(student(project, truth, number, 40)) for number in (1, 2))
+        serve(project, other)
+        for chosen in (one, one, other, other, other):
+            promoting.promote(project, chosen, by=cast.lea)
+        made = Promotion.objects.order_by("id")
+        assert list(made.values_list("number", "rule", "against")) == [
+            (1, "back", 2),
+            (2, "hand", 1),
+        ]
+        promoting.unpin(project)
+        promoting.promote(project, other, by=cast.lea)
+        assert made.count() == 3, "newer ones could have taken over meanwhile"
+
     @pytest.mark.parametrize(("chosen", "rule"), [(1, "back"), (2, "hand")])
     def test_whoever_went_back_before_that_was_written_down_keeps_the_version(
         self, cast, chosen, rule

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from annotator.actions.students import teaching, training
+from annotator.errors import InvalidError
 from annotator.models import StudentVersion
 from annotator.runtime.modelclient import ModelBusyError, ModelStartingError
 from learning.encoders.apart import parted
@@ -30,6 +31,23 @@ def test_trying_shows_the_likeliest_first(lea, project, monkeypatch):
     assert [bar.name for bar, _ in part.context["bars"]] == ["Delivery", "Billing", "Login"]
     assert b"<html" not in part.content
     assert b"<html" in lea.post(url(project, "students/try"), {"text": "lost parcel"}).content
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_one_that_is_deleted_while_it_is_asked_says_so_without_naming_a_place(
+    lea, project, monkeypatch, gone
+):
+    teach(project, [[0.2, 0.7, 0.1]] * project.item_count)
+
+    def refuse(texts, **_):
+        if gone:
+            StudentVersion.objects.filter(project=project).update(folder="")
+        raise InvalidError("The model could not be loaded: it is spoilt.")
+
+    monkeypatch.setattr(teaching.modelclient, "predict", refuse)
+    part = lea.post(url(project, "students/try"), {"text": "lost"}, HTTP_HX_REQUEST="true")
+    told = b"was deleted, or its files were removed, just now" if gone else b"it is spoilt"
+    assert told in part.content
 
 
 def test_any_version_with_files_is_tried_and_says_which_words_spoke(lea, project, monkeypatch):
