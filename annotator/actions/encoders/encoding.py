@@ -121,6 +121,8 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
 
 def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) -> Encoding:
     """Bring an encoder's matrix to as many rows as the project has items, and encode the labels."""
+    import numpy as np
+
     from annotator.actions.encoders import naming
 
     total = project.item_count
@@ -143,6 +145,8 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
         count = min(CHUNK, max(FIRST_CHUNK, start))
         matrix.write(start, ready.encode(contents(project, start, count)))
         with run.fence():
+            for number in redacted(project, start, start + count):
+                matrix.write(number, np.zeros((1, encoding.dimensions), dtype=np.float32))
             Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
     naming.keep(project, encoding, ready)
     run.progress(total, max(total, 1), "Encoded")
@@ -150,6 +154,18 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
     with run.fence():
         Encoding.objects.filter(pk=encoding.pk).update(rows=encoding.rows)
     return encoding
+
+
+def redacted(project: Project, start: int, end: int) -> list[int]:
+    """The numbers of items in a range that were redacted, to be asked in the transaction that keeps what was read
+    of them: a redaction meanwhile found nothing of them to forget.
+    """
+    from annotator.actions.verdicts import sealing
+
+    sealing.hold(project.pk)  # parts this from a redaction that is under way
+    blank = Item.objects.filter(project=project, text="", text_b="", image="")
+    found = blank.filter(number__gte=start, number__lt=end).values_list("number", "candidates")
+    return [number for number, candidates in found if not any(candidates)]
 
 
 def ready_encoder(project: Project) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotator import jobs
-from annotator.actions.encoders.encoding import encoder_of, matrix_folder
+from annotator.actions.encoders.encoding import encoder_of, matrix_folder, redacted
 from annotator.models import Encoding, Item, Project
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def read(run: jobs.Run, encoding: Encoding) -> Lists:
         start = store.items
         run.progress(start, encoding.rows, "Reading the candidates")
         store.write(start, _encoded(run.project, ready, start, encoding.rows))
+        with run.fence():
+            for number in redacted(run.project, start, store.items):
+                store.forget(number)
     return view(encoding)
 
 

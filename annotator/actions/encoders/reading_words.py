@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from annotator import jobs
-from annotator.actions.encoders.encoding import encoder_of, matrix_folder
+from annotator.actions.encoders.encoding import encoder_of, matrix_folder, redacted
 from annotator.models import Encoding, Item, Project
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def read(run: jobs.Run, encoding: Encoding) -> Words:
         run.progress(start, encoding.rows, "Reading the words")
         texts = texts_of(encoding.project, start, min(CHUNK, encoding.rows - start))
         store.write(start, encoder.encode(first_of(texts)))
+        with run.fence():
+            for number in redacted(encoding.project, start, store.items):
+                store.forget(number)
     return store.view()
 
 

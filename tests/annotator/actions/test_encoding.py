@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from annotator import jobs
-from annotator.actions.encoders import encoding
+from annotator.actions.encoders import encoding, reading_words
 from annotator.actions.imports import media
 from annotator.actions.projects import redacting
 from annotator.models import Encoding, Item
@@ -45,3 +45,42 @@ def test_how_far_it_is_can_be_seen_long_before_the_first_thousand_items(cast, mo
     work()
     assert [done for done in steps if 0 < done < 300][:2] == [64, 128]
     assert Encoding.objects.get().rows == 300
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_an_item_that_is_redacted_while_it_is_encoded_no_vector_is_kept(cast, monkeypatch):
+    project = make_project(cast, encoder="tfidf-svd")
+    make_items(project, ["parcel late", "refund please", "login broken", "parcel lost"] * 5)
+    read = encoding.contents
+
+    def redacting_meanwhile(project, start, count):
+        found = read(project, start, count)
+        if count == encoding.FIRST_CHUNK:  # not where the encoder looks at a sample
+            redacting.redact_item(project.items.get(number=2), "lea")
+        return found
+
+    monkeypatch.setattr(encoding, "contents", redacting_meanwhile)
+    encoding.wish_encoding(project)
+    work()
+    rows = encoding.open_matrix(Encoding.objects.get()).view()
+    assert not rows[2].any()
+    assert rows[[0, 1, 3, 6]].any(axis=1).all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_are_its_words(cast, monkeypatch):
+    project = make_project(cast, task_type="spans", encoder="minilm")
+    make_items(project, ["parcel late", "refund please", "login broken"])
+    read = reading_words.texts_of
+
+    def redacting_meanwhile(project, start, count):
+        found = read(project, start, count)
+        redacting.redact_item(project.items.get(number=1), "lea")
+        return found
+
+    monkeypatch.setattr(reading_words, "texts_of", redacting_meanwhile)
+    encoding.wish_encoding(project)
+    work()
+    words = reading_words.view(Encoding.objects.get())
+    known = [words.vectors[words.starts[row] : words.starts[row + 1]].any() for row in range(3)]
+    assert known == [True, False, True]
