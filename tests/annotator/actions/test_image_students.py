@@ -21,12 +21,14 @@ from annotator.actions.queue import auditing
 from annotator.actions.simulations import simulations
 from annotator.actions.students import background, leaving, pools, promoting, teaching
 from annotator.actions.students.pool_items import PoolImages
+from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Item, Job, JobState, Pick, StudentVersion, When
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import WORDS, label_some, work
 from tests.contracts.plugins import three_colours
 from tests.factories import make_items, make_project
+from tests.tiny_models import tiny_vision
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,6 +174,22 @@ def test_who_asks_about_another_image_or_a_text_is_told_why_not(photos, cast):
     page = lea.get(f"/projects/{project.pk}/students").content.decode()
     assert "looks at the images themselves" in page
     assert "small, built in" in page
+
+
+def test_a_vision_model_of_the_data_folder_is_tuned_by_adapters(photos):
+    project, _ = photos
+    tiny_vision(local_models.folder() / "tiny-eyes", "dinov2")
+    with pytest.raises(InvalidError, match="There is no such model"):
+        teaching.start_training(project, "image-finetune", {"model": "other-eyes"})
+    version = tune(project, model="tiny-eyes", method="lora", epochs=2)
+    assert version.params["model"] == str(local_models.folder() / "tiny-eyes")
+    left = {name.split("/", 1)[1]: content for name, content in leaving.members(version)}
+    assert {"encoder/model.safetensors", "encoder/preprocessor_config.json"} <= set(left)
+    assert "network.safetensors" not in left
+    card = left["README.md"].decode()
+    assert "the image model in `encoder/`" in card
+    assert "(tiny-eyes)" in card
+    assert str(local_models.folder()) not in card
 
 
 ELSEWHERE = """
