@@ -91,18 +91,20 @@ def test_items_that_come_later_are_looked_at_by_who_serves(photos):
     version = tune(project)
     promoting.promote(project, version)
     work()
-    make_items(project, 3)
-    redacting.redact_item(project.items.get(number=46), "a test")
-    for item in project.items.filter(number__gte=45):
-        name = media.store_image(project.pk, three_colours(1)[0][0], "png")
-        Item.objects.filter(pk=item.pk, image="").exclude(number=46).update(image=name, text="")
-    Item.objects.filter(project=project, number=46).update(image="")
+    late = make_items(project, 3)
+    for item, content in zip(late, three_colours(3)[0], strict=True):
+        name = media.store_image(project.pk, content, "png")
+        Item.objects.filter(pk=item.pk).update(image=name, text="")
+    redacting.redact_item(project.items.get(number=46), "a test")  # it is blank from now on
     encoding.wish_encoding(project)
     work()
     pools.wish(project)
     work()
     said = read_predictions(students_folder(project.pk) / version.folder / "pool")
     assert said.rows == 48
+    given = np.asarray(said.probabilities).argmax(axis=1)
+    assert given[45] == given[0], "both are red"
+    assert given[47] == given[2], "both are blue"
 
 
 def test_an_image_that_is_broken_on_disk_ends_the_training_and_is_named(photos):
