@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.imports.media import read_image
 from annotator.actions.students import recipes
-from annotator.models import Encoding, Item, ItemKind, Project
+from annotator.errors import InvalidError
+from annotator.models import Encoding, Item, ItemKind, Job, JobState, Project
 
 if TYPE_CHECKING:
     from learning.encoders import Encoder, Ready
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 # Rows encoded between two marks: long enough that sorting by length pays, short enough to resume. The
 # first are fewer, so that who waits soon sees how long it takes.
 CHUNK, FIRST_CHUNK = 1_024, 64
+# After a refusal so long nobody but an import or a person asks again.
+AGAIN_SECONDS = 600.0
 # Items an encoder without weights of its own is fitted on.
 SAMPLE = 20_000
 
@@ -114,9 +119,29 @@ def run_encode(run: jobs.Run) -> dict[str, Any]:
         if Project.objects.filter(pk=project.pk, item_count__gt=encoding.rows).exists():
             wish_encoding(project)
     if former := recipes.former_encoder(project):
-        fill(run, project, *former)
+        _fill_former(run, project, *former)
         recipes.wish_serving(project)
     return {"rows": encoding.rows, "fingerprint": encoding.fingerprint}
+
+
+def _fill_former(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) -> None:
+    from learning.errors import LearningError
+
+    try:
+        fill(run, project, encoder, params)
+    except LearningError as error:
+        raise InvalidError(
+            "All items are encoded, but not by the former encoder, whose vectors the student that serves reads: "
+            f"{error} Bring its model back, or promote a student of the present encoder."
+        ) from error
+
+
+def failed_lately(project: Project) -> bool:
+    """Whether the last encoding that ended was refused just now: to ask again at once would go on for ever."""
+    lately = timezone.now() - timedelta(seconds=AGAIN_SECONDS)
+    ended = Job.objects.filter(project=project, kind="encode", finished_at__gt=lately)
+    last = ended.order_by("-finished_at").first()
+    return last is not None and last.state == JobState.FAILED
 
 
 def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) -> Encoding:

@@ -12,6 +12,7 @@ from annotator.actions.encoders import naming, reading_lists, reading_words
 from annotator.actions.encoders.encoding import (
     behind,
     current_encoding,
+    failed_lately,
     matrix_of,
     open_matrix,
     students_folder,
@@ -59,7 +60,7 @@ def run_train(run: jobs.Run) -> dict[str, Any]:
     former = recipes.former_encoder(project)
     encoding = None if former is None else matrix_of(project, *former)
     if encoding is None or encoding.rows < project.item_count:
-        if former is not None:
+        if former is not None and not failed_lately(project):
             wish_encoding(project)  # it asks for this run again when the matrix is full
         return {"trained": False, "why": "No former encoder has a vector of every item."}
     return _train(run, encoding)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -12,10 +13,11 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import bakeoff_runs, bakeoffs, encoding, switching
 from annotator.actions.projects import projects
-from annotator.actions.students import promoting
+from annotator.actions.students import promoting, teaching
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import BakeOff, Encoding, Job, Project, StudentVersion
+from learning.errors import DamagedFileError
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.factories import make_items
@@ -115,6 +117,37 @@ def test_a_student_of_a_former_encoder_that_was_chosen_by_hand_predicts_what_com
     encoding.wish_encoding(taught)
     work()
     assert predicted(taught) == 62
+
+
+def test_a_former_encoder_that_is_gone_is_told_and_not_asked_again_and_again(taught, monkeypatch):
+    jobs.execute(switching.start(taught, "tfidf-svd", {}).pk)
+    work()
+    fill = encoding.fill
+
+    def gone(run, project, encoder, params):
+        if params == FEW:
+            raise DamagedFileError("The model is gone.")
+        return fill(run, project, encoder, params)
+
+    monkeypatch.setattr(encoding, "fill", gone)
+    make_items(taught, ["my parcel is late"])
+    encoding.wish_encoding(taught)
+    done = 0
+    while waiting := Job.objects.filter(state="queued").order_by("id").first():
+        Job.objects.filter(pk=waiting.pk).update(due_at=timezone.now())
+        jobs.execute(waiting.pk)
+        done += 1
+        assert done < 20, "it goes on for ever"
+    failed = Job.objects.filter(state="failed")
+    assert {(each.kind, "Bring its model back" in each.error) for each in failed} == {
+        ("encode", True)
+    }
+    monkeypatch.undo()
+    failed.update(finished_at=timezone.now() - timedelta(hours=1))
+    teaching.start_training(taught, "head", {})
+    work()
+    taught.refresh_from_db()
+    assert predicted(taught) == taught.item_count == 61
 
 
 def shown(project, cast, page="settings/encoder"):
