@@ -41,7 +41,9 @@ class MiniLM:
 @dataclass(frozen=True, kw_only=True)
 class MiniLMInt8:
     """The same in whole numbers of 8 bits: half the time on a processor that multiplies these fast, and nearly the
-    same vectors. It runs on the processor, also where there is a GPU.
+    same vectors. Source: Dettmers et al. 2022 (a scale for each token).
+
+    It runs on the processor, also where there is a GPU.
     """
 
     modality: ClassVar[Literal["text", "image"]] = "text"
