@@ -81,10 +81,10 @@ def _train(run: jobs.Run, encoding: Encoding | None) -> dict[str, Any]:
         return {"trained": False, "why": "No student learns from such answers.", "picks": chosen}
     if project.shape != Shape.LABELS:
         return (_train_ranker if project.shape == Shape.RANKING else _train_tagger)(run, encoding)
-    if naming.behind(project, encoding) or behind(project, encoding):
-        wish_encoding(
-            project
-        )  # it trains again when the labels' names, or texts apart, are encoded
+    lags = naming.behind(project, encoding) or behind(project, encoding)
+    if lags and not failed_lately(project):
+        # It trains again when the labels' names, or texts apart, are encoded.
+        wish_encoding(project)
     lesson = lessons.gather(project, encoding)
     if lesson is None:
         chosen = _refill(run, project, encoding, None)

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from annotator import jobs
 from annotator.actions.desk import assigning
-from annotator.actions.encoders import bakeoff_runs, bakeoffs, encoding, switching
+from annotator.actions.encoders import bakeoff_runs, bakeoffs, encoding, naming, switching
 from annotator.actions.projects import projects
+from annotator.actions.projects.schema import change_label
 from annotator.actions.students import promoting, teaching
 from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
@@ -119,7 +120,21 @@ def test_a_student_of_a_former_encoder_that_was_chosen_by_hand_predicts_what_com
     assert predicted(taught) == 62
 
 
-def test_a_former_encoder_that_is_gone_is_told_and_not_asked_again_and_again(taught, monkeypatch):
+def add_an_item(project):
+    make_items(project, ["my parcel is late"])
+    encoding.wish_encoding(project)
+
+
+def rename_a_label(project):
+    label = project.labels.first()
+    change_label(label, name=label.name, description="A new sentence.", hotkey=label.hotkey)
+    teaching.start_training(project, "head", {})
+
+
+@pytest.mark.parametrize("change", [add_an_item, rename_a_label])
+def test_a_former_encoder_that_is_gone_is_told_and_not_asked_again_and_again(
+    taught, monkeypatch, change
+):
     jobs.execute(switching.start(taught, "tfidf-svd", {}).pk)
     work()
     fill = encoding.fill
@@ -130,8 +145,7 @@ def test_a_former_encoder_that_is_gone_is_told_and_not_asked_again_and_again(tau
         return fill(run, project, encoder, params)
 
     monkeypatch.setattr(encoding, "fill", gone)
-    make_items(taught, ["my parcel is late"])
-    encoding.wish_encoding(taught)
+    change(taught)
     done = 0
     while waiting := Job.objects.filter(state="queued").order_by("id").first():
         Job.objects.filter(pk=waiting.pk).update(due_at=timezone.now())
@@ -147,7 +161,8 @@ def test_a_former_encoder_that_is_gone_is_told_and_not_asked_again_and_again(tau
     teaching.start_training(taught, "head", {})
     work()
     taught.refresh_from_db()
-    assert predicted(taught) == taught.item_count == 61
+    assert predicted(taught) == taught.item_count
+    assert not naming.behind(taught, taught.current_student.encoding)
 
 
 def shown(project, cast, page="settings/encoder"):
