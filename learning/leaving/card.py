@@ -26,7 +26,8 @@ class Facts:
     interval `low` and `high`, and `measured_on` items; `others` are further figures by name, from when it
     was trained: `others_from` is such an estimate, on `others_on` items.
     position: of the ledger of answers, up to which it learned.
-    encoder: in words, "" for a student that reads the texts itself; licence: of that model.
+    encoder: in words, "" for a student that reads the texts itself; licence: of that model. elsewhere: the name of
+    the encoder's model, where that is a folder which does not leave with the student.
     runs: whether the folder holds a loader.
     beside: what it learned from beside answers, to follow on “It”; "" for nothing.
     flattered: whether the drawn items also chose between it and its like.
@@ -62,6 +63,7 @@ class Facts:
     beside: str = ""
     flattered: bool = False
     images: bool = False
+    elsewhere: str = ""
 
     @property
     def item(self) -> str:
@@ -116,6 +118,10 @@ Only Concord runs a student of the kind “{facts.kind}”: `learning.students.l
     texts = '["one.png", "another.jpg"]' if facts.images else texts
     example = '["billing"], …' if facts.multi_label else '"billing", …'
     install = f"```sh\npip install {' '.join(facts.needs)}\n```\n\n" if facts.needs else ""
+    named, beside = "", ""
+    if facts.elsewhere:
+        named = f'encoder="/a/folder/{_plain(facts.elsewhere)}"'
+        beside = f"\nThe model `{_plain(facts.elsewhere)}`, by which it reads, is not in this folder: name where it is.\n"
     return f"""## Use
 
 {install}With the folder `{facts.package}` in the place where Python runs:
@@ -123,11 +129,11 @@ Only Concord runs a student of the kind “{facts.kind}”: `learning.students.l
 ```python
 from {facts.package} import load
 
-student = load()
+student = load({named})
 student({texts})          # names of labels: [{example}]
 student.predict({texts})  # (n, k) probabilities, columns as in labels.json
 ```
-"""
+{beside}"""
 
 
 def _use_of_vectors(facts: Facts) -> str:

@@ -119,40 +119,40 @@ def _card(
 
     project = version.project
     figure = version_figures.headline(version)
-    return card.write(
-        card.Facts(
-            package=package_of(version),
-            project=project.name,
-            description=project.description,
-            task=project.get_task_type_display(),
-            multi_label=project.multi_label,
-            marks=version.kind in TAGGERS,
-            ranks=version.kind in RANKERS,
-            paired=project.item_kind == ItemKind.PAIR,
-            images=project.item_kind == ItemKind.IMAGE,
-            number=version.number,
-            kind=version.kind,
-            labels=_label_facts(version),
-            trained_on=version.trained_on,
-            answers=version.answers,
-            position=version.position,
-            trained_at=f"{version.created_at:%Y-%m-%d %H:%M} UTC",
-            estimate=figure.source,
-            accuracy=figure.value,
-            low=figure.low,
-            high=figure.high,
-            measured_on=figure.n,
-            others_from=version.estimate,
-            others_on=version.evaluated_on,
-            others=[(name, value) for name, value in version.metrics.items() if name not in TOLD],
-            encoder=_reader_in_words(version, encoding, runs=runs),
-            licence=_licence(version, encoding),
-            needs=[*needs, *_packages(encoding)],
-            runs=runs,
-            beside=distilling.learned(version),
-            flattered=version_figures.flattered(version),
-        )
+    facts = card.Facts(
+        package=package_of(version),
+        project=project.name,
+        description=project.description,
+        task=project.get_task_type_display(),
+        multi_label=project.multi_label,
+        marks=version.kind in TAGGERS,
+        ranks=version.kind in RANKERS,
+        paired=project.item_kind == ItemKind.PAIR,
+        images=project.item_kind == ItemKind.IMAGE,
+        elsewhere=_elsewhere(encoding),
+        number=version.number,
+        kind=version.kind,
+        labels=_label_facts(version),
+        trained_on=version.trained_on,
+        answers=version.answers,
+        position=version.position,
+        trained_at=f"{version.created_at:%Y-%m-%d %H:%M} UTC",
+        estimate=figure.source,
+        accuracy=figure.value,
+        low=figure.low,
+        high=figure.high,
+        measured_on=figure.n,
+        others_from=version.estimate,
+        others_on=version.evaluated_on,
+        others=[(name, value) for name, value in version.metrics.items() if name not in TOLD],
+        encoder=_reader_in_words(version, encoding, runs=runs),
+        licence=_licence(version, encoding),
+        needs=[*needs, *_packages(encoding)],
+        runs=runs,
+        beside=distilling.learned(version),
+        flattered=version_figures.flattered(version),
     )
+    return card.write(facts)
 
 
 def _label_facts(version: StudentVersion) -> list[LabelFacts]:
@@ -206,6 +206,12 @@ def _encoder_in_words(encoding: Encoding | None) -> str:
     if encoding.encoder == "minilm-int8":
         words += ", which this folder reads in 32 bits: a text on the edge between two labels may get the other one"
     return f"{words} ({encoding.dimensions} dimensions)"
+
+
+def _elsewhere(encoding: Encoding | None) -> str:
+    """The model of an encoder that is a folder of this machine, by its name; "" for any other."""
+    model = Path(str(encoding.params.get("name", ""))) if encoding is not None else Path()
+    return model.name if model.is_absolute() else ""
 
 
 def _model_in_words(version: StudentVersion) -> str:

@@ -156,6 +156,22 @@ def test_the_card_says_what_it_is_and_how_good(taught, tmp_path):
         call_command("download_student", str(taught.pk), into=tmp_path)
 
 
+def test_the_card_of_one_whose_encoder_is_a_folder_here_says_that_it_has_to_be_named(taught):
+    version = taught.current_student
+    assert "student = load()" in card_of(version)
+    version.encoding.encoder = "sentence-transformers"
+    version.encoding.params = {"name": "/srv/models/house-model"}
+    said = card_of(version)
+    assert 'student = load(encoder="/a/folder/house-model")' in said
+    assert "`house-model`, by which it reads, is not in this folder" in said
+    assert "/srv" not in said
+
+
+def card_of(version):
+    (card,) = [each for name, each in leaving.members(version) if name.endswith("README.md")]
+    return card.decode()
+
+
 def test_the_card_of_a_tagger_that_leaves_says_what_it_gives(taught):
     version = taught.current_student
     version.kind, version.params, version.encoding = "token-finetune", {}, None
