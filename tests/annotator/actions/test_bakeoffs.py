@@ -89,6 +89,9 @@ def test_what_served_goes_on_learning_and_predicting_by_its_own_encoder(taught, 
     assert "goes on serving" in shown(taught, cast)
     newest, before = StudentVersion.objects.order_by("-number").values_list("number", flat=True)[:2]
     assert "head, by TF-IDF + SVD (no weights), components 2" in shown(taught, cast, "students")
+    finish(compare(taught, FEW))
+    hesitates = "where the student by TF-IDF + SVD (no weights), components 2 hesitates"
+    assert hesitates in shown(taught, cast), "that one chose the items, not the encoder in use"
     both = shown(taught, cast, f"students/compare?number={before}&number={newest}")
     assert both.count("Vectors by TF-IDF + SVD (no weights)") == 2
     assert both.count("Vectors by TF-IDF + SVD (no weights), components 2") == 1
