@@ -21,6 +21,13 @@ class WordVectors:
     edges: NDArray[np.int64]
     vectors: NDArray[np.float32]
 
+    def without(self, texts: Sequence[int]) -> "WordVectors":
+        """The same with zeros for all that is known of some texts, from 0, but how many words they have."""
+        there = np.repeat(np.isin(np.arange(len(self.counts)), texts), self.counts)[:, None]
+        return replace(
+            self, edges=np.where(there, 0, self.edges), vectors=np.where(there, 0, self.vectors)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Words:

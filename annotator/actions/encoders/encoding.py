@@ -168,10 +168,10 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
         start = matrix.rows
         run.progress(start, total, "Encoding")
         count = min(CHUNK, max(FIRST_CHUNK, start))
-        matrix.write(start, ready.encode(contents(project, start, count)))
+        vectors = np.array(ready.encode(contents(project, start, count)))
         with run.fence():
-            for number in redacted(project, start, start + count):
-                matrix.write(number, np.zeros((1, encoding.dimensions), dtype=np.float32))
+            vectors[redacted(project, start, len(vectors))] = 0
+            matrix.write(start, vectors)
             Encoding.objects.filter(pk=encoding.pk).update(rows=matrix.rows)
     naming.keep(project, encoding, ready)
     run.progress(total, max(total, 1), "Encoded")
@@ -181,16 +181,18 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
     return encoding
 
 
-def redacted(project: Project, start: int, end: int) -> list[int]:
-    """The numbers of items in a range that were redacted, to be asked in the transaction that keeps what was read
-    of them: a redaction meanwhile found nothing of them to forget.
+def redacted(project: Project, start: int, count: int) -> list[int]:
+    """Of so many items from `start` on the places, from 0, of those that were redacted. To be asked in the fence in
+    which what was read of them is written, so that it never lies on disk: a redaction meanwhile found nothing to
+    forget, and a worker that dies between two steps would leave it there.
     """
     from annotator.actions.verdicts import sealing
 
     sealing.hold(project.pk)  # parts this from a redaction that is under way
     blank = Item.objects.filter(project=project, text="", text_b="", image="")
-    found = blank.filter(number__gte=start, number__lt=end).values_list("number", "candidates")
-    return [number for number, candidates in found if not any(candidates)]
+    found = blank.filter(number__gte=start, number__lt=start + count)
+    rows = found.values_list("number", "candidates")
+    return [number - start for number, candidates in rows if not any(candidates)]
 
 
 def ready_encoder(project: Project) -> Any:

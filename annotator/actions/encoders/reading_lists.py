@@ -33,10 +33,10 @@ def read(run: jobs.Run, encoding: Encoding) -> Lists:
     while store.items < encoding.rows:
         start = store.items
         run.progress(start, encoding.rows, "Reading the candidates")
-        store.write(start, _encoded(run.project, ready, start, encoding.rows))
+        rows = _encoded(run.project, ready, start, encoding.rows)
         with run.fence():
-            for number in redacted(run.project, start, store.items):
-                store.forget(number)
+            blank = redacted(run.project, start, len(rows.counts))
+            store.write(start, rows.without(blank))
     return view(encoding)
 
 

@@ -38,10 +38,10 @@ def read(run: jobs.Run, encoding: Encoding) -> Words:
         start = store.items
         run.progress(start, encoding.rows, "Reading the words")
         texts = texts_of(encoding.project, start, min(CHUNK, encoding.rows - start))
-        store.write(start, encoder.encode(first_of(texts)))
+        words = encoder.encode(first_of(texts))
         with run.fence():
-            for number in redacted(encoding.project, start, store.items):
-                store.forget(number)
+            blank = redacted(encoding.project, start, len(words.counts))
+            store.write(start, words.without(blank))
     return store.view()
 
 

@@ -9,7 +9,7 @@ from annotator import jobs
 from annotator.actions.encoders import encoding, reading_words
 from annotator.actions.imports import media
 from annotator.actions.projects import redacting
-from annotator.models import Encoding, Item
+from annotator.models import Encoding, Item, Job, JobState
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project
 
@@ -84,3 +84,56 @@ def test_nor_are_its_words(cast, monkeypatch):
     words = reading_words.view(Encoding.objects.get())
     known = [words.vectors[words.starts[row] : words.starts[row + 1]].any() for row in range(3)]
     assert known == [True, False, True]
+
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_loses_its_job_meanwhile_leaves_no_vector_of_it_either(cast, monkeypatch):
+    project = make_project(cast, encoder="tfidf-svd")
+    make_items(project, ["parcel late", "refund please", "login broken", "parcel lost"] * 5)
+    encoding.wish_encoding(project)
+    job = Job.objects.get(kind="encode")
+    lose_at_first(monkeypatch, encoding, "contents")
+    jobs.execute(job.pk)
+    Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+    work()
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == (JobState.DONE, 2)
+    rows = encoding.open_matrix(Encoding.objects.get()).view()
+    assert [bool(row.any()) for row in rows[:4]] == [True, True, False, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_one_of_its_words(cast, monkeypatch):
+    project = make_project(cast, task_type="spans", encoder="minilm")
+    make_items(project, ["parcel late", "refund please", "login broken"])
+    lose_at_first(monkeypatch, reading_words, "texts_of")
+    encoding.wish_encoding(project)
+    jobs.execute(Job.objects.get(kind="encode").pk)
+    job = Job.objects.get(kind="train")
+    jobs.execute(job.pk)
+    Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
+    work()
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == (JobState.DONE, 2)
+    words = reading_words.view(Encoding.objects.get())
+    known = [words.vectors[words.starts[row] : words.starts[row + 1]].any() for row in range(3)]
+    assert known == [True, True, False]
+
+
+def lose_at_first(monkeypatch, module, reader):
+    """Have item 2 redacted when it was just read, and the worker that read it lose its job before it asks for that."""
+    read, asked = getattr(module, reader), module.redacted
+
+    def redacting_meanwhile(project, start, count):
+        found = read(project, start, count)
+        if count != encoding.SAMPLE:
+            redacting.redact_item(project.items.get(number=2), "lea")
+        return found
+
+    def lost(*_):
+        monkeypatch.setattr(module, "redacted", asked)
+        raise jobs.FencedError("Another worker took this job over.")
+
+    monkeypatch.setattr(module, reader, redacting_meanwhile)
+    monkeypatch.setattr(module, "redacted", lost)
