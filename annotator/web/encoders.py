@@ -115,12 +115,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def reads(version: StudentVersion) -> str:
+def reads(project: Project, version: StudentVersion) -> str:
     """What a version reads, and its vectors by which encoder; "" where nobody knows that any more."""
-    if version.encoding is None:
-        return ""
+    if recipes.reads_items(version.kind):
+        return "images" if project.item_kind == ItemKind.IMAGE else "texts"
     read = recipes.encoder_of(version)
-    return f"vectors by {bakeoffs.candidate(*read).label}" if read else "texts"
+    return f"vectors by {bakeoffs.candidate(*read).label}" if read else ""
 
 
 def beside(project: Project, version: StudentVersion) -> str:

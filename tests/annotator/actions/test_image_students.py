@@ -163,7 +163,7 @@ def test_it_trains_in_the_background_where_a_lead_says_so(photos):
 
 def test_who_asks_about_another_image_or_a_text_is_told_why_not(photos, cast):
     project, _ = photos
-    tune(project)
+    version = tune(project)
     with pytest.raises(ConflictError, match="at no other image yet"):
         teaching.asked(project)
     lea = Client()
@@ -173,7 +173,10 @@ def test_who_asks_about_another_image_or_a_text_is_told_why_not(photos, cast):
     )
     assert said.status_code == 409
     assert "at no other image yet" in said.json()["detail"]
-    page = lea.get(f"/projects/{project.pk}/students").content.decode()
+    here = f"/projects/{project.pk}/students"
+    compared = lea.get(f"{here}/compare?number={version.number}&number=1").content.decode()
+    assert "<td>Vectors by Pixels + PCA (images)</td><td>Images</td>" in compared
+    page = lea.get(here).content.decode()
     assert "looks at the images themselves" in page
     assert "small, built in" in page
 
