@@ -20,6 +20,7 @@ from annotator.actions.teachers import (
     forms,
     local_models,
     prompt_versions,
+    teachers,
 )
 from annotator.actions.teachers.answer_cache import ProjectCache
 from annotator.actions.teachers.budgets import RunBudget
@@ -143,6 +144,8 @@ def _promoted(teacher: Teacher) -> StudentVersion:
         raise ConflictError("The project whose student should answer is gone. Choose another one.")
     if source.current_student is None or not source.current_student.folder:
         raise ConflictError(f"“{source.name}” has no student yet, or its files were removed.")
+    if told := teachers.unlike(teacher):
+        raise ConflictError(told)
     return source.current_student
 
 

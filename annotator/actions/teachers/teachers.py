@@ -257,8 +257,22 @@ def _check(teacher: Teacher) -> None:
     is_student = teacher.plugin == "student"
     if is_student and teacher.source is None:
         raise InvalidError("Choose the project whose student answers.", field="source")
+    if is_student and (told := unlike(teacher)):
+        raise InvalidError(told, field="source")
     if not is_student and teacher.source is not None:
         raise InvalidError("Only a student comes from a project.", field="source")
+
+
+def unlike(teacher: Teacher) -> str:
+    """Why the student of its source cannot read what this project has; "" where it can."""
+    source = teacher.source
+    here = teacher.project.item_kind == ItemKind.IMAGE
+    if source is None or here == (source.item_kind == ItemKind.IMAGE):
+        return ""
+    return (
+        f"The student of “{source.name}” cannot read the items here: only one of the two projects has images. "
+        f"Choose a project of {'images' if here else 'texts'}."
+    )
 
 
 def _check_calling(teacher: Teacher) -> None:

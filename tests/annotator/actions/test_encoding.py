@@ -86,7 +86,6 @@ def test_nor_are_its_words(cast, monkeypatch):
     assert known == [True, False, True]
 
 
-
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_loses_its_job_meanwhile_leaves_no_vector_of_it_either(cast, monkeypatch):
     project = make_project(cast, encoder="tfidf-svd")

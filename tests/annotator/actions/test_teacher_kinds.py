@@ -8,13 +8,14 @@ import pytest
 from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
-from annotator.actions.imports import recordings
+from annotator.actions.imports import media, recordings
 from annotator.actions.teachers import foretelling, teacher_runs, teachers
 from annotator.errors import ConflictError, InvalidError
-from annotator.models import Label, Part, Project, StudentVersion, Teacher, TeacherAnswer
+from annotator.models import Item, Label, Part, Project, StudentVersion, Teacher, TeacherAnswer
 from tests.annotator.actions.test_loop import label_some, make_pool, work
 from tests.annotator.audited import answer_all
 from tests.annotator.teaching import teacher_on, work_off
+from tests.contracts.plugins import three_colours
 from tests.factories import make_items, make_project
 from tests.llm import plays
 from tests.llm.loopback import Loopback
@@ -93,6 +94,28 @@ class TestStudents:
         with pytest.raises(ConflictError, match="no student yet"):
             teacher_runs.start_run(other, teacher, cast.lea, 3)
         assert other.teachers.count() == 1
+
+    def test_a_student_of_texts_is_not_asked_about_images_nor_the_other_way(self, cast):
+        tickets = taught(cast)
+        photos = make_project(cast, name="Photos", item_kind="image", encoder="pixels-pca")
+        for project, source in ((photos, tickets), (tickets, photos)):
+            with pytest.raises(
+                InvalidError, match="only one of the two projects has images"
+            ) as refused:
+                teachers.create_teacher(
+                    project, cast.lea, name="A", plugin="student", source=source
+                )
+            assert refused.value.data == {"field": "source"}
+        teacher = teachers.create_teacher(
+            photos, cast.lea, name="A", plugin="student", source=photos
+        )
+        Teacher.objects.filter(pk=teacher.pk).update(source=tickets)  # as before that was refused
+        (item,) = make_items(photos, 1)
+        image = media.store_image(photos.pk, three_colours(1)[0][0], "png")
+        Item.objects.filter(pk=item.pk).update(image=image, text="")
+        teacher = Teacher.objects.get(pk=teacher.pk)
+        with pytest.raises(ConflictError, match="only one of the two projects has images"):
+            teacher_runs.start_run(photos, teacher, cast.lea, 1)
 
 
 class TestCommittees:
