@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
@@ -23,10 +23,12 @@ BLANK = bytes.fromhex(
 class ImageFiles(Sequence[bytes]):
     """paths: one a file, "" for an image that was redacted, which reads as `BLANK`.
     names: what a refusal calls each of them, as the people who could mend it do.
+    was_redacted: asked for the path of a file that is not there any more; where it says so, that reads as `BLANK` too.
     """
 
     paths: tuple[str, ...]
     names: tuple[str, ...]
+    was_redacted: Callable[[str], bool] = lambda _path: False
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -41,12 +43,14 @@ class ImageFiles(Sequence[bytes]):
         Raises UnreadableItemError for a file that is not there.
         """
         if isinstance(place, slice):
-            return ImageFiles(paths=self.paths[place], names=self.names[place])
+            return replace(self, paths=self.paths[place], names=self.names[place])
         if not self.paths[place]:
             return BLANK
         try:
             return Path(self.paths[place]).read_bytes()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self.was_redacted(self.paths[place]):
+                return BLANK
             raise UnreadableItemError(
                 f"{self.names[place]}: its file cannot be read: {error.strerror}."
             ) from error
@@ -55,7 +59,8 @@ class ImageFiles(Sequence[bytes]):
 def of_rows(images: Sequence[bytes], rows: NDArray[np.int64]) -> Sequence[bytes]:
     """The images of some rows, in this order; of files none is read yet."""
     if isinstance(images, ImageFiles):
-        return ImageFiles(
+        return replace(
+            images,
             paths=tuple(images.paths[row] for row in rows),
             names=tuple(images.names[row] for row in rows),
         )

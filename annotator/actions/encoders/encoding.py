@@ -13,8 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotator import jobs
-from annotator.actions.imports.media import read_image
-from annotator.actions.students import recipes
+from annotator.actions.students import pool_items, recipes
 from annotator.errors import InvalidError
 from annotator.models import Encoding, Item, ItemKind, Job, JobState, Project
 
@@ -239,12 +238,10 @@ def read(project: Project, items: QuerySet[Item]) -> list[str] | list[bytes]:
     """What encoders are given of a project's items, in the order of their numbers."""
     from learning.encoders import pair
     from learning.encoders.apart import together
-    from learning.image_files import BLANK
 
     ordered = items.order_by("number")
     if project.item_kind == ItemKind.IMAGE:
-        names = ordered.values_list("image", flat=True)
-        return [read_image(project.pk, name) if name else BLANK for name in names]
+        return list(pool_items.images_of(items))
     if project.item_kind == ItemKind.LIST:
         lists = ordered.values_list("text", "candidates")
         return [pair(text, "\n".join(candidates)) for text, candidates in lists]

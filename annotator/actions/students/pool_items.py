@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from django.db.models import QuerySet
@@ -73,14 +74,22 @@ def texts_of(items: QuerySet[Item]) -> list[str]:
 
 
 def images_of(items: QuerySet[Item]) -> ImageFiles:
-    """By number, the images of items, none of them read yet; one that was redacted is blank."""
+    """By number, the images of items, none of them read yet; one that was redacted is blank, also where that is
+    after this and before it is read."""
     from learning.image_files import ImageFiles
 
     rows = list(items.order_by("number").values_list("project_id", "number", "image"))
     return ImageFiles(
         paths=tuple(str(media_folder(pk) / image) if image else "" for pk, _, image in rows),
         names=tuple(f"Item {number}" for _, number, _ in rows),
+        was_redacted=_was_redacted,
     )
+
+
+def _was_redacted(path: str) -> bool:
+    """Whether no item has the image of a file any more, as after a redaction."""
+    project_id, name = Path(path).parts[-2:]
+    return not Item.objects.filter(project_id=int(project_id), image=name).exists()
 
 
 def _of(project: Project, place: slice) -> QuerySet[Item]:

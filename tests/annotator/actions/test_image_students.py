@@ -19,11 +19,21 @@ from annotator.actions.imports import media
 from annotator.actions.projects import redacting
 from annotator.actions.queue import auditing
 from annotator.actions.simulations import simulations
-from annotator.actions.students import background, leaving, pools, promoting, teaching
+from annotator.actions.students import (
+    background,
+    leaving,
+    pool_items,
+    pools,
+    promoting,
+    teaching,
+)
 from annotator.actions.students.pool_items import PoolImages
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Item, Job, JobState, Pick, StudentVersion, When
+from learning.errors import UnreadableItemError
+from learning.image_files import BLANK
+from learning.students import pictures
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import WORDS, label_some, work
 from tests.contracts.plugins import three_colours
@@ -118,6 +128,36 @@ def test_an_image_that_is_broken_on_disk_ends_the_training_and_is_named(photos):
     assert job.state == JobState.FAILED
     assert f"Item {answered.number}: An image cannot be read" in job.error
     assert not StudentVersion.objects.filter(kind="image-finetune").exists()
+
+
+def test_an_image_that_is_redacted_while_it_learns_is_blank_from_then_on(photos, monkeypatch):
+    project, _ = photos
+    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)  # each is read in each epoch
+    answered = project.items.filter(verdict__state="decided").order_by("number").first()
+    told = jobs.Run.progress
+
+    def progress(run, done, total, message=""):
+        if (done, message) == (5, "Training"):
+            redacting.redact_item(answered, "a test")
+        told(run, done, total, message)
+
+    monkeypatch.setattr(jobs.Run, "progress", progress)
+    tune(project)
+    answered.refresh_from_db()
+    assert answered.image == ""
+    assert StudentVersion.objects.filter(kind="image-finetune").count() == 1
+
+
+def test_an_image_that_is_redacted_while_it_is_encoded_is_blank(photos):
+    project, _ = photos
+    item = project.items.get(number=2)
+    images = pool_items.images_of(project.items.all())
+    redacting.redact_item(item, "a test")
+    assert images[2] == BLANK
+    gone = project.items.get(number=3)
+    media.image_path(project.pk, gone.image).unlink()
+    with pytest.raises(UnreadableItemError, match="Item 3: its file cannot be read"):
+        encoding.contents(project, 0, 45)
 
 
 def test_a_worker_that_dies_while_it_learns_leaves_the_rest_to_the_next(photos, monkeypatch):
