@@ -106,9 +106,11 @@ def load(folder: str | Path = FOLDER, encoder: str = "") -> Student:
 
 
 def refuse_one(items: object) -> None:
-    """A lone string would be read as one text for each of its characters."""
-    if isinstance(items, str):
-        raise TypeError('Give a list of texts, also of a single one: student(["a text"]).')
+    """A lone string would be read as one text for each of its characters, and a lone file as one for each byte."""
+    if isinstance(items, str | bytes | Path):
+        raise TypeError(
+            'Give a list, also of a single one: student(["a text"]), or of images student(["one.png"]).'
+        )
 
 
 def as_one(item: Item) -> str:

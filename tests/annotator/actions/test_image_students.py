@@ -243,6 +243,13 @@ sys.path.insert(0, ".")
 assert importlib.util.find_spec("learning") is None
 student = importlib.import_module(sys.argv[1]).load()
 paths = json.loads(sys.argv[2])
+for alone in (paths[0], importlib.import_module("pathlib").Path(paths[0]), b"bytes of a file"):
+    try:
+        student(alone)
+    except TypeError as error:
+        assert "Give a list" in str(error)
+    else:
+        raise AssertionError("it was taken for a list")
 print(json.dumps([student.predict(paths).tolist(), student(paths)]))
 """
 

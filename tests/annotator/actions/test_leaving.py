@@ -127,7 +127,7 @@ def test_a_lone_string_is_refused_by_a_student_that_left(taught, tmp_path):
             check=False,
         )
         assert done.stderr.endswith(
-            'TypeError: Give a list of texts, also of a single one: student(["a text"]).\n'
+            'TypeError: Give a list, also of a single one: student(["a text"]), or of images student(["one.png"]).\n'
         )
 
 
