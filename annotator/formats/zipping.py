@@ -43,10 +43,12 @@ def zipped(members: Iterable[tuple[str, Path | bytes]]) -> Iterator[bytes]:
         for name, content in members:
             found = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
             opened.append((name, found))
-    except FileNotFoundError:
+    except OSError:
         _close(opened)
         raise
-    return _written(opened)
+    sent = _written(opened)
+    next(sent)  # a generator that never began would not close the files when it is closed
+    return sent
 
 
 def _close(opened: list[tuple[str, BinaryIO]]) -> None:
@@ -55,8 +57,10 @@ def _close(opened: list[tuple[str, BinaryIO]]) -> None:
 
 
 def _written(opened: list[tuple[str, BinaryIO]]) -> Iterator[bytes]:
+    """Nothing, then the bytes."""
     pipe = _Pipe()
     try:
+        yield b""
         with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
             for name, source in opened:
                 # A fixed date: the same files give the same bytes.
