@@ -23,7 +23,7 @@ from annotator.actions.teachers import (
 )
 from annotator.actions.trust import teacher_figures
 from annotator.errors import AnnotatorError, NotFoundError
-from annotator.models import Can, Project, Purse, Teacher, TeacherRun
+from annotator.models import Can, ItemKind, Project, Purse, Teacher, TeacherRun
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
 from annotator.web.teacher_forms import CapsForm, RunForm, TeacherForm, plainly
@@ -107,7 +107,7 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
         kinds = [(name, label, *KINDS[name]) for name, label in teachers.offered(project)]
         status = 200 if data is None else 422
         return page(request, "teachers/kinds.html", project, "annotators", {"kinds": kinds}, status)
-    form = TeacherForm(data, project=project, kind=kind, sources=_sources(request))
+    form = TeacherForm(data, project=project, kind=kind, sources=_sources(request, project))
     if data is not None and form.is_valid():
         try:
             made = teachers.create_teacher(project, person(request), **form.settings())
@@ -119,9 +119,15 @@ def new(request: HttpRequest, project_id: int) -> HttpResponse:
     return _form_page(request, project, form)
 
 
-def _sources(request: HttpRequest, teacher: Teacher | None = None) -> QuerySet[Project]:
-    """Projects with a promoted student that this person may see, and the one chosen before."""
+def _sources(
+    request: HttpRequest, project: Project, teacher: Teacher | None = None
+) -> QuerySet[Project]:
+    """Projects with a promoted student that reads what is here, which this person may see, and the one chosen
+    before."""
+    images = Q(item_kind=ItemKind.IMAGE)
+    alike = images if project.item_kind == ItemKind.IMAGE else ~images
     seen = Project.objects.for_user(request.user, Can.SEE).exclude(current_student=None)
+    seen = seen.filter(alike)
     chosen = [teacher.source_id] if teacher and teacher.source_id else []
     return Project.objects.filter(Q(pk__in=seen) | Q(pk__in=chosen)).order_by("name")
 
@@ -138,7 +144,7 @@ def change(request: HttpRequest, project_id: int, teacher_id: int) -> HttpRespon
         request.POST or None,
         project=project,
         kind=found.plugin,
-        sources=_sources(request, found),
+        sources=_sources(request, project, found),
         teacher=found,
     )
     if request.method == "POST" and form.is_valid():

@@ -172,10 +172,12 @@ def test_a_student_and_a_committee_are_set_up(cast, lea):
     project, strange = make_project(cast), make_project(cast, name="Not mine")
     strange.memberships.all().delete()
     student = teach(project, [[0.9, 0.05, 0.05]])
-    teach(strange, [[0.9, 0.05, 0.05]])
+    for other in (strange, make_project(cast, name="Photos", item_kind="image")):
+        teach(other, [[0.9, 0.05, 0.05]])
     url = reverse("teacher_new", args=[project.pk])
     page = lea.get(f"{url}?plugin=student").content.decode()
     assert "Not mine" not in page
+    assert "Photos" not in page, "its student reads no texts"
     form = {"plugin": "student", "name": "Own", "mapping": "There = Login\nno sign"}
     answer = lea.post(url, form | {"source": strange.pk})
     assert answer.status_code == 422
