@@ -120,16 +120,29 @@ class WordEncoder:
 
 def up_to(model: Any, layer: int) -> Any:
     """`model` without what comes behind a layer, by the same weights, where it keeps its layers as BERT does; all
-    of it where it does not.
+    of it where it does not, or where its last layer is scaled, which that one would then be.
     """
     encoder: Any = getattr(model, "encoder", None)
     if not hasattr(encoder, "layer"):
         return model
     short = _parted(encoder)
     short.layer = encoder.layer[:layer]
-    whole = _parted(model)
-    whole.encoder = short
-    return whole
+    parted = _parted(model)
+    parted.encoder = short
+    return parted if _say_the_same(model, parted, layer) else model
+
+
+def _say_the_same(model: Any, other: Any, layer: int) -> bool:
+    """Whether both say the same at a layer, of a few tokens."""
+    import torch
+
+    shown = torch.arange(4, device=model.device)[None]
+    with torch.inference_mode():
+        one, two = (
+            each(input_ids=shown, output_hidden_states=True).hidden_states[layer]
+            for each in (model, other)
+        )
+    return bool(torch.allclose(one, two))
 
 
 def _parted(module: Any) -> Any:

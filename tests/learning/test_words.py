@@ -33,6 +33,19 @@ class TestLayers:
         assert short.encoder.layer[0] is model.encoder.layer[0]
 
 
+@pytest.mark.parametrize("kind", ["RobertaPreLayerNorm", "XLMRobertaXL", "MegatronBert"])
+def test_a_model_that_scales_its_last_layer_is_read_whole(kind: str) -> None:
+    """Else the layer that is looked at would be scaled, too, as it then is the last."""
+    import transformers
+
+    sizes = {"vocab_size": 50, "hidden_size": 32, "intermediate_size": 37}
+    config = getattr(transformers, f"{kind}Config")(
+        num_hidden_layers=3, num_attention_heads=2, **sizes
+    )
+    model = getattr(transformers, f"{kind}Model")(config).eval()
+    assert up_to(model, 2) is model
+
+
 def test_a_model_that_keeps_its_layers_elsewhere_is_read_whole() -> None:
     model = torch.nn.Linear(2, 2)
     assert up_to(model, 1) is model
