@@ -122,27 +122,28 @@ def up_to(model: Any, layer: int) -> Any:
     """`model` without what comes behind a layer, by the same weights, where it keeps its layers as BERT does; all
     of it where it does not, or where its last layer is scaled, which that one would then be.
     """
+    import torch
+
     encoder: Any = getattr(model, "encoder", None)
     if not hasattr(encoder, "layer"):
         return model
+    # First: at its first word a model of transformers hooks itself to its layers, and its copy would do so again.
+    said = _said(model, layer)
     short = _parted(encoder)
     short.layer = encoder.layer[:layer]
-    parted = _parted(model)
-    parted.encoder = short
-    return parted if _say_the_same(model, parted, layer) else model
+    whole = _parted(model)
+    whole.encoder = short
+    return whole if torch.allclose(said, _said(whole, layer)) else model
 
 
-def _say_the_same(model: Any, other: Any, layer: int) -> bool:
-    """Whether both say the same at a layer, of a few tokens."""
+def _said(model: Any, layer: int) -> torch.Tensor:
+    """What it says of a few tokens at a layer."""
     import torch
 
     shown = torch.arange(4, device=model.device)[None]
     with torch.inference_mode():
-        one, two = (
-            each(input_ids=shown, output_hidden_states=True).hidden_states[layer]
-            for each in (model, other)
-        )
-    return bool(torch.allclose(one, two))
+        found: torch.Tensor = model(input_ids=shown, output_hidden_states=True).hidden_states[layer]
+    return found
 
 
 def _parted(module: Any) -> Any:

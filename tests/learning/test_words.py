@@ -25,6 +25,15 @@ class TestLayers:
             assert len(short) == layer + 1
             torch.testing.assert_close(short[layer], whole[layer], rtol=0, atol=0)
 
+    def test_neither_says_the_layers_of_the_other_too(self, model: Any) -> None:
+        """As they would if each had hooked itself to the layers that they share."""
+        short = up_to(model, 1)
+        assert len(short.encoder.layer) == 1
+        shown = {"input_ids": torch.tensor([[2, 5, 6, 3]]), "output_hidden_states": True}
+        for _ in range(2):
+            assert len(model(**shown).hidden_states) == len(model.encoder.layer) + 1
+            assert len(short(**shown).hidden_states) == 2
+
     def test_the_whole_model_stays_as_it_is(self, model: Any) -> None:
         layers = len(model.encoder.layer)
         short = up_to(model, 1)
