@@ -1,5 +1,6 @@
 """All settings, from the environment, in one file; docs/operations.md lists the variables."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from annotator.runtime.postgres import socket_url
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_folder()
 ROLE = env.text("CONCORD_ROLE", "command")  # web, worker, train, model or command
+# Threads of a model that wait for each other sleep. OpenMP has them spin unless told before torch is loaded, which on
+# a busy machine takes more than the work itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Where we are reached
 HOST = env.text("HOST", "127.0.0.1")

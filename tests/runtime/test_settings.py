@@ -45,6 +45,23 @@ class TestSettings:
         assert found["BROKER_URL"].startswith("filesystem:")
         assert found["SESSION_COOKIE_SECURE"] is False
 
+    @pytest.mark.parametrize(
+        ("given", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+    )
+    def test_threads_of_a_model_sleep_while_they_wait_unless_told_otherwise(
+        self, tmp_path, given, found
+    ):
+        asked = "import annotator.settings, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-c", asked],
+            cwd=services.CODE,
+            env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), **given},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [found, "False"], "torch reads it when it is loaded"
+
     def test_a_public_https_address_turns_on_secure_cookies(self, tmp_path):
         found = settings_with(tmp_path, PUBLIC_URL="https://label.example.org/")
         assert found["SESSION_COOKIE_SECURE"] is True
