@@ -111,7 +111,26 @@ def load_pooled(
     Raises ModelUnavailableError when it cannot be found, read or named exactly.
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
+
+    tokenizer, model, weights = load_named(AutoTokenizer, source, revision)
+    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer.places = _table_of(model)  # who cuts texts for the model looks at them
+    return PooledText(
+        tokenizer=tokenizer,
+        model=model,
+        tokens=cut_at(tokenizer, tokens),
+        parts={**parts, "weights": weights},
+    )
+
+
+def load_named(reader: Any, source: str, revision: str | None) -> tuple[Any, Any, str]:
+    """(what `reader`, a transformers class, loads; the model without a head; the name of its weights) from a folder
+    or by name: safetensors weights only, no code from the model's repository, and for a folder no network is asked.
+
+    Raises ModelUnavailableError when it cannot be found, read or named exactly.
+    """
+    from transformers import AutoModel
 
     quiet_transformers()
     local = Path(source).is_dir()
@@ -119,23 +138,16 @@ def load_pooled(
     if revision is not None:
         options["revision"] = revision
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        read_by = reader.from_pretrained(source, **options)
         model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
     except (OSError, ValueError) as error:
         raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
-    model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    commit = weights_name(Path(source)) if local else getattr(model.config, "_commit_hash", None)
-    if not commit:
+    weights = weights_name(Path(source)) if local else getattr(model.config, "_commit_hash", None)
+    if not weights:
         raise ModelUnavailableError(
             f"The model {source} does not say which revision it is; name one."
         )
-    tokenizer.places = _table_of(model)  # who cuts texts for the model looks at them
-    return PooledText(
-        tokenizer=tokenizer,
-        model=model,
-        tokens=cut_at(tokenizer, tokens),
-        parts={**parts, "weights": commit},
-    )
+    return read_by, model, weights
 
 
 def cut_at(tokenizer: Any, tokens: int) -> int:

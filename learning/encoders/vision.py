@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from learning.encoders.fingerprint import fingerprint
 from learning.encoders.images import open_image
 from learning.encoders.named import check_model, refuse_other_weights
-from learning.encoders.pooled import quiet_transformers, weights_name
+from learning.encoders.pooled import load_named
 from learning.encoders.tfidf import unit
-from learning.errors import ModelUnavailableError
 from learning.registry import parameters_of
 from learning.storage import finish_folder, read_manifest
 from learning.types import row_blocks
@@ -104,24 +103,10 @@ class VisionModel:
 
 
 def load_vision(source: str, revision: str | None) -> tuple[Any, Any, str]:
-    """(image processor, model, name of its weights) from a folder or by name; of a model with a text half, as
-    CLIP, the half that sees. No code from the model's repository runs, and for a folder no network is asked.
-
-    Raises ModelUnavailableError when it cannot be found, reached, named exactly, or is no vision model.
+    """(image processor, model, name of its weights), see `load_named`; of a model with a text half, as CLIP, the
+    half that sees.
     """
-    from transformers import AutoImageProcessor, AutoModel
+    from transformers import AutoImageProcessor
 
-    quiet_transformers()
-    local = Path(source).is_dir()
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local}
-    if revision is not None:
-        options["revision"] = revision
-    try:
-        processor = AutoImageProcessor.from_pretrained(source, **options)
-        model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
-    weights = weights_name(Path(source)) if local else model.config._commit_hash
-    if not weights:
-        raise ModelUnavailableError(f"The model {source} does not say its revision.")
-    return processor, getattr(model, "vision_model", model).eval(), str(weights)
+    processor, model, weights = load_named(AutoImageProcessor, source, revision)
+    return processor, getattr(model, "vision_model", model).eval(), weights
