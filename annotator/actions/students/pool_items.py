@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 
@@ -15,49 +15,27 @@ if TYPE_CHECKING:
     from learning.image_files import ImageFiles
 
 
-class PoolTexts(Sequence[str]):
-    """The project's texts as a sequence that is read block by block."""
+class PoolItems(Sequence[Any]):
+    """A project's items as a sequence that is read block by block, each block by `read`."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, read: Callable[[QuerySet[Item]], Sequence[Any]]) -> None:
         self.project = project
         self.rows = count_of(project)
+        self._read = read
 
     def __len__(self) -> int:
         return self.rows
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
+    def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, int):
             return self[place : place + 1][0]
-        return texts_of(_of(self.project, place))
+        return self._read(_of(self.project, place))
 
 
-class PoolImages(Sequence[bytes]):
-    """The bytes of the project's images, each read when it is asked for."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.rows = count_of(project)
-
-    def __len__(self) -> int:
-        return self.rows
-
-    @overload
-    def __getitem__(self, place: int) -> bytes: ...
-    @overload
-    def __getitem__(self, place: slice) -> ImageFiles: ...
-    def __getitem__(self, place: int | slice) -> bytes | ImageFiles:
-        if isinstance(place, int):
-            return self[place : place + 1][0]
-        return images_of(_of(self.project, place))
-
-
-def pool_of(project: Project) -> PoolTexts | PoolImages:
+def pool_of(project: Project) -> PoolItems:
     """All items of a project, as a student takes them that reads items."""
-    return (PoolImages if project.item_kind == ItemKind.IMAGE else PoolTexts)(project)
+    image = project.item_kind == ItemKind.IMAGE
+    return PoolItems(project, images_of if image else texts_of)
 
 
 def count_of(project: Project) -> int:

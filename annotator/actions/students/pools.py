@@ -14,7 +14,7 @@ from django.db import transaction
 from annotator import jobs
 from annotator.actions.encoders import reading_words
 from annotator.actions.encoders.encoding import current_encoding, open_matrix, students_folder
-from annotator.actions.students.pool_items import PoolTexts, count_of, pool_of
+from annotator.actions.students.pool_items import count_of, pool_of
 from annotator.actions.students.recipes import encoder_of, reads_items
 from annotator.models import Encoding, Project, Shape, StudentVersion
 
@@ -88,7 +88,7 @@ def _speak(run: jobs.Run, project: Project, version: StudentVersion, encoding: E
 
     if project.shape == Shape.SPANS:
         words = reading_words.read(run, encoding)
-        texts = PoolTexts(project) if reads_items(version.kind) else None
+        texts = pool_of(project) if reads_items(version.kind) else None
         write_tagged(folder / "pool", taggers.load(folder), words, report, texts)
         return
     items = pool_of(project) if reads_items(version.kind) else open_matrix(encoding).view()

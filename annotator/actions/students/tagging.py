@@ -15,7 +15,7 @@ from annotator.actions.students.marked_lessons import (
     digest_of,
     unseen,
 )
-from annotator.actions.students.pool_items import PoolTexts
+from annotator.actions.students.pool_items import pool_of
 from annotator.models import Encoding, EstimateSource, StudentVersion
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def learn(
     from learning.taggers.pool import read_tagged, write_tagged
 
     tagger: Tagger = plan.plugin()
-    texts = PoolTexts(run.project) if tagger.needs == "texts" else None
+    texts = pool_of(run.project) if tagger.needs == "texts" else None
     work = valued.Work(
         plan=plan,
         data=lesson.data,

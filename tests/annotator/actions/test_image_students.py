@@ -27,7 +27,7 @@ from annotator.actions.students import (
     promoting,
     teaching,
 )
-from annotator.actions.students.pool_items import PoolImages
+from annotator.actions.students.pool_items import pool_of
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import Item, Job, JobState, Pick, StudentVersion, When
@@ -262,7 +262,7 @@ def test_it_works_where_nothing_of_ours_is(photos, tmp_path: Path):
         for name, content in leaving.members(version):
             archive.writestr(name, content if isinstance(content, bytes) else content.read_bytes())
     zipfile.ZipFile(buffer).extractall(tmp_path)
-    pool = PoolImages(project)
+    pool = pool_of(project)
     paths = list(pool[0:45].paths)
     done = subprocess.run(
         [sys.executable, "-I", "-c", ELSEWHERE, leaving.package_of(version), json.dumps(paths)],
