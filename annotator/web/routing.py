@@ -12,11 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.actions.figures import costing
 from annotator.actions.queue import auditing
-from annotator.actions.routing import overview, planning, policies, promises
+from annotator.actions.routing import overview, planning, policies
 from annotator.actions.teachers import foretelling
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Policy, PolicyChange, Project, Teacher
-from annotator.web import jobs
+from annotator.web import jobs, promised
 from annotator.web.charts import Point, Series, curve
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
@@ -56,7 +56,6 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
             row["live"] and row["job"].key == f"route:{project.pk}" for row in work["job_rows"]
         ),
         "confidence": _percent(seen.policy.confidence),
-        "fewest_checks": promises.FEWEST_CHECKS,
         **work,
     }
     if may_manage and seen.policy.teacher is not None and seen.needed:
@@ -66,28 +65,16 @@ def _page(request: HttpRequest, project: Project, form: PolicyForm | None) -> Ht
 
 
 def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
-    """The curve as a drawing and as rows to choose from."""
-    rows = seen.curve.get("points", [])
+    """The curve as a drawing, as rows to choose from, and in sentences."""
+    if not seen.curve:
+        return {}
+    rows = seen.curve["points"]
     ahead = (seen.curve.get("loop") or {}).get("points", [])
     chosen = round(100 * seen.policy.human_share)
     loop = {row["share"]: row for row in ahead}
     return {
         "curve": curve(
-            [
-                Series(
-                    name="what people and the teacher's sure words decide",
-                    points=[
-                        _point(row["share"], row["quality"])
-                        for row in rows
-                        if row["quality"]["value"] is not None
-                    ],
-                ),
-                Series(
-                    name="all of it, with the student's opinion",
-                    points=[_point(row["share"], row) for row in ahead],
-                    ahead=True,
-                ),
-            ],
+            _series(rows, ahead),
             description=f"Budget curve of {project.name}: quality by the share that people label",
             x_name="% labelled by people",
         ),
@@ -99,11 +86,29 @@ def _curve(project: Project, seen: overview.Overview) -> dict[str, Any]:
             )
             for row in rows[:: max(len(rows) // ROWS, 1)]
         ],
-        "passed": any(row["passed"] for row in rows),
+        "basis": promised.basis(project, seen, looped=bool(loop)),
+        "to_come": promised.to_come(seen, passed=any(row["passed"] for row in rows)),
+        **_outcome(seen),
+        "since_chosen": _since_chosen(project, seen),
         "looped": bool(loop),
         "standings": _standings(seen),
-        "spending": _spending(project, seen),
     }
+
+
+def _series(rows: list[dict[str, Any]], ahead: list[dict[str, Any]]) -> list[Series]:
+    """The line of what is decided, and, where the loop was foretold, the one with the student's opinion."""
+    decided = [row for row in rows if row["quality"]["value"] is not None]
+    return [
+        Series(
+            name="what people and the teacher's sure words decide",
+            points=[_point(row["share"], row["quality"]) for row in decided],
+        ),
+        Series(
+            name="all of it, with the student's opinion",
+            points=[_point(row["share"], row) for row in ahead],
+            ahead=True,
+        ),
+    ]
 
 
 def _undecided(row: dict[str, Any], items: int) -> dict[str, Any]:
@@ -114,19 +119,25 @@ def _undecided(row: dict[str, Any], items: int) -> dict[str, Any]:
     }
 
 
-def _spending(project: Project, seen: overview.Overview) -> dict[str, Any]:
-    """Hours and money that the chosen point foretold, beside those since, and people's share so far."""
-    choice = seen.choice
-    if choice is None:
+def _outcome(seen: overview.Overview) -> dict[str, str]:
+    if seen.outcome is None:
         return {}
-    since = costing.since(project, choice.changed_at)
-    return {
-        "said": choice.foretold,
-        "at": choice.changed_at,
-        "hours": (since.seconds or 0.0) / 3600,
-        "money": since.money,
-        "share": seen.answered / max(project.present_count, 1),
-    }
+    told, symbol = promised.outcome(seen.outcome), promised.outcome_icon(seen.outcome)
+    return {"outcome": told, "outcome_icon": symbol}
+
+
+def _since_chosen(project: Project, seen: overview.Overview) -> str:
+    """What the chosen point foretold beside what came since; nothing where none was chosen."""
+    if seen.choice is None:
+        return ""
+    since = costing.since(project, seen.choice.changed_at)
+    return promised.since_chosen(
+        seen,
+        seen.choice,
+        hours=(since.seconds or 0.0) / 3600,
+        money=since.money,
+        answered=seen.answered / max(project.present_count, 1),
+    )
 
 
 def _standings(seen: overview.Overview) -> list[dict[str, Any]]:
