@@ -7,6 +7,7 @@ worker's successor goes on with the first encoder that has no score yet.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
@@ -111,9 +112,10 @@ class _Work:
 
         from learning.encoders import ENCODERS
 
-        self._tell(number, 0, f"Loading {candidate['label']}")
+        loading = partial(self._tell, number, 0, f"Loading {candidate['label']}")
+        loading()
         encoder = ENCODERS.create(candidate["encoder"], candidate["params"])
-        ready = fitted(encoder, self.project, contents(self.project, 0, SAMPLE))
+        ready = fitted(encoder, self.project, contents(self.project, 0, SAMPLE), loading)
         vectors = np.empty((len(self.numbers), ready.dimensions), dtype=np.float16)
         spent = 0.0
         for start in range(0, len(self.numbers), CHUNK):

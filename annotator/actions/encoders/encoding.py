@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +151,9 @@ def fill(run: jobs.Run, project: Project, encoder: str, params: dict[str, Any]) 
     from annotator.actions.encoders import naming
 
     total = project.item_count
-    run.progress(0, max(total, 1), "Loading the encoder")
-    ready = _ready(project, encoder, params)
+    loading = partial(run.progress, 0, max(total, 1), "Loading the encoder")
+    loading()
+    ready = _ready(project, encoder, params, loading)
     encoding, _ = Encoding.objects.get_or_create(
         project=project,
         fingerprint=ready.fingerprint,
@@ -199,27 +201,36 @@ def ready_encoder(project: Project) -> Any:
     known = current_encoding(project)
     if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
         return encoder_of(known)
-    return _ready(project, project.encoder, project.encoder_params)
+    return _ready(project, project.encoder, project.encoder_params, lambda: None)
 
 
-def _ready(project: Project, encoder: str, params: dict[str, Any]) -> Any:
+def _ready(project: Project, encoder: str, params: dict[str, Any], beat: Callable[[], None]) -> Any:
     from learning import encoders
 
     known = _newest(project, encoder, params)
     if known is not None and (matrix_folder(project.pk) / known.fingerprint).is_dir():
         return encoder_of(known)
-    ready = fitted(encoders.ENCODERS[encoder](**params), project, contents(project, 0, SAMPLE))
+    plugin = encoders.ENCODERS[encoder](**params)
+    ready = fitted(plugin, project, contents(project, 0, SAMPLE), beat)
     ready.save(matrix_folder(project.pk) / ready.fingerprint)
     return ready
 
 
-def fitted(plugin: Encoder, project: Project, sample: list[str] | list[bytes]) -> Ready:
-    """An encoder made ready for a project's items, from what `contents` gives of some of them."""
+def fitted(
+    plugin: Encoder,
+    project: Project,
+    sample: list[str] | list[bytes],
+    beat: Callable[[], None],
+) -> Ready:
+    """An encoder made ready for a project's items, from what `contents` gives of some of them. That may take a
+    minute, in which `beat` is called every second; what it raises ends the wait."""
     from learning.encoders.apart import Apart, sides
+    from learning.students.patience import beside
 
     if not _reads_apart(project):
-        return plugin.fit(sample)
-    return Apart(ready=plugin.fit([text for both in sample for text in sides(str(both))]))
+        return beside(lambda: plugin.fit(sample), beat)
+    every = [text for both in sample for text in sides(str(both))]
+    return Apart(ready=beside(lambda: plugin.fit(every), beat))
 
 
 def encoder_of(encoding: Encoding) -> Any:

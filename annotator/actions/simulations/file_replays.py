@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +98,13 @@ def _in_vectors(
     run: jobs.Run, encoder: Encoder, items: list[Any], parted: Parted, folder: Path
 ) -> dict[str, Any]:
     """The items and their labels as an encoder sees them, and the encoder's name."""
+    from learning.students.patience import beside
     from learning.teachers.types import LabelText
     from learning.teachers.zero_shot import label_vectors
 
-    run.progress(0, 1, "Loading the encoder")
-    ready = encoder.fit(items[:FITTED_ON])
+    loading = partial(run.progress, 0, 1, "Loading the encoder")
+    loading()
+    ready = beside(lambda: encoder.fit(items[:FITTED_ON]), loading)
     vectors = _encoded(run, ready, items)
     found = {"fingerprint": ready.fingerprint, "encodings": vectors}
     if parted.answered.values:

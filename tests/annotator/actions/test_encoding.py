@@ -1,8 +1,10 @@
 """Items become rows of the matrix, whatever became of their contents."""
 
 import io
+import threading
 
 import pytest
+from django.db import connection
 from PIL import Image
 
 from annotator import jobs
@@ -10,6 +12,7 @@ from annotator.actions.encoders import encoding, reading_words
 from annotator.actions.imports import media
 from annotator.actions.projects import redacting
 from annotator.models import Encoding, Item, Job, JobState
+from learning.encoders.tfidf import TfidfSvd
 from tests.annotator.actions.test_loop import work
 from tests.factories import make_items, make_project
 
@@ -136,3 +139,30 @@ def lose_at_first(monkeypatch, module, reader):
 
     monkeypatch.setattr(module, reader, redacting_meanwhile)
     monkeypatch.setattr(module, "redacted", lost)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_cancels_while_an_encoder_is_fitted_waits_for_no_end_of_that(cast, monkeypatch):
+    project = make_project(cast, encoder="tfidf-svd")
+    make_items(project, 4)
+    fitting, over = threading.Event(), threading.Event()
+
+    def endless(self, sample):
+        fitting.set()
+        over.wait(60)
+
+    monkeypatch.setattr(TfidfSvd, "fit", endless)
+    encoding.wish_encoding(project)
+    job = Job.objects.get(kind="encode")
+    worker = threading.Thread(target=lambda: (jobs.execute(job.pk), connection.close()))
+    worker.start()
+    try:
+        assert fitting.wait(30)
+        jobs.request_cancel(job)
+        worker.join(10)
+        job.refresh_from_db()
+        assert (job.state, job.message) == (JobState.CANCELLED, "Loading the encoder")
+        assert not Encoding.objects.exists()
+    finally:
+        over.set()
+        worker.join(60)
