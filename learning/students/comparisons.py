@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from learning.encoders.pooled import batch_tokens, length_batches
-from learning.students.classification import Classification, Tokens, targets_of
+from learning.students.classification import (
+    Classification,
+    Tokens,
+    active_columns,
+    targets_of,
+)
 from learning.students.devices import device, mixed_precision
+from learning.students.losses import label_margins
 from learning.students.training import Outcome
 from learning.types import TrainingData
 
@@ -39,15 +46,26 @@ class Called(Classification):
     def outcome(self, rows: NDArray[np.int64], share: float) -> Outcome:
         """(b,) for each text how far its labels are from being its nearest ones."""
         vectors = self.network.vectors(self.inputs.take(rows)).float()
-        return Outcome(costs=self.called_costs(vectors, rows))
+        return self.beside_labels(vectors, rows)
 
-    def called_costs(self, vectors: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        """(b, d) unit vectors of some rows -> (b,) what their cosines to label texts cost."""
+    def beside_labels(self, vectors: torch.Tensor, rows: NDArray[np.int64]) -> Outcome:
+        """(b, d) unit vectors of some rows -> (b,) what their cosines to label texts cost. Margins where each
+        text has one label, and every label is compared."""
         targets, known = targets_of(self.data, rows, vectors.device)
         chosen = self._chosen(rows)
         place = torch.from_numpy(self.columns[chosen]).to(vectors.device)
         scores = vectors @ self.label_rows(chosen).T / TEMPERATURE
-        return self.costs(scores, targets[:, place], known[:, place])
+        targets, known = targets[:, place], known[:, place]
+        margins = None
+        if self._has_margins and len(chosen) == len(self.columns):
+            margins = label_margins(scores.detach(), targets, known, multi_label=False)
+        return Outcome(costs=self.costs(scores, targets, known), margins=margins)
+
+    @cached_property
+    def _has_margins(self) -> bool:
+        """Whether a text has one label, and each label that there is could be compared with it."""
+        there = np.flatnonzero(active_columns(self.data))
+        return not self.data.multi_label and bool(np.isin(there, self.columns).all())
 
     def label_rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
         """(m, d) unit rows of the labels at these places in `columns`."""
@@ -78,9 +96,10 @@ class Together(Called):
         """(b,) for each text what its pairs with the batch cost, and its distance from its labels."""
         vectors = self.network.vectors(self.inputs.take(rows)).float()
         costs = together_costs(vectors, *targets_of(self.data, rows, vectors.device))
-        if len(self.columns):
-            costs = costs + self.called_costs(vectors, rows)
-        return Outcome(costs=costs)
+        if not len(self.columns):
+            return Outcome(costs=costs)
+        called = self.beside_labels(vectors, rows)
+        return Outcome(costs=costs + called.costs, margins=called.margins)
 
 
 def together_costs(

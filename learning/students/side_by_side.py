@@ -98,7 +98,7 @@ def tuned(
         plan=plan,
     )
     training = Training.begin(objective, plan, rng, checkpoint)
-    training.run(report)
+    margins = training.run(report)
     after = seldom(lambda: report(training.steps, training.steps))
     _keep_labels(network, objective, after)
     if data.multi_label:
@@ -109,7 +109,7 @@ def tuned(
         tokens=plan.tokens,
         active=active,
         multi_label=data.multi_label,
-        margins=np.empty((0, data.rows), dtype=np.float32),
+        margins=margins,
         student="dual-encoder",
     )
 

@@ -61,7 +61,7 @@ def tuned(
         most=LABELS_AT_ONCE,
     )
     training = Training.begin(objective, plan, rng, checkpoint)
-    training.run(report)
+    margins = training.run(report)
     after = seldom(lambda: report(training.steps, training.steps))
     _put_head(network, _head(objective, rng, after))
     return FittedTransformer(
@@ -70,7 +70,7 @@ def tuned(
         tokens=plan.tokens,
         active=active_columns(data),
         multi_label=data.multi_label,
-        margins=np.empty((0, data.rows), dtype=np.float32),
+        margins=margins,
         student="contrastive",
     )
 

@@ -124,6 +124,21 @@ def test_label_texts_have_a_part_and_word_vectors_stay(tiny: Contrastive, tmp_pa
     np.testing.assert_array_equal(again.predict(data.texts), fitted.predict(data.texts))
 
 
+def test_how_far_its_label_is_ahead_is_told_of_each_text_where_every_label_is_called_something(
+    tiny: Contrastive,
+) -> None:
+    data = lesson(30)
+    names = tuple(f"label {place}" for place in range(data.labels))
+    plan = replace(tiny, epochs=20)
+    fitted = plan.fit(replace(data, label_texts=names), np.random.default_rng(0), no_report)
+    assert fitted.margins.shape == (20, 30)
+    right = (fitted.margins > 0).mean(axis=1)
+    assert right[-1] > right[0], "it learns"
+    for texts in (None, (*names[:1], *[""] * (data.labels - 1))):
+        fitted = tiny.fit(replace(data, label_texts=texts), np.random.default_rng(0), no_report)
+        assert np.isnan(fitted.margins).all()
+
+
 def test_what_was_saved_in_bfloat16_is_tuned_in_float32(models: Path, tmp_path: Path) -> None:
     half = shutil.copytree(models / "text", tmp_path / "half")
     AutoModel.from_pretrained(half).bfloat16().save_pretrained(half)

@@ -271,11 +271,15 @@ def accelerator() -> str:
 
 
 def _by_epoch(fitted: Fitted) -> list[float]:
-    """The share of its own items on which its margin was above 0, after each epoch."""
+    """The share of its own items on which its margin was above 0, after each epoch, of those that have one."""
+    import numpy as np
+
     margins = getattr(fitted, "margins", None)  # those that learn in epochs keep them, (epochs, n)
-    if margins is None or not margins.size:
+    if margins is None:
         return []
-    return [round(float(share), 4) for share in (margins > 0).mean(axis=1)]
+    told = np.isfinite(margins).sum(axis=1)
+    ahead = (margins > 0).sum(axis=1)
+    return [round(float(share), 4) for share in ahead[told > 0] / told[told > 0]]
 
 
 def follow_up(run: jobs.Run, version: StudentVersion, predictions: Predictions) -> None:

@@ -31,7 +31,7 @@ def pool(cast):
     return project, answer, students_folder(project.pk)
 
 
-def begin(project, models, **params):
+def begin(project, models, kind="finetune", **params):
     params = {
         "model": str(models / "text"),
         "epochs": 2,
@@ -40,7 +40,7 @@ def begin(project, models, **params):
         **params,
     }
     with transaction.atomic():
-        return jobs.enqueue("finetune", project=project, params={"student": params})
+        return jobs.enqueue("finetune", project=project, params={"kind": kind, "student": params})
 
 
 def dies_at(step):
@@ -73,6 +73,18 @@ class TestFinetuning:
         assert len(version.by_epoch) == 2
         assert all(0 <= share <= 1 for share in version.by_epoch)
         assert not list(folder.glob(".checkpoint-*"))
+
+    def test_one_that_compares_texts_with_what_labels_are_called_has_a_training_curve_too(
+        self, pool, models
+    ):
+        project, _, _ = pool
+        job = begin(project, models, "contrastive")
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert job.state == JobState.DONE, job.error
+        shares = StudentVersion.objects.get(kind="contrastive").by_epoch
+        assert len(shares) == 2
+        assert all(0 < share <= 1 for share in shares)
 
     def test_a_worker_that_dies_while_it_predicts_leaves_a_finished_fit(
         self, pool, models, monkeypatch
