@@ -32,6 +32,11 @@ class BoundedJson(BaseParser):
 
     media_type = "application/json"
 
+    @property
+    def most(self) -> int:
+        """Bytes of a body."""
+        return settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+
     def parse(
         self,
         stream: IO[Any],
@@ -39,9 +44,8 @@ class BoundedJson(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Decode the body. Raises ParseError with what is wrong."""
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
-        body = stream.read(most + 1)
-        if len(body) > most:
+        body = stream.read(self.most + 1)
+        if len(body) > self.most:
             raise RequestDataTooBig("The body is too large.")
         try:
             return json.loads(body, parse_constant=_refuse_constant)
@@ -49,6 +53,15 @@ class BoundedJson(BaseParser):
             raise ParseError("The JSON is nested too deeply.") from error
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}.") from error
+
+
+class RoomyJson(BoundedJson):
+    """With as much room as some images in base64 need."""
+
+    @property
+    def most(self) -> int:
+        """Bytes of a body."""
+        return 16 * 1024 * 1024
 
 
 def _refuse_constant(name: str) -> Any:

@@ -21,7 +21,7 @@ from annotator.models import Can, PredictedFile, Project
 
 class PredictionShape(serializers.ModelSerializer[PredictedFile]):
     """`rows` is null until the file was read through; `report` tells of rows without a text (`silent`)
-    and of those that could not be read. `job_id` is the work to follow or cancel."""
+    and of rows or images that could not be read. `job_id` is the work to follow or cancel."""
 
     number = serializers.IntegerField(source="student.number", default=None, allow_null=True)
 
@@ -35,8 +35,9 @@ class PredictionShape(serializers.ModelSerializer[PredictedFile]):
 
 
 class PredictionWish(serializers.Serializer[Any]):
-    """A file of texts (multipart). `text` and, for two texts, `text_b` name its columns; empty ones
-    are guessed. The labelled file has its columns, then `predicted_label` (or `predicted_labels`),
+    """A file of texts (multipart), or a zip of images where the project's items are images. `text` and, for two
+    texts, `text_b` name its columns; empty ones are guessed, and images have none. The labelled file has its columns, of
+    images `image` (the path in the zip), `name` and `folder`; then `predicted_label` (or `predicted_labels`),
     `predicted_probability` and, with `soft`, every label's probability; a column of its own that is called
     so is kept under the name in `report.renamed`."""
 

@@ -1,8 +1,8 @@
-"""Students: versions, promotion, fine-tuning, and their word on a typed text."""
+"""Students: versions, promotion, fine-tuning, and their word on other texts or images."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -11,13 +11,22 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.students import leaving, promoting, teaching, version_figures
+from annotator.actions.students import (
+    leaving,
+    looked_at,
+    promoting,
+    teaching,
+    version_figures,
+)
 from annotator.api.base import Endpoint
 from annotator.api.jobs import JobShape
-from annotator.api.parsing import IdField, ObjectField, body
+from annotator.api.parsing import IdField, ObjectField, RoomyJson, body
 from annotator.api.projects import ProjectShape
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import Can, Label, Project, SetCalibration, StudentVersion
+
+if TYPE_CHECKING:
+    from annotator.runtime.modelclient import Items
 
 
 class SetsShape(serializers.Serializer[Any]):
@@ -124,16 +133,34 @@ class FinetuneWish(serializers.Serializer[Any]):
     )
 
 
-class Texts(serializers.Serializer[Any]):
+class Asked(serializers.Serializer[Any]):
+    """`texts`, or `images` where the project's items are images."""
+
     texts = serializers.ListField(
         child=serializers.CharField(max_length=teaching.LONGEST_TEXT, trim_whitespace=False),
         min_length=1,
         max_length=teaching.TEXTS_AT_MOST,
+        required=False,
+    )
+    images = serializers.ListField(
+        child=serializers.CharField(),
+        min_length=1,
+        max_length=looked_at.IMAGES_AT_MOST,
+        required=False,
+        help_text="The content of files in base64: PNG, JPEG, WebP or the first frame of a GIF, up to "
+        f"{looked_at.MOST_PIXELS // 1_000_000} million pixels each and "
+        f"{looked_at.MOST_TOGETHER // 1_000_000} million together.",
     )
     student = IdField(required=False, help_text="Another version than the current one.")
     top = serializers.IntegerField(
         default=0, min_value=0, max_value=1_000, help_text="Only the likeliest labels; 0: all."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Exactly one kind of item is asked about."""
+        if ("texts" in attrs) == ("images" in attrs):
+            raise serializers.ValidationError("Send texts, or images; one of the two.")
+        return attrs
 
 
 class GuessShape(serializers.Serializer[Any]):
@@ -143,7 +170,7 @@ class GuessShape(serializers.Serializer[Any]):
 
 
 class Guesses(serializers.Serializer[Any]):
-    """`results` in the order of the texts; `names` of the labels in them, by id."""
+    """`results` in the order of the texts or images; `names` of the labels in them, by id."""
 
     student = serializers.IntegerField(help_text="The id of the version that was asked.")
     number = serializers.IntegerField(help_text="Its number, as the screens show it.")
@@ -245,18 +272,18 @@ class StudentDownload(OfStudents):
 
 class Predict(OfStudents):
     budget = "heavy"
+    parser_classes = [RoomyJson]
 
-    @extend_schema(request=Texts, responses=Guesses, summary="A student's word on given texts")
+    @extend_schema(
+        request=Asked, responses=Guesses, summary="A student's word on given texts or images"
+    )
     def post(self, request: Request, project_id: int) -> Response:
         project = self.project(project_id, Can.SEE)
-        wish = body(request, Texts)
-        for number, text in enumerate(wish["texts"]):
-            if not text.strip():
-                raise InvalidError(f"Text {number} (from 0) is empty.", field="texts")
-        teaching.refuse_half_pairs(project, wish["texts"])
+        wish = body(request, Asked)
         named = self.student(project, wish["student"]) if "student" in wish else None
+        items = _items(project, wish)
         version = teaching.asked(project, named)
-        guesses = teaching.predict(project, wish["texts"], version, wish["top"])
+        guesses = teaching.predict(project, items, version, wish["top"])
         told = {pk for guess in guesses for pk, _ in guess.labels}
         names = Label.objects.filter(project=project, pk__in=told).values_list("pk", "name")
         return Response(
@@ -267,3 +294,16 @@ class Predict(OfStudents):
                 "results": [{"labels": guess.labels} for guess in guesses],
             }
         )
+
+
+def _items(project: Project, wish: dict[str, Any]) -> Items:
+    """What is asked about. Raises InvalidError for what no student of this project takes."""
+    teaching.refuse_others(project, images="images" in wish)
+    if "images" in wish:
+        return looked_at.from_base64(wish["images"], "images")
+    texts: list[str] = wish["texts"]
+    for number, text in enumerate(texts):
+        if not text.strip():
+            raise InvalidError(f"Text {number} (from 0) is empty.", field="texts")
+    teaching.refuse_half_pairs(project, texts)
+    return texts

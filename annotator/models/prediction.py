@@ -46,7 +46,7 @@ class PredictedFile(models.Model):
     )
     file_name = models.CharField(max_length=255)
     stored_name = models.CharField(max_length=100)
-    # How it is read and written: {"reader", "text", "text_b", "format", "soft"}
+    # How it is read and written: {"reader", "text", "text_b", "format", "soft"}; of images both texts are "".
     settings = models.JSONField(default=dict)
     # Known once the file was read through: its columns, and how many rows.
     columns = models.JSONField(default=list)

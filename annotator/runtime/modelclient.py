@@ -1,6 +1,6 @@
 """How the web process asks the model process: one JSON line each way.
 
-Much text is asked about in turns, between which others get theirs, and has time by how much it is.
+Many texts or images are asked about in turns, between which others get theirs, and have time by how much it is.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 
@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from annotator.formats.images import CleanImage
+
+    Items = Sequence[str] | Sequence[CleanImage]
+
+Item = TypeVar("Item")
+
 LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
-# What is asked in one turn, so that others wait for no more than that; a longer text is one turn.
+# What is asked in one turn, so that others wait for no more than that; a longer text, or a larger image, is one turn.
 TEXTS_A_TURN, BYTES_A_TURN = 32, 8 * 1024
+IMAGES_A_TURN, PIXELS_A_TURN = 8, 4_000_000
 # How long an answer may take by how many turns there are: with others at work, a slow machine or a large model.
 SECONDS_A_TURN, MOST_SECONDS = 10.0, 240.0
 PING_SECONDS = 5.0
@@ -55,33 +62,33 @@ class ModelAwayError(UnavailableError):
 
 
 def encode(
-    texts: Sequence[str],
+    items: Items,
     *,
     encoder: str,
     params: dict[str, Any] | None = None,
     folder: str | None = None,
 ) -> NDArray[np.float32]:
-    """Encode typed texts to unit vectors (n, d).
+    """Encode typed texts, or images as they were cleaned, to unit vectors (n, d).
 
     `encoder` names a registered encoder with its `params`; `folder`, below the data folder, holds
     a fitted one. Raises ModelStartingError, ModelBusyError, ModelAwayError, or InvalidError with the
     reason.
     """
     wish = {"encoder": encoder, "params": params or {}, "folder": folder}
-    return _in_turns({"do": "encode", **wish}, texts)
+    return _in_turns({"do": "encode", **wish}, items)
 
 
 def predict(
-    texts: Sequence[str],
+    items: Items,
     *,
     student: str,
     encoder: str,
     params: dict[str, Any] | None = None,
     folder: str | None = None,
 ) -> NDArray[np.float32]:
-    """Ask a saved student for the probabilities (n, k) of typed texts. Raises as `encode`."""
+    """Ask a saved student for the probabilities (n, k) of texts or images. Raises as `encode`."""
     wish = {"encoder": encoder, "params": params or {}, "folder": folder}
-    return _in_turns({"do": "predict", "student": student, **wish}, texts)
+    return _in_turns({"do": "predict", "student": student, **wish}, items)
 
 
 def ping() -> None:
@@ -93,34 +100,52 @@ def ping() -> None:
         raise _away() from error
 
 
-def _in_turns(wish: dict[str, Any], texts: Sequence[str]) -> NDArray[np.float32]:
+def _in_turns(wish: dict[str, Any], items: Items) -> NDArray[np.float32]:
     import numpy as np
 
-    turns = list(_turns(texts))
+    turns = list(_turns(items))
     with contextlib.ExitStack() as places:
         if len(turns) > 1:
             places.enter_context(_a_place(_long_places))
         places.enter_context(_a_place(_places))
         try:
             with _Connection(min(SECONDS_A_TURN * len(turns), MOST_SECONDS)) as connection:
-                found = [_matrix(connection.ask({**wish, "texts": turn})) for turn in turns]
+                found = [_matrix(connection.ask({**wish, **_on_the_wire(turn)})) for turn in turns]
         except TimeoutError as error:
             ping()  # raises where nobody is there at all
             raise _busy() from error
     return np.concatenate(found)
 
 
-def _turns(texts: Sequence[str]) -> Iterator[list[str]]:
-    turn: list[str] = []
+def _turns(items: Any) -> Iterator[list[Any]]:
+    if _are_images(items):
+        return _parted(items, IMAGES_A_TURN, lambda each: each.width * each.height, PIXELS_A_TURN)
+    return _parted(items, TEXTS_A_TURN, lambda text: len(_bytes(text)), BYTES_A_TURN)
+
+
+def _parted(
+    items: Sequence[Item], most: int, size_of: Callable[[Item], int], largest: int
+) -> Iterator[list[Item]]:
+    turn: list[Item] = []
     size = 0
-    for text in texts:
-        added = len(_bytes(text))
-        if turn and (len(turn) == TEXTS_A_TURN or size + added > BYTES_A_TURN):
+    for item in items:
+        added = size_of(item)
+        if turn and (len(turn) == most or size + added > largest):
             yield turn
             turn, size = [], 0
-        turn.append(text)
+        turn.append(item)
         size += added
     yield turn
+
+
+def _are_images(items: Sequence[Any]) -> bool:
+    return len(items) > 0 and not isinstance(items[0], str)
+
+
+def _on_the_wire(turn: list[Any]) -> dict[str, list[str]]:
+    if not _are_images(turn):
+        return {"texts": turn}
+    return {"images": [base64.b64encode(each.data).decode() for each in turn]}
 
 
 @contextlib.contextmanager

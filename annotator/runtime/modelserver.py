@@ -1,10 +1,11 @@
-"""The warm model process: encodes what a person typed, over a unix socket, one JSON line each way.
+"""The warm model process: encodes what a person typed or chose, over a unix socket, one JSON line each way.
 
 Models are loaded by a thread of their own, so a first question is answered "starting" at once. It
 holds no truth and no database connection: killed, it is started again and loads what it is asked.
 """
 
 import base64
+import binascii
 import contextlib
 import json
 import logging
@@ -29,8 +30,10 @@ from learning.errors import LearningError
 logger = logging.getLogger(__name__)
 
 MODELS_KEPT = 4
-MOST_TEXTS = 64
-LONGEST_REQUEST = 4 * 1024 * 1024  # bytes
+MOST_ITEMS = 64  # texts, or images
+LONGEST_REQUEST = 48 * 1024 * 1024  # bytes; an image of 32 MB is a third longer on the wire
+
+Items = list[str] | list[bytes]
 
 
 class RefusedError(Exception):
@@ -129,26 +132,22 @@ class Answerer:
             return {"status": "refused", "detail": str(error)}
 
     def _values(self, request: dict[str, Any], is_awaited: Callable[[], bool]) -> dict[str, Any]:
-        texts = request.get("texts")
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise RefusedError("texts must be a list of strings.")
-        if not 0 < len(texts) <= MOST_TEXTS:
-            raise RefusedError(f"Between 1 and {MOST_TEXTS} texts at a time; more is a job.")
+        items = _items(request)
         ready = self._ready(request)
         with self.line.turn():
             if not is_awaited():
                 raise LeftError
-            values = np.ascontiguousarray(ready(texts), dtype="<f4")
+            values = np.ascontiguousarray(ready(items), dtype="<f4")
         rows, columns = values.shape
         packed = base64.b64encode(values.tobytes()).decode()
         return {"rows": rows, "columns": columns, "values": packed}
 
-    def _ready(self, request: dict[str, Any]) -> Callable[[list[str]], NDArray[np.float32]]:
-        """What answers, loaded: texts -> (n, d) vectors or (n, k) probabilities."""
+    def _ready(self, request: dict[str, Any]) -> Callable[[Items], NDArray[np.float32]]:
+        """What answers, loaded: texts or images -> (n, d) vectors or (n, k) probabilities."""
         if request.get("do") == "predict":
             return self._student(request)
         if request.get("do") == "encode":
-            encode: Callable[[list[str]], NDArray[np.float32]] = self._encoder(request).encode
+            encode: Callable[[Items], NDArray[np.float32]] = self._encoder(request).encode
             return encode
         raise RefusedError("Ask to encode, predict or ping.")
 
@@ -162,23 +161,39 @@ class Answerer:
         key = ("name", name, json.dumps(params, sort_keys=True))
         return self.models.get(key, lambda: encoders.ENCODERS.create(name, params).fit([]))
 
-    def _student(self, request: dict[str, Any]) -> Callable[[list[str]], NDArray[np.float32]]:
+    def _student(self, request: dict[str, Any]) -> Callable[[Items], NDArray[np.float32]]:
         from learning import students
         from learning.storage import MANIFEST, read_json
 
         folder = self._inside(str(request.get("student")))
         student = self.models.get(("student", str(folder)), lambda: students.load(folder))
         predict: Callable[[Any], NDArray[np.float32]] = student.predict
-        if students.STUDENTS[read_json(folder / MANIFEST)["student"]].needs == "texts":
+        if students.STUDENTS[read_json(folder / MANIFEST)["student"]].needs != "encodings":
             return predict
         encoder = self._encoder(request)
-        return lambda texts: predict(encoder.encode(texts))
+        return lambda items: predict(encoder.encode(items))
 
     def _inside(self, name: str) -> Path:
         folder = (self.data_dir / name).resolve()
         if not folder.is_relative_to(self.data_dir) or not folder.is_dir():
             raise RefusedError("There is no such model in the data folder.")
         return folder
+
+
+def _items(request: dict[str, Any]) -> Items:
+    """The texts of a question, or the bytes of its images, which come in base64."""
+    name = "images" if "images" in request else "texts"
+    given = request.get(name)
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise RefusedError(f"{name} must be a list of strings.")
+    if not 0 < len(given) <= MOST_ITEMS:
+        raise RefusedError(f"Between 1 and {MOST_ITEMS} {name} at a time; more is a job.")
+    if name == "texts":
+        return given
+    try:
+        return [base64.b64decode(each, validate=True) for each in given]
+    except binascii.Error as error:
+        raise RefusedError("images must be in base64.") from error
 
 
 class Handler(socketserver.StreamRequestHandler):

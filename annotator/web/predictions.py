@@ -23,6 +23,7 @@ from annotator.web.pages import page, person, project_for
 
 PER_PAGE = 20
 OFFERED = 30
+OF_IMAGES = "A zip of PNG, JPEG, WebP or GIF. Nothing of it is imported."
 WRITTEN = [(name, WRITERS.entry(name).label) for name in predictions.WRITTEN]
 
 
@@ -58,6 +59,10 @@ class FileForm(forms.Form):
         super().__init__(*args, **kwargs)
         if project.item_kind != ItemKind.PAIR:
             del self.fields["text_b"]
+        if project.item_kind == ItemKind.IMAGE:
+            del self.fields["text"]
+            self.fields["file"].help_text = OF_IMAGES
+            self.fields["file"].widget.attrs["accept"] = ".zip"
         ready = StudentVersion.objects.filter(project=project).ready().exclude(folder="")
         fields: Any = self.fields
         fields["student"].choices = [
@@ -85,8 +90,8 @@ def _mark(project: Project, version: StudentVersion) -> str:
 def files(request: HttpRequest, project_id: int) -> HttpResponse:
     """The labelled files, latest first, polled while there is work; a POST begins one."""
     project = project_for(request, project_id, Can.MANAGE)
-    if project.item_kind == ItemKind.IMAGE or project.shape != Shape.LABELS:
-        raise NotFoundError("Files are labelled where items are texts and answers are labels.")
+    if project.shape != Shape.LABELS:
+        raise NotFoundError("Files are labelled where answers are labels.")
     form = FileForm(request.POST or None, request.FILES or None, project=project)
     if request.method == "POST" and form.is_valid():
         chosen, file = form.cleaned_data["student"], form.cleaned_data["file"]

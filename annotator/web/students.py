@@ -76,14 +76,14 @@ def _listed(
     return page(request, "students/students.html", project, "students", context, status)
 
 
-def asks_texts(project: Project) -> bool:
-    """Whether its students have a word on any text that somebody types."""
-    return project.item_kind != ItemKind.IMAGE and project.shape == Shape.LABELS
+def may_try(project: Project) -> bool:
+    """Whether its students have a word on any text that somebody types, or any image that somebody shows."""
+    return project.shape == Shape.LABELS
 
 
 def tried(project: Project, listed: Iterable[StudentVersion]) -> list[StudentVersion]:
-    """Of those that are listed, whom a typed text may be shown to, the current one first."""
-    if not asks_texts(project):
+    """Of those that are listed, whom a typed text or an image may be shown to, the current one first."""
+    if not may_try(project):
         return []
     current = project.current_student
     others = [each for each in listed if each.state == StudentState.READY and each != current]

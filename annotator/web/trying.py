@@ -1,20 +1,25 @@
-"""A student's word on a typed text, and which of its words speak for it."""
+"""A student's word on a typed text, and which of its words speak for it; or on an image that is chosen."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from annotator.actions.students import choices, teaching
+from annotator.actions.students import choices, looked_at, teaching
 from annotator.errors import AnnotatorError, InvalidError, UnavailableError
+from annotator.formats import LIMITS
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import page, project_for
 from annotator.web.students import number_of, student_for
+
+if TYPE_CHECKING:
+    from annotator.formats.images import CleanImage
 
 TOP = 8
 # Words that are told, and the push (in log odds) from which on a word is marked at all.
@@ -24,12 +29,13 @@ TOLD, LEAST_PUSH = 6, 0.1
 @require_POST
 @login_required
 def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
-    """Ask a student about a typed text. A model that is starting or busy is asked again by the page."""
+    """Ask a student about a typed text or an image. A model that is starting or busy is asked again by the page."""
     project = project_for(request, project_id, Can.SEE)
     text, version = _typed(project, request), _asked(request, project)
     context: dict[str, Any] = {"text": text, "project": project, "version": version}
+    context["shown"] = getattr(request.FILES.get("image"), "name", "")
     try:
-        context["bars"] = _bars(project, _word_on(project, text, version))
+        context["bars"] = _bars(project, _word_on(project, request, text, version))
         context["draws_a_line"] = choices.draws_a_line(teaching.asked(project, version))
         context["explainable"] = len(text.split()) > 1
     except UnavailableError as error:
@@ -108,12 +114,29 @@ def _asked(request: HttpRequest, project: Project) -> StudentVersion | None:
     )
 
 
-def _word_on(project: Project, text: str, version: StudentVersion | None) -> teaching.Guess:
+def _word_on(
+    project: Project, request: HttpRequest, text: str, version: StudentVersion | None
+) -> teaching.Guess:
+    if project.item_kind == ItemKind.IMAGE:
+        (guess,) = teaching.predict(project, _shown(project, request, version), version)
+        return guess
     if not text.strip() or len(text) > teaching.LONGEST_TEXT:
         what = "both texts, of" if project.item_kind == ItemKind.PAIR else "a text of"
         raise InvalidError(f"Type {what} 1 to {teaching.LONGEST_TEXT:,} characters.")
     (guess,) = teaching.predict(project, [text], version)
     return guess
+
+
+def _shown(
+    project: Project, request: HttpRequest, version: StudentVersion | None
+) -> list[CleanImage]:
+    """The image that was chosen, as a list of it."""
+    teaching.asked(project, version)  # before work is put into it
+    file = request.FILES.get("image")
+    if not isinstance(file, UploadedFile):
+        raise InvalidError("Choose an image.", field="image")
+    data = file.read(LIMITS.image_bytes + 1)
+    return looked_at.shown([data], [file.name or "The image"], "image")
 
 
 def _bars(project: Project, guess: teaching.Guess) -> list[tuple[Bar, float]]:

@@ -30,7 +30,7 @@ from annotator.web import besides, encoders, estimates, promotions, reliabilitie
 from annotator.web.charts import Curve, Point, Series, curve
 from annotator.web.pages import allowed, page, project_for
 from annotator.web.scorecards import confused
-from annotator.web.students import asks_texts, number_of, student_for
+from annotator.web.students import may_try, number_of, student_for
 
 if TYPE_CHECKING:
     from learning.audit.promotion import Paired
@@ -69,7 +69,7 @@ def version(request: HttpRequest, project_id: int, number: int) -> HttpResponse:
         "may_manage": allowed(project, Can.MANAGE),
         "found": found,
         "reach": auditing.reach(project),
-        "tried": [student] if asks_texts(project) and student.folder else [],
+        "tried": [student] if may_try(project) and student.folder else [],
         "paired": project.item_kind == ItemKind.PAIR,
         "measure": advising.NAMES[project.task.figure],
         "figure_name": advising.name_of(project),

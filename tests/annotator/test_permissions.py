@@ -785,6 +785,7 @@ class TestIdsInTheBody:
             ("review", {"item": "own item", "labels": "theirs"}, 422),
             ("labels", {"name": "New", "parent_id": "label"}, 404),
             ("predict", {"texts": "texts", "student": "student"}, 404),
+            ("predict", {"images": "images", "student": "student"}, 404),
         ],
     )
     def test_foreign_ids_are_refused(self, world, foreign, owner, path, body, status):
@@ -801,6 +802,7 @@ class TestIdsInTheBody:
             "label": foreign.arguments["label_id"],
             "student": foreign.arguments["student_id"],
             "texts": ["a text"],
+            "images": ["iVBORw0KGgo="],
         }
         sent = {name: known.get(value, value) for name, value in body.items()}
         if path in {"answers", "review"}:

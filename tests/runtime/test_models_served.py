@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from annotator.errors import InvalidError
+from annotator.formats.images import CleanImage, clean
 from annotator.runtime import modelclient, modelserver, sockets
 from learning import encoders
 from learning.encoders import ENCODERS
 from learning.students import STUDENTS
 from learning.types import TrainingData
+from tests.contracts.plugins import three_colours
 
 TEXTS = [f"word{n % 7} other{n % 5} more{n % 3}" for n in range(60)]
 
@@ -112,8 +114,39 @@ class TestPredict:
         found = patiently(lambda: modelclient.predict(TEXTS, **wish))
         np.testing.assert_allclose(found, student.predict(vectors), atol=1e-5)
 
+    def test_images_go_over_the_wire_and_get_what_the_student_says(self, served, short_folder):
+        files = three_colours(60)[0]
+        ready = ENCODERS.create("pixels-pca", {"colour": "rgb", "components": 8}).fit(files)
+        ready.save(short_folder / "encoder")
+        vectors = ready.encode(files)
+        lesson = TrainingData(
+            targets=np.eye(3, dtype=np.float32)[np.arange(60) % 3], encodings=vectors
+        )
+        student = STUDENTS.create("head").fit(
+            lesson, np.random.default_rng(1), lambda done, total: None
+        )
+        student.save(short_folder / "student")
+        wish = {"student": "student", "encoder": "pixels-pca", "folder": "encoder"}
+        images = [clean(each, effort=1) for each in files]
+        found = patiently(lambda: modelclient.predict(images, **wish))
+        np.testing.assert_allclose(found, student.predict(vectors), atol=1e-5)
+        with pytest.raises(InvalidError, match="encodes the bytes of image files"):
+            modelclient.predict(["a text"], **wish)
+
+    def test_an_image_as_large_as_one_may_be_goes_through(self, slow):
+        large = CleanImage(b"x" * (32 << 20), "png", 5000, 5000)
+        assert encode([large, large]).shape == (2, 4)
+        assert [list(map(len, asked)) for asked in slow.asked] == [[32 << 20]] * 2
+
 
 class TestWire:
+    @pytest.mark.parametrize(
+        ("images", "told"), [(["%%%"], "in base64"), ([1], "a list of strings"), ([], "Between 1")]
+    )
+    def test_images_that_are_none_are_refused(self, served, short_folder, images, told):
+        answer = served.answer({"do": "encode", "encoder": "minilm", "images": images})
+        assert (answer["status"], told in answer["detail"]) == ("refused", True)
+
     def test_garbage_is_refused_and_the_next_line_answered(self, served, short_folder):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(sockets.model(short_folder)))

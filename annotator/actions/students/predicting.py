@@ -1,4 +1,4 @@
-"""The work of labelling a file: read through once, predicted part by part, then written whole.
+"""The work of labelling a file of texts or images: read through once, predicted part by part, then written whole.
 
 Each part is on disk before the next one begins, so a killed worker's successor loses one part at
 most. The file that comes of it has a row for every row that could be read.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,12 @@ from django.db.models.functions import Now
 from annotator import jobs
 from annotator.actions.encoders.encoding import encoder_of, students_folder
 from annotator.actions.imports import uploads
-from annotator.actions.students import predictions
+from annotator.actions.students import predicted_rows, predictions
+from annotator.actions.students.predicted_rows import Row
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
-from annotator.formats import FORMATS, WRITERS, Field, FormatError, Problem
-from annotator.formats.guard import guarded
-from annotator.formats.mapping import Mapping, mapped
-from annotator.formats.records import RowError
+from annotator.formats import WRITERS, Field, FormatError, Problem
 from annotator.formats.writing import cell
-from annotator.models import Job, JobState, Label, PredictedFile, PredictionState, StudentVersion
+from annotator.models import Job, JobState, Label, PredictedFile, PredictionState
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
@@ -33,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 1_024
+# An image takes a hundred times as long as a text.
+IMAGES = 32
 # Of so many labels each, the likeliest ones, a row's probabilities are kept.
 TOP = 64
 MOST_COLUMNS = 1_000
@@ -42,14 +41,6 @@ SHOWN_PROBLEMS = 20
 PIECE_SECONDS = 60.0
 # What we write; a column of the same name in the file is kept under another.
 OURS = ("predicted_label", "predicted_labels", "predicted_probability", "predicted_soft")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A row of the file: its fields, and its text; None where it has none."""
-
-    fields: dict[str, Any]
-    text: str | None
 
 
 def run_predict(run: jobs.Run) -> dict[str, Any]:
@@ -84,7 +75,7 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
     _heed_late_cancels(run)
     with run.fence():
         PredictedFile.objects.filter(pk=predicted.pk).update(state=PredictionState.RUNNING)
-    if predicted.rows is None:
+    if not predicted_rows.is_read(predicted):
         _read_through(run, predicted)
     total = predicted.rows or 0
     folder = predictions.parts_of(predicted)
@@ -95,7 +86,7 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
         done = min(start + len(rows), total)
         if not _part(folder, start).is_file():
             began = began or time.monotonic()
-            _keep(_part(folder, start), predict([row.text for row in rows]))
+            _keep(_part(folder, start), predict(rows))
         run.progress(done, total + 1, "Predicting")
         if began is not None and done < total and _should_give_way(run, began):
             with run.fence():
@@ -125,26 +116,40 @@ def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
     columns: dict[str, None] = {}
     rows = silent = unreadable = 0
     problems: list[list[Any]] = []
-    for row in _rows(predicted):
+    size = _size(predicted)
+    called = "images" if predicted_rows.of_images(predicted) else "rows"
+    for row in predicted_rows.first_time(predicted):
         if isinstance(row, Problem):
             unreadable += 1
             if len(problems) < SHOWN_PROBLEMS:
                 problems.append([row.row, row.column, row.message])
             continue
         rows += 1
-        silent += row.text is None
+        silent += row.is_silent
         columns.update(dict.fromkeys(row.fields))
         if len(columns) > MOST_COLUMNS:
             raise InvalidError(f"The file has more than {MOST_COLUMNS:,} columns.")
-        if (rows & 1023) == 0:
-            run.progress(0, 0, f"Read {rows:,} rows")
+        if rows % size == 0:
+            run.progress(0, 0, f"Read {rows:,} {called}")
     if rows == silent:
-        raise InvalidError(f"No row of {predicted.file_name} has a text in the chosen column.")
+        raise InvalidError(_nothing_told(predicted, problems))
     predicted.rows, predicted.columns = rows, list(columns)
     predicted.report = {"silent": silent, "unreadable": unreadable, "problems": problems}
     predicted.report["renamed"] = _renamed(predicted.columns)
     with run.fence():
         predicted.save(update_fields=["rows", "columns", "report"])
+
+
+def _nothing_told(predicted: PredictedFile, problems: list[list[Any]]) -> str:
+    """Why there is nothing to label."""
+    if not predicted_rows.of_images(predicted):
+        return f"No row of {predicted.file_name} has a text in the chosen column."
+    told = f"No image of {predicted.file_name} can be read."
+    return f"{told} {problems[0][2]}" if problems else told
+
+
+def _size(predicted: PredictedFile) -> int:
+    return IMAGES if predicted_rows.of_images(predicted) else CHUNK
 
 
 def _renamed(columns: list[str]) -> dict[str, str]:
@@ -160,49 +165,14 @@ def _renamed(columns: list[str]) -> dict[str, str]:
     return found
 
 
-def _rows(predicted: PredictedFile) -> Iterator[Row | Problem]:
-    chosen = predicted.settings
-    mapping = Mapping(text=chosen["text"], text_b=chosen["text_b"])
-    path = uploads.path_of(predicted.stored_name)
-    joined = _joined_for(predicted.student)
-    with path.open("rb") as stream:
-        reader = FORMATS.create(chosen["reader"])
-        for record in guarded(reader.read(stream), path.stat().st_size):
-            if isinstance(record, Problem):
-                yield record
-            else:
-                yield Row(fields=record.fields, text=_text(record, mapping, joined))
-
-
-def _joined_for(version: StudentVersion | None) -> Callable[[str, str], str]:
-    """How the two texts of a row are given to a student."""
-    from learning.encoders import pair
-    from learning.encoders.apart import kept_apart, together
-    from learning.students import STUDENTS
-
-    if version is not None and STUDENTS[version.kind].needs == "texts":
-        return kept_apart
-    apart = version is not None and version.encoding is not None and version.encoding.apart
-    return together if apart else pair
-
-
-def _text(record: Any, mapping: Mapping, joined: Callable[[str, str], str]) -> str | None:
-    try:
-        item = mapped(record, mapping)
-    except RowError:
-        return None
-    return joined(item.text, item.text_b)
-
-
 def _chunks(predicted: PredictedFile) -> Iterator[tuple[int, list[Row]]]:
     """(number of the first row, rows), in the order of the file."""
-    start, rows = 0, []
-    for row in _rows(predicted):
-        if isinstance(row, Row):
-            rows.append(row)
-        if len(rows) == CHUNK:
+    start, rows, size = 0, [], _size(predicted)
+    for row in predicted_rows.again(predicted):
+        rows.append(row)
+        if len(rows) == size:
             yield start, rows
-            start, rows = start + CHUNK, []
+            start, rows = start + size, []
     if rows:
         yield start, rows
 
@@ -233,9 +203,9 @@ class _Predict:
             if labels[pk].archived_at is not None
         ]
 
-    def __call__(self, texts: list[str | None]) -> NDArray[np.float32]:
-        """(n, k) probabilities, 0 for labels archived since; the row of a None means nothing."""
-        given: Any = [text or "" for text in texts]
+    def __call__(self, rows: list[Row]) -> NDArray[np.float32]:
+        """(n, k) probabilities, 0 for labels archived since; those of a silent row mean nothing."""
+        given: Any = _given(rows)
         items = given if self.encoder is None else self.encoder.encode(given)
         said = self.fitted.predict(items)
         said[:, self.archived] = 0
@@ -248,6 +218,18 @@ class _Predict:
         row = np.zeros((1, len(self.names)), dtype=np.float32)
         row[0, columns] = shares
         return {self.names[column] for column in np.flatnonzero(self.task.chosen(row)[0])}
+
+
+def _given(rows: list[Row]) -> Sequence[str] | Sequence[bytes]:
+    """What a student or an encoder is given; of images none is read yet."""
+    from learning.image_files import ImageFiles
+
+    if any(row.image for row in rows):
+        return ImageFiles(
+            paths=tuple(str(row.image) for row in rows),
+            names=tuple(str(row.fields["image"]) for row in rows),
+        )
+    return [row.text or "" for row in rows]
 
 
 def _part(folder: Path, start: int) -> Path:
@@ -323,11 +305,11 @@ def _records(
                 fields[renamed.get(name, name)] = kept
             picked = predict.picked(columns, shares) if several else None
             said = [(names[column], round(p, 6)) for column, p in zip(columns, shares, strict=True)]
-            yield fields | _ours(said if row.text is not None else None, picked)
+            yield fields | _ours(None if row.is_silent else said, picked)
 
 
 def _ours(said: list[tuple[str, float]] | None, picked: set[str] | None) -> dict[str, Any]:
-    """What is predicted of one row, likeliest first; nothing for a row without a text.
+    """What is predicted of one row, likeliest first; nothing for a silent one.
 
     picked: the labels that are given, None where it is the likeliest one.
     """

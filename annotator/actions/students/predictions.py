@@ -19,7 +19,7 @@ from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.imports import uploads
 from annotator.errors import ConflictError, InvalidError, NotFoundError
-from annotator.formats import FormatError
+from annotator.formats import OF_IMAGES, FormatError
 from annotator.formats.guessing import TEXT_NAMES
 from annotator.formats.preview import Preview, preview
 from annotator.models import (
@@ -41,8 +41,8 @@ WRITTEN = ("csv", "jsonl", "parquet")
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """How a file is labelled. `text` and `text_b` name its columns, empty ones are guessed; `format`
-    is what is written; `soft` adds the probability of every label."""
+    """How a file is labelled. `text` and `text_b` name its columns, empty ones are guessed, and a zip of
+    images has none; `format` is what is written; `soft` adds the probability of every label."""
 
     text: str = ""
     text_b: str = ""
@@ -170,8 +170,6 @@ def _forget(predicted: PredictedFile) -> None:
 
 
 def _student(project: Project, version: StudentVersion | None) -> StudentVersion:
-    if project.item_kind == ItemKind.IMAGE:
-        raise InvalidError("Files of texts are labelled; this project's items are images.")
     if project.shape != Shape.LABELS:
         raise InvalidError("Files are labelled where an answer is a label; here it is more.")
     student = version or project.current_student
@@ -192,14 +190,29 @@ def _chosen(project: Project, file: BinaryIO, name: str, wish: Wish) -> dict[str
     except FormatError as error:
         raise InvalidError(str(error), field="file") from error
     file.seek(0)
-    two = project.item_kind == ItemKind.PAIR
     chosen = asdict(wish) | {"reader": seen.format}
+    _refuse_other_items(project, seen)
+    if project.item_kind == ItemKind.IMAGE:
+        if wish.text or wish.text_b:
+            raise InvalidError("Images are read from a zip, and no column is chosen.", field="text")
+        return chosen
+    two = project.item_kind == ItemKind.PAIR
     chosen["text"] = _column(seen, wish.text or _likely_text(seen), "text")
     if two:
         chosen["text_b"] = _column(seen, wish.text_b or seen.mapping.text_b, "text_b")
     elif wish.text_b:
         raise InvalidError("This project's items have one text.", field="text_b")
     return chosen
+
+
+def _refuse_other_items(project: Project, seen: Preview) -> None:
+    """Raise InvalidError for images where items are texts, and for texts where they are images."""
+    images = project.item_kind == ItemKind.IMAGE
+    if images == (seen.format in OF_IMAGES):
+        return
+    wanted = "images: choose a zip of images" if images else "texts: choose a table of texts"
+    found = "no zip of images" if images else "a zip of images"
+    raise InvalidError(f"This project's items are {wanted}. The file is {found}.", field="file")
 
 
 def _likely_text(seen: Preview) -> str:

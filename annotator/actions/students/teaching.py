@@ -1,4 +1,4 @@
-"""What a person asks of the students: a fine-tuning now, a word on a typed text."""
+"""What a person asks of the students: a fine-tuning now, a word on a typed text or another image."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from annotator.models import ItemKind, Job, JobState, Label, Project, Shape, Stu
 from annotator.runtime import modelclient
 
 if TYPE_CHECKING:
+    from annotator.runtime.modelclient import Items
     from learning.audit.occlusion import Piece
 
 TEXTS_AT_MOST = 512
@@ -29,7 +30,7 @@ TUNED = ("finetune", "token-finetune", "image-finetune")
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """The probability, 0…1, of each label for one text, likeliest first."""
+    """The probability, 0…1, of each label for one text or image, likeliest first."""
 
     labels: list[tuple[int, float]]
 
@@ -137,20 +138,24 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
     if not project.task.students:
         raise ConflictError("No student learns from answers of this type.")
-    if project.item_kind == ItemKind.IMAGE:
-        raise ConflictError(
-            "Students of images look at the items of their project, at no other image yet. Import the image."
-        )
     if project.shape != Shape.LABELS:
         does = "order" if project.shape == Shape.RANKING else "mark"
+        other = "image" if project.item_kind == ItemKind.IMAGE else "text"
         raise ConflictError(
-            f"Students of {project.shape} {does} the items of their project, no other text yet. "
-            "Import the text."
+            f"Students of {project.shape} {does} the items of their project, no other {other} yet. "
+            f"Import the {other}."
         )
     student = version or project.current_student
     if student is None or not student.folder:
         raise ConflictError("There is no student to ask yet, or its files were removed.")
     return student
+
+
+def refuse_others(project: Project, *, images: bool) -> None:
+    """Raise InvalidError for images where items are texts, and for texts where they are images."""
+    if images != (project.item_kind == ItemKind.IMAGE):
+        are, given = ("texts", "images") if images else ("images", "texts")
+        raise InvalidError(f"The items of this project are {are}: ask about {are}.", field=given)
 
 
 def refuse_half_pairs(project: Project, texts: list[str]) -> None:
@@ -175,14 +180,17 @@ def pair_of(text: str, text_b: str) -> str:
 
 
 def predict(
-    project: Project, texts: list[str], version: StudentVersion | None = None, top: int = 0
+    project: Project, items: Items, version: StudentVersion | None = None, top: int = 0
 ) -> list[Guess]:
-    """A student's word on texts, by the warm model process; the current student's if none is named.
+    """A student's word on texts, or on images as `looked_at.shown` gives them, by the warm model process; the
+    current student's if none is named.
 
-    `top` limits the labels of each text to the likeliest ones, 0 does not. Raises ConflictError while
-    there is no student, UnavailableError while the model process starts or is busy.
+    `top` limits the labels of each item to the likeliest ones, 0 does not. Raises ConflictError while there
+    is no student, InvalidError for texts where items are images or the other way, UnavailableError while the
+    model process starts or is busy.
     """
     student = asked(project, version)
+    refuse_others(project, images=not isinstance(items[0], str))
     encoding = student.encoding
     if encoding is None:
         raise ConflictError("The encoding that this student read is gone. Train again.")
@@ -190,7 +198,7 @@ def predict(
     data = settings.DATA_DIR
     try:
         probabilities = modelclient.predict(
-            texts,
+            items,
             student=str((students_folder(project.pk) / student.folder).relative_to(data)),
             encoder=encoding.encoder,
             params=encoding.params,

@@ -1,4 +1,4 @@
-"""Label a file by a student."""
+"""Label a file of texts or images by a student."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from annotator.models import StudentVersion
 
 
 class Command(Base):
-    help = "Label every row of a file by a student. Prints what was done as JSON."
+    help = "Label every row of a file, or every image of a zip, by a student. Prints what was done as JSON."
     example = """
 Examples:
   manage.py predict 1 tickets.csv labelled.csv
   manage.py predict 1 tickets.jsonl labelled.parquet --text body --student 12 --soft
+  manage.py predict 2 photos.zip labelled.csv
 
 What is written follows from the name: .csv, .jsonl or .parquet.
 """

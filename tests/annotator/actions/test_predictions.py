@@ -148,8 +148,6 @@ def test_what_cannot_be_labelled_is_refused_with_a_sentence(taught, cast):  # no
         begin(taught, text_b="note")
     with pytest.raises(ConflictError, match="no student yet"):
         begin(make_project(cast, name="New"))
-    with pytest.raises(InvalidError, match="are images"):
-        begin(make_project(cast, name="Photos", item_kind="image", encoder="pixels-pca"))
     with pytest.raises(InvalidError, match="written as csv, jsonl, parquet"):
         begin(taught, format="label-studio")
     with pytest.raises(InvalidError, match="here it is more"):

@@ -47,6 +47,12 @@ class TestClean:
         data = picture("JPEG")
         assert clean(data).data == clean(data).data
 
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+    def test_less_effort_keeps_the_same_picture(self, mode):
+        data = picture(mode=mode, colour=(9, 8, 7, 6)[: len(mode)] if mode != "L" else 9)
+        usual, quick = (Image.open(io.BytesIO(clean(data, effort=e).data)) for e in (6, 0))
+        assert (usual.mode, usual.tobytes()) == (quick.mode, quick.tobytes())
+
     def test_drops_metadata_and_what_is_appended(self):
         exif = Image.Exif()
         exif[0x010E] = "taken at 48.85 N"
