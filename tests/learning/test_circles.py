@@ -81,7 +81,7 @@ class TestOneCircle:
 
 
 class TestPlanted:
-    """Precision has margins below what was measured (see docs/quality.md): seeds 0 to 7 gave 0.57 and 0.88."""
+    """Precision has margins below what was measured (docs/quality-measured.md): seeds 0 to 7 gave 0.57 and 0.88."""
 
     def test_most_accused_answers_are_for_the_worse_text_and_half_were_flipped(self):
         flipped, worse, known = [], [], []
