@@ -9,7 +9,7 @@ PARTS = Path(__file__).parent / "student"
 WORDS = Path(__file__).parents[1] / "spans" / "words.py"
 # The network of a student of images that is built in.
 NETWORK = Path(__file__).parents[1] / "students" / "small_network.py"
-# Which of our files runs a student of a kind, and which turns texts into the vectors of an encoder.
+# Which of our files runs a student of a kind, and which turns texts or images into the vectors of an encoder.
 MODELS = {
     "head": "model.py",
     "finetune": "model_transformer.py",
@@ -25,22 +25,29 @@ ENCODERS = {
     "transformers": "encode.py",
     "sentence-transformers": "encode_sentences.py",
     "tfidf-svd": "encode_tfidf.py",
+    "pixels-pca": "encode_pixels.py",
+    "vision": "encode_vision.py",
 }
+# Of these, which look at images.
+SEEING = ("model_image.py", "encode_pixels.py", "encode_vision.py")
 NEEDS = {
     "model.py": ("numpy",),
     "model_transformer.py": ("numpy", "torch", "transformers", "safetensors"),
-    "model_image.py": ("numpy", "torch", "transformers", "safetensors", "pillow"),
+    "model_image.py": ("numpy", "torch", "safetensors", "pillow"),
     "model_tagger.py": ("numpy", "torch", "transformers", "safetensors"),
     "encode.py": ("torch", "transformers"),
     "encode_sentences.py": ("sentence-transformers",),
     "encode_tfidf.py": (),
+    "encode_pixels.py": ("pillow",),
+    "encode_vision.py": ("torch", "transformers", "pillow"),
 }
 
 
-def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
+def loader_of(kind: str, encoder: str | None, *, own_network: bool = False) -> dict[str, Path]:
     """Name in the folder -> our file, for a student of `kind` on vectors of `encoder`.
 
-    `encoder` is None for a student that reads the texts or images itself. Empty for a kind of student that
+    `encoder` is None for a student that reads the texts or images itself; own_network: whether it looks at images by
+    the built-in network. Empty for a kind of student that
     only Concord can run.
     """
     if kind not in MODELS:
@@ -48,16 +55,20 @@ def loader_of(kind: str, encoder: str | None) -> dict[str, Path]:
     files = {"__init__.py": PARTS / "__init__.py", "model.py": PARTS / MODELS[kind]}
     if MODELS[kind] == "model_tagger.py":
         files["words.py"] = WORDS
-    if MODELS[kind] == "model_image.py":
+    if own_network:
         files["network.py"] = NETWORK
     if encoder in ENCODERS:
         files["encode.py"] = PARTS / ENCODERS[encoder]
+    if any(path.name in SEEING for path in files.values()):
+        files["pictures.py"] = PARTS / "pictures.py"
     return files
 
 
 def needs(files: Mapping[str, Path]) -> list[str]:
     """The packages that these files import, for `pip install`."""
     named = [package for path in files.values() for package in NEEDS.get(path.name, ())]
+    if PARTS / "model_image.py" in files.values() and NETWORK not in files.values():
+        named.append("transformers")  # which loads a network by name
     return list(dict.fromkeys(named))
 
 

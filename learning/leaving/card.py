@@ -111,8 +111,6 @@ Only Concord runs a student of the kind “{facts.kind}”: `learning.students.l
 """
     if facts.marks:
         return _use_of_tagger(facts)
-    if facts.images and facts.kind == "head":
-        return _use_of_vectors(facts)
     texts = '[("a text", "its second"), ("another", "and its second")]'
     texts = texts if facts.paired else '["a text", "another"]'
     texts = '["one.png", "another.jpg"]' if facts.images else texts
@@ -134,20 +132,6 @@ student({texts})          # names of labels: [{example}]
 student.predict({texts})  # (n, k) probabilities, columns as in labels.json
 ```
 {beside}"""
-
-
-def _use_of_vectors(facts: Facts) -> str:
-    return f"""## Use
-
-It is given vectors of images, (n, d), which Concord makes by {facts.encoder}. With the folder `{facts.package}` in the
-place where Python runs:
-
-```python
-from {facts.package} import load
-
-load().predict(vectors)  # (n, k) probabilities, columns as in labels.json
-```
-"""
 
 
 def _use_of_tagger(facts: Facts) -> str:

