@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of job: the action that does it and the queue it waits in."""
+    """A kind of job: the action that does it, the queue it waits in, and what removes the work of earlier jobs
+    that one of them goes on from, where it is cancelled while it waits."""
 
     action: str
     queue: str
+    forget: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -28,7 +30,9 @@ KINDS: dict[str, Kind] = {
     "warm": Kind(action="annotator.actions.students.warming:run_warm", queue="fast"),
     "finetune": Kind(action="annotator.actions.students.background:run_asked", queue="train"),
     "background": Kind(
-        action="annotator.actions.students.background:run_background", queue="train"
+        action="annotator.actions.students.background:run_background",
+        queue="train",
+        forget="annotator.actions.students.version_files:forget_checkpoint",
     ),
     "estimate": Kind(action="annotator.actions.figures.estimating:run_estimate", queue="io"),
     "skills": Kind(action="annotator.actions.verdicts.skills:run_skills", queue="io"),

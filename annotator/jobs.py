@@ -138,9 +138,11 @@ def ring(job_id: int, queue: str, due_in_seconds: float = 0.0) -> None:
 
 def request_cancel(job: Job) -> None:
     """Ask a job to stop: a waiting one stops at once, a running one at its next report."""
-    Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
-        state=JobState.CANCELLED, finished_at=Now(), message="Cancelled before it began"
-    )
+    waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED)
+    told = "Cancelled before it began"
+    ended = waiting.update(state=JobState.CANCELLED, finished_at=Now(), message=told)
+    if ended and (forget := KINDS[job.kind].forget):
+        transaction.on_commit(partial(_named(forget), job))
     Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_requested=True)
 
 
@@ -210,8 +212,8 @@ class Run:
     """One attempt at a job, as the action that does the work sees it."""
 
     job: Job
+    pace: Pace = field(default_factory=Pace)
     _written_at: float = 0.0
-    _pace: Pace = field(default_factory=Pace)
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _lost: threading.Event = field(default_factory=threading.Event)
 
@@ -234,11 +236,11 @@ class Run:
         """Report how far the work is. Raises CancelledError or FencedError when it must stop."""
         self.check()
         now = time.monotonic()
-        self._pace.note(done, total, now)
+        self.pace.note(done, total, now)
         if now - self._written_at < PROGRESS_EVERY_SECONDS and done < total:
             return
         self._written_at = now
-        left = self._pace.seconds_left(now)
+        left = self.pace.seconds_left(now)
         expected = None if left is None else Now() + timedelta(seconds=left)
         self._beat(done=done, total=total, message=message[:300], expected_at=expected)
 
@@ -370,9 +372,13 @@ def _tell_of_failure(job: Job) -> None:
 
 
 def _action(kind: str) -> Callable[[Run], dict[str, Any] | None]:
-    module, _, name = KINDS[kind].action.partition(":")
-    action: Callable[[Run], dict[str, Any] | None] = getattr(importlib.import_module(module), name)
-    return action
+    return _named(KINDS[kind].action)
+
+
+def _named(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def sweep() -> int:

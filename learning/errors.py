@@ -63,6 +63,13 @@ class UnreadableItemError(LearningError):
     """An item cannot be read as what it should be, an image for example."""
 
 
+class PauseError(Exception):
+    """No refusal: whoever waits for some work wants others to go first, and says so by raising this in `report`.
+
+    What can go on later keeps its state and ends with this; the same call then goes on from there.
+    """
+
+
 class RunStoppedError(LearningError):
     """Somebody stopped a run while it was under way. money: what calls had cost by then."""
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotator.actions.students import background
+from annotator.actions.students import background, turns
 from annotator.api.base import Endpoint
 from annotator.api.parsing import ObjectField, body
 from annotator.models import Can, Project, When
@@ -52,7 +52,7 @@ class BackgroundWish(serializers.Serializer[Any]):
 
 
 def _shown(project: Project) -> dict[str, Any]:
-    today = background.today(project)
+    today = turns.today(project)
     recipes = background.recipes_of(project)
     labelled, labels = background.labelled(project), project.live_labels().count()
     served = background.serving_recipe(project, recipes)

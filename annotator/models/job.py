@@ -29,6 +29,17 @@ class JobQuerySet(models.QuerySet["Job"]):
     def live(self) -> Self:
         return self.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
 
+    def waiting(self, *queues: str) -> Self:
+        """Those that a free worker of these queues would take now: due, and no twin of them at work."""
+        twins = Job.objects.filter(
+            ~models.Q(key=""),
+            key=models.OuterRef("key"),
+            state=JobState.RUNNING,
+            lease_until__gte=Now(),
+        )
+        due = self.filter(queue__in=queues, state=JobState.QUEUED, due_at__lte=Now())
+        return due.filter(~models.Exists(twins))
+
 
 class Job(models.Model):
     """State, attempt, lease, heartbeat, progress and cancel of one piece of background work."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator import jobs
-from annotator.actions.students import background
+from annotator.actions.students import turns
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import ForbiddenError, NotFoundError
 from annotator.models import Can, Job, JobState, Project
@@ -164,7 +164,7 @@ def _row(job: Job, ahead: Job | None) -> dict[str, Any]:
 def _name(job: Job) -> str:
     """What it does; of the trainings of many kinds also which student."""
     name, kind = NAMES.get(job.kind, job.kind), job.params.get("kind", "")
-    if job.kind not in background.TRAININGS or kind not in registry_of(kind):
+    if job.kind not in turns.TRAININGS or kind not in registry_of(kind):
         return name
     return f"{name}: {registry_of(kind).entry(kind).label}"
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from annotator.actions.students import background, promoting, serving, teaching
+from annotator.actions.students import background, promoting, serving, teaching, turns
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError
 from annotator.models import Can, Project, Recipe, When
@@ -143,7 +143,7 @@ def recipes(request: HttpRequest, project_id: int) -> HttpResponse:
     context = {
         "form": form,
         "recipes": form.shown(),
-        "today": background.today(project),
+        "today": turns.today(project),
         "is_held": promoting.is_held(project),
     }
     return page(request, "students/background.html", project, "students", context, status)

@@ -30,6 +30,19 @@ def trained(network: torch.nn.Module) -> State:
     return {name: whole[name] for name in names}
 
 
+def buffers_of(network: torch.nn.Module) -> State:
+    """Copies of the buffers that are kept, which move as the network reads."""
+    whole = network.state_dict()
+    return {name: whole[name].clone() for name, _ in network.named_buffers() if name in whole}
+
+
+def put_back(buffers: State, network: torch.nn.Module) -> None:
+    """Give the network the buffers again that `buffers_of` copied."""
+    whole = network.state_dict()
+    for name, value in buffers.items():
+        whole[name].copy_(value)
+
+
 def state_of(network: torch.nn.Module, optimiser: torch.optim.AdamW) -> State:
     """All that a fit needs to go on, beside its position."""
     state = {f"{MODEL}{name}": value for name, value in trained(network).items()}

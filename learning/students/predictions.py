@@ -3,20 +3,22 @@
 Up to DENSE_LABELS columns the folder holds a float32 matrix (n, k); above that the TOP_LABELS most
 likely columns of each row with the remainder. Margin and entropy are computed from the full
 float32 rows first. The files of one write share a random part of their names, the manifest names
-them and is replaced last, so a reader opens either the former write or this one.
+them and is replaced last, so a reader opens either the former write or this one. One that pauses
+says how far it came, and the same write goes on there.
 """
 
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.errors import DamagedFileError
+from learning.errors import DamagedFileError, PauseError
 from learning.scores import entropies, margins
 from learning.storage import MANIFEST, read_json, write_json
 from learning.students import Fitted, Patient
@@ -25,6 +27,7 @@ from learning.types import BLOCK_ROWS, Floats, Report, no_report, require, row_b
 DENSE_LABELS = 1000
 TOP_LABELS = 64
 BLOCK_TEXTS = 512
+BEGUN = "begun.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,61 +80,116 @@ def write_predictions(
     fitted: Fitted,
     items: Floats | Sequence[str] | Sequence[bytes],
     report: Report = no_report,
+    work: str = "",
 ) -> Predictions:
     """Predict every item block by block and replace what `folder` holds.
 
-    report: called after each block, and in one that takes long, with the items done before it.
+    report: called after each block, and in one that takes long, with the items done before it. When it raises
+    PauseError, whole blocks are kept; the same call goes on behind them if `work` is the same, which names
+    the student.
     """
 
     # Reading a text takes milliseconds: small blocks keep progress alive.
     size = BLOCK_ROWS if isinstance(items, np.ndarray) else BLOCK_TEXTS
-    done = 0
+    begun = _Begun.in_folder(folder, work)
+    done = first = begun.rows
 
     def beat() -> None:
         report(done, len(items))
 
     def blocks() -> Iterable[NDArray[np.float32]]:
         nonlocal done
-        for block in row_blocks(len(items), size):
+        for part in row_blocks(len(items) - first, size):
+            block = slice(first + part.start, first + part.stop)
             with fitted.listening(beat) if isinstance(fitted, Patient) else nullcontext():
                 said = fitted.predict(items[block])
             done = block.stop
             yield said
             beat()
 
-    return write_probabilities(folder, blocks(), fitted.labels, multi_label=fitted.multi_label)
+    return _write(folder, blocks(), fitted.labels, begun, multi_label=fitted.multi_label)
 
 
 def write_probabilities(
     folder: Path, blocks: Iterable[NDArray[np.float32] | Doubted], labels: int, *, multi_label: bool
 ) -> Predictions:
     """Write (b, k) float32 blocks, in row order, as the new content of `folder`."""
+    return _write(folder, blocks, labels, _Begun(), multi_label=multi_label)
+
+
+@dataclass(kw_only=True)
+class _Begun:
+    """How far a write came: rows in files whose names hold the token."""
+
+    work: str = ""
+    rows: int = 0
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    @classmethod
+    def in_folder(cls, folder: Path, work: str) -> "_Begun":
+        """Where the same work paused in this folder; its beginning where none did."""
+        if work and (folder / BEGUN).exists():
+            told = read_json(folder / BEGUN)
+            if told["work"] == work:
+                return cls(**told)
+        return cls(work=work)
+
+    def open(self, path: Path, width: int) -> BinaryIO:
+        """A file of `width` bytes a row, without what was written behind these rows."""
+        if not self.rows:
+            return path.open("wb")
+        stream = path.open("r+b")
+        stream.truncate(self.rows * width)
+        stream.seek(0, os.SEEK_END)
+        return stream
+
+    def keep(self, folder: Path, streams: Iterable[BinaryIO]) -> None:
+        for stream in streams:
+            stream.flush()
+            os.fsync(stream.fileno())
+        write_json(folder / BEGUN, {"work": self.work, "rows": self.rows, "token": self.token})
+
+
+def _write(
+    folder: Path,
+    blocks: Iterable[NDArray[np.float32] | Doubted],
+    labels: int,
+    begun: _Begun,
+    *,
+    multi_label: bool,
+) -> Predictions:
     folder.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_hex(4)
     sparse = labels > DENSE_LABELS
-    names = ["probabilities", "margins", "entropies"] + ["columns", "remainder"] * sparse
-    files = {name: f"{name}-{token}.bin" for name in names}
-    rows = 0
+    wide = 4 * (TOP_LABELS if sparse else labels)
+    widths = {"probabilities": wide, "margins": 4, "entropies": 4}
+    widths |= {"columns": wide, "remainder": 4} if sparse else {}
+    files = {name: f"{name}-{begun.token}.bin" for name in widths}
     with ExitStack() as stack:
-        streams: dict[str, BinaryIO] = {
-            name: stack.enter_context((folder / file).open("wb")) for name, file in files.items()
+        streams = {
+            name: stack.enter_context(begun.open(folder / file, widths[name]))
+            for name, file in files.items()
         }
-        for one in blocks:
-            block = one.probabilities if isinstance(one, Doubted) else one
-            require(
-                block.ndim == 2 and block.shape[1] == labels,
-                f"Probabilities must have {labels} columns, not shape {block.shape}.",
-            )
-            parts = _parts(block, sparse=sparse, multi_label=multi_label)
-            if isinstance(one, Doubted):
-                parts["margins"] = one.margins.astype(np.float32)
-            for name, values in parts.items():
-                streams[name].write(np.ascontiguousarray(values).tobytes())
-            rows += len(block)
+        try:
+            for one in blocks:
+                block = one.probabilities if isinstance(one, Doubted) else one
+                require(
+                    block.ndim == 2 and block.shape[1] == labels,
+                    f"Probabilities must have {labels} columns, not shape {block.shape}.",
+                )
+                parts = _parts(block, sparse=sparse, multi_label=multi_label)
+                if isinstance(one, Doubted):
+                    parts["margins"] = one.margins.astype(np.float32)
+                for name, values in parts.items():
+                    streams[name].write(np.ascontiguousarray(values).tobytes())
+                begun.rows += len(block)
+        except PauseError:
+            begun.keep(folder, streams.values())
+            raise
     write_json(
         folder / MANIFEST,
-        {"rows": rows, "labels": labels, "multi_label": multi_label, "files": files},
+        {"rows": begun.rows, "labels": labels, "multi_label": multi_label, "files": files},
     )
+    (folder / BEGUN).unlink(missing_ok=True)
     for path in folder.glob("*.bin"):
         if path.name not in files.values():
             path.unlink(missing_ok=True)

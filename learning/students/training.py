@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from learning.errors import DivergedError, OutOfMemoryError
+from learning.errors import DivergedError, OutOfMemoryError, PauseError
 from learning.students import checkpoints
 from learning.students.devices import device, fixed_chance, mixed_precision
 from learning.students.listening import listening
@@ -103,8 +103,11 @@ class Training:
     step: int = 0
     parts: int = 1
     order: list[NDArray[np.int64]] = field(default_factory=list)
+    kept: int = -1  # the step behind which a checkpoint was written last
     kept_at: float = 0.0
     keep_after: float = KEEP_SECONDS
+    pause: PauseError | None = None
+    buffers: checkpoints.State = field(default_factory=dict)  # as they were before the step
 
     @classmethod
     def begin(
@@ -142,23 +145,51 @@ class Training:
         """Take the steps that are left -> (epochs, n) margins of the rows, NaN where there are none.
 
         Raises DivergedError when gradients are no numbers, OutOfMemoryError when half a batch does
-        not fit; what `report` raises passes through, also inside of a step. The network is of use only
-        after a return. The last step is kept too: the same fit, asked for once more, ends at once.
+        not fit; what `report` raises passes through, also inside of a step. Before a PauseError does, the state
+        is kept as it was before the step; inside of the first step of this call it waits for the step's end.
+        The network is of use only after a return. The last step is kept too: the same fit, asked for once more,
+        ends at once.
         """
-        report(self.step, self.steps)
-        with listening(self.objective.network, lambda: report(self.step, self.steps)):
-            while self.step < self.steps:
-                self._take(self._rows())
-                self.step += 1
-                due = self._is_due()
-                if due or self.step == self.steps or self.step % LOOK_STEPS == 0:
-                    self._look()
-                if due and self.ranks.own == 0:
-                    self._keep()
-                report(self.step, self.steps)
+        self._tell(report, leaves=False)
+        begun = self.step
+        try:
+            with listening(
+                self.objective.network, lambda: self._tell(report, leaves=self.step > begun)
+            ):
+                self._go_on(report)
+        except PauseError as pause:
+            self.pause = pause
+            checkpoints.put_back(self.buffers, self.objective.network)
+        if self.pause is not None:
+            self._look()
+            if self.checkpoint is not None and self.kept != self.step and self.ranks.own == 0:
+                self._keep()
+            raise self.pause
         self.objective.network.eval()
         margins: NDArray[np.float32] = self.margins.cpu().numpy()
         return margins
+
+    def _go_on(self, report: Report) -> None:
+        """Take steps until all are taken or somebody pauses between two."""
+        while self.step < self.steps and self.pause is None:
+            self.buffers = checkpoints.buffers_of(self.objective.network)
+            self._take(self._rows())
+            self.step += 1
+            due = self._is_due()
+            if due or self.step == self.steps or self.step % LOOK_STEPS == 0:
+                self._look()
+            if due and self.ranks.own == 0:
+                self._keep()
+            self._tell(report, leaves=False)
+
+    def _tell(self, report: Report, *, leaves: bool) -> None:
+        """Report; a pause waits for the end of the step unless it `leaves` it."""
+        try:
+            report(self.step, self.steps)
+        except PauseError as pause:
+            if leaves:
+                raise
+            self.pause = pause
 
     def _is_due(self) -> bool:
         """Whether a checkpoint is to be written behind this step."""
@@ -279,7 +310,7 @@ class Training:
         state = checkpoints.state_of(self.objective.network, self.optimiser)
         state["margins"] = self.margins
         checkpoints.write(self.checkpoint, self.identity, state, position)
-        self.kept_at = time.monotonic()
+        self.kept, self.kept_at = self.step, time.monotonic()
         self.keep_after = max(KEEP_SECONDS, KEEP_TIMES * (self.kept_at - began))
 
     def _resume(self, folder: Path) -> None:
@@ -290,6 +321,7 @@ class Training:
         self.margins = state.pop("margins").to(self.margins.device)
         checkpoints.restore(state, self.objective.network, self.optimiser)
         self.step, self.seed, self.parts = (position[name] for name in ("step", "seed", "parts"))
+        self.kept = self.step
 
 
 def steps_of(schedule: Schedule, rows: int) -> int:

@@ -1,12 +1,13 @@
 """The pool's probabilities on disk."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from learning.errors import DamagedFileError, ShapeError
+from learning.errors import DamagedFileError, PauseError, ShapeError
 from learning.scores import entropies, margins
 from learning.students import predictions
 from learning.students.head import Head
@@ -69,6 +70,65 @@ def test_a_cancel_is_heard_while_a_block_of_texts_is_read(tmp_path: Path) -> Non
         write_predictions(tmp_path, Reader(), ["text"] * 1_000, cancelled)
     assert seen == [0] * 512 + [512] * 88
     assert not (tmp_path / "manifest.json").exists()
+
+
+@dataclass
+class Known:
+    """A student that says what stands in a table, and notes whom it was asked about."""
+
+    said: np.ndarray
+    multi_label: bool = False
+    asked: list[int] = field(default_factory=list)
+
+    @property
+    def labels(self) -> int:
+        return self.said.shape[1]
+
+    def predict(self, items: list[str]) -> np.ndarray:
+        rows = [int(each) for each in items]
+        self.asked += rows
+        return self.said[rows]
+
+
+@pytest.mark.parametrize("labels", [3, 1_200])
+def test_a_pause_keeps_whole_blocks_and_the_same_work_goes_on_behind_them(
+    tmp_path: Path, labels: int
+) -> None:
+    table_of = table(1_300, labels)
+    items = [str(row) for row in range(1_300)]
+    whole = write_predictions(tmp_path / "whole", Known(table_of), items)
+
+    def pauses(done: int, total: int) -> None:
+        if done >= 1_024:
+            raise PauseError
+
+    folder = tmp_path / "parts"
+    with pytest.raises(PauseError):
+        write_predictions(folder, Known(table_of), items, pauses, work="a")
+    rest = Known(table_of)
+    for name in folder.glob("*.bin"):
+        with name.open("ab") as stream:  # what a worker wrote that was killed as it went on
+            stream.write(b"torn")
+    parts = write_predictions(folder, rest, items, work="a")
+    assert rest.asked == list(range(1_024, 1_300))
+    np.testing.assert_array_equal(parts.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(parts.margins, whole.margins)
+    assert parts.rows == whole.rows == 1_300
+    assert not (folder / "begun.json").exists()
+
+
+def test_another_student_does_not_go_on_with_what_one_had_begun(tmp_path: Path) -> None:
+    first, second = table(600, 3), table(600, 3)[::-1]
+    items = [str(row) for row in range(600)]
+
+    def pauses(done: int, total: int) -> None:
+        raise PauseError
+
+    with pytest.raises(PauseError):
+        write_predictions(tmp_path, Known(first), items, pauses, work="a")
+    written = write_predictions(tmp_path, Known(second), items, work="b")
+    np.testing.assert_array_equal(written.probabilities, second)
+    assert len(list(tmp_path.glob("*.bin"))) == 3
 
 
 def test_above_a_thousand_labels_the_likeliest_are_kept(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from learning.errors import DivergedError, OutOfMemoryError
+from learning.errors import DivergedError, OutOfMemoryError, PauseError
 from learning.students import checkpoints, patience, training
 from learning.students.losses import cross_entropy, label_margins
 from learning.students.patience import beside
@@ -113,6 +113,69 @@ def test_margins_of_each_epoch_survive_a_resumed_fit(tmp_path: Path) -> None:
     with pytest.raises(InterruptedError):
         fit(Line(), checkpoint=tmp_path, report=stop)
     np.testing.assert_array_equal(fit(Line(), checkpoint=tmp_path), expected)
+
+
+class Moving(torch.nn.Sequential):
+    """Layers between which one is heard, with a running mean that moves in every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        several = [torch.nn.Linear(5, 5), torch.nn.BatchNorm1d(5), torch.nn.Linear(5, 3)]
+        self.several = torch.nn.ModuleList(several)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.several:
+            x = layer(x)
+        return x
+
+
+def moving() -> Line:
+    line = Line()
+    torch.manual_seed(0)
+    line.network = Moving()
+    return line
+
+
+def test_a_pause_ends_the_fit_with_the_state_between_two_steps_that_is_kept(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(patience, "BEAT_SECONDS", 0.0)
+    expected, told = moving(), []
+    fit(expected)
+    for pauses in (
+        1,
+        2,
+        3,
+        40,
+    ):  # reports: before the first step, in it, at its end, in a later one
+        folder, line, told = tmp_path / str(pauses), moving(), []
+
+        def report(done: int, total: int, told=told, pauses=pauses) -> None:
+            told.append(done)
+            if len(told) >= pauses:
+                raise PauseError
+
+        with pytest.raises(PauseError):
+            fit(line, Plan(checkpoint_steps=1_000), folder, report)
+        whole = told[-1] or int(pauses > 1)  # the first step of a call is not left
+        assert [each.name for each in folder.glob("state-*")] == [f"state-{whole}.safetensors"]
+        rest = moving()
+        fit(rest, Plan(checkpoint_steps=1_000), folder)
+        assert len(rest.seen) == 24 - whole, "no step is taken twice"
+        for name, value in expected.network.state_dict().items():
+            assert torch.equal(rest.network.state_dict()[name], value), name
+
+
+def test_a_pause_behind_the_last_step_leaves_a_fit_that_ends_at_once(tmp_path: Path) -> None:
+    def report(done: int, total: int) -> None:
+        if done == total:
+            raise PauseError
+
+    with pytest.raises(PauseError):
+        fit(Line(), checkpoint=tmp_path, report=report)
+    rest = Line()
+    fit(rest, checkpoint=tmp_path)
+    assert not rest.seen
 
 
 class Clock:

@@ -17,11 +17,11 @@ from annotator import jobs
 from annotator.actions.simulations import replaying, simulations
 from annotator.actions.simulations.comparing import finished_runs
 from annotator.actions.simulations.simulating import mean_as_json, run_of
+from annotator.actions.students import turns
 from annotator.actions.students.recipes import registry_of
 from annotator.errors import AnnotatorError, InvalidError
 from annotator.models import (
     Job,
-    JobState,
     Project,
     RunState,
     Simulation,
@@ -115,9 +115,7 @@ def _require_live(simulation: Simulation) -> None:
 
 def _should_give_way(run: jobs.Run, began: float) -> bool:
     """Whether somebody else waits for this worker, or this piece has taken long enough."""
-    others = Job.objects.filter(
-        queue=run.job.queue, state=JobState.QUEUED, due_at__lte=Now()
-    ).exclude(pk=run.job.pk)
+    others = Job.objects.waiting(run.job.queue).exclude(kind=turns.KIND)
     return time.monotonic() - began > PIECE_SECONDS or others.exists()
 
 

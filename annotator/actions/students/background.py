@@ -2,7 +2,8 @@
 
 The head learns from every burst of answers. Dearer recipes wait until the labels grew by a good part
 since their last run, until no other work waits for the machine that trains, and while the project has
-minutes left today; of two projects the one that used less goes first. A recipe that failed, or found
+minutes left today; of two projects the one that used less goes first. One that trains gives way to
+whatever people ask for, and goes on behind it, see `turns`. A recipe that failed, or found
 no GPU, waits for as many new labels as one that was trained; one that says itself that it does not pay
 on such a lesson waits until it does. The recipe of the student that serves goes on in any case.
 """
@@ -10,13 +11,13 @@ on such a lesson waits until it does. The recipe of the student that serves goes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotator import jobs
@@ -25,24 +26,23 @@ from annotator.actions.encoders.encoding import current_encoding
 from annotator.actions.students import (
     distilling,
     fitting,
+    kept_lessons,
     lessons,
     marked_lessons,
     ordering,
     promoting,
     serving,
     tagging,
+    turns,
     twins,
+    version_files,
 )
 from annotator.actions.students.recipes import fits
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
 from learning import students
-from learning.errors import LearningError
+from learning.errors import LearningError, PauseError
 
-QUEUE = "train"
-# Kinds of jobs that train another student than the head; they share a key, so that a project trains one
-# of them at a time.
-TRAININGS = ("background", "finetune")
 # A recipe is due when this share more was labelled than at its last run, and no sooner than here.
 GROWN, FEWEST = 0.2, 100
 STEP_BACK_SECONDS, HOUR_SECONDS = 30.0, 3600.0
@@ -52,25 +52,14 @@ MOST_MINUTES = 24 * 60
 WITH_GPU = ("finetune", "token-finetune")
 ANYWHERE = {"label-attention": ("single", "multi"), "contrastive": ("single",)}
 NO_GPU = "No GPU was found."
+GAVE_WAY = "What people asked for goes first."
 # They learn from every burst of answers by themselves.
 QUICK = ("head", tagging.QUICK.kind, ordering.PLAN.kind)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Today:
-    """The project's minutes of the last 24 hours: what it may use, and used."""
-
-    minutes: int
-    used: float
-
-    @property
-    def left(self) -> float:
-        return max(self.minutes - self.used, 0.0)
-
-
 def key_of(project: Project) -> str:
-    """What parts two trainings of one project."""
-    return f"challenger:{project.pk}"
+    """What parts two trainings in the background of one project."""
+    return f"background:{project.pk}"
 
 
 def recipes_of(project: Project) -> list[Recipe]:
@@ -135,15 +124,6 @@ def _set(recipe: Recipe, when: str, params: dict[str, Any]) -> None:
     Recipe.objects.update_or_create(project=recipe.project, kind=recipe.kind, defaults=changed)
 
 
-def today(project: Project) -> Today:
-    """What trainings of the last 24 hours took, those that a person asked for among them."""
-    day = timezone.now() - timedelta(days=1)
-    rows = Job.objects.filter(project=project, kind__in=TRAININGS, started_at__gte=day)
-    took = rows.aggregate(took=Sum(Coalesce(F("finished_at"), Now()) - F("started_at")))["took"]
-    used = (took or timedelta()).total_seconds() / 60
-    return Today(minutes=project.training_minutes, used=used)
-
-
 def due(project: Project, labelled: int) -> list[Recipe]:
     """The recipes for which enough changed, the one that waited longest first; of those that were never tried
     the quickest."""
@@ -203,30 +183,64 @@ def wish(project: Project, labelled: int, *, in_seconds: float = 0.0) -> None:
 
 
 def run_background(run: jobs.Run) -> dict[str, Any]:
-    """Train the recipe that waited longest, if it is this project's turn."""
-    project = run.project
-    plan = _plan(run)  # what an attempt began that was killed
-    if plan is None:
-        answered = labelled(project)
-        if project.training_paused:
-            return {"trained": False, "why": "Training is paused."}
-        if today(project).left <= 0:
-            wish(project, answered, in_seconds=HOUR_SECONDS)
-            return {"trained": False, "why": "Today's minutes are used up."}
-        if not is_turn(run.job):
-            wish(project, answered, in_seconds=STEP_BACK_SECONDS)
-            return {"trained": False, "why": "Other work goes first."}
-        plan = _chosen(run, due(project, answered), answered)
+    """Train the recipe that waited longest, or go on with what gave way, if it is this project's turn."""
+    project, plan = run.project, _plan(run)
+    if run.job.attempt == 1 or plan is None:  # else a worker was killed that had begun
+        if (why := _put_off(run)) is not None:
+            return {"trained": False, "why": why}
+        plan = plan or _chosen(run, due(project, labelled(project)), labelled(project))
     if plan is None:
         return {"trained": False, "why": "No recipe is due, or those that are want a GPU."}
+    began, turn = time.monotonic(), turns.Turn.of(run)
     try:
-        version = _train(run, replace(plan, most_minutes=project.training_minutes))
+        version = _train(run, replace(plan, most_minutes=project.training_minutes, turn=turn))
+    except PauseError:
+        _go_on_later(run, GAVE_WAY, spent=turn.spent + time.monotonic() - began)
+        version_files.remove_attempts(run, project)
+        return {"trained": False, "why": GAVE_WAY}
     except (ConflictError, InvalidError, LearningError) as refusal:
         kept = Recipe.objects.filter(project=project, kind=plan.kind, params=plan.params)
         kept.update(trouble=str(refusal))
         raise
     wish(project, version.trained_on)
     return twins.told(run, version)
+
+
+def _put_off(run: jobs.Run) -> str | None:
+    """Why a training neither begins nor goes on now, None if it does; it is asked for again later."""
+    project = run.project
+    if project.training_paused:
+        why, in_seconds = "Training is paused.", HOUR_SECONDS
+    elif turns.today(project).left <= 0:
+        why, in_seconds = "Today's minutes are used up.", HOUR_SECONDS
+    elif not turns.is_turn(run.job):
+        why, in_seconds = "Other work goes first.", STEP_BACK_SECONDS
+    else:
+        return None
+    if version_files.CHECKPOINT not in run.params:
+        wish(project, labelled(project), in_seconds=in_seconds)
+    elif project.training_minutes:
+        _go_on_later(run, why, in_seconds)
+    else:
+        version_files.forget_checkpoint(run.job)
+    return why
+
+
+def _go_on_later(run: jobs.Run, why: str, in_seconds: float = 0.0, **more: Any) -> None:
+    """Ask for the rest of a training behind what waits; minutes of a day and attempts are counted by job."""
+    first = run.params.get(version_files.CHECKPOINT, run.job.pk)
+    params = {**run.params, version_files.CHECKPOINT: first, **more}
+    with run.fence():
+        if Job.objects.filter(pk=run.job.pk, cancel_requested=True).exists():
+            version_files.forget_checkpoint(run.job)
+            raise jobs.CancelledError("Cancelled.")
+        key = key_of(run.project)
+        jobs.enqueue(turns.KIND, project=run.project, key=key, due_in_seconds=in_seconds)
+        # It may be one that was asked for meanwhile, for another recipe that is due: that one comes after it.
+        done = Job.objects.values("done", "total").get(pk=run.job.pk)
+        Job.objects.filter(key=key, state=JobState.QUEUED).update(
+            params=params, due_at=Now() + timedelta(seconds=in_seconds), message=why, **done
+        )
 
 
 def _plan(run: jobs.Run) -> fitting.Plan | None:
@@ -247,11 +261,17 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     project = run.project
     if project.shape != Shape.LABELS:
         return _train_tagger(run, plan)
-    encoding = current_encoding(project)
-    lesson = lessons.gather(project, encoding, whole_items=True) if encoding else None
+    encoding, place = current_encoding(project), version_files.checkpoint_of(run.job)
+    lesson = kept_lessons.read(place, project, encoding) if encoding else None
+    if lesson is None and encoding is not None:
+        lesson = lessons.gather(project, encoding, whole_items=True)
     if encoding is None or lesson is None:
         raise ConflictError("A student needs encoded items and answers with two different labels.")
-    version, _ = fitting.learn(run, project, encoding, lesson, plan)
+    try:
+        version, _ = fitting.learn(run, project, encoding, lesson, plan)
+    except PauseError:
+        kept_lessons.keep(place, project, encoding, lesson)
+        raise
     fitting.put_to_use(version)
     if _may_teach(project, version):
         lessons.wish_with_others(project)
@@ -261,12 +281,19 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
 def _train_tagger(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     """The same where answers mark spans; what it says teaches no head."""
     project = run.project
-    encoding = current_encoding(project)
+    encoding, place = current_encoding(project), version_files.checkpoint_of(run.job)
     words = reading_words.read(run, encoding) if encoding else None
-    lesson = marked_lessons.gather(project, words, texts=True) if words else None
+    lesson = None
+    if encoding is not None and words is not None:
+        lesson = kept_lessons.read_marked(place, project, encoding, words)
+        lesson = lesson or marked_lessons.gather(project, words, texts=True)
     if encoding is None or words is None or lesson is None:
         raise ConflictError("A student needs encoded items, and two marked texts, one with a span.")
-    version, _, _ = tagging.learn(run, encoding, words, lesson, plan)
+    try:
+        version, _, _ = tagging.learn(run, encoding, words, lesson, plan)
+    except PauseError:
+        kept_lessons.keep(place, project, encoding, lesson)
+        raise
     fitting.put_to_use(version)
     return version
 
@@ -301,6 +328,7 @@ def _chosen(run: jobs.Run, recipes: list[Recipe], labelled: int) -> fitting.Plan
             if here:
                 plan = {"kind": recipe.kind, "student": recipe.params, "labelled": labelled}
                 Job.objects.filter(pk=run.job.pk).update(params=plan)
+                run.job.params = plan
                 return fitting.Plan(kind=recipe.kind, params=recipe.params)
     return None
 
@@ -321,30 +349,3 @@ def _mark(recipe: Recipe, labelled: int, trouble: str) -> None:
             "trouble": trouble,
         },
     )
-
-
-def is_turn(job: Job) -> bool:
-    """Whether nothing else wants the machine: what people asked for goes first, then projects that
-    used less today. A worker begins a job that was due later beside the one it does, so that what it
-    has in work counts too."""
-    here = Job.objects.filter(queue=QUEUE, state=JobState.RUNNING, worker=job.worker)
-    if here.filter(lease_until__gte=Now()).exclude(pk=job.pk).exists():
-        return False
-    waiting = Job.objects.filter(queue=QUEUE, state=JobState.QUEUED, due_at__lte=Now())
-    if waiting.exclude(kind="background").exists():
-        return False
-    if job.project is None:
-        return True
-    mine = (today(job.project).used, job.project_id or 0)
-    others = waiting.filter(~Q(project=job.project), project__archived_at=None)
-    return all(
-        (today(other.project).used, other.project_id or 0) > mine
-        for other in others.select_related("project")
-        if other.project is not None
-    )
-
-
-def step_aside(project: Project) -> None:
-    """Take back what waits in the background, for a training that a person asks for."""
-    for job in Job.objects.filter(key=key_of(project), kind="background", state=JobState.QUEUED):
-        jobs.request_cancel(job)

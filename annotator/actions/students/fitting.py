@@ -33,6 +33,7 @@ from annotator.actions.students import (
     promoting,
     recipes,
     sheets,
+    turns,
     twins,
     version_files,
 )
@@ -64,13 +65,20 @@ LOOK_SECONDS = 10.0
 class Plan:
     """What to train: a kind of student, its parameters, and after how long to give up.
 
-    ways: how a head learns by the project's settings, see `recipes.ways_of`.
+    ways: how a head learns by the project's settings, see `recipes.ways_of`. turn: by which it gives way
+    to others; None for what a person asked for.
     """
 
     kind: str
     params: dict[str, Any] = field(default_factory=dict)
     most_minutes: float | None = None
     ways: dict[str, Any] = field(default_factory=dict)
+    turn: turns.Turn | None = field(default=None, compare=False)
+
+    @property
+    def spent(self) -> float:
+        """The seconds of work on it before this job's."""
+        return 0.0 if self.turn is None else self.turn.spent
 
     def plugin(self) -> Any:
         """A student, or a tagger. Raises InvalidError for a kind or parameters that there are not."""
@@ -136,15 +144,14 @@ def learn(
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     version_files.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{plan.kind}-{run.job.pk}-{run.job.attempt}"
-    place = students_folder(project.pk) / f".checkpoint-{run.job.pk}"
-    with version_files.resumable(place) as checkpoint:
+    with version_files.resumable(version_files.checkpoint_of(run.job)) as checkpoint:
         start = _former(encoding, plan, lesson.columns)
         fitted = fit(run, lesson.data, plan, rng, checkpoint, start)
         taught = distilling.teach(run, project, encoding, lesson, fitted)
         if twin is not None and taught.is_as(twin.beside):
             return _as_before(run, twin, taught.told)
         _save(taught, plan, folder)
-        predictions = _predicted(run, encoding, plan, taught.fitted, folder, started)
+        predictions = _predicted(run, encoding, plan, taught.fitted, folder, checkpoint, started)
         figures = evaluating.evaluate(project, lesson, plan.plugin(), predictions, rng, run)
         if also is not None:
             figures = replace(figures, metrics=figures.metrics | also(folder))
@@ -156,7 +163,7 @@ def learn(
             "by_epoch": _by_epoch(taught.fitted),
             "beside": taught.told,
             "device": device_of(plan.plugin()),
-            "seconds": round(time.monotonic() - started, 3),
+            "seconds": round(plan.spent + time.monotonic() - started, 3),
             **figures.fields(),
         }
         version = publish(run, encoding, lesson, predictions, fields)
@@ -174,15 +181,24 @@ def _save(taught: distilling.Taught, plan: Plan, folder: Path) -> None:
 
 
 def _predicted(
-    run: jobs.Run, encoding: Encoding, plan: Plan, fitted: Fitted, folder: Path, started: float
+    run: jobs.Run,
+    encoding: Encoding,
+    plan: Plan,
+    fitted: Fitted,
+    folder: Path,
+    checkpoint: Path,
+    started: float,
 ) -> Predictions:
-    """What it says of the pool, written beside it."""
-    from learning.students.predictions import write_predictions
+    """What it says of the pool, written beside it; until all is said, beside the checkpoints."""
+    from learning.storage import MANIFEST, sha256_of
+    from learning.students.predictions import read_predictions, write_predictions
 
     of_vectors = plan.plugin().needs == "encodings"
     items = open_matrix(encoding).view() if of_vectors else pool_of(run.project)
-    report = within_the_day(run, plan, started)
-    return write_predictions(folder / version_files.POOL, fitted, items, report)
+    report, place = within_the_day(run, plan, started), checkpoint / version_files.POOL
+    write_predictions(place, fitted, items, report, work=sha256_of(folder / MANIFEST))
+    place.rename(folder / version_files.POOL)
+    return read_predictions(folder / version_files.POOL)
 
 
 def _as_before(
@@ -213,14 +229,17 @@ def fit(
     checkpoint: Path,
     start: Any = None,
 ) -> Any:
-    """Learn what the plan's plugin learns from, from the checkpoint of a killed attempt if it learned from just this."""
+    """Learn what the plan's plugin learns from, from the checkpoint of a killed attempt, or of one that gave way,
+    if it learned from just this."""
     from learning.errors import CheckpointMismatchError
 
-    began = time.monotonic()
+    began, plugin = time.monotonic(), plan.plugin()
 
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Training")
-        minutes = (time.monotonic() - began) / 60
+        if plan.turn is not None:
+            plan.turn.heed(done, keeps=hasattr(plugin, "checkpoint_steps"))
+        minutes = (plan.spent + time.monotonic() - began) / 60
         if plan.most_minutes is not None and minutes > plan.most_minutes:
             raise ConflictError(
                 f"It was not trained within {plan.most_minutes:g} minutes, which is all that the "
@@ -228,7 +247,7 @@ def fit(
             )
 
     def learnt() -> Any:
-        return plan.plugin().fit(data, rng, report, start=start, checkpoint=checkpoint)
+        return plugin.fit(data, rng, report, start=start, checkpoint=checkpoint)
 
     try:
         return learnt()
@@ -239,18 +258,22 @@ def fit(
 
 def within_the_day(run: jobs.Run, plan: Plan, started: float) -> Callable[[int, int], None]:
     """Report how far the pool is predicted. What would take longer than all the minutes of a day ends as soon
-    as that is seen."""
-    began = time.monotonic()
-    before = 0
+    as that is seen. It gives way once it read on; what was read is kept."""
+    began, first, before = time.monotonic(), -1, -1
 
     def report(done: int, total: int) -> None:
-        nonlocal before
+        nonlocal began, first, before
         run.progress(done, total, "Predicting")
-        if done == before:  # told in the middle of a block, of which nobody knows how far it is
+        if first < 0:  # where it goes on, or behind its first block
+            began, first, before = time.monotonic(), done, done
+        elif done > first and plan.turn is not None:
+            plan.turn.heed(done, keeps=True)
+        if done == before:  # in the middle of a block nobody knows how far it is
             return
         before = done
         took = time.monotonic() - began
-        minutes = (began - started + took * total / done) / 60
+        spent = plan.spent + began - started
+        minutes = (spent + took * (total - first) / (done - first)) / 60
         if plan.most_minutes is not None and took > LOOK_SECONDS and minutes > plan.most_minutes:
             raise ConflictError(
                 f"With all {total:,} items to read it would take about {math.ceil(minutes):,} minutes, and the project "

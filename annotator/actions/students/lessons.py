@@ -132,8 +132,6 @@ def gather(project: Project, encoding: Encoding, *, whole_items: bool = False) -
     """
     import numpy as np
 
-    from learning.types import TrainingData
-
     position = sealed_position(project)
     audited = auditing.answered(project, Part.EVALUATION)
     calibrating = auditing.answered(project, Part.CALIBRATION)
@@ -148,26 +146,50 @@ def gather(project: Project, encoding: Encoding, *, whole_items: bool = False) -
         groups=np.array(groups, dtype=np.int64),
         whole=learnt.whole,
         taught=learnt.taught,
-        data=TrainingData(
+        data=data_of(
+            project,
+            encoding,
+            columns,
+            learnt.numbers,
+            whole_items=whole_items,
             targets=learnt.targets,
-            encodings=np.asarray(open_matrix(encoding).view()[learnt.numbers], dtype=np.float32),
-            **(read_of(project, learnt.numbers.tolist()) if whole_items else {}),
             weights=learnt.weights,
             known=learnt.known,
             younger=learnt.younger if learnt.younger.any() else None,
-            multi_label=project.multi_label,
-            parts=project.task.parts,
-            label_vectors=naming.of(project, encoding, columns),
-            label_texts=naming.texts_of(project, columns) if whole_items else None,
-            ordered=project.task.ordered,
-            paired=encoding.apart,
-            sided=project.task.sided,
         ),
         columns=columns,
         audited=audited,
         held=[number for number, _ in [*audited, *calibrating]],
         answers=sum(row[3] for row in learnt.rows),
         position=position,
+    )
+
+
+def data_of(
+    project: Project,
+    encoding: Encoding,
+    columns: Columns,
+    numbers: NDArray[np.int64],
+    *,
+    whole_items: bool,
+    **answers: Any,
+) -> TrainingData:
+    """What was answered about these items, beside the items and what the labels are called."""
+    import numpy as np
+
+    from learning.types import TrainingData
+
+    return TrainingData(
+        **answers,
+        encodings=np.asarray(open_matrix(encoding).view()[numbers], dtype=np.float32),
+        **(read_of(project, numbers.tolist()) if whole_items else {}),
+        multi_label=project.multi_label,
+        parts=project.task.parts,
+        label_vectors=naming.of(project, encoding, columns),
+        label_texts=naming.texts_of(project, columns) if whole_items else None,
+        ordered=project.task.ordered,
+        paired=encoding.apart,
+        sided=project.task.sided,
     )
 
 

@@ -76,7 +76,7 @@ def gather(
             spans=spans,
             labels=len(columns),
             weights=_weights(rows),
-            texts=_texts(project, numbers.tolist()) if texts else None,
+            texts=texts_of(project, numbers.tolist()) if texts else None,
         ),
         columns=columns,
         audited=audited,
@@ -101,7 +101,8 @@ def _weights(rows: Sequence[decided_values.Decided]) -> NDArray[np.float32] | No
     return np.array([1.0 if r.p_right is None else r.p_right for r in rows], dtype=np.float32)
 
 
-def _texts(project: Project, numbers: list[int]) -> list[str]:
+def texts_of(project: Project, numbers: list[int]) -> list[str]:
+    """The texts of these items, in the order of the numbers."""
     found = Item.objects.filter(project=project, number__in=numbers)
     by_number = dict(found.values_list("number", "text"))
     return [by_number[number] for number in numbers]

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.db.models.functions import Now
-
 from annotator import jobs
 from annotator.actions.encoders.encoding import encoder_of, students_folder
 from annotator.actions.imports import uploads
@@ -22,7 +20,7 @@ from annotator.actions.students.predicted_rows import Row
 from annotator.errors import AnnotatorError, ConflictError, InvalidError
 from annotator.formats import WRITERS, Field, FormatError, Problem
 from annotator.formats.writing import cell
-from annotator.models import Job, JobState, Label, PredictedFile, PredictionState
+from annotator.models import Job, Label, PredictedFile, PredictionState
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
@@ -105,10 +103,7 @@ def _heed_late_cancels(run: jobs.Run) -> None:
 
 
 def _should_give_way(run: jobs.Run, began: float) -> bool:
-    if time.monotonic() - began < PIECE_SECONDS:
-        return False
-    waiting = Job.objects.filter(queue=run.job.queue, state=JobState.QUEUED, due_at__lte=Now())
-    return waiting.exclude(pk=run.job.pk).exists()
+    return time.monotonic() - began > PIECE_SECONDS and Job.objects.waiting(run.job.queue).exists()
 
 
 def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:

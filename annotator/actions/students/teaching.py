@@ -99,13 +99,12 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
         raise InvalidError(f"A student is one of {', '.join(['head', *kinds])}.", field="kind")
     plan = fitting.Plan(kind=kind, params=params).plain()
     _refuse_twins(project, plan)
-    background.step_aside(project)
     with transaction.atomic():
         job = jobs.enqueue(
             "finetune",
             project=project,
             params={"kind": kind, "student": plan.params},
-            key=background.key_of(project),
+            key=f"challenger:{project.pk}",
             started_by=user,
         )
     if job is None:

@@ -64,9 +64,7 @@ def learn(
     rng = np.random.default_rng(origins.seed_of(project.pk, lesson))
     version_files.remove_attempts(run, project)
     folder = students_folder(project.pk) / f"{work.plan.kind}-{run.job.pk}-{run.job.attempt}"
-    with version_files.resumable(
-        students_folder(project.pk) / f".checkpoint-{run.job.pk}"
-    ) as checkpoint:
+    with version_files.resumable(version_files.checkpoint_of(run.job)) as checkpoint:
         start = _former(project, lesson, work)
         fitted = fitting.fit(run, work.data, work.plan, rng, checkpoint, start)
         fitted.save(folder)
@@ -79,7 +77,7 @@ def learn(
             "device": fitting.device_of(work.plan.plugin()),
             **work.evaluate(said, rng).fields(),
             "beside": work.beside,
-            "seconds": round(time.monotonic() - started, 3),
+            "seconds": round(work.plan.spent + time.monotonic() - started, 3),
         }
         version = fitting.publish(
             run, encoding, lesson, predictions, fields, lambda number: work.told(said, number)

@@ -25,6 +25,8 @@ KEPT_FILES, KEPT_OTHERS = 5, 2
 SERVED_BYTES = 1_000_000_000
 POOL = "pool"
 ASIDE = ".pool-"
+# What of a job says whose checkpoints it goes on from: the number of the training's first job.
+CHECKPOINT = "checkpoint"
 # How the folder of an attempt at a job is named, and that of its checkpoints.
 _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
 
@@ -32,18 +34,29 @@ _ATTEMPT = re.compile(r"(?:.+-(\d+)-\d+|\.checkpoint-(\d+))")
 @contextlib.contextmanager
 def resumable(folder: Path) -> Iterator[Path]:
     """A folder for the checkpoints of a job: it goes when the version is published or refused, and
-    stays for the next worker when this one dies or loses its lease.
+    stays for the next worker when this one dies or loses its lease, and for the next job when it gives way.
     """
-    from learning.errors import LearningError
+    from learning.errors import LearningError, PauseError
 
     try:
         yield folder
-    except jobs.FencedError:
+    except (jobs.FencedError, PauseError):
         raise
     except (AnnotatorError, LearningError):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def checkpoint_of(job: Job) -> Path:
+    """Where the checkpoints of a training are, whichever of its jobs this is."""
+    first = job.params.get(CHECKPOINT, job.pk)
+    return students_folder(job.project_id or 0) / f".checkpoint-{first}"
+
+
+def forget_checkpoint(job: Job) -> None:
+    """Remove the checkpoints of a training that nobody goes on with."""
+    shutil.rmtree(checkpoint_of(job), ignore_errors=True)
 
 
 def remove_attempts(run: jobs.Run, project: Project) -> None:
@@ -126,7 +139,9 @@ def folder_of(version: StudentVersion) -> Path:
 def _forget_strays(project: Project) -> None:
     """Remove what a killed or cancelled training left, once its job is over."""
     paths = list(students_folder(project.pk).glob("*"))  # before the jobs: one may begin just now
-    live = set(Job.objects.filter(project=project).live().values_list("pk", flat=True))
+    at_work = Job.objects.filter(project=project).live()
+    live = set(at_work.values_list("pk", flat=True))
+    live |= set(at_work.values_list(f"params__{CHECKPOINT}", flat=True))
     # After the jobs: one may publish just now.
     named = set(StudentVersion.objects.filter(project=project).values_list("folder", flat=True))
     for path in paths:

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Now
 
 from annotator import jobs
 from annotator.actions.desk.labeling import clean
-from annotator.actions.students import lessons
+from annotator.actions.students import lessons, turns
 from annotator.actions.teachers import (
     answer_cache,
     answer_rows,
@@ -38,7 +38,6 @@ from annotator.models import (
     AnnotationKind,
     Item,
     Job,
-    JobState,
     Project,
     Stream,
     TeacherAnswer,
@@ -175,9 +174,7 @@ def _only_fault(run: TeacherRun) -> str:
 def _should_give_way(job: jobs.Run, began: float) -> bool:
     """Whether others wait for these workers and this piece has taken long enough."""
     beside = ("train",) if job.job.queue == "train" else ("io", "llm")
-    waiting = Job.objects.filter(
-        queue__in=beside, state=JobState.QUEUED, due_at__lte=Now()
-    ).exclude(pk=job.job.pk)
+    waiting = Job.objects.waiting(*beside).exclude(kind=turns.KIND)
     return time.monotonic() - began > PIECE_SECONDS and waiting.exists()
 
 

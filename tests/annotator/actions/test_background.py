@@ -12,7 +12,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.projects.schema import add_labels, archive_label
-from annotator.actions.students import background, fitting, promoting, serving, teaching
+from annotator.actions.students import background, fitting, promoting, serving, teaching, turns
 from annotator.actions.teachers import local_models
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import (
@@ -141,22 +141,22 @@ class TestTurns:
     def test_what_people_asked_for_goes_first(self, cast, bells):
         project = make_project(cast)
         mine = waiting(project)
-        assert background.is_turn(mine)
+        assert turns.is_turn(mine)
         other = Job.objects.create(kind="flag", queue="train", project=project)
-        assert not background.is_turn(mine)
+        assert not turns.is_turn(mine)
         at_work = {"state": JobState.RUNNING, "lease_until": timezone.now() + timedelta(minutes=1)}
         Job.objects.filter(pk=other.pk).update(**at_work, worker="another:1")
-        assert background.is_turn(mine), "another machine is not in the way"
+        assert turns.is_turn(mine), "another machine is not in the way"
         Job.objects.filter(pk=other.pk).update(worker=mine.worker)
-        assert not background.is_turn(mine)
+        assert not turns.is_turn(mine)
 
     def test_then_the_project_that_used_less_today(self, cast, bells):
         one, other = (make_project(cast, name=name) for name in ("One", "Other"))
         first, second = waiting(one, used_minutes=5), waiting(other)
-        assert not background.is_turn(first)
-        assert background.is_turn(second)
+        assert not turns.is_turn(first)
+        assert turns.is_turn(second)
         Job.objects.filter(pk=second.pk).update(due_at=timezone.now() + timedelta(minutes=1))
-        assert background.is_turn(first), "who does not wait yet holds nobody up"
+        assert turns.is_turn(first), "who does not wait yet holds nobody up"
 
     def test_minutes_of_a_day_end_it_and_zero_begins_nothing(self, cast, bells, sooner):
         project = make_project(cast)
@@ -174,12 +174,15 @@ class TestTurns:
         background.wish(Project.objects.get(pk=project.pk), 20)
         assert not Job.objects.filter(state=JobState.QUEUED).exists()
 
-    def test_a_person_takes_the_place_of_what_waits_in_the_background(self, cast, bells):
+    def test_what_a_person_asks_for_in_the_same_project_goes_first(self, cast, bells):
         project = make_project(cast)
         job = waiting(project)
         asked = teaching.start_training(project, "finetune", {}, cast.lea)
-        job.refresh_from_db()
-        assert (job.state, asked.key) == (JobState.CANCELLED, background.key_of(project))
+        assert not turns.is_turn(job)
+        at_work = {"state": JobState.RUNNING, "lease_until": timezone.now() + timedelta(minutes=1)}
+        Job.objects.filter(pk=asked.pk).update(**at_work, worker="another:1")
+        assert not turns.is_turn(job), "a project trains one at a time, also by several workers"
+        Job.objects.filter(pk=asked.pk).update(state=JobState.QUEUED)
         with pytest.raises(ConflictError, match="waits already"):
             teaching.start_training(project, "finetune", {}, cast.lea)
 

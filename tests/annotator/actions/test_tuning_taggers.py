@@ -10,7 +10,7 @@ from django.urls import reverse
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder, wish_encoding
 from annotator.actions.queue import auditing
-from annotator.actions.students import background, promoting, sheets, teaching
+from annotator.actions.students import background, promoting, sheets, teaching, turns
 from annotator.actions.teachers import local_models
 from annotator.errors import InvalidError
 from annotator.models import Job, JobState, Pick, Project, Promotion, StudentVersion
@@ -104,6 +104,39 @@ def test_a_worker_that_dies_leaves_a_checkpoint_to_go_on_from(cast, project, mod
     assert begun[0] == 3
     assert StudentVersion.objects.filter(kind="token-finetune").exists()
     assert not list(folder.glob(".checkpoint-*"))
+
+
+def test_in_the_background_it_gives_way_and_goes_on_with_the_marks_that_it_began_with(
+    cast, project, models, monkeypatch
+):
+    monkeypatch.setattr(background, "FEWEST", 12)
+    for name in ("PIECE_SECONDS", "WAITED_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(turns, name, 0.0)
+    monkeypatch.setattr(background, "wish", lambda *_, **__: None)
+    background.change(project, recipes={"token-finetune": ("always", small(models, epochs=2))})
+    mark(project, cast.ana, 16)
+    work()
+    before = background.labelled(project)
+    begun, told = [], jobs.Run.progress
+
+    def progress(run, done, total, message=""):
+        told(run, done, total, message)
+        if run.job.kind == "background" and message == "Training":
+            begun.append(done)
+            if begun.count(2) == 1 and done == 2:
+                Job.objects.create(kind="probe", queue="train")
+
+    monkeypatch.setattr(jobs.Run, "progress", progress)
+    job = Job.objects.create(kind="background", queue="train", project=project)
+    jobs.execute(job.pk)
+    mark(project, cast.ana, 4)
+    for each in Job.objects.filter(state=JobState.QUEUED, kind="settle"):
+        jobs.execute(each.pk)
+    work()
+    version = StudentVersion.objects.get(kind="token-finetune")
+    assert version.trained_on == before < background.labelled(project)
+    assert begun == [0, 1, 2, 2, 3, 4], "no step is taken twice"
+    assert not list(students_folder(project.pk).glob(".checkpoint-*"))
 
 
 @pytest.fixture
