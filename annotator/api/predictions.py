@@ -38,8 +38,9 @@ class PredictionWish(serializers.Serializer[Any]):
     """A file of texts (multipart), or a zip of images where the project's items are images. `text` and, for two
     texts, `text_b` name its columns; empty ones are guessed, and images have none. The labelled file has its columns, of
     images `image` (the path in the zip), `name` and `folder`; then `predicted_label` (or `predicted_labels`),
-    `predicted_probability` and, with `soft`, every label's probability; a column of its own that is called
-    so is kept under the name in `report.renamed`."""
+    `predicted_probability` and, with `soft`, every label's probability. Where answers mark spans: `predicted_labels`,
+    `predicted_spans` (`start`, `end`, `label`, `text` and `probability` of each) and, with `soft`, how likely each label
+    is marked somewhere. A column of its own that is called so is kept under the name in `report.renamed`."""
 
     file = serializers.FileField()
     text = serializers.CharField(default="", allow_blank=True, max_length=500)

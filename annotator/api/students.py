@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.http import StreamingHttpResponse
@@ -163,10 +164,22 @@ class Asked(serializers.Serializer[Any]):
         return attrs
 
 
+class MarkShape(serializers.Serializer[Any]):
+    """A marked stretch of the text: Unicode code points, the end exclusive; `text` is what lies there."""
+
+    label = serializers.IntegerField(help_text="The id of the label.")  # type: ignore[assignment]
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    text = serializers.CharField()
+    probability = serializers.FloatField()
+
+
 class GuessShape(serializers.Serializer[Any]):
-    """[label id, probability] pairs, likeliest first."""
+    """[label id, probability] pairs, likeliest first. Where answers mark spans they say how likely the label is
+    marked somewhere, and `spans` holds what the student marks, in the order of the text."""
 
     labels = serializers.ListField(child=serializers.ListField())
+    spans = MarkShape(many=True, required=False)
 
 
 class Guesses(serializers.Serializer[Any]):
@@ -285,15 +298,25 @@ class Predict(OfStudents):
         version = teaching.asked(project, named)
         guesses = teaching.predict(project, items, version, wish["top"])
         told = {pk for guess in guesses for pk, _ in guess.labels}
+        told |= {mark.label for guess in guesses for mark in guess.marks or ()}
         names = Label.objects.filter(project=project, pk__in=told).values_list("pk", "name")
         return Response(
             {
                 "student": version.pk,
                 "number": version.number,
                 "names": {str(pk): name for pk, name in names},
-                "results": [{"labels": guess.labels} for guess in guesses],
+                "results": [
+                    _result(guess, item) for guess, item in zip(guesses, items, strict=True)
+                ],
             }
         )
+
+
+def _result(guess: teaching.Guess, item: Any) -> dict[str, Any]:
+    if guess.marks is None:
+        return {"labels": guess.labels}
+    spans = [asdict(mark) | {"text": item[mark.start : mark.end]} for mark in guess.marks]
+    return {"labels": guess.labels, "spans": spans}
 
 
 def _items(project: Project, wish: dict[str, Any]) -> Items:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
@@ -34,7 +35,7 @@ LONGEST_ANSWER = 64 * 1024 * 1024  # bytes
 # What is asked in one turn, so that others wait for no more than that; a longer text, or a larger image, is one turn.
 TEXTS_A_TURN, BYTES_A_TURN = 32, 8 * 1024
 IMAGES_A_TURN, PIXELS_A_TURN = 8, 4_000_000
-# How long an answer may take by how many turns there are: with others at work, a slow machine or a large model.
+# How long an answer may take by how much is asked: with others at work, a slow machine or a large model.
 SECONDS_A_TURN, MOST_SECONDS = 10.0, 240.0
 PING_SECONDS = 5.0
 # Half the threads of a web process may wait for the model, half of these for long answers; the others serve
@@ -75,7 +76,7 @@ def encode(
     reason.
     """
     wish = {"encoder": encoder, "params": params or {}, "folder": folder}
-    return _in_turns({"do": "encode", **wish}, items)
+    return _matrix(_in_turns({"do": "encode", **wish}, items))
 
 
 def predict(
@@ -88,7 +89,22 @@ def predict(
 ) -> NDArray[np.float32]:
     """Ask a saved student for the probabilities (n, k) of texts or images. Raises as `encode`."""
     wish = {"encoder": encoder, "params": params or {}, "folder": folder}
-    return _in_turns({"do": "predict", "student": student, **wish}, items)
+    return _matrix(_in_turns({"do": "predict", "student": student, **wish}, items))
+
+
+def mark(
+    texts: Sequence[str],
+    *,
+    student: str,
+    encoder: str,
+    params: dict[str, Any] | None = None,
+    folder: str | None = None,
+) -> list[dict[str, Any]]:
+    """Ask a saved tagger what it marks in texts: of each `spans`, as [start, end, column, probability], and
+    `present`, (k,) how likely each label is marked. Raises as `encode`."""
+    wish = {"encoder": encoder, "params": params or {}, "folder": folder}
+    answers = _in_turns({"do": "mark", "student": student, **wish}, texts)
+    return [each for answer in answers for each in answer["marks"]]
 
 
 def ping() -> None:
@@ -100,36 +116,43 @@ def ping() -> None:
         raise _away() from error
 
 
-def _in_turns(wish: dict[str, Any], items: Items) -> NDArray[np.float32]:
-    import numpy as np
-
+def _in_turns(wish: dict[str, Any], items: Items) -> list[dict[str, Any]]:
     turns = list(_turns(items))
+    parts = sum(map(_parts, turns))
     with contextlib.ExitStack() as places:
-        if len(turns) > 1:
+        if parts > 1:
             places.enter_context(_a_place(_long_places))
         places.enter_context(_a_place(_places))
         try:
-            with _Connection(min(SECONDS_A_TURN * len(turns), MOST_SECONDS)) as connection:
-                found = [_matrix(connection.ask({**wish, **_on_the_wire(turn)})) for turn in turns]
+            with _Connection(min(SECONDS_A_TURN * parts, MOST_SECONDS)) as connection:
+                return [connection.ask({**wish, **_on_the_wire(turn)}) for turn in turns]
         except TimeoutError as error:
             ping()  # raises where nobody is there at all
             raise _busy() from error
-    return np.concatenate(found)
+
+
+def _parts(turn: list[Any]) -> int:
+    """As how many usual turns one counts, which may be a single text or image that is larger."""
+    largest = PIXELS_A_TURN if _are_images(turn) else BYTES_A_TURN
+    return max(1, math.ceil(sum(map(_size, turn)) / largest))
+
+
+def _size(item: Any) -> int:
+    """Bytes of a text, pixels of an image."""
+    return len(_bytes(item)) if isinstance(item, str) else item.width * item.height
 
 
 def _turns(items: Any) -> Iterator[list[Any]]:
     if _are_images(items):
-        return _parted(items, IMAGES_A_TURN, lambda each: each.width * each.height, PIXELS_A_TURN)
-    return _parted(items, TEXTS_A_TURN, lambda text: len(_bytes(text)), BYTES_A_TURN)
+        return _parted(items, IMAGES_A_TURN, PIXELS_A_TURN)
+    return _parted(items, TEXTS_A_TURN, BYTES_A_TURN)
 
 
-def _parted(
-    items: Sequence[Item], most: int, size_of: Callable[[Item], int], largest: int
-) -> Iterator[list[Item]]:
+def _parted(items: Sequence[Item], most: int, largest: int) -> Iterator[list[Item]]:
     turn: list[Item] = []
     size = 0
     for item in items:
-        added = size_of(item)
+        added = _size(item)
         if turn and (len(turn) == most or size + added > largest):
             yield turn
             turn, size = [], 0
@@ -219,8 +242,9 @@ def _busy() -> ModelBusyError:
     return ModelBusyError("The model is busy; try again in a few seconds, or with less text.")
 
 
-def _matrix(answer: dict[str, Any]) -> NDArray[np.float32]:
+def _matrix(answers: list[dict[str, Any]]) -> NDArray[np.float32]:
     import numpy as np
 
-    flat = np.frombuffer(base64.b64decode(answer["values"]), dtype="<f4")
-    return flat.reshape(answer["rows"], answer["columns"])
+    flat = [np.frombuffer(base64.b64decode(each["values"]), dtype="<f4") for each in answers]
+    shapes = [(each["rows"], each["columns"]) for each in answers]
+    return np.concatenate([one.reshape(shape) for one, shape in zip(flat, shapes, strict=True)])

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from annotator import environment
 from annotator.runtime import sockets
 from learning.errors import LearningError
+from learning.taggers.types import Tagged
 
 logger = logging.getLogger(__name__)
 
@@ -137,19 +138,19 @@ class Answerer:
         with self.line.turn():
             if not is_awaited():
                 raise LeftError
-            values = np.ascontiguousarray(ready(items), dtype="<f4")
-        rows, columns = values.shape
-        packed = base64.b64encode(values.tobytes()).decode()
-        return {"rows": rows, "columns": columns, "values": packed}
+            said = ready(items)
+        return {"marks": _marks(said)} if isinstance(said, Tagged) else _packed(said)
 
-    def _ready(self, request: dict[str, Any]) -> Callable[[Items], NDArray[np.float32]]:
-        """What answers, loaded: texts or images -> (n, d) vectors or (n, k) probabilities."""
+    def _ready(self, request: dict[str, Any]) -> Callable[[Items], NDArray[np.float32] | Tagged]:
+        """What answers, loaded: texts or images -> (n, d) vectors or (n, k) probabilities, or texts -> marks."""
         if request.get("do") == "predict":
             return self._student(request)
+        if request.get("do") == "mark":
+            return self._tagger(request)
         if request.get("do") == "encode":
             encode: Callable[[Items], NDArray[np.float32]] = self._encoder(request).encode
             return encode
-        raise RefusedError("Ask to encode, predict or ping.")
+        raise RefusedError("Ask to encode, predict, mark or ping.")
 
     def _encoder(self, request: dict[str, Any]) -> Any:
         from learning import encoders
@@ -173,6 +174,18 @@ class Answerer:
         encoder = self._encoder(request)
         return lambda items: predict(encoder.encode(items))
 
+    def _tagger(self, request: dict[str, Any]) -> Callable[[Any], Tagged]:
+        from learning import encoders, taggers
+        from learning.storage import MANIFEST, read_json
+        from learning.taggers.texts import tag_texts
+
+        folder = self._inside(str(request.get("student")))
+        tagger = self.models.get(("student", str(folder)), lambda: taggers.load(folder))
+        reader = None
+        if taggers.TAGGERS[read_json(folder / MANIFEST)["student"]].needs == "words":
+            reader = encoders.by_word(self._encoder(request))
+        return lambda texts: tag_texts(tagger, texts, reader)
+
     def _inside(self, name: str) -> Path:
         folder = (self.data_dir / name).resolve()
         if not folder.is_relative_to(self.data_dir) or not folder.is_dir():
@@ -182,7 +195,7 @@ class Answerer:
 
 def _items(request: dict[str, Any]) -> Items:
     """The texts of a question, or the bytes of its images, which come in base64."""
-    name = "images" if "images" in request else "texts"
+    name = "images" if "images" in request and request.get("do") != "mark" else "texts"
     given = request.get(name)
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise RefusedError(f"{name} must be a list of strings.")
@@ -194,6 +207,24 @@ def _items(request: dict[str, Any]) -> Items:
         return [base64.b64decode(each, validate=True) for each in given]
     except binascii.Error as error:
         raise RefusedError("images must be in base64.") from error
+
+
+def _packed(values: NDArray[np.float32]) -> dict[str, Any]:
+    values = np.ascontiguousarray(values, dtype="<f4")
+    rows, columns = values.shape
+    packed = base64.b64encode(values.tobytes()).decode()
+    return {"rows": rows, "columns": columns, "values": packed}
+
+
+def _marks(said: Tagged) -> list[dict[str, Any]]:
+    """Of each text [start, end, column, probability] of what is marked, and (k,) how likely each label is marked."""
+    return [
+        {
+            "spans": [[*span, round(share, 6)] for span, share in said.spans(text)],
+            "present": np.round(said.present[text].astype(float), 6).tolist(),
+        }
+        for text in range(said.texts)
+    ]
 
 
 class Handler(socketserver.StreamRequestHandler):

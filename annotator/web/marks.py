@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -128,8 +129,12 @@ def marked(text: str, parts: Iterable[Part]) -> SafeString:
 
 def _pieces(text: str, parts: list[TextPart]) -> Iterator[str]:
     edges = sorted({0, len(text), *(edge for part in parts for edge in (part.start, part.end))})
+    coming = deque(sorted(parts, key=lambda part: part.start))
+    over: list[TextPart] = []
     for start, end in pairwise(edges):
-        over = [part for part in parts if part.start <= start and part.end >= end]
+        over = [part for part in over if part.end > start]
+        while coming and coming[0].start == start:
+            over.append(coming.popleft())
         piece: str = visible(text[start:end])
         for depth, part in enumerate(sorted(over, key=lambda part: part.end - part.start)):
             piece = format_html(

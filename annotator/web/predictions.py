@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from annotator.actions.students import predictions
+from annotator.actions.students import predictions, teaching
 from annotator.errors import AnnotatorError, NotFoundError
 from annotator.formats import WRITERS
 from annotator.models import Can, ItemKind, PredictedFile, Project, Shape, StudentVersion
@@ -63,6 +63,10 @@ class FileForm(forms.Form):
             del self.fields["text"]
             self.fields["file"].help_text = OF_IMAGES
             self.fields["file"].widget.attrs["accept"] = ".zip"
+        if project.shape == Shape.SPANS:
+            self.fields[
+                "soft"
+            ].help_text = "One more column: how likely each is marked in the text."
         ready = StudentVersion.objects.filter(project=project).ready().exclude(folder="")
         fields: Any = self.fields
         fields["student"].choices = [
@@ -90,8 +94,8 @@ def _mark(project: Project, version: StudentVersion) -> str:
 def files(request: HttpRequest, project_id: int) -> HttpResponse:
     """The labelled files, latest first, polled while there is work; a POST begins one."""
     project = project_for(request, project_id, Can.MANAGE)
-    if project.shape != Shape.LABELS:
-        raise NotFoundError("Files are labelled where answers are labels.")
+    if told := teaching.why_silent(project):
+        raise NotFoundError(told)
     form = FileForm(request.POST or None, request.FILES or None, project=project)
     if request.method == "POST" and form.is_valid():
         chosen, file = form.cleaned_data["student"], form.cleaned_data["file"]

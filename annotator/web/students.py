@@ -21,7 +21,7 @@ from annotator.actions.students import (
     warming,
 )
 from annotator.errors import AnnotatorError, InvalidError, NotFoundError
-from annotator.models import Can, ItemKind, Project, Shape, StudentState, StudentVersion
+from annotator.models import Can, ItemKind, Project, StudentState, StudentVersion
 from annotator.web import besides, encoders, jobs, measures, onward, promotions, sets
 from annotator.web.entrance import refuse
 from annotator.web.pages import allowed, page, person, project_for
@@ -78,7 +78,7 @@ def _listed(
 
 def may_try(project: Project) -> bool:
     """Whether its students have a word on any text that somebody types, or any image that somebody shows."""
-    return project.shape == Shape.LABELS
+    return not teaching.why_silent(project)
 
 
 def tried(project: Project, listed: Iterable[StudentVersion]) -> list[StudentVersion]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,6 +16,7 @@ from annotator.actions.students import choices, looked_at, teaching
 from annotator.errors import AnnotatorError, InvalidError, UnavailableError
 from annotator.formats import LIMITS
 from annotator.models import Can, ItemKind, Label, Project, StudentVersion
+from annotator.web import marks
 from annotator.web.charts import Bar, bars
 from annotator.web.pages import page, project_for
 from annotator.web.students import number_of, student_for
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from annotator.formats.images import CleanImage
 
 TOP = 8
+# Marks that are listed below the text.
+MARKS = 50
 # Words that are told, and the push (in log odds) from which on a word is marked at all.
 TOLD, LEAST_PUSH = 6, 0.1
 
@@ -35,9 +40,13 @@ def attempt(request: HttpRequest, project_id: int) -> HttpResponse:
     context: dict[str, Any] = {"text": text, "project": project, "version": version}
     context["shown"] = getattr(request.FILES.get("image"), "name", "")
     try:
-        context["bars"] = _bars(project, _word_on(project, request, text, version))
-        context["draws_a_line"] = choices.draws_a_line(teaching.asked(project, version))
-        context["explainable"] = len(text.split()) > 1
+        guess = _word_on(project, request, text, version)
+        if guess.marks is None:
+            context["bars"] = _bars(project, guess)
+            context["draws_a_line"] = choices.draws_a_line(teaching.asked(project, version))
+            context["explainable"] = len(text.split()) > 1
+        else:
+            context |= _marked(project, text, guess.marks)
     except UnavailableError as error:
         context["waiting"] = error.detail
     except AnnotatorError as error:
@@ -95,13 +104,13 @@ def _strength(push: float | None, most: float) -> int:
 
 
 def _typed(project: Project, request: HttpRequest) -> str:
-    """What was typed, of a pair both texts as one string."""
-    text = request.POST.get("text", "")
+    """What was typed, of a pair both texts as one string; forms send two characters for a line break."""
+    text, text_b = (request.POST.get(name, "").replace("\r\n", "\n") for name in ("text", "text_b"))
     if project.item_kind != ItemKind.PAIR or "text_b" not in request.POST:
         return text
-    if not text.strip() or not request.POST["text_b"].strip():
+    if not text.strip() or not text_b.strip():
         return ""
-    return teaching.pair_of(text, request.POST["text_b"])
+    return teaching.pair_of(text, text_b)
 
 
 def _asked(request: HttpRequest, project: Project) -> StudentVersion | None:
@@ -137,6 +146,19 @@ def _shown(
         raise InvalidError("Choose an image.", field="image")
     data = file.read(LIMITS.image_bytes + 1)
     return looked_at.shown([data], [file.name or "The image"], "image")
+
+
+def _marked(project: Project, text: str, said: Sequence[teaching.Mark]) -> dict[str, Any]:
+    """The text with its marks, and the first of them with how sure the student is."""
+    value = {"spans": [asdict(mark) for mark in said]}
+    parts = marks.parts_of(value, text, Label.objects.filter(project=project).in_bulk())
+    return {
+        "marks": [
+            (part, mark.probability) for part, mark in zip(parts, said[:MARKS], strict=False)
+        ],
+        "more_marks": max(len(said) - MARKS, 0),
+        "marked": marks.marked(text, parts),
+    }
 
 
 def _bars(project: Project, guess: teaching.Guess) -> list[tuple[Bar, float]]:

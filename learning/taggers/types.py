@@ -21,6 +21,12 @@ class WordVectors:
     edges: NDArray[np.int64]
     vectors: NDArray[np.float32]
 
+    @property
+    def words(self) -> "Words":
+        """The same as words of texts that follow each other."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+        return Words(starts=starts, edges=self.edges, vectors=self.vectors)
+
     def without(self, texts: Sequence[int]) -> "WordVectors":
         """The same with zeros for all that is known of some texts, from 0, but how many words they have."""
         there = np.repeat(np.isin(np.arange(len(self.counts)), texts), self.counts)[:, None]

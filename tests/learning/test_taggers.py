@@ -19,6 +19,7 @@ from learning.taggers.chain import read
 from learning.taggers.head import FittedTokenHead, Scale, TokenHead, beside, sampled
 from learning.taggers.pool import blocks_of
 from learning.taggers.saying import margins_of, tagged
+from learning.taggers.texts import tag_texts
 from learning.taggers.types import Marked, Words, WordVectors
 from learning.types import no_report
 
@@ -127,6 +128,24 @@ def words(encoder: WordEncoder, texts: list[str]) -> Words:
     found = encoder.encode(texts)
     starts = np.concatenate([[0], np.cumsum(found.counts)])
     return Words(starts=starts, edges=found.edges, vectors=found.vectors)
+
+
+class TestTexts:
+    def test_are_tagged_block_by_block_as_all_at_once(
+        self, encoder: WordEncoder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fitted = TokenHead().fit(lesson(encoder, 30), np.random.default_rng(0), no_report)
+        texts = [*corpus(5, seed=1)[0], "", "\u200b", " "]
+        wanted = fitted.tag(words(encoder, texts))
+        monkeypatch.setattr("learning.taggers.texts.CHARACTERS", 60)
+        found = tag_texts(fitted, texts, encoder)
+        assert [[span for span, _ in found.spans(at)] for at in range(8)] == [
+            [span for span, _ in wanted.spans(at)] for at in range(8)
+        ]
+        np.testing.assert_allclose(found.present, wanted.present, atol=1e-4)
+        assert found.spans(0)
+        assert not found.spans(7)
+        assert tag_texts(fitted, [], encoder).texts == 0
 
 
 class TestHead:

@@ -15,7 +15,12 @@ from annotator.formats.images import CleanImage, clean
 from annotator.runtime import modelclient, modelserver, sockets
 from learning import encoders
 from learning.encoders import ENCODERS
+from learning.encoders.minilm import MiniLM
+from learning.spans import Span
 from learning.students import STUDENTS
+from learning.taggers.head import TokenHead
+from learning.taggers.texts import tag_texts
+from learning.taggers.types import Marked
 from learning.types import TrainingData
 from tests.contracts.plugins import three_colours
 
@@ -139,6 +144,47 @@ class TestPredict:
         assert [list(map(len, asked)) for asked in slow.asked] == [[32 << 20]] * 2
 
 
+class TestMark:
+    @pytest.fixture(scope="class")
+    def marker(self):
+        """A tagger, the reader of its words, and texts that it knows."""
+        reader = MiniLM().fit().by_word()
+        texts = [f"Please ask {name} now." for name in ("Ana Costa", "Ben", "Cleo") * 8]
+        spans = [[Span(11, text.index(" now"), 0)] for text in texts]
+        data = Marked(words=reader.encode(texts).words, spans=spans, labels=2)
+        fitted = TokenHead().fit(data, np.random.default_rng(0), lambda done, total: None)
+        return fitted, reader, texts
+
+    @pytest.fixture
+    def ask(self, served, short_folder, marker):
+        marker[0].save(short_folder / "student")
+        return lambda texts, **wish: patiently(
+            lambda: modelclient.mark(texts, **{"student": "student", "encoder": "minilm"} | wish)
+        )
+
+    def test_gives_what_the_tagger_marks_in_however_many_turns(self, ask, marker, monkeypatch):
+        monkeypatch.setattr(modelclient, "TEXTS_A_TURN", 7)
+        fitted, reader, texts = marker
+        given = [*texts, "", "👩‍🚀 please ask Ben now."]
+        wanted = tag_texts(fitted, given, reader)
+        found = ask(given)
+        assert [each["spans"] for each in found] == [
+            [[*span, pytest.approx(share, abs=1e-3)] for span, share in wanted.spans(text)]
+            for text in range(wanted.texts)
+        ]
+        assert [each["present"] for each in found] == [
+            pytest.approx(row, abs=1e-3) for row in wanted.present.tolist()
+        ]
+        assert [span[:3] for span in found[-1]["spans"]] == [[15, 18, 0]]
+
+    def test_an_encoder_without_words_and_images_are_refused(self, ask, fitted, served):
+        with pytest.raises(InvalidError, match="reads texts as a whole"):
+            ask(["a"], encoder="tfidf-svd", folder="encoder")
+        wish = {"do": "mark", "student": "student", "encoder": "minilm"}
+        answer = served.answer({**wish, "images": ["aGk="]})
+        assert answer == {"status": "refused", "detail": "texts must be a list of strings."}
+
+
 class TestWire:
     @pytest.mark.parametrize(
         ("images", "told"), [(["%%%"], "in base64"), ([1], "a list of strings"), ([], "Between 1")]
@@ -216,6 +262,13 @@ class TestMuchText:
         slow.seconds = 0.2
         assert encode(["word " * 2_000] * 6).shape == (6, 4)
         assert len(slow.asked) == 6, "together they take longer than one is given"
+
+    def test_one_long_text_has_time_by_its_length(self, slow, monkeypatch):
+        monkeypatch.setattr(modelclient, "SECONDS_A_TURN", 0.5)
+        slow.seconds = 1.0
+        assert encode(["word " * 8_000]).shape == (1, 4)
+        with pytest.raises(modelclient.ModelBusyError):
+            encode(["word"])
 
     def test_others_get_their_turn_between(self, slow):
         slow.go.clear()

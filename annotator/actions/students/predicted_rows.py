@@ -14,6 +14,7 @@ from typing import Any
 
 from annotator.actions.imports import uploads
 from annotator.actions.students import predictions
+from annotator.actions.students.recipes import registry_of
 from annotator.formats import FORMATS, OF_IMAGES, Problem, Record
 from annotator.formats.guard import guarded
 from annotator.formats.mapping import Mapping, mapped
@@ -117,9 +118,8 @@ def _joined_for(version: StudentVersion | None) -> Callable[[str, str], str]:
     """How the two texts of a row are given to a student."""
     from learning.encoders import pair
     from learning.encoders.apart import kept_apart, together
-    from learning.students import STUDENTS
 
-    if version is not None and STUDENTS[version.kind].needs == "texts":
+    if version is not None and registry_of(version.kind)[version.kind].needs == "texts":
         return kept_apart
     apart = version is not None and version.encoding is not None and version.encoding.apart
     return together if apart else pair

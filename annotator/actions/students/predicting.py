@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator import jobs
-from annotator.actions.encoders.encoding import encoder_of, students_folder
 from annotator.actions.imports import uploads
-from annotator.actions.students import predicted_rows, predictions
+from annotator.actions.students import predicted_rows, predictions, predictors
 from annotator.actions.students.predicted_rows import Row
-from annotator.errors import AnnotatorError, ConflictError, InvalidError
+from annotator.actions.students.predictors import Predictor, predictor_of
+from annotator.errors import AnnotatorError, InvalidError
 from annotator.formats import WRITERS, Field, FormatError, Problem
-from annotator.formats.writing import cell
-from annotator.models import Job, Label, PredictedFile, PredictionState
+from annotator.formats.writing import Kind, cell
+from annotator.models import Job, PredictedFile, PredictionState, Shape
 from learning.errors import LearningError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from annotator.actions.students.predictors import Said
 
 CHUNK = 1_024
 # An image takes a hundred times as long as a text.
 IMAGES = 32
-# Of so many labels each, the likeliest ones, a row's probabilities are kept.
-TOP = 64
+# Of a text that is marked every word is read.
+MARKED = 128
 MOST_COLUMNS = 1_000
 SHOWN_PROBLEMS = 20
 # A piece of work ends after so long if somebody waits for the same worker, and after a part of its own
 # at the soonest: else two files that load slowly would give way to each other for ever.
 PIECE_SECONDS = 60.0
-# What we write; a column of the same name in the file is kept under another.
-OURS = ("predicted_label", "predicted_labels", "predicted_probability", "predicted_soft")
 
 
 def run_predict(run: jobs.Run) -> dict[str, Any]:
@@ -78,13 +75,13 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
     total = predicted.rows or 0
     folder = predictions.parts_of(predicted)
     folder.mkdir(parents=True, exist_ok=True)
-    predict = _Predict(predicted)
+    predictor = predictor_of(predicted)
     began = None  # once it is loaded and the file is read up to what is left
     for start, rows in _chunks(predicted):
         done = min(start + len(rows), total)
         if not _part(folder, start).is_file():
             began = began or time.monotonic()
-            _keep(_part(folder, start), predict(rows))
+            _keep(_part(folder, start), predictor.said(rows))
         run.progress(done, total + 1, "Predicting")
         if began is not None and done < total and _should_give_way(run, began):
             with run.fence():
@@ -92,7 +89,7 @@ def _piece(run: jobs.Run, predicted: PredictedFile) -> dict[str, Any]:
                 predictions.go_on(predicted, done)
             return {"rows": done, "of": total}
     run.progress(total, total + 1, "Writing the file")
-    return _publish(run, predicted, predict)
+    return _publish(run, predicted, predictor)
 
 
 def _heed_late_cancels(run: jobs.Run) -> None:
@@ -130,7 +127,7 @@ def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
         raise InvalidError(_nothing_told(predicted, problems))
     predicted.rows, predicted.columns = rows, list(columns)
     predicted.report = {"silent": silent, "unreadable": unreadable, "problems": problems}
-    predicted.report["renamed"] = _renamed(predicted.columns)
+    predicted.report["renamed"] = _renamed(predicted)
     with run.fence():
         predicted.save(update_fields=["rows", "columns", "report"])
 
@@ -144,14 +141,17 @@ def _nothing_told(predicted: PredictedFile, problems: list[list[Any]]) -> str:
 
 
 def _size(predicted: PredictedFile) -> int:
-    return IMAGES if predicted_rows.of_images(predicted) else CHUNK
+    if predicted_rows.of_images(predicted):
+        return IMAGES
+    return MARKED if predicted.project.shape == Shape.SPANS else CHUNK
 
 
-def _renamed(columns: list[str]) -> dict[str, str]:
+def _renamed(predicted: PredictedFile) -> dict[str, str]:
     """By its name, what a column is called from now on of whose name we write one."""
-    taken, found = {*columns, *OURS}, {}
-    for name in columns:
-        if name in OURS:
+    ours = [field.name for field in predictors.fields(predicted)]
+    taken, found = {*predicted.columns, *ours}, {}
+    for name in predicted.columns:
+        if name in ours:
             other = f"{name}_before"
             while other in taken:
                 other += "_before"
@@ -172,78 +172,20 @@ def _chunks(predicted: PredictedFile) -> Iterator[tuple[int, list[Row]]]:
         yield start, rows
 
 
-class _Predict:
-    """A loaded student, and the encoder whose vectors it reads."""
-
-    def __init__(self, predicted: PredictedFile) -> None:
-        from learning import students
-        from learning.storage import MANIFEST
-
-        version = predicted.student
-        folder = students_folder(predicted.project_id) / (version.folder if version else "")
-        if version is None or not version.folder or not (folder / MANIFEST).is_file():
-            raise ConflictError("The files of this student were removed meanwhile; begin again.")
-        self.fitted = students.load(folder)
-        self.encoder = None
-        if students.STUDENTS[version.kind].needs == "encodings":
-            if version.encoding is None:
-                raise ConflictError("The encoding that this student read is gone. Train again.")
-            self.encoder = encoder_of(version.encoding)
-        labels = Label.objects.filter(project=predicted.project).in_bulk()
-        self.names = [labels[pk].name for pk in version.label_ids]
-        self.task = predicted.project.task
-        self.archived = [
-            column
-            for column, pk in enumerate(version.label_ids)
-            if labels[pk].archived_at is not None
-        ]
-
-    def __call__(self, rows: list[Row]) -> NDArray[np.float32]:
-        """(n, k) probabilities, 0 for labels archived since; those of a silent row mean nothing."""
-        given: Any = _given(rows)
-        items = given if self.encoder is None else self.encoder.encode(given)
-        said = self.fitted.predict(items)
-        said[:, self.archived] = 0
-        return said
-
-    def picked(self, columns: list[int], shares: list[float]) -> set[str]:
-        """The names of the labels that the likeliest columns amount to."""
-        import numpy as np
-
-        row = np.zeros((1, len(self.names)), dtype=np.float32)
-        row[0, columns] = shares
-        return {self.names[column] for column in np.flatnonzero(self.task.chosen(row)[0])}
-
-
-def _given(rows: list[Row]) -> Sequence[str] | Sequence[bytes]:
-    """What a student or an encoder is given; of images none is read yet."""
-    from learning.image_files import ImageFiles
-
-    if any(row.image for row in rows):
-        return ImageFiles(
-            paths=tuple(str(row.image) for row in rows),
-            names=tuple(str(row.fields["image"]) for row in rows),
-        )
-    return [row.text or "" for row in rows]
-
-
 def _part(folder: Path, start: int) -> Path:
     return folder / f"{start:010d}.safetensors"
 
 
-def _keep(path: Path, probabilities: NDArray[np.float32]) -> None:
-    """Write the likeliest columns of each row, all at once, likeliest first."""
-    import numpy as np
+def _keep(path: Path, said: Said) -> None:
+    """Write what is said of a part, all at once."""
     from safetensors.numpy import save
 
     from learning.storage import write_bytes
 
-    columns = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
-    kept = np.take_along_axis(probabilities, columns, axis=1)
-    write_bytes(path, save({"columns": columns.astype(np.int32), "shares": kept}))
+    write_bytes(path, save(said))
 
 
-def _publish(run: jobs.Run, predicted: PredictedFile, predict: _Predict) -> dict[str, Any]:
+def _publish(run: jobs.Run, predicted: PredictedFile, predictor: Predictor) -> dict[str, Any]:
     """Write beside the place, move it in, then say so in one transaction."""
     from learning.storage import sha256_of, sync_folder
 
@@ -252,7 +194,9 @@ def _publish(run: jobs.Run, predicted: PredictedFile, predict: _Predict) -> dict
         left.unlink()
     fresh = predictions.parts_of(predicted) / "result"
     with fresh.open("wb") as stream:
-        WRITERS.create(format).write(_records(run, predicted, predict), _fields(predicted), stream)
+        WRITERS.create(format).write(
+            _records(run, predicted, predictor), _fields(predicted), stream
+        )
     name = f"{predicted.pk}-{secrets.token_hex(8)}.{format}"
     digest, size = sha256_of(fresh), fresh.stat().st_size
     fresh.replace(folder / name)
@@ -269,54 +213,27 @@ def _publish(run: jobs.Run, predicted: PredictedFile, predict: _Predict) -> dict
 
 
 def _fields(predicted: PredictedFile) -> list[Field]:
-    given = "json" if predicted.settings["format"] == "jsonl" else "text"
-    ours = [Field("predicted_label"), Field("predicted_probability", "number")]
-    if predicted.project.multi_label:
-        ours = [Field("predicted_labels", "texts"), Field("predicted_probability", "numbers")]
-    if predicted.settings["soft"]:
-        ours.append(Field("predicted_soft", "json"))
+    given: Kind = "json" if predicted.settings["format"] == "jsonl" else "text"
     renamed = predicted.report.get("renamed", {})
     kept = [renamed.get(name, name) for name in predicted.columns]
-    return [Field(name, given) for name in kept] + ours  # type: ignore[arg-type]
+    return [Field(name, given) for name in kept] + predictors.fields(predicted)
 
 
 def _records(
-    run: jobs.Run, predicted: PredictedFile, predict: _Predict
+    run: jobs.Run, predicted: PredictedFile, predictor: Predictor
 ) -> Iterator[dict[str, Any]]:
     from safetensors.numpy import load
 
     as_it_is = predicted.settings["format"] == "jsonl"
-    names, several = predict.names, predicted.project.multi_label
+    nothing = dict.fromkeys(field.name for field in predictors.fields(predicted))
     renamed = predicted.report.get("renamed", {})
     for start, rows in _chunks(predicted):
         run.check()
         part = load(_part(predictions.parts_of(predicted), start).read_bytes())
-        pairs = zip(part["columns"].tolist(), part["shares"].tolist(), strict=True)
-        for row, (columns, shares) in zip(rows, pairs, strict=True):
+        for row, told in zip(rows, predictor.told(part, rows), strict=True):
             fields: dict[str, Any] = {}
             for name in predicted.columns:
                 value = row.fields.get(name)
                 kept = value if as_it_is or value is None else cell(value)
                 fields[renamed.get(name, name)] = kept
-            picked = predict.picked(columns, shares) if several else None
-            said = [(names[column], round(p, 6)) for column, p in zip(columns, shares, strict=True)]
-            yield fields | _ours(None if row.is_silent else said, picked)
-
-
-def _ours(said: list[tuple[str, float]] | None, picked: set[str] | None) -> dict[str, Any]:
-    """What is predicted of one row, likeliest first; nothing for a silent one.
-
-    picked: the labels that are given, None where it is the likeliest one.
-    """
-    if said is None:
-        return dict.fromkeys(OURS)
-    soft = {name: share for name, share in said if share > 0}
-    if picked is not None:
-        chosen = [(name, share) for name, share in said if name in picked]
-        return {
-            "predicted_labels": [name for name, _ in chosen],
-            "predicted_probability": [share for _, share in chosen],
-            "predicted_soft": soft,
-        }
-    name, share = said[0]
-    return {"predicted_label": name, "predicted_probability": share, "predicted_soft": soft}
+            yield fields | (nothing if row.is_silent else told)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from annotator import jobs
 from annotator.actions.encoders.encoding import students_folder
 from annotator.actions.imports import uploads
+from annotator.actions.students import teaching
 from annotator.errors import ConflictError, InvalidError, NotFoundError
 from annotator.formats import OF_IMAGES, FormatError
 from annotator.formats.guessing import TEXT_NAMES
@@ -170,11 +171,13 @@ def _forget(predicted: PredictedFile) -> None:
 
 
 def _student(project: Project, version: StudentVersion | None) -> StudentVersion:
-    if project.shape != Shape.LABELS:
-        raise InvalidError("Files are labelled where an answer is a label; here it is more.")
+    if told := teaching.why_silent(project):
+        raise ConflictError(told)
     student = version or project.current_student
     if student is None:
-        raise ConflictError("There is no student yet; it trains from two different labels on.")
+        marks = project.shape == Shape.SPANS
+        since = "two answers, with a mark among them," if marks else "two different labels"
+        raise ConflictError(f"There is no student yet; it trains from {since} on.")
     if not student.folder or not (students_folder(project.pk) / student.folder).is_dir():
         raise ConflictError(f"The files of student {student.number} were removed to save space.")
     return student

@@ -29,10 +29,22 @@ TUNED = ("finetune", "token-finetune", "image-finetune")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A marked stretch of a text, in code points, with its label and its probability, 0…1."""
+
+    start: int
+    end: int
+    label: int
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guess:
-    """The probability, 0…1, of each label for one text or image, likeliest first."""
+    """The probability, 0…1, of each label for one text or image, likeliest first. Where answers mark spans it is
+    that the label is marked somewhere, and `marks` says where, in the order of the text; None elsewhere."""
 
     labels: list[tuple[int, float]]
+    marks: list[Mark] | None = None
 
 
 def start_training(
@@ -133,17 +145,22 @@ def _refuse_twins(project: Project, plan: fitting.Plan) -> None:
         )
 
 
+def why_silent(project: Project) -> str:
+    """Why no student of a project has a word on what is no item of it, and what to do; "" where they have one."""
+    if not project.task.students:
+        return "No student learns from answers of this type: people answer what is imported."
+    if project.shape not in (Shape.LABELS, Shape.SPANS):
+        return (
+            "Students of rankings put the candidates of their project's items in order, no others yet. "
+            "Import what is to be ordered."
+        )
+    return ""
+
+
 def asked(project: Project, version: StudentVersion | None = None) -> StudentVersion:
     """The version named, or the current one. Raises ConflictError where it can say nothing."""
-    if not project.task.students:
-        raise ConflictError("No student learns from answers of this type.")
-    if project.shape != Shape.LABELS:
-        does = "order" if project.shape == Shape.RANKING else "mark"
-        other = "image" if project.item_kind == ItemKind.IMAGE else "text"
-        raise ConflictError(
-            f"Students of {project.shape} {does} the items of their project, no other {other} yet. "
-            f"Import the {other}."
-        )
+    if told := why_silent(project):
+        raise ConflictError(told)
     student = version or project.current_student
     if student is None or not student.folder:
         raise ConflictError("There is no student to ask yet, or its files were removed.")
@@ -151,7 +168,10 @@ def asked(project: Project, version: StudentVersion | None = None) -> StudentVer
 
 
 def refuse_others(project: Project, *, images: bool) -> None:
-    """Raise InvalidError for images where items are texts, and for texts where they are images."""
+    """Raise InvalidError for images where items are texts, and for texts where they are images; ConflictError where
+    neither is heard."""
+    if told := why_silent(project):
+        raise ConflictError(told)
     if images != (project.item_kind == ItemKind.IMAGE):
         are, given = ("texts", "images") if images else ("images", "texts")
         raise InvalidError(f"The items of this project are {are}: ask about {are}.", field=given)
@@ -190,27 +210,33 @@ def predict(
     """
     student = asked(project, version)
     refuse_others(project, images=not isinstance(items[0], str))
-    encoding = student.encoding
-    if encoding is None:
-        raise ConflictError("The encoding that this student read is gone. Train again.")
-    fitted = matrix_folder(project.pk) / encoding.fingerprint
-    data = settings.DATA_DIR
     try:
-        probabilities = modelclient.predict(
-            items,
-            student=str((students_folder(project.pk) / student.folder).relative_to(data)),
-            encoder=encoding.encoder,
-            params=encoding.params,
-            folder=str(fitted.relative_to(data)) if fitted.is_dir() else None,
-        )
+        said = _said(student, items)
     except InvalidError as refusal:
         if StudentVersion.objects.filter(pk=student.pk, folder=student.folder).exists():
             raise
         told = f"Student {student.number} was deleted, or its files were removed, just now."
         raise ConflictError(told) from refusal
-    rows: list[list[float]] = probabilities.tolist()
     live = set(Label.objects.filter(project=project, archived_at=None).values_list("pk", flat=True))
-    return [_guess(student.label_ids, row, live, top) for row in rows]
+    return [_guess(student.label_ids, shares, marks, live, top) for shares, marks in said]
+
+
+def _said(student: StudentVersion, items: Any) -> list[tuple[list[float], list[Any] | None]]:
+    """Of each item (k,) probabilities, and what is marked; None where answers mark nothing."""
+    encoding = student.encoding
+    if encoding is None:
+        raise ConflictError("The encoding that this student read is gone. Train again.")
+    fitted = matrix_folder(student.project_id) / encoding.fingerprint
+    folder = students_folder(student.project_id) / student.folder
+    wish: dict[str, Any] = {
+        "student": str(folder.relative_to(settings.DATA_DIR)),
+        "encoder": encoding.encoder,
+        "params": encoding.params,
+        "folder": str(fitted.relative_to(settings.DATA_DIR)) if fitted.is_dir() else None,
+    }
+    if student.project.shape == Shape.SPANS:
+        return [(each["present"], each["spans"]) for each in modelclient.mark(items, **wish)]
+    return [(row, None) for row in modelclient.predict(items, **wish).tolist()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +257,8 @@ def evidence(project: Project, text: str, version: StudentVersion | None = None)
     from learning.audit.occlusion import pushes
     from learning.encoders.apart import as_one
 
+    if project.shape == Shape.SPANS:
+        raise InvalidError("No words are left out to see why others are marked: marks are words.")
     found, shorter = _left_out(text)
     if len(found) < 2:
         raise InvalidError("Type at least two words: of one alone nothing can be left out.")
@@ -247,7 +275,14 @@ def evidence(project: Project, text: str, version: StudentVersion | None = None)
     return Evidence(label=label, whole=likely, parts=parts)
 
 
-def _guess(label_ids: list[int], row: list[float], live: set[int], top: int) -> Guess:
-    pairs = [(pk, round(p, 6)) for pk, p in zip(label_ids, row, strict=True) if pk in live]
+def _guess(
+    label_ids: list[int], shares: list[float], marked: list[Any] | None, live: set[int], top: int
+) -> Guess:
+    pairs = [(pk, round(p, 6)) for pk, p in zip(label_ids, shares, strict=True) if pk in live]
     pairs.sort(key=lambda pair: -pair[1])
-    return Guess(labels=pairs[:top] if top else pairs)
+    marks = [
+        Mark(start=start, end=end, label=label_ids[column], probability=share)
+        for start, end, column, share in marked or ()
+        if label_ids[column] in live
+    ]
+    return Guess(labels=pairs[:top] if top else pairs, marks=None if marked is None else marks)

@@ -17,7 +17,7 @@ from annotator.models import StudentVersion
 
 
 class Command(Base):
-    help = "Label every row of a file, or every image of a zip, by a student. Prints what was done as JSON."
+    help = "Label every row of a file, or every image of a zip, by a student; of spans mark the text of every row. Prints what was done as JSON."
     example = """
 Examples:
   manage.py predict 1 tickets.csv labelled.csv

@@ -181,7 +181,7 @@ def test_every_page_of_a_project_with_a_ranker_opens(cast, client, project):
     assert b"learning.rankers.load" in b"".join(sent.streaming_content)
     tried = client.post(reverse("students_try", args=[project.pk]), {"text": "Ask Ben."})
     assert tried.status_code == 409
-    assert "order the items of their project" in tried.content.decode()
+    assert "put the candidates of their project" in tried.content.decode()
 
 
 def test_orders_that_look_wrong_are_put_to_reviewers_in_words(cast, project, client):

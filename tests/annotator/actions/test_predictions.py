@@ -150,7 +150,7 @@ def test_what_cannot_be_labelled_is_refused_with_a_sentence(taught, cast):  # no
         begin(make_project(cast, name="New"))
     with pytest.raises(InvalidError, match="written as csv, jsonl, parquet"):
         begin(taught, format="label-studio")
-    with pytest.raises(InvalidError, match="here it is more"):
+    with pytest.raises(ConflictError, match="two answers, with a mark among them, on"):
         begin(make_project(cast, name="Names", task_type="spans"))
     made = begin(taught, b"text,note\n ,a\n ,b\n", text="text")
     jobs.execute(made.job_id)
