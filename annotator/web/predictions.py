@@ -24,6 +24,7 @@ from annotator.web.pages import page, person, project_for
 PER_PAGE = 20
 OFFERED = 30
 OF_IMAGES = "A zip of PNG, JPEG, WebP or GIF. Nothing of it is imported."
+SOFT_OF_SPANS = "One more column: how likely each is marked in the text."
 WRITTEN = [(name, WRITERS.entry(name).label) for name in predictions.WRITTEN]
 
 
@@ -64,9 +65,7 @@ class FileForm(forms.Form):
             self.fields["file"].help_text = OF_IMAGES
             self.fields["file"].widget.attrs["accept"] = ".zip"
         if project.shape == Shape.SPANS:
-            self.fields[
-                "soft"
-            ].help_text = "One more column: how likely each is marked in the text."
+            self.fields["soft"].help_text = SOFT_OF_SPANS
         ready = StudentVersion.objects.filter(project=project).ready().exclude(folder="")
         fields: Any = self.fields
         fields["student"].choices = [
