@@ -238,8 +238,9 @@ def _go_on_later(run: jobs.Run, why: str, in_seconds: float = 0.0, **more: Any) 
         jobs.enqueue(turns.KIND, project=run.project, key=key, due_in_seconds=in_seconds)
         # It may be one that was asked for meanwhile, for another recipe that is due: that one comes after it.
         done = Job.objects.values("done", "total").get(pk=run.job.pk)
+        due = Now() + timedelta(seconds=in_seconds)
         Job.objects.filter(key=key, state=JobState.QUEUED).update(
-            params=params, due_at=Now() + timedelta(seconds=in_seconds), message=why, **done
+            params=params, due_at=due, rung_at=due, message=why, **done
         )
 
 

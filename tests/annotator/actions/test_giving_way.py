@@ -256,10 +256,15 @@ class TestGivingWay:
         def deed():
             ask()
             wished.append(begin(pool))
+            later = timezone.now() + timedelta(hours=1)
+            Job.objects.filter(pk=wished[0].pk).update(due_at=later, rung_at=later)
 
         asking(monkeypatch, once(("Training", 4)), deed)
         jobs.execute(begin(pool).pk)
         assert [waiting()] == wished
+        assert max(waiting().due_at, waiting().rung_at) <= timezone.now(), (
+            "the sweeper rings for it"
+        )
         work()
         assert_as(StudentVersion.objects.get(kind="finetune"), expected)
         over_and_done()
