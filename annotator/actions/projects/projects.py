@@ -14,6 +14,7 @@ from annotator.actions.encoders import switching
 from annotator.actions.encoders.encoding import current_encoding, wish_encoding
 from annotator.actions.projects import adapting, asking, codebook, schema
 from annotator.actions.queue import auditing
+from annotator.actions.students import background
 from annotator.actions.verdicts import settling, skills
 from annotator.errors import InvalidError, NotFoundError
 from annotator.models import (
@@ -179,6 +180,7 @@ def change_project(
             jobs.enqueue("refill", project=project, key=f"refill:{project.pk}")
         if "training_paused" in changed and not project.training_paused:
             settling.wish_training(project)
+            background.look_again(project)
     return project
 
 

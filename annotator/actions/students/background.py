@@ -38,6 +38,7 @@ from annotator.actions.students import (
     version_files,
 )
 from annotator.actions.students.recipes import fits
+from annotator.actions.verdicts import settling
 from annotator.errors import ConflictError, InvalidError
 from annotator.models import ItemKind, Job, JobState, Project, Recipe, Shape, StudentVersion, When
 from learning import students
@@ -106,11 +107,18 @@ def change(
             if not 0 <= minutes <= MOST_MINUTES:
                 raise InvalidError(f"A day has 0 to {MOST_MINUTES:,} minutes.", field="minutes")
             Project.objects.filter(pk=project.pk).update(training_minutes=minutes)
+            look_again(project)
         for kind, (when, params) in (recipes or {}).items():
             if kind not in fitting_kinds:
                 listed = ", ".join(fitting_kinds) or "none"
                 raise InvalidError(f"The recipes of this project are: {listed}.", field=kind)
             _set(fitting_kinds[kind], when, params)
+
+
+def look_again(project: Project) -> None:
+    """Let a training that waits for minutes, or for the end of a pause, look now whether it may go on."""
+    with transaction.atomic():
+        settling.bring_forward(key_of(project))
 
 
 def _set(recipe: Recipe, when: str, params: dict[str, Any]) -> None:
@@ -188,7 +196,12 @@ def run_background(run: jobs.Run) -> dict[str, Any]:
     if run.job.attempt == 1 or plan is None:  # else a worker was killed that had begun
         if (why := _put_off(run)) is not None:
             return {"trained": False, "why": why}
+        if plan is not None and not _is_wanted(project, plan):
+            version_files.forget_checkpoint(run.job)
+            plan = None
         plan = plan or _chosen(run, due(project, labelled(project)), labelled(project))
+    elif _gave_way(run.job):
+        return {"trained": False, "why": GAVE_WAY}
     if plan is None:
         return {"trained": False, "why": "No recipe is due, or those that are want a GPU."}
     began, turn = time.monotonic(), turns.Turn.of(run)
@@ -202,7 +215,7 @@ def run_background(run: jobs.Run) -> dict[str, Any]:
         kept = Recipe.objects.filter(project=project, kind=plan.kind, params=plan.params)
         kept.update(trouble=str(refusal))
         raise
-    wish(project, version.trained_on)
+    wish(project, labelled(project))  # which may have grown while it gave way
     return twins.told(run, version)
 
 
@@ -224,6 +237,21 @@ def _put_off(run: jobs.Run) -> str | None:
     else:
         version_files.forget_checkpoint(run.job)
     return why
+
+
+def _is_wanted(project: Project, plan: fitting.Plan) -> bool:
+    """Whether what gave way is a recipe still that trains by itself: a lead may have set it otherwise."""
+    known = recipes_of(project)
+    served = serving_recipe(project, known)
+    wanted = [each for each in known if each.when != When.NEVER] + ([served] if served else [])
+    return any((each.kind, each.params) == (plan.kind, plan.params) for each in wanted)
+
+
+def _gave_way(job: Job) -> bool:
+    """Whether a worker was killed between giving way and saying so: another job goes on with this one's work."""
+    first = job.params.get(version_files.CHECKPOINT, job.pk)
+    later = Job.objects.filter(project=job.project_id, kind=turns.KIND, pk__gt=job.pk)
+    return later.filter(**{f"params__{version_files.CHECKPOINT}": first}).exists()
 
 
 def _go_on_later(run: jobs.Run, why: str, in_seconds: float = 0.0, **more: Any) -> None:
@@ -265,13 +293,15 @@ def _train(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     encoding, place = current_encoding(project), version_files.checkpoint_of(run.job)
     lesson = kept_lessons.read(place, project, encoding) if encoding else None
     if lesson is None and encoding is not None:
+        plan.begin_anew()
         lesson = lessons.gather(project, encoding, whole_items=True)
     if encoding is None or lesson is None:
         raise ConflictError("A student needs encoded items and answers with two different labels.")
+    seen = kept_lessons.seen(project, encoding, lesson.columns, lesson.numbers)
     try:
         version, _ = fitting.learn(run, project, encoding, lesson, plan)
     except PauseError:
-        kept_lessons.keep(place, project, encoding, lesson)
+        kept_lessons.keep(place, lesson, seen)
         raise
     fitting.put_to_use(version)
     if _may_teach(project, version):
@@ -287,13 +317,16 @@ def _train_tagger(run: jobs.Run, plan: fitting.Plan) -> StudentVersion:
     lesson = None
     if encoding is not None and words is not None:
         lesson = kept_lessons.read_marked(place, project, encoding, words)
-        lesson = lesson or marked_lessons.gather(project, words, texts=True)
+        if lesson is None:
+            plan.begin_anew()
+            lesson = marked_lessons.gather(project, words, texts=True)
     if encoding is None or words is None or lesson is None:
         raise ConflictError("A student needs encoded items, and two marked texts, one with a span.")
+    seen = kept_lessons.seen(project, encoding, lesson.columns, lesson.numbers)
     try:
         version, _, _ = tagging.learn(run, encoding, words, lesson, plan)
     except PauseError:
-        kept_lessons.keep(place, project, encoding, lesson)
+        kept_lessons.keep(place, lesson, seen)
         raise
     fitting.put_to_use(version)
     return version

@@ -80,6 +80,11 @@ class Plan:
         """The seconds of work on it before this job's."""
         return 0.0 if self.turn is None else self.turn.spent
 
+    def begin_anew(self) -> None:
+        """What was learned before is in vain, and no work on this student."""
+        if self.turn is not None:
+            self.turn.spent = 0.0
+
     def plugin(self) -> Any:
         """A student, or a tagger. Raises InvalidError for a kind or parameters that there are not."""
         from learning.errors import LearningError

@@ -19,23 +19,27 @@ from annotator.actions.students import lessons, marked_lessons
 from annotator.models import Encoding, Item, Project
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from annotator.actions.students.lessons import Lesson
     from annotator.actions.students.marked_lessons import MarkedLesson
     from learning.taggers.types import Words
+    from learning.tasks import Columns
 
 FOLDER = "lesson"
 OF_ITEMS, OF_ANSWERS = ("numbers", "groups", "whole", "taught"), ("targets", "known")
 MAYBE = ("weights", "younger")
 
 
-def keep(folder: Path, project: Project, encoding: Encoding, lesson: Lesson | MarkedLesson) -> None:
-    """Write what is learned from beside the checkpoints in this folder."""
+def keep(folder: Path, lesson: Lesson | MarkedLesson, seen: str) -> None:
+    """Write what is learned from beside the checkpoints in this folder. seen: what it was gathered with, see `seen`."""
     from learning.storage import save_folder
 
     found = {name: getattr(lesson, name, None) for name in OF_ITEMS}
     found |= {name: getattr(lesson.data, name, None) for name in (*OF_ANSWERS, *MAYBE)}
     told = {
-        "seen": _seen(project, encoding, lesson.numbers.tolist()),
+        "seen": seen,
         "audited": lesson.audited,
         "held": lesson.held,
         "answers": lesson.answers,
@@ -103,17 +107,16 @@ def _kept(
         arrays, told = load_folder(folder / FOLDER)
     except DamagedFileError:
         return None
-    if told["seen"] != _seen(project, encoding, arrays["numbers"].tolist()):
+    if told["seen"] != seen(project, encoding, columns_of(project), arrays["numbers"]):
         return None
     names = ("audited", "held", "answers", "position", "spans")
     return arrays, {name: told[name] for name in names if told[name] is not None}
 
 
-def _seen(project: Project, encoding: Encoding, numbers: list[int]) -> str:
+def seen(project: Project, encoding: Encoding, columns: Columns, numbers: NDArray[np.int64]) -> str:
     """A hash of what a lesson is read with: the labels, how they are called, the vectors, and how many of the
-    items are there and say something."""
-    columns = columns_of(project)
+    items are there and say something. It is taken when the lesson is: all may change while it is learned."""
     labels = (columns.label_ids, sorted(columns.archived), naming.texts_of(project, columns))
-    there = Item.objects.filter(project=project, removed_at=None, number__in=numbers)
+    there = Item.objects.filter(project=project, removed_at=None, number__in=numbers.tolist())
     items = there.exclude(text="", image="").count()
     return hashlib.sha256(json.dumps([*labels, encoding.fingerprint, items]).encode()).hexdigest()

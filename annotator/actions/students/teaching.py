@@ -116,7 +116,7 @@ def _start_another(project: Project, kind: str, params: dict[str, Any], user: Us
             "finetune",
             project=project,
             params={"kind": kind, "student": plan.params},
-            key=f"challenger:{project.pk}",
+            key=f"finetune:{project.pk}",
             started_by=user,
         )
     if job is None:

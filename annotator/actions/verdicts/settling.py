@@ -96,7 +96,7 @@ def wish_training(project: Project) -> None:
     with transaction.atomic():
         job = jobs.enqueue("train", project=project, key=f"train:{project.pk}", due_in_seconds=wait)
         if job is None and due_now:
-            _bring_forward(f"train:{project.pk}")
+            bring_forward(f"train:{project.pk}")
 
 
 def _answers_since_student(project: Project) -> int:
@@ -113,11 +113,12 @@ def _answers_since_student(project: Project) -> int:
     return learnt[: project.retrain_answers].count()
 
 
-def _bring_forward(key: str) -> None:
+def bring_forward(key: str) -> None:
+    """Let the job with this key that waits for later begin now, once the caller's transaction is done."""
     waiting = Job.objects.filter(key=key, state=JobState.QUEUED, due_at__gt=Now())
     for job in waiting.select_for_update(skip_locked=True, no_key=True):
         Job.objects.filter(pk=job.pk).update(due_at=Now(), rung_at=Now())
-        jobs.ring(job.pk, job.queue)
+        transaction.on_commit(partial(jobs.ring, job.pk, job.queue))
 
 
 def settle_now(project: Project) -> int:

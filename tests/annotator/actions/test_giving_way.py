@@ -12,7 +12,7 @@ from annotator import jobs
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
 from annotator.actions.encoders.encoding import current_encoding, students_folder
-from annotator.actions.projects import redacting
+from annotator.actions.projects import projects, redacting
 from annotator.actions.projects.schema import add_labels
 from annotator.actions.simulations import simulation_runs
 from annotator.actions.students import (
@@ -204,6 +204,86 @@ class TestGivingWay:
         assert version.trained_on == MOST + 2 - (change == "removed")
         over_and_done()
 
+    def test_also_where_it_came_while_it_trained_and_what_was_in_vain_is_no_minute_of_it(
+        self, pool, monkeypatch
+    ):
+        def deed():
+            ask()
+            add_labels(pool, [("Fraud", "", "", "")])
+
+        asking(monkeypatch, once(("Training", 4)), deed)
+        jobs.execute(begin(pool).pk)
+        rest = waiting()
+        Job.objects.filter(pk=rest.pk).update(params={**rest.params, "spent": 31 * 60.0})
+        pool.answer(2)
+        work_before_it_goes_on()
+        work()
+        version = StudentVersion.objects.get(kind="finetune")
+        assert version.trained_on == MOST + 2
+        assert len(version.label_ids) == pool.live_labels().count()
+        assert version.seconds < 60
+        over_and_done()
+
+    @pytest.mark.parametrize("change", [("never", {}), ("always", {"epochs": 1})])
+    def test_a_recipe_that_is_set_otherwise_while_it_waits_is_dropped(
+        self, pool, monkeypatch, change
+    ):
+        asking(monkeypatch, once(("Training", 4)))
+        jobs.execute(begin(pool).pk)
+        when, params = change
+        model = Recipe.objects.get(kind="finetune").params["model"]
+        background.change(pool, recipes={"finetune": (when, {"model": model, **params})})
+        work()
+        made = StudentVersion.objects.filter(kind="finetune")
+        assert [each.params["epochs"] for each in made] == list(params.values())
+        assert not list(students_folder(pool.pk).glob(".checkpoint-*"))
+        over_and_done()
+
+    def test_what_was_answered_while_it_waited_is_learned_behind_it(self, pool, monkeypatch):
+        asking(monkeypatch, once(("Training", 4)))
+        jobs.execute(begin(pool).pk)
+        pool.answer(3)  # a fifth more
+        work_before_it_goes_on()
+        monkeypatch.undo()
+        monkeypatch.setattr(background, "FEWEST", MOST)
+        work()
+        made = StudentVersion.objects.filter(kind="finetune").order_by("number")
+        assert [each.trained_on for each in made] == [MOST, MOST + 3]
+
+    def test_killed_as_it_gave_way_it_is_not_done_twice(self, pool, monkeypatch):
+        asking(monkeypatch, once(("Training", 4)))
+        job = begin(pool)
+        jobs.execute(job.pk)
+        gone = timezone.now() - timedelta(seconds=1)  # before it could say that it is done
+        Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING, lease_until=gone)
+        pool.answer(3)
+        work_before_it_goes_on()
+        jobs.execute(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.attempt, job.result["trained"]) == (JobState.DONE, 2, False)
+        work()
+        assert StudentVersion.objects.get(kind="finetune").trained_on == MOST
+
+    def test_it_goes_on_at_once_when_training_does_or_there_are_more_minutes(
+        self, pool, monkeypatch
+    ):
+        asking(monkeypatch, once(("Training", 4)))
+        jobs.execute(begin(pool).pk)
+        projects.change_project(pool, training_paused=True)
+        Job.objects.filter(kind="probe").delete()
+        jobs.execute(waiting().pk)
+        assert waiting().due_at > timezone.now() + timedelta(minutes=50)
+        projects.change_project(pool, training_paused=False)
+        assert waiting().due_at <= timezone.now()
+        Job.objects.filter(kind="background").exclude(state="queued").update(
+            started_at=timezone.now() - timedelta(minutes=40), finished_at=timezone.now()
+        )
+        jobs.execute(waiting().pk)
+        assert waiting().message == "Today's minutes are used up."
+        background.change(pool, minutes=200)
+        work()
+        assert StudentVersion.objects.filter(kind="finetune").exists()
+
     def test_also_while_it_reads_the_pool_and_what_was_read_is_kept(self, pool, monkeypatch):
         expected, read = without_a_break(pool), []
         monkeypatch.setattr(predictions, "BLOCK_TEXTS", 4)
@@ -283,6 +363,12 @@ class TestGivingWay:
         made = StudentVersion.objects.filter(kind="finetune").order_by("number")
         assert [each.params["epochs"] for each in made] == [1, 3]
         over_and_done()
+
+    def test_one_that_an_older_version_left_in_the_queue_refuses_nobody(self, pool):
+        key = f"challenger:{pool.pk}"
+        Job.objects.create(kind="background", queue="train", project=pool, key=key)
+        params = {"model": Recipe.objects.get(kind="finetune").params["model"], "epochs": 1}
+        assert teaching.start_training(pool, "finetune", params).kind == "finetune"
 
     def test_cancelled_while_it_waits_it_leaves_nothing(self, pool, monkeypatch):
         asking(monkeypatch, once(("Training", 4)))
