@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -91,16 +92,15 @@ NOTHING = {
 
 
 def listed(project: Project, kinds: Sequence[str]) -> list[Job]:
-    """Live jobs, then the latest that are over; one query."""
+    """Live jobs, however much that is never listed came and went since, then the latest that are over; one query."""
+    is_told = ~Q(state__in=[JobState.DONE, JobState.CANCELLED]) | ~Q(kind__in=QUICK)
     found = list(
-        Job.objects.filter(project=project, kind__in=kinds)
+        Job.objects.filter(is_told, project=project, kind__in=kinds)
         .select_related("started_by")
         .order_by("-id")[:60]
     )
     live = [job for job in found if not job.is_over]
-    over = [
-        job for job in found if job.is_over and (job.kind not in QUICK or job.state == "failed")
-    ]
+    over = [job for job in found if job.is_over]
     return live + over[:SHOWN]
 
 

@@ -243,7 +243,9 @@ def fit(
     def report(done: int, total: int) -> None:
         run.progress(done, total, "Training")
         if plan.turn is not None:
-            plan.turn.heed(done, keeps=hasattr(plugin, "checkpoint_steps"))
+            # What some do behind their last step, such as a head on tuned vectors, is in no checkpoint.
+            keeps = hasattr(plugin, "checkpoint_steps") and done < total
+            plan.turn.heed(done, keeps=keeps)
         minutes = (plan.spent + time.monotonic() - began) / 60
         if plan.most_minutes is not None and minutes > plan.most_minutes:
             raise ConflictError(

@@ -25,6 +25,7 @@ from annotator.actions.students import (
     version_files,
 )
 from annotator.models import Job, JobState, Project, Recipe, StudentVersion
+from learning.errors import PauseError
 from learning.students import predictions
 from tests.annotator.actions.test_background import switch_on
 from tests.annotator.actions.test_loop import label_some, make_pool, work
@@ -509,8 +510,6 @@ class TestPieces:
         return clock
 
     def gives_way(self, turn, clock, *, done=1, keeps=True):
-        from learning.errors import PauseError
-
         clock.now += 2
         try:
             turn.heed(done, keeps=keeps)
@@ -537,6 +536,32 @@ class TestPieces:
         assert self.gives_way(turn, clock)
         turn.run.left = -1.0
         assert self.gives_way(turn, clock), "it should be done by now, so nobody knows"
+
+    def test_what_comes_behind_the_last_step_is_not_given_up_again_and_again(
+        self, clock, monkeypatch, tmp_path
+    ):
+        """A head on tuned vectors, which is in no checkpoint."""
+
+        class Student:
+            checkpoint_steps = 1
+
+            def fit(self, data, rng, report, **_):
+                for done in (0, 1, 2, 2, 2, 2, 2, 2, 2, 2):
+                    clock.now += 2
+                    report(done, 2)
+                return "fitted"
+
+        monkeypatch.setattr(fitting.Plan, "plugin", lambda plan: Student())
+
+        def fit(**params):
+            run = Run(**params)
+            run.progress = lambda *_: None
+            plan = fitting.Plan(kind="contrastive", turn=turns.Turn.of(run))
+            return fitting.fit(run, None, plan, None, tmp_path)
+
+        with pytest.raises(PauseError):
+            fit()
+        assert fit(spent=12.0) == "fitted"
 
     def test_what_keeps_nothing_of_its_work_gives_way_once(self, clock):
         first = turns.Turn.of(Run())

@@ -147,6 +147,15 @@ def test_work_is_told_in_items_where_its_steps_are_items_and_in_percent_elsewher
         Job.objects.filter(pk=job.pk).update(state="done")
 
 
+def test_long_work_is_listed_however_much_came_and_went_since(lea, project):
+    """A training that steps back leaves a job every half minute."""
+    long = Job.objects.create(kind="finetune", queue="train", project=project, state="running")
+    Job.objects.bulk_create(
+        Job(kind="background", queue="train", project=project, state="done") for _ in range(70)
+    )
+    assert f"cancel-{long.pk}" in lea.get(url(project, "jobs/students")).content.decode()
+
+
 @pytest.mark.parametrize(
     ("page", "group", "told"),
     [
