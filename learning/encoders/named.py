@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.encoders.fingerprint import fingerprint
-from learning.encoders.pooled import PooledText, load_pooled, weights_name
+from learning.encoders.pooled import LOADING, PooledText, load_pooled, weights_name
 from learning.errors import DamagedFileError, ModelUnavailableError, ParameterError, ShapeError
 from learning.registry import parameters_of
 from learning.storage import finish_folder, read_manifest
@@ -68,24 +68,28 @@ class SentenceTransformers:
 
     def fit(self, sample: "Items" = ()) -> "SentenceModel":
         """Load it. Raises ModelUnavailableError when it cannot be found or reached."""
+        local = Path(self.name).is_dir()
+        with LOADING:
+            model = self._loaded(local_files_only=local)
+        commit = weights_name(Path(self.name)) if local else _commit(model)
+        parts = {"encoder": "sentence-transformers", **parameters_of(self), "weights": commit}
+        return SentenceModel(model=model, parts=parts)
+
+    def _loaded(self, *, local_files_only: bool) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        local = Path(self.name).is_dir()
         try:
-            model = SentenceTransformer(
+            return SentenceTransformer(
                 self.name,
                 revision=self.revision,
                 trust_remote_code=False,
-                local_files_only=local,
+                local_files_only=local_files_only,
                 model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError) as error:
             raise ModelUnavailableError(
                 f"The model {self.name} cannot be loaded: {error}"
             ) from error
-        commit = weights_name(Path(self.name)) if local else _commit(model)
-        parts = {"encoder": "sentence-transformers", **parameters_of(self), "weights": commit}
-        return SentenceModel(model=model, parts=parts)
 
     @classmethod
     def load(cls, folder: Path) -> "SentenceModel":

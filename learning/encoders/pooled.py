@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # Padded tokens in a batch, which keep the memory flat whatever the lengths: few on a processor, where
 # short batches stay in its cache and pad less; many on a GPU, which wants to be kept busy.
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 16_384}
+# Held while a model is loaded: transformers imports its parts when they are first asked for, and of two threads that
+# do so at once either may find a part half made. A load that was cancelled goes on unheard in a thread of its own.
+LOADING = threading.RLock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +115,8 @@ def load_pooled(
     Raises ModelUnavailableError when it cannot be found, read or named exactly.
     """
     import torch
-    from transformers import AutoTokenizer
 
-    tokenizer, model, weights = load_named(AutoTokenizer, source, revision)
+    tokenizer, model, weights = load_named("AutoTokenizer", source, revision)
     model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer.places = _table_of(model)  # who cuts texts for the model looks at them
     return PooledText(
@@ -124,13 +127,19 @@ def load_pooled(
     )
 
 
-def load_named(reader: Any, source: str, revision: str | None) -> tuple[Any, Any, str]:
-    """(what `reader`, a transformers class, loads; the model without a head; the name of its weights) from a folder
-    or by name: safetensors weights only, no code from the model's repository, and for a folder no network is asked.
+def load_named(reader: str, source: str, revision: str | None) -> tuple[Any, Any, str]:
+    """(what `reader`, the name of a transformers class, loads; the model without a head; the name of its weights)
+    from a folder or by name: safetensors weights only, no code from the model's repository, and for a folder no
+    network is asked. One thread at a time, see `LOADING`.
 
     Raises ModelUnavailableError when it cannot be found, read or named exactly.
     """
-    from transformers import AutoModel
+    with LOADING:
+        return _loaded(reader, source, revision)
+
+
+def _loaded(reader: str, source: str, revision: str | None) -> tuple[Any, Any, str]:
+    import transformers
 
     quiet_transformers()
     local = Path(source).is_dir()
@@ -138,8 +147,8 @@ def load_named(reader: Any, source: str, revision: str | None) -> tuple[Any, Any
     if revision is not None:
         options["revision"] = revision
     try:
-        read_by = reader.from_pretrained(source, **options)
-        model = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+        read_by = getattr(transformers, reader).from_pretrained(source, **options)
+        model = transformers.AutoModel.from_pretrained(source, use_safetensors=True, **options)
     except (OSError, ValueError) as error:
         raise ModelUnavailableError(f"The model {source} cannot be loaded: {error}") from error
     weights = weights_name(Path(source)) if local else getattr(model.config, "_commit_hash", None)

@@ -106,7 +106,5 @@ def load_vision(source: str, revision: str | None) -> tuple[Any, Any, str]:
     """(image processor, model, name of its weights), see `load_named`; of a model with a text half, as CLIP, the
     half that sees.
     """
-    from transformers import AutoImageProcessor
-
-    processor, model, weights = load_named(AutoImageProcessor, source, revision)
+    processor, model, weights = load_named("AutoImageProcessor", source, revision)
     return processor, getattr(model, "vision_model", model).eval(), weights

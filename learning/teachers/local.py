@@ -85,9 +85,11 @@ class LocalTeacher:
     @staticmethod
     def load(source: str, revision: str | None = None) -> LanguageModel | MaskedModel:
         """The model in a folder or of this name, to be lent; see `load_language_model`."""
+        from learning.encoders.pooled import LOADING
         from learning.teachers.loaded_model import load_language_model
 
-        return load_language_model(source, revision)
+        with LOADING:
+            return load_language_model(source, revision)
 
     def prompt(self, schema: TeacherSchema) -> Prompt:
         """What the model is told first."""

@@ -1,11 +1,14 @@
 """What single encoders do beyond the contract."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from transformers import AutoTokenizer
 
 from learning import encoders
 from learning.encoders import minilm
@@ -100,6 +103,25 @@ class TestByName:
         folder = str(minilm.model_folder())
         short = Transformers(name=folder, tokens=16).fit()
         assert short.fingerprint != Transformers(name=folder).fit().fingerprint
+
+    def test_two_models_are_not_loaded_at_the_same_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Transformers imports its parts when they are asked for, and two threads would find them half made."""
+        inside, most = [], []
+
+        def slow(source: str, **_: object) -> object:
+            inside.append(source)
+            most.append(len(inside))
+            time.sleep(0.1)
+            inside.remove(source)
+            raise OSError("there is none")
+
+        monkeypatch.setattr(AutoTokenizer, "from_pretrained", slow)
+        with ThreadPoolExecutor(4) as threads:
+            loads = [threads.submit(Transformers(name=f"no/{n}").fit) for n in range(4)]
+        assert all(isinstance(each.exception(), ModelUnavailableError) for each in loads)
+        assert most == [1, 1, 1, 1]
 
     def test_a_saved_encoder_refuses_other_weights(self, tmp_path: Path) -> None:
         minilm.MiniLM().fit().save(tmp_path)
