@@ -110,7 +110,9 @@ def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
     problems: list[list[Any]] = []
     size = _size(predicted)
     called = "images" if predicted_rows.of_images(predicted) else "rows"
-    for row in predicted_rows.first_time(predicted):
+    for seen, row in enumerate(predicted_rows.first_time(predicted)):
+        if seen % size == 0:
+            run.progress(0, 0, f"Read {seen:,} {called}")
         if isinstance(row, Problem):
             unreadable += 1
             if len(problems) < SHOWN_PROBLEMS:
@@ -121,8 +123,6 @@ def _read_through(run: jobs.Run, predicted: PredictedFile) -> None:
         columns.update(dict.fromkeys(row.fields))
         if len(columns) > MOST_COLUMNS:
             raise InvalidError(f"The file has more than {MOST_COLUMNS:,} columns.")
-        if rows % size == 0:
-            run.progress(0, 0, f"Read {rows:,} {called}")
     if rows == silent:
         raise InvalidError(_nothing_told(predicted, problems))
     predicted.rows, predicted.columns = rows, list(columns)
