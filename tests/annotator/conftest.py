@@ -7,6 +7,7 @@ import pytest
 
 from learning.encoders.pooled import PooledText
 from learning.encoders.words import WordEncoder
+from tests.annotator.pages import Client
 from tests.llm import plays
 from tests.llm.loopback import Loopback
 
@@ -39,6 +40,11 @@ def _read_once() -> Iterator[None]:
         patch.setattr(PooledText, "_vectors", vectors_once)
         patch.setattr(WordEncoder, "_states", states_once)
         yield
+
+
+@pytest.fixture
+def client():
+    return Client()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
@@ -21,6 +20,7 @@ from annotator.models import BakeOff, Encoding, Job, Project, StudentVersion
 from learning.errors import DamagedFileError
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.annotator.pages import Client
 from tests.factories import make_items
 
 pytestmark = pytest.mark.django_db(transaction=True)

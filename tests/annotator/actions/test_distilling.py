@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from django.test import Client
 
 from annotator import jobs
 from annotator.actions.desk import assigning
@@ -36,6 +35,7 @@ from learning.audit.promotion import compare
 from learning.students.distillation import Distillation
 from learning.students.predictions import write_predictions
 from tests.annotator.audited import answer_all, predictions, running, version
+from tests.annotator.pages import Client
 from tests.annotator.web.helpers import Word, encode
 from tests.factories import make_items, make_project
 

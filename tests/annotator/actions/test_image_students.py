@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from django.test import Client
 
 from annotator import jobs
 from annotator.actions.desk import assigning
@@ -37,6 +36,7 @@ from learning.image_files import BLANK
 from learning.students import pictures
 from learning.students.predictions import read_predictions
 from tests.annotator.actions.test_loop import WORDS, label_some, work
+from tests.annotator.pages import Client
 from tests.contracts.plugins import three_colours
 from tests.factories import make_items, make_project
 from tests.tiny_models import tiny_vision

@@ -10,7 +10,6 @@ import zipfile
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
 
 from annotator.actions.desk import assigning
 from annotator.actions.encoders import encoding
@@ -23,6 +22,7 @@ from annotator.models import Job, StudentVersion
 from learning.storage import sha256_of
 from learning.students import load
 from tests.annotator.actions.test_loop import label_some, make_pool, work
+from tests.annotator.pages import Client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
@@ -28,6 +27,7 @@ from tests.annotator.actions.test_image_students import (
 )
 from tests.annotator.actions.test_leaving import taught  # noqa: F401 - a fixture
 from tests.annotator.actions.test_loop import WORDS
+from tests.annotator.pages import Client
 from tests.contracts.plugins import three_colours
 
 pytestmark = pytest.mark.django_db(transaction=True)

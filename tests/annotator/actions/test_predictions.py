@@ -11,7 +11,6 @@ import pytest
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
@@ -26,6 +25,7 @@ from annotator.job_kinds import KINDS
 from annotator.models import Job, JobState, PredictedFile, PredictionState
 from learning.students import load
 from tests.annotator.actions.test_leaving import taught  # noqa: F401 - a fixture
+from tests.annotator.pages import Client
 from tests.factories import make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)

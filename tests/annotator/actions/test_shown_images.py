@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from PIL import Image
 
 from annotator.actions.encoders.encoding import students_folder
@@ -24,6 +23,7 @@ from tests.annotator.actions.test_image_students import (
     tune,
 )
 from tests.annotator.actions.test_loop import WORDS
+from tests.annotator.pages import Client
 from tests.contracts.plugins import three_colours
 from tests.factories import make_project
 from tests.tiny_models import tiny_vision

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 
 from annotator import jobs
@@ -23,6 +22,7 @@ from tests.annotator.actions.test_loop import work
 from tests.annotator.actions.test_shown_images import answering  # noqa: F401 - used by itself
 from tests.annotator.actions.test_tagging import mark, project, text
 from tests.annotator.actions.test_tuning_taggers import small
+from tests.annotator.pages import Client
 from tests.contracts.conftest import models
 from tests.factories import make_project
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from django.test import Client
 
 from annotator.actions.desk import assigning
 from annotator.actions.encoders.encoding import students_folder
@@ -15,6 +14,7 @@ from annotator.web import besides
 from learning import storage, students
 from learning.students.unlabelled import Unlabelled
 from tests.annotator.audited import answer_all, running
+from tests.annotator.pages import Client
 from tests.annotator.web.helpers import encode
 from tests.factories import make_items, make_project
 

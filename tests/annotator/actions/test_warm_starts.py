@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from annotator import jobs
@@ -29,6 +28,7 @@ from annotator.models import (
 from annotator.web import besides
 from learning.students.head import Head
 from tests.annotator.audited import answer_all
+from tests.annotator.pages import Client
 from tests.annotator.warmed import DIMENSIONS, KINDS, ours, sample, start, theirs, train, weights
 from tests.annotator.web.helpers import encode
 from tests.factories import make_items, make_project

@@ -1,7 +1,8 @@
 """Signed-in clients."""
 
 import pytest
-from django.test import Client
+
+from tests.annotator.pages import Client
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 

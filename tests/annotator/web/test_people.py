@@ -1,12 +1,12 @@
 """Members, invitation links, new passwords, scorecards."""
 
 import pytest
-from django.test import Client
 
 from annotator.actions.desk import assigning
 from annotator.actions.projects import people
 from annotator.models import Annotator, Assignment, Flag, Invitation, Membership, Role, User
 from annotator.web import scores
+from tests.annotator.pages import Client
 from tests.annotator.web.helpers import say
 from tests.factories import PASSWORD, make_project
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
 
 from annotator import jobs
 from annotator.actions.students import warming
@@ -12,6 +11,7 @@ from annotator.models import (
     Item,
 )
 from annotator.web import warm_starts as pages
+from tests.annotator.pages import Client
 from tests.annotator.warmed import ours, start, theirs
 from tests.factories import make_project, make_user
 
