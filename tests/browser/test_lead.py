@@ -90,14 +90,14 @@ def test_bad_rows_wait_for_a_decision(page, complaints):
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     work()
     expect(page.get_by_text("2 rows of 43 cannot be read.")).to_be_visible()
-    expect(page.locator("tbody tr").first).to_contain_text("42message")
+    expect(page.locator("tbody tr").first).to_contain_text("42 message")
     assert Project.objects.get().item_count == 0
     assert violations(page) == []
     page.get_by_role("button", name="Import the rest, 41 rows").click()
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     work()
     expect(page.get_by_text("items added")).to_be_visible()
-    expect(page.get_by_role("region", name="Duplicates")).to_contain_text("44row 5")
+    expect(page.get_by_role("region", name="Duplicates")).to_contain_text("44 row 5")
     assert Project.objects.get().item_count == 40
     assert violations(page) == []
     page.on("dialog", lambda dialog: dialog.accept())
