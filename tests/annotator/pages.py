@@ -7,7 +7,7 @@ from django import test
 from django.http import HttpResponse
 
 # What is read as it was written
-KEPT = re.compile(r"(<(pre|textarea|script)\b.*?</\2>)", re.DOTALL)
+KEPT = re.compile(r'(<(pre|textarea|script|div(?= class="item-text))\b.*?</\2>)', re.DOTALL)
 WHITE = r"[ \t\n\r\f]"  # not the spaces that never break
 BROKEN_INSIDE = re.compile(rf"(<(?!img|input)[a-z][^>]*>) *\n{WHITE}*|{WHITE}*\n *(?=</|/?>)")
 BLOCKS = (

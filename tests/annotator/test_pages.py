@@ -27,6 +27,7 @@ def test_line_breaks_that_show_nothing_are_gone(written, shown):
         "12\u00a0 %",
         "<textarea>\n one\n</textarea>",
         "<pre>one\n  two</pre>",
+        '<div class="item-text marked">one\n  two</div>',
     ],
 )
 def test_white_space_that_shows_stays(page):
