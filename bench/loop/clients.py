@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-_CARD = re.compile(rb'data-assignment="(\d+)" data-item="(\d+)"')
+_CARD = re.compile(rb'data-assignment="(\d+)"\s+data-item="(\d+)"')
 
 
 @dataclass

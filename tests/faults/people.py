@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 import uuid
 
-CARD = re.compile(r'data-assignment="(\d+)" data-item="(\d+)"')
+CARD = re.compile(r'data-assignment="(\d+)"\s+data-item="(\d+)"')
 PATIENCE_SECONDS = 240
 
 
