@@ -68,6 +68,13 @@ def test_it_is_asked_too_where_the_first_rows_of_such_a_format_hold_none(client,
     assert "Answers in the file are" in page
 
 
+def test_each_column_has_a_field_by_which_its_role_is_chosen(client, batch):
+    url = reverse("import", args=[batch.project_id, batch.pk])
+    page = client.post(url, {"sheet": "Tickets", "sheet_was": "", "do": "look"}).content.decode()
+    for number in range(3):
+        assert f'name="role-{number}"' in page
+
+
 def test_another_sheet_than_the_first_is_looked_at_and_imported(client, batch):
     url = reverse("import", args=[batch.project_id, batch.pk])
     first = client.get(url).content.decode()
